@@ -1,0 +1,37 @@
+/* Fetches JWKS documents from jwks_url on the control thread, with libcurl on its loop.
+ *
+ * Per issuer: refreshed every jwks_refresh (with jitter), at once where an unknown kid asks for it (throttled by
+ * jwks_unknown_kid_interval, single-flight), retried with backoff on failure; the last good document stays good for
+ * jwks_stale. No redirects; https only (http to loopback); proxy variables ignored; size and time capped. */
+#ifndef SALLYPORT_AUTH_KEY_SOURCE_H
+#define SALLYPORT_AUTH_KEY_SOURCE_H
+
+#include "auth/settings.h"
+#include "base/error.h"
+#include "net/loop.h"
+
+struct key_source;
+
+enum key_source_event {
+    KEYS_FETCHED, /* `text`: a JWKS document that parses and has a usable key */
+    KEYS_FAILED,  /* `text`: why; the old keys stay */
+    KEYS_STALE,   /* the old keys are too old: drop them */
+};
+
+typedef void key_source_callback(void *context, struct slice issuer_name, enum key_source_event event,
+                                 struct slice text);
+
+struct error key_source_new(struct net_loop *loop, key_source_callback *callback, void *context,
+                            struct key_source **ret_source) MUST_CHECK;
+/* Cancels what is under way. The loop must run one turn more before it is done. */
+void key_source_free(struct key_source *source);
+
+/* The issuers with a jwks_url from now on; each new one is fetched at once, known ones with an unchanged URL keep their
+ * state. `issuers` must live until the next call. */
+struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers,
+                            size_t count) MUST_CHECK;
+
+/* A token named a kid that is in no key: looks again, if the throttle allows. */
+void key_source_unknown_kid(struct key_source *source, struct slice issuer_name);
+
+#endif

@@ -1,0 +1,108 @@
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUFFER_SMALLEST 256
+
+void buffer_init(struct buffer *buffer, size_t maximum)
+{
+    *buffer = (struct buffer){ .maximum = maximum };
+}
+
+void buffer_done(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){ .maximum = buffer->maximum };
+}
+
+bool buffer_reserve(struct buffer *buffer, size_t size)
+{
+    size_t length = buffer_length(buffer);
+    if (size > buffer->maximum || length > buffer->maximum - size) {
+        return false;
+    }
+    if (buffer->capacity - buffer->end >= size) {
+        return true;
+    }
+    if (buffer->begin > 0 && buffer->capacity - length >= size) {
+        memmove(buffer->data, buffer->data + buffer->begin, length);
+        buffer->begin = 0;
+        buffer->end = length;
+        return true;
+    }
+    size_t capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_SMALLEST;
+    while (capacity < length + size) {
+        capacity *= 2;
+    }
+    if (capacity > buffer->maximum) {
+        capacity = buffer->maximum;
+    }
+    char *data = malloc(capacity);
+    if (data == NULL) {
+        return false;
+    }
+    if (length > 0) {
+        memcpy(data, buffer->data + buffer->begin, length);
+    }
+    free(buffer->data);
+    buffer->data = data;
+    buffer->capacity = capacity;
+    buffer->begin = 0;
+    buffer->end = length;
+    return true;
+}
+
+bool buffer_append(struct buffer *buffer, struct slice text)
+{
+    if (!buffer_reserve(buffer, text.len)) {
+        return false;
+    }
+    if (text.len > 0) {
+        memcpy(buffer->data + buffer->end, text.ptr, text.len);
+    }
+    buffer->end += text.len;
+    return true;
+}
+
+bool buffer_append_char(struct buffer *buffer, char c)
+{
+    return buffer_append(buffer, (struct slice){ &c, 1 });
+}
+
+bool buffer_append_u64(struct buffer *buffer, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return buffer_append(buffer, (struct slice){ digits + at, sizeof digits - at });
+}
+
+bool buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(NULL, 0, format, list);
+    va_end(list);
+    if (len < 0 || !buffer_reserve(buffer, (size_t)len + 1)) {
+        return false;
+    }
+    va_start(list, format);
+    vsnprintf(buffer->data + buffer->end, (size_t)len + 1, format, list);
+    va_end(list);
+    buffer->end += (size_t)len;
+    return true;
+}
+
+void buffer_consume(struct buffer *buffer, size_t size)
+{
+    size_t length = buffer_length(buffer);
+    buffer->begin += size < length ? size : length;
+    if (buffer->begin == buffer->end) {
+        buffer_clear(buffer);
+    }
+}

@@ -1,0 +1,57 @@
+/* A growable byte buffer that is born with a maximum: bytes are appended at the end and consumed at the front.
+ * One owner, one thread. The data moves when the buffer grows: keep offsets, not pointers, across appends. */
+#ifndef SALLYPORT_BASE_BUFFER_H
+#define SALLYPORT_BASE_BUFFER_H
+
+#include "base/slice.h"
+
+struct buffer {
+    char *data;
+    size_t begin; /* first byte not yet consumed */
+    size_t end;   /* behind the last byte */
+    size_t capacity;
+    size_t maximum; /* of unconsumed bytes */
+};
+
+/* Allocates nothing yet. */
+void buffer_init(struct buffer *buffer, size_t maximum);
+
+/* Frees the memory; the buffer is as after init. */
+void buffer_done(struct buffer *buffer);
+
+static inline size_t buffer_length(const struct buffer *buffer)
+{
+    return buffer->end - buffer->begin;
+}
+
+/* The unconsumed bytes; good until the next reserve, append, consume or done. */
+static inline struct slice buffer_slice(const struct buffer *buffer)
+{
+    return (struct slice){ buffer->data != NULL ? buffer->data + buffer->begin : "",
+                           buffer->end - buffer->begin };
+}
+
+/* Makes room for `size` more bytes at data + end; false, with nothing changed, beyond the maximum or without memory. */
+bool buffer_reserve(struct buffer *buffer, size_t size);
+
+/* Counts `size` bytes written behind the end after buffer_reserve. */
+static inline void buffer_commit(struct buffer *buffer, size_t size)
+{
+    buffer->end += size;
+}
+
+/* All or nothing. */
+bool buffer_append(struct buffer *buffer, struct slice text);
+bool buffer_append_char(struct buffer *buffer, char c);
+bool buffer_append_u64(struct buffer *buffer, uint64_t value);
+bool buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Drops `size` bytes at the front; at most what there is. */
+void buffer_consume(struct buffer *buffer, size_t size);
+
+static inline void buffer_clear(struct buffer *buffer)
+{
+    buffer->begin = buffer->end = 0;
+}
+
+#endif

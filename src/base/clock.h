@@ -1,0 +1,22 @@
+/* Time. Functions that decide by time take it as an argument, so that tests can inject it; only the edges read it here.
+ * Units are in the names: ns and s. Any thread. */
+#ifndef SALLYPORT_BASE_CLOCK_H
+#define SALLYPORT_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+/* CLOCK_MONOTONIC: for intervals, deadlines and limits. Counts on across processes of one boot. */
+int64_t clock_monotonic_ns(void);
+
+/* CLOCK_REALTIME: for dates in tokens, certificates and logs. May jump. */
+int64_t clock_real_ns(void);
+
+/* RFC 3339 in UTC with milliseconds, "2026-01-02T03:04:05.678Z": 24 bytes and a NUL. */
+#define CLOCK_RFC3339_SIZE 25
+void clock_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_SIZE]);
+
+#endif

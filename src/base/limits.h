@@ -1,0 +1,44 @@
+/* All maxima in one place: what a peer, a file or a token may make us hold. Each says its unit. */
+#ifndef SALLYPORT_BASE_LIMITS_H
+#define SALLYPORT_BASE_LIMITS_H
+
+/* Memory */
+#define ARENA_BLOCK        (8 * 1024)   /* bytes of an arena's first and usual block */
+#define EXCHANGE_ARENA_MAX (512 * 1024) /* bytes that one exchange may take from its arena */
+#define CONFIG_ARENA_MAX   (256 * 1024 * 1024)
+
+/* HTTP */
+#define HTTP_HEAD_MAX          (32 * 1024) /* bytes of a head, start line and fields, either side: the ceiling */
+#define HTTP_TARGET_MAX        (8 * 1024)   /* bytes of a request target */
+#define HTTP_HEADERS_MAX       100          /* fields in one head */
+#define HTTP_METHOD_MAX        32           /* bytes of a method */
+#define HTTP_TRAILERS_MAX      (8 * 1024)   /* bytes of a trailer section */
+#define HTTP_CHUNK_LINE_MAX    256          /* bytes of a chunk-size line, extensions included */
+#define HTTP_HOST_MAX          255          /* bytes of a host name */
+#define HTTP_INFORMATIONAL_MAX 16           /* 1xx responses to one request */
+#define HTTP_READ_BUFFER       (16 * 1024)  /* bytes read at once */
+#define HTTP_WRITE_BUFFER_MAX  (128 * 1024) /* bytes that wait for a slow reader */
+#define HTTP_DRAIN_MAX \
+    (1024 * 1024) /* bytes of an unread body that are read and dropped after a denial: a floor
+                                               under it is the time limit */
+
+/* Paths and routes */
+#define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */
+#define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
+
+/* JSON */
+#define JSON_DEPTH_MAX 64 /* nesting */
+#define JSON_TEXT_MAX  (8 * 1024 * 1024)
+
+/* Tokens and keys */
+#define JWT_TEXT_MAX   (16 * 1024)   /* bytes of a compact token */
+#define JWT_SCOPES_MAX 256           /* scopes and roles of one token */
+#define JWKS_TEXT_MAX  (1024 * 1024) /* bytes of a key set document */
+#define JWKS_KEYS_MAX  100           /* keys in a set */
+
+/* Configuration */
+#define CONFIG_FILE_MAX  (16 * 1024 * 1024)
+#define CONFIG_FILES_MAX 4096
+#define CONFIG_DEPTH_MAX 32 /* nesting of YAML */
+
+#endif

@@ -1,0 +1,111 @@
+/* The configuration as the user writes it, after includes, policies, groups and overlays were merged: plain structs, read
+ * by the field tables. Lives in the snapshot's arena, immutable once loaded. */
+#ifndef SALLYPORT_CONFIG_SETTINGS_H
+#define SALLYPORT_CONFIG_SETTINGS_H
+
+#include "auth/settings.h"
+#include "authorize/authorize.h"
+#include "base/conf_field.h"
+#include "limit/limit.h"
+#include "net/address.h"
+#include "observe/logs.h"
+#include "relay/relay.h"
+#include "route/route.h"
+#include "tls/settings.h"
+#include "upstream/settings.h"
+
+enum exposure {
+    EXPOSURE_EXTERNAL, /* the default: the stricter assumption */
+    EXPOSURE_INTERNAL,
+};
+
+enum plaintext {
+    PLAINTEXT_DENY, /* the default: a listener without tls only redirects */
+    PLAINTEXT_ALLOW,
+};
+
+struct timeout_settings { /* ns; `timeouts` of a listener */
+    int64_t handshake;    /* 10 s */
+    int64_t head;         /* 10 s */
+    int64_t body;         /* 30 s */
+    int64_t idle;         /* 60 s */
+    int64_t write;        /* 30 s */
+    int64_t drain;        /* 2 s: for an unread body after an early answer */
+};
+
+struct listener_settings {
+    struct slice name;
+    struct slice address; /* an IP address; default 0.0.0.0 */
+    int64_t port;         /* 0: any free one, shown in the log */
+    int exposure;         /* enum exposure */
+    struct tls_server_settings *tls;
+    int plaintext; /* enum plaintext */
+    bool redirect_to_https;
+    int64_t https_port; /* that redirects name; 443 is left out of the URL */
+    bool status;        /* serves /metrics, /healthz, /readyz and nothing else; internal only */
+    struct conf_strings trusted_proxies; /* addresses and prefixes */
+    int forwarded;                       /* enum forwarded_source */
+    struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
+    struct timeout_settings *timeouts; /* never NULL once loaded */
+    int64_t max_head;                  /* bytes */
+    int64_t max_connections;           /* per worker */
+    /* filled in by config */
+    struct address parsed_address;
+    struct address_prefix *trusted;
+    unsigned int index; /* in snapshot->listeners; bit in route_entry.listeners */
+};
+
+enum route_audit {
+    AUDIT_DENIALS, /* the default: every denial */
+    AUDIT_ALL,
+};
+
+/* What `defaults`, policies, groups and routes may all set. */
+struct route_policy {
+    struct conf_strings listeners;
+    int exposure; /* `exposure: internal` forbids every external listener; default external: no rule */
+    struct slice upstream;
+    struct auth_settings *auth;
+    struct authorize_settings *authorize;
+    struct conf_list limits; /* of struct limit_settings; adds in merging */
+    struct cors_settings *cors;
+    struct relay_settings *relay;
+    int64_t timeout;      /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout; /* ns between two pieces of a response body; 60 s */
+    int64_t body;         /* bytes, the largest request body; 1 MiB */
+    int audit;            /* enum route_audit */
+    uint64_t path_allows; /* enum uri_allow bits: choices encoded_slash, parameters */
+};
+
+struct route_settings {
+    struct slice name;           /* "group.route", or the route's own at top level */
+    struct match_settings match; /* whole: group and route joined */
+    struct slice team;           /* empty: none */
+    struct route_policy policy;  /* effective */
+};
+
+struct shutdown_settings {
+    int64_t drain_delay; /* ns between failing readiness and the end of accepting; 0 */
+    int64_t deadline;    /* ns for running exchanges; 30 s */
+};
+
+struct settings {
+    struct slice instance; /* name in logs; default: the host's name */
+    int64_t workers;       /* 0: one per CPU; at most 256 */
+    struct slice user,
+        group;           /* to run the gateway process as, where started as root; default nobody, its group */
+    int64_t limit_keys;  /* entries of the limiter's table; 65536 */
+    int64_t token_cache; /* entries per worker; 4096 */
+    struct logs_settings *logs;         /* never NULL once loaded */
+    struct shutdown_settings *shutdown; /* never NULL once loaded */
+    struct listener_settings *listeners;
+    size_t listener_count;
+    struct issuer_settings *issuers;
+    size_t issuer_count;
+    struct upstream_settings *upstreams;
+    size_t upstream_count;
+    struct route_settings *routes;
+    size_t route_count;
+};
+
+#endif

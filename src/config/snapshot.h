@@ -1,0 +1,39 @@
+/* A configuration in force: settings, and what is compiled from them. Immutable; shared by the workers.
+ *
+ * Each worker holds one count, for as long as any of its exchanges uses the snapshot; the workers count their own uses
+ * among themselves. */
+#ifndef SALLYPORT_CONFIG_SNAPSHOT_H
+#define SALLYPORT_CONFIG_SNAPSHOT_H
+
+#include "config/config.h"
+
+/* A route, compiled: what the stages read. */
+struct route {
+    const struct route_settings *settings;
+    unsigned int index;                    /* in snapshot->routes; the id in the route table */
+    unsigned int upstream;                 /* index in settings->upstreams */
+    struct limit_settings **client_limits; /* by address, header, route: before authentication */
+    size_t client_limit_count;
+    struct limit_settings **caller_limits; /* by caller, claim */
+    size_t caller_limit_count;
+    struct slice scope_text;   /* for insufficient_scope challenges */
+    unsigned int metrics_slot; /* set by the gateway */
+};
+
+struct snapshot {
+    struct config *config;           /* owned */
+    const struct settings *settings; /* of config */
+    struct route *routes;
+    size_t route_count;
+    struct route_table *table;
+    struct conf_strings identity_headers; /* every header name that any route sets from identity */
+    uint64_t generation;                  /* 1, 2, … in this process */
+    int references;                       /* atomic */
+};
+
+/* Compiles a configuration without errors. Takes it, on success only. The snapshot has one reference. */
+struct error snapshot_new(struct config *config, struct snapshot **ret_snapshot) MUST_CHECK;
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+#endif

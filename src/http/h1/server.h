@@ -1,0 +1,51 @@
+/* A client's HTTP/1.1 connection: reads requests one after the other, hands each to the handler, writes the answers in
+ * order. Pipelined requests wait in the read buffer. One loop, one thread.
+ *
+ * Memory of a connection: a read buffer of at most the head limit, and a write buffer of at most HTTP_WRITE_BUFFER_MAX. */
+#ifndef SALLYPORT_HTTP_H1_SERVER_H
+#define SALLYPORT_HTTP_H1_SERVER_H
+
+#include "http/h1/parser.h"
+#include "http/stream.h"
+
+/* All in nanoseconds; 0: no limit. */
+struct http_server_timeouts {
+    int64_t handshake; /* from accept to the end of the TLS handshake */
+    int64_t head;  /* from the first byte of a request, or from the handshake's end, to the end of its head */
+    int64_t body;  /* between two reads of a body */
+    int64_t idle;  /* between requests */
+    int64_t write; /* between two writes of a response */
+    int64_t drain; /* for an unread body, and for lingering after an early answer */
+};
+
+struct http_server_settings {
+    struct http_server_timeouts timeouts;
+    struct h1_limits limits;
+    const struct http_handler *handler;
+    struct tls_server *tls; /* NULL: plaintext. Used at accept only */
+    void *owner;            /* for http_connection_facts */
+    /* Called when the connection is closed and its memory about to go; may be NULL. */
+    void (*on_closed)(void *owner);
+};
+
+struct h1_server;
+
+/* All connections of a worker, for draining. Zeroed before the first use. */
+struct h1_server_list {
+    struct h1_server *first;
+    size_t count;
+    uint64_t next_id;
+};
+
+/* Takes the descriptor, whether it succeeds or not. */
+struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop, int fd,
+                              const struct address *peer,
+                              const struct http_server_settings *settings) MUST_CHECK;
+
+/* Idle connections close now; busy ones after their response, which says Connection: close. */
+void h1_server_drain_all(struct h1_server_list *list);
+
+/* Cuts every connection: the drain deadline. */
+void h1_server_close_all(struct h1_server_list *list);
+
+#endif

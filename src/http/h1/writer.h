@@ -1,0 +1,29 @@
+/* Serialises HTTP/1.1 heads and chunks onto a buffer. The caller chose the fields; framing fields are written from the
+ * arguments and skipped in the list: what a peer sent never frames our message. All or nothing; false: buffer full. */
+#ifndef SALLYPORT_HTTP_H1_WRITER_H
+#define SALLYPORT_HTTP_H1_WRITER_H
+
+#include "base/buffer.h"
+#include "http/message.h"
+
+struct h1_framing {
+    enum http_body body; /* LENGTH: writes Content-Length; CHUNKED: Transfer-Encoding; NONE, CLOSE: neither */
+    uint64_t content_length;
+    bool close;      /* writes Connection: close */
+    bool keep_alive; /* writes Connection: keep-alive (for HTTP/1.0 peers) */
+};
+
+/* `target` is origin-form or "*"; `host` becomes the Host field. */
+bool h1_write_request(struct buffer *out, struct slice method, struct slice target, struct slice host,
+                      const struct headers *headers, const struct h1_framing *framing);
+bool h1_write_response(struct buffer *out, unsigned int status, const struct headers *headers,
+                       const struct h1_framing *framing);
+/* "HTTP/1.1 100 Continue" and its kin, with fields. */
+bool h1_write_informational(struct buffer *out, unsigned int status, const struct headers *headers);
+
+/* "1a2b\r\n" into `out` (at least 18 bytes); returns its length. */
+size_t h1_chunk_header(uint64_t size, char *out);
+/* The last chunk with its trailers (may be NULL). */
+bool h1_write_last_chunk(struct buffer *out, const struct headers *trailers);
+
+#endif

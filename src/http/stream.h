@@ -1,0 +1,85 @@
+/* Where a protocol meets an exchange: the request side of a connection, one request at a time, whatever the protocol.
+ *
+ * A connection (h1/server.h; h2 later) calls the events of the handler that it was given; the handler calls the
+ * operations of the stream. Bodies flow in pieces with back-pressure: a piece is always taken as a whole; who has no
+ * room says so, and gets nothing more until it asks again. Everything on the connection's loop. */
+#ifndef SALLYPORT_HTTP_STREAM_H
+#define SALLYPORT_HTTP_STREAM_H
+
+#include "http/message.h"
+#include "net/address.h"
+#include "tls/tls.h"
+
+struct http_stream;
+
+/* What a connection tells the handler about itself; lives as long as the connection. */
+struct http_connection_facts {
+    struct address peer; /* the socket's, or PROXY protocol's */
+    struct address local;
+    bool is_tls;
+    struct tls_facts tls;
+    uint64_t id; /* unique in this process */
+    void *owner; /* the listener, as given to the connection */
+};
+
+/* The handler's side. `stream->exchange` is the handler's, set in on_request. */
+struct http_handler {
+    /* A request head has come, strict in syntax. `raw` is the head's text; request's slices point into it, and it stays
+     * good only during the call: copy it. Never called for a stream that failed to parse: that is on_reject. */
+    void (*on_request)(struct http_stream *stream, const struct http_request *request, struct slice raw);
+    /* A head that is no request: answered here by status, for the log and the counters. The connection closes after. */
+    void (*on_reject)(struct http_stream *stream, unsigned int status, const char *why);
+    /* A piece of the request body. Not called while paused. */
+    void (*on_body)(struct http_stream *stream, struct slice data);
+    /* The request is complete. Trailers may be empty. */
+    void (*on_body_end)(struct http_stream *stream, const struct headers *trailers);
+    /* After a send that returned false: there is room again. */
+    void (*on_writable)(struct http_stream *stream);
+    /* The client is gone, broke its framing, or let a time limit pass; `why` is one of the enum below. The stream is dead:
+     * no operation but http_stream_release may follow. */
+    void (*on_abort)(struct http_stream *stream, int why);
+    /* The response was handed to the kernel whole. The stream must be released. */
+    void (*on_sent)(struct http_stream *stream);
+};
+
+enum http_abort {
+    HTTP_ABORT_CLIENT, /* reset or closed before its request was complete, or before the answer */
+    HTTP_ABORT_BAD_BODY, /* its framing is broken, before the response began: the handler may still have been answering */
+    HTTP_ABORT_SLOW_BODY,   /* no byte within the time limit */
+    HTTP_ABORT_SLOW_READER, /* did not take the response within the time limit */
+    HTTP_ABORT_SHUTDOWN,    /* the drain deadline */
+};
+
+struct http_stream_ops {
+    /* The final response's head. `framing` as the exchange knows it: BODY_NONE, _LENGTH or _CHUNKED; the protocol maps it
+     * (HTTP/1.0 clients get a close-delimited body). Buffered until body, end or flush. */
+    void (*send_head)(struct http_stream *stream, const struct http_response *response);
+    void (*send_informational)(struct http_stream *stream, unsigned int status,
+                               const struct headers *headers);
+    /* Takes all of `data`. False: stop sending until on_writable. */
+    bool (*send_body)(struct http_stream *stream, struct slice data);
+    /* The response is complete; on_sent follows, possibly within the call. */
+    void (*send_end)(struct http_stream *stream, const struct headers *trailers);
+    /* Hands what is buffered to the kernel now. */
+    void (*flush)(struct http_stream *stream);
+    /* The response cannot be completed: the client must see that it is cut (h1: reset; h2: RST_STREAM). */
+    void (*reset)(struct http_stream *stream);
+    /* Stops or resumes on_body. A stream starts paused: the handler asks when it is ready; that is also what answers
+     * Expect: 100-continue. */
+    void (*pause)(struct http_stream *stream, bool paused);
+    /* The handler will not look at the rest of the request body: it is dropped, bounded, then the connection closes. */
+    void (*discard_body)(struct http_stream *stream);
+    /* The handler is done with the stream, after on_sent, on_abort or reset. */
+    void (*release)(struct http_stream *stream);
+};
+
+struct http_stream {
+    const struct http_stream_ops *ops;
+    const struct http_handler *handler;
+    struct http_connection_facts *connection;
+    void *exchange;
+    uint64_t received; /* bytes of request body */
+    uint64_t sent;     /* bytes of response body */
+};
+
+#endif

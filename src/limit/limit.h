@@ -1,0 +1,82 @@
+/* Request limits in a table that all workers share.
+ *
+ * `limit: N/W` (sliding window of sub-windows) never admits more than N in any window of length W; it may refuse up to
+ * one part in LIMIT_SUBWINDOWS early. `rate: N/W, burst: B` is GCRA (generic cell rate algorithm). The table holds a keyed
+ * fingerprint and a state per key, no key itself; it lives in shared memory, so that it survives reload and restart of the
+ * gateway process. Full: the entry nearest to full allowance goes; newcomers are never refused for want of room. */
+#ifndef SALLYPORT_LIMIT_LIMIT_H
+#define SALLYPORT_LIMIT_LIMIT_H
+
+#include "base/conf_field.h"
+#include "base/error.h"
+
+enum limit_by_kind {
+    LIMIT_BY_ADDRESS,
+    LIMIT_BY_CALLER,
+    LIMIT_BY_CLAIM,  /* `by: claims.NAME` */
+    LIMIT_BY_HEADER, /* `by: header:NAME`: together with the address */
+    LIMIT_BY_ROUTE,  /* `by: route`: one count for everybody */
+};
+
+/* One of `limits`: exactly one of limit and rate. */
+struct limit_settings {
+    struct slice name; /* shown in RateLimit fields; empty: made from position and kind */
+    struct conf_rate limit;
+    struct conf_rate rate;
+    int64_t burst;   /* with rate; default: count of rate */
+    struct slice by; /* address | caller | claims.NAME | header:NAME | route */
+    /* filled in by limit_check_settings */
+    int kind;              /* enum limit_by_kind */
+    struct slice argument; /* NAME */
+    uint64_t identity; /* of the rule: keyed hash over owner, name and numbers, the same in every process */
+};
+
+extern const struct conf_object limit_object;
+
+/* NULL, or what is wrong. Fills in kind, argument and identity; `owner` is what the rule belongs to ("route orders.read",
+ * "policy user-api": a rule of a policy is one count for all its routes). */
+const char *limit_check_settings(struct limit_settings *settings, struct slice owner, unsigned int position);
+
+#define LIMIT_SUBWINDOWS 16
+
+struct limiter;
+
+/* The size in bytes of a table for `entries` keys (rounded up). */
+size_t limiter_size(size_t entries);
+/* Uses `memory` (zeroed, or a table made earlier with the same size: then its counts go on). Shared between threads and
+ * processes; the caller maps and unmaps it. */
+struct error limiter_open(void *memory, size_t size, struct limiter **ret_limiter) MUST_CHECK;
+
+/* One limit of a request. */
+struct limit_key {
+    const struct limit_settings *settings;
+    const void *key; /* what it counts by: address bytes, caller key, claim text */
+    size_t key_size;
+};
+
+struct limit_answer {
+    bool allowed;
+    unsigned int
+        refused_by; /* index of the limit that said no: of several, the one that makes the caller wait longest */
+    int64_t retry_after; /* ns, when refused */
+    /* of the limit with the least left, for RateLimit fields */
+    unsigned int tightest;
+    uint64_t remaining;
+    int64_t reset; /* ns until its full allowance is back */
+};
+
+#define LIMIT_KEYS_MAX 16
+
+/* Checks all, then charges all or none. `now`: monotonic ns. Any thread; no allocation. */
+void limiter_decide(struct limiter *limiter, const struct limit_key *keys, size_t count, int64_t now,
+                    struct limit_answer *out);
+
+/* RateLimit and RateLimit-Policy values (draft-ietf-httpapi-ratelimit-headers-10, structured fields). Return the length. */
+size_t limit_policy_field(const struct limit_key *keys, size_t count, char *out, size_t size);
+size_t limit_state_field(const struct limit_key *keys, const struct limit_answer *answer, char *out,
+                         size_t size);
+
+/* Entries in use; entries that went for want of room. */
+void limiter_stats(const struct limiter *limiter, uint64_t *ret_used, uint64_t *ret_evicted);
+
+#endif

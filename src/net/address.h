@@ -1,0 +1,40 @@
+/* IP addresses, prefixes and socket addresses. No allocation; any thread. */
+#ifndef SALLYPORT_NET_ADDRESS_H
+#define SALLYPORT_NET_ADDRESS_H
+
+#include "base/slice.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* An IP address, always as 16 bytes: IPv4 in its v4-mapped form, so that one address has one value. */
+struct address {
+    unsigned char bytes[16];
+    uint16_t port; /* host order, 0 where it does not matter */
+};
+
+struct address_prefix {
+    struct address address;
+    unsigned int bits; /* 0 to 128, of the 16-byte form */
+};
+
+#define ADDRESS_TEXT_MAX 46
+
+bool address_is_v4(const struct address *address);
+bool address_from_sockaddr(const struct sockaddr *from, struct address *ret_address);
+socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
+
+/* Dotted quad or IPv6 (without zone; brackets allowed). False on anything else. The port becomes 0. */
+bool address_parse(struct slice text, struct address *ret_address);
+
+/* "10.0.0.0/8", "2001:db8::/32" or a bare address. False where bits beyond the prefix are set. */
+bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix);
+bool address_in_prefix(const struct address *address, const struct address_prefix *prefix);
+
+/* Writes the address without port: v4-mapped ones as dotted quad. Returns its length; NUL-terminated. */
+size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);
+
+/* What limits count by: the whole address for IPv4, the /64 for IPv6. The port becomes 0. */
+struct address address_network(const struct address *address);
+
+#endif

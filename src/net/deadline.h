@@ -1,0 +1,45 @@
+/* Deadlines: one list per duration, so that arming, moving and clearing one costs nothing but a few stores.
+ *
+ * Lists are in order of arming, which is the order of expiry, since all in one list wait equally long. Re-arming only
+ * writes the new time; the list is put right lazily, when the old time comes. Single thread; tests inject the clock. */
+#ifndef SALLYPORT_NET_DEADLINE_H
+#define SALLYPORT_NET_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct deadline_class;
+
+/* In the owner's struct; zeroed before the first use. */
+struct deadline {
+    struct deadline *previous, *next;
+    struct deadline_class *class;               /* NULL: not armed */
+    int64_t at;                                 /* ns, monotonic */
+    void (*expired)(struct deadline *deadline); /* called unarmed; may arm again or free the owner */
+};
+
+struct deadline_table {
+    struct deadline_class *classes;
+};
+
+void deadline_table_init(struct deadline_table *table);
+void deadline_table_done(struct deadline_table *table);
+
+/* Arms or moves: expires `duration` ns after `now`. Without memory for a new duration's list, the nearest shorter list
+ * is used, so that a deadline is never lost. */
+void deadline_set(struct deadline_table *table, struct deadline *deadline, int64_t now, int64_t duration);
+
+void deadline_clear(struct deadline *deadline);
+
+static inline bool deadline_is_set(const struct deadline *deadline)
+{
+    return deadline->class != 0;
+}
+
+/* Calls `expired` for all that are due. */
+void deadline_run(struct deadline_table *table, int64_t now);
+
+/* A time at or before the next expiry (lists are lazy), or INT64_MAX. */
+int64_t deadline_next(const struct deadline_table *table);
+
+#endif

@@ -1,0 +1,57 @@
+/* A thread's event loop: libuv's, with a cached clock, deadlines, and tasks posted from here or from other threads.
+ * All functions belong to the loop's thread, except net_loop_send and net_loop_stop. */
+#ifndef SALLYPORT_NET_LOOP_H
+#define SALLYPORT_NET_LOOP_H
+
+#include "base/error.h"
+#include "net/deadline.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* Work for a loop. The storage is the owner's, untouched until `run` is called; run may free it. */
+struct net_task {
+    void (*run)(struct net_task *task);
+    struct net_task *next;
+    bool queued;
+};
+
+struct net_task_queue {
+    struct net_task *first;
+    struct net_task **last;
+};
+
+struct net_loop {
+    uv_loop_t uv;
+    int64_t now;                     /* clock_monotonic_ns, read once per turn */
+    struct deadline_table deadlines; /* driven by `timer` */
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;              /* active while tasks wait, so that the loop does not sleep */
+    struct net_task_queue tasks; /* from this thread */
+    uv_async_t wake;
+    pthread_mutex_t mailbox_lock;
+    struct net_task_queue mailbox; /* from other threads */
+    bool stopping;
+};
+
+struct error net_loop_init(struct net_loop *loop) MUST_CHECK;
+
+/* Runs until net_loop_stop, then closes the loop's own handles. */
+void net_loop_run(struct net_loop *loop);
+
+/* Frees the loop; every handle of others must be closed by then. */
+void net_loop_done(struct net_loop *loop);
+
+/* Runs the task in the next turn, after one look at the sockets: how a connection with work left yields to the others. */
+void net_loop_post(struct net_loop *loop, struct net_task *task);
+
+/* Any thread: runs the task on the loop's thread. */
+void net_loop_send(struct net_loop *loop, struct net_task *task);
+
+/* Any thread. */
+void net_loop_stop(struct net_loop *loop);
+
+#endif

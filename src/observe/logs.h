@@ -1,0 +1,77 @@
+/* Access and audit logs, as lines of JSON, written by one thread off the loops.
+ *
+ * Each producer (a worker, the control thread) has a queue of its own: bounded, without locks. The access log may drop,
+ * counted. The audit log never does: room is reserved before a request is let in, and where there is none the request is
+ * denied (503). Audit lines carry instance, boot, sequence and the hash of the line before (SHA-256 over the line as
+ * written, without its newline), so that a missing or changed line shows. */
+#ifndef SALLYPORT_OBSERVE_LOGS_H
+#define SALLYPORT_OBSERVE_LOGS_H
+
+#include "base/conf_field.h"
+#include "base/error.h"
+#include "net/address.h"
+#include "pipeline/deny_reasons.h"
+
+/* `logs`. */
+struct log_file_settings {
+    struct slice file; /* CONF_STRING, a path, or "-" for standard output, or "off" (access only) */
+    int64_t queue;     /* bytes per worker */
+};
+
+struct logs_settings {
+    struct log_file_settings *access; /* default: file "-" */
+    struct log_file_settings *audit;  /* default: file "-" */
+};
+
+extern const struct conf_object logs_object;
+
+struct logs;      /* the process's: files and the writer thread */
+struct log_queue; /* one producer's pair of queues */
+
+struct logs_options {
+    struct slice instance;            /* name of this gateway */
+    int access_fd, audit_fd;          /* -1: off (access only). Taken */
+    size_t access_queue, audit_queue; /* bytes per producer */
+    unsigned int producers;
+};
+
+struct error logs_new(const struct logs_options *options, struct logs **ret_logs) MUST_CHECK;
+/* Writes what is queued, ends the thread, closes the files. */
+void logs_free(struct logs *logs);
+struct log_queue *logs_queue(struct logs *logs, unsigned int producer);
+/* Other descriptors from now on (log rotation, reload): any thread. The old ones are closed by the writer. */
+void logs_reopen(struct logs *logs, int access_fd, int audit_fd);
+
+/* One request, as both logs tell it. No token, key, cookie, query or body: the query string may hold secrets. */
+struct log_record {
+    int64_t time; /* real ns, when the request's head was complete */
+    struct slice request_id, trace_id;
+    struct slice listener, route, upstream, endpoint; /* empty: left out */
+    struct address client;
+    struct slice method, host, path; /* canonical path, without query */
+    unsigned int minor_version;      /* 0, 1, 2 */
+    unsigned int status;             /* 0: the client got none */
+    enum deny_reason reason;
+    struct slice detail;                     /* more about the reason, safe to log; may be empty */
+    struct slice issuer, subject, client_id; /* proven identity */
+    uint64_t received, sent;                 /* body bytes */
+    int64_t duration;                        /* ns, head complete to response handed to the kernel */
+    int64_t upstream_duration;               /* ns, sent to answered; -1: no upstream */
+    struct slice tls_version, user_agent;
+    bool aborted;
+};
+
+/* Producer's thread. False: dropped. */
+bool log_access(struct log_queue *queue, const struct log_record *record);
+
+/* Reserves room for one audit line; false: none. Each reservation is used or released exactly once. */
+bool log_audit_reserve(struct log_queue *queue);
+void log_audit_release(struct log_queue *queue);
+void log_audit(struct log_queue *queue, const struct log_record *record);
+/* An administrative event (start, stop, reload taken up or refused): needs no reservation, waits for none; false: no room. */
+bool log_audit_event(struct log_queue *queue, struct slice event, struct slice detail);
+
+/* Repeats the hash chain over an audit log's text; 0 where it holds, else the number of the first line that breaks it. */
+size_t log_audit_verify(struct slice text);
+
+#endif

@@ -1,0 +1,76 @@
+/* Counters for Prometheus. Each worker writes its own, without locks; rendering sums them.
+ *
+ * Requests are counted by route, status and deny reason; routes get stable slots by name, so that counts survive a reload. */
+#ifndef SALLYPORT_OBSERVE_METRICS_H
+#define SALLYPORT_OBSERVE_METRICS_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "pipeline/deny_reasons.h"
+
+/* X(ID, "name", "counter|gauge", "help"): one number per worker, summed. */
+#define METRICS(X)                                                                                          \
+    X(CONNECTIONS_ACCEPTED, "sallyport_connections_accepted_total", "counter",                              \
+      "Client connections accepted")                                                                        \
+    X(CONNECTIONS_OPEN, "sallyport_connections_open", "gauge", "Client connections open now")               \
+    X(CONNECTIONS_REFUSED, "sallyport_connections_refused_total", "counter",                                \
+      "Client connections closed at once by a limit")                                                       \
+    X(HANDSHAKES, "sallyport_tls_handshakes_total", "counter", "TLS handshakes completed")                  \
+    X(HANDSHAKES_RESUMED, "sallyport_tls_handshakes_resumed_total", "counter",                              \
+      "TLS handshakes that resumed a session")                                                              \
+    X(HANDSHAKES_FAILED, "sallyport_tls_handshakes_failed_total", "counter", "TLS handshakes that failed")  \
+    X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                        \
+    X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")  \
+    X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
+    X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \
+      "Requests that the client did not wait for")                                                          \
+    X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                      \
+      "Tokens found in the cache of verified tokens")                                                       \
+    X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                  \
+      "Tokens whose signature was verified")                                                                \
+    X(UPSTREAM_CONNECTS, "sallyport_upstream_connects_total", "counter", "Connections opened to upstreams") \
+    X(UPSTREAM_CONNECT_FAILURES, "sallyport_upstream_connect_failures_total", "counter",                    \
+      "Connections to upstreams that failed")                                                               \
+    X(UPSTREAM_REUSED, "sallyport_upstream_reused_total", "counter",                                        \
+      "Requests sent on a kept upstream connection")                                                        \
+    X(UPSTREAM_RETRIES, "sallyport_upstream_retries_total", "counter",                                      \
+      "Requests sent again, on another connection")                                                         \
+    X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                        \
+      "Upstream connections open now, idle ones included")                                                  \
+    X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                  \
+      "Access log lines dropped because the queue was full")                                                \
+    X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                 \
+    X(JWKS_FAILURES, "sallyport_jwks_fetch_failures_total", "counter",                                      \
+      "Fetches of key set documents that failed")                                                           \
+    X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                             \
+    X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")    \
+    X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
+
+enum metric {
+#define METRIC_ENUM(id, name, type, help) METRIC_##id,
+    METRICS(METRIC_ENUM)
+#undef METRIC_ENUM
+    METRIC_COUNT,
+};
+
+struct metrics;        /* the process's */
+struct metrics_worker; /* one writer's */
+
+/* `writers`: workers, and one for the control thread. */
+struct error metrics_new(unsigned int writers, struct metrics **ret_metrics) MUST_CHECK;
+void metrics_free(struct metrics *metrics);
+struct metrics_worker *metrics_writer(struct metrics *metrics, unsigned int index);
+
+/* Control thread: the slot of a route, made on first use; slot 0 is "-", for requests without a route. */
+unsigned int metrics_route_slot(struct metrics *metrics, struct slice route);
+
+/* Writer's thread; `amount` may be negative for gauges. */
+void metrics_add(struct metrics_worker *worker, enum metric metric, int64_t amount);
+/* One finished request; durations in ns. */
+void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
+                     enum deny_reason reason, int64_t duration);
+
+/* Prometheus text format 0.0.4. Control thread. False: the buffer was full. */
+bool metrics_render(struct metrics *metrics, struct buffer *out);
+
+#endif

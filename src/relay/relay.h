@@ -1,0 +1,73 @@
+/* What of a request reaches the upstream, and what of its response reaches the client: header hygiene and the proven
+ * identity. Pure; any thread. */
+#ifndef SALLYPORT_RELAY_RELAY_H
+#define SALLYPORT_RELAY_RELAY_H
+
+#include "auth/principal.h"
+#include "base/arena.h"
+#include "base/conf_field.h"
+#include "base/error.h"
+#include "http/message.h"
+#include "net/address.h"
+
+enum relay_token {
+    RELAY_STRIP,   /* the default: no credential of the client goes on */
+    RELAY_FORWARD, /* the verified token goes on, unless it is bound (cnf) */
+};
+
+/* `relay`. */
+struct relay_settings {
+    int token; /* enum relay_token */
+    struct conf_pairs
+        headers;   /* X-User-Id: claims.sub | subject | issuer | client_id | scopes | claims.NAME | 'text' */
+    bool trailers; /* pass trailers on (minus identity and forbidden ones) */
+    bool underscores; /* let header names with "_" pass */
+};
+
+extern const struct conf_object relay_object;
+
+/* NULL, or what is wrong with a header name or an expression; the pair's index in *ret_pair. Refused names: hop-by-hop,
+ * framing, Host, Authorization, Cookie. */
+const char *relay_check_settings(const struct relay_settings *settings, size_t *ret_pair);
+
+/* How the client's address is learned and told (`forwarded` of a listener). */
+enum forwarded_source {
+    FORWARDED_NONE,        /* the peer is the client; all families are stripped and X-Forwarded-* set anew */
+    FORWARDED_X_FORWARDED, /* X-Forwarded-For and its kin, from trusted_proxies only */
+    FORWARDED_RFC7239,     /* Forwarded, from trusted_proxies only */
+};
+
+/* The address of the client: the right-most hop that is not trusted, or the peer where the peer is not trusted. */
+struct address relay_client_address(const struct headers *headers, const struct address *peer, int source,
+                                    const struct address_prefix *trusted, size_t trusted_count);
+
+struct relay_request {
+    const struct relay_settings *settings; /* NULL: strip everything */
+    const struct http_request *input;
+    const struct principal *principal;
+    struct slice token; /* the verified token's text, or empty */
+    struct address client;
+    struct slice host; /* canonical, as the client named it */
+    uint16_t port;     /* that the client named, 0: none */
+    bool is_tls;
+    struct slice request_id;
+    struct slice traceparent; /* empty: none */
+    const struct conf_strings
+        *identity_headers; /* names that any route of the snapshot sets from identity: always stripped */
+};
+
+/* Builds the upstream's header list in `arena`. Dropped: hop-by-hop (Connection's own list too, RFC 9110 section 7.6.1),
+ * framing, Host, all credentials, forwarded families, override headers, identity headers in any spelling, names with "_".
+ * Set: X-Forwarded-For, -Proto, -Host, X-Request-Id, traceparent, the identity headers. A claim value that is no valid
+ * field value is a failure: denied. */
+struct error relay_build_request(const struct relay_request *request, struct arena *arena,
+                                 struct headers *out) MUST_CHECK;
+
+/* The response's fields for the client: without hop-by-hop and framing fields. False: no room. */
+bool relay_build_response(const struct http_response *response, struct headers *out);
+
+/* Trailers of either direction, where the route passes them: drops forbidden and identity fields. */
+bool relay_build_trailers(const struct headers *trailers, const struct conf_strings *identity_headers,
+                          struct headers *out);
+
+#endif

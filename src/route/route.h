@@ -1,0 +1,88 @@
+/* Which route serves a request: host, then path, then method.
+ *
+ * Hosts: an exact name, "*.example.com" (one or more labels), or "*". Precedence: exact, longest wildcard suffix, "*".
+ * Paths: segments of text, {name} (one segment), and ** (the rest, zero or more segments; last only). Precedence by
+ * segment from the left: text, variable, **. The best path that exists decides; its methods then match, or it is 405:
+ * never a less specific route. Built once into the snapshot, then read-only: any thread. */
+#ifndef SALLYPORT_ROUTE_ROUTE_H
+#define SALLYPORT_ROUTE_ROUTE_H
+
+#include "base/arena.h"
+#include "base/conf_field.h"
+#include "base/error.h"
+#include "http/message.h"
+
+/* `match` of a group or a route. */
+struct match_settings {
+    struct conf_strings host;    /* as above; a group's hosts hold for its routes that name none */
+    struct conf_strings path;    /* patterns; a group's is the prefix of its routes' */
+    struct conf_strings methods; /* empty: every method but CONNECT and TRACE; GET allows HEAD too */
+};
+
+/* `cors`. */
+struct cors_settings {
+    struct conf_strings origins; /* exact origins, or "*" (never with credentials) */
+    struct conf_strings methods; /* empty: the route's own */
+    struct conf_strings headers; /* request headers allowed beyond the safelisted ones */
+    struct conf_strings expose;
+    bool credentials;
+    int64_t max_age; /* ns */
+};
+
+extern const struct conf_object match_object;
+extern const struct conf_object cors_object;
+
+/* What is put in. `id` is the caller's (an index); equal ids may be added under several hosts and paths. */
+struct route_entry {
+    unsigned int id;
+    struct slice host; /* lower-case */
+    struct slice path; /* the whole pattern */
+    const struct conf_strings *methods;
+    uint64_t listeners; /* bit set of listener indexes (at most 64) on which it stands */
+};
+
+struct route_table;
+
+/* On failure the text in the error says what is wrong with `entries[*ret_index]`: bad pattern, too deep, or ambiguous with
+ * `entries[*ret_other]` (same host, path and an overlapping method on an overlapping listener). */
+struct error route_table_new(const struct route_entry *entries, size_t count, struct arena *arena,
+                             struct route_table **ret_table, size_t *ret_index, size_t *ret_other) MUST_CHECK;
+
+struct route_variable {
+    struct slice name, value; /* value: the canonical path's segment, still percent-encoded */
+};
+
+struct route_variables {
+    struct route_variable items[ROUTE_VARIABLES_MAX];
+    size_t count;
+};
+
+enum route_outcome {
+    ROUTE_FOUND,
+    ROUTE_NO_HOST,
+    ROUTE_NO_PATH,
+    ROUTE_NO_METHOD, /* `allow` is set */
+};
+
+struct route_match {
+    enum route_outcome outcome;
+    unsigned int id;
+    struct route_variables variables;
+    struct slice allow; /* "GET, HEAD, POST", of the best path; lives as long as the table */
+};
+
+/* `listener`: index of the listener it came in by. `host` and `path` are canonical. No allocation. */
+void route_find(const struct route_table *table, unsigned int listener, struct slice host, struct slice path,
+                enum http_method method, struct slice method_text, struct route_match *out);
+
+/* Does any route of the listener name this host? */
+bool route_serves_host(const struct route_table *table, unsigned int listener, struct slice host);
+
+/* The names of the {variables} of a pattern, for `check`. Returns their number. */
+size_t route_pattern_variables(struct slice pattern, struct slice *names, size_t capacity);
+
+/* NULL, or what is wrong with a pattern or host. */
+const char *route_pattern_problem(struct slice pattern);
+const char *route_host_problem(struct slice host);
+
+#endif

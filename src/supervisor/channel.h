@@ -1,0 +1,47 @@
+/* How the supervisor and the gateway process talk: datagrams over a socket pair (SOCK_SEQPACKET), descriptors beside.
+ *
+ * supervisor → gateway: CONFIGURE carries the bundle's memfd, the limiter's memfd and all listening sockets; first start,
+ * reload and restart are this one message. DRAIN asks for an orderly end. REOPEN reopens log files.
+ * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not. */
+#ifndef SALLYPORT_SUPERVISOR_CHANNEL_H
+#define SALLYPORT_SUPERVISOR_CHANNEL_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+enum channel_kind {
+    CHANNEL_CONFIGURE = 1,
+    CHANNEL_DRAIN,
+    CHANNEL_REOPEN,
+    CHANNEL_READY,
+    CHANNEL_REFUSED,
+};
+
+#define CHANNEL_FDS_MAX  1024 /* beyond the kernel's 253 a message, they are sent in several */
+#define CHANNEL_TEXT_MAX 32768
+
+/* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
+ * text: JSON: {"config":PATH,"overlays":[…],"boot":ID,"restarts":N,"access":true,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * a listener's N sockets (one per worker) follow each other in this order. */
+struct channel_message {
+    enum channel_kind kind;
+    struct slice text;
+    int *fds;
+    size_t fd_count;
+};
+
+struct error channel_pair(int *ret_supervisor, int *ret_gateway) MUST_CHECK;
+struct error channel_send(int fd, const struct channel_message *message) MUST_CHECK;
+
+/* A receiver collects the parts of one message. */
+struct channel_reader {
+    char text[CHANNEL_TEXT_MAX];
+    int fds[CHANNEL_FDS_MAX];
+    size_t fd_count;
+};
+/* One message, once complete: true in *ret_complete, `out` points into the reader; the caller owns the descriptors.
+ * ERROR_STATE: the other side is gone. Non-blocking when the descriptor is. */
+struct error channel_receive(int fd, struct channel_reader *reader, struct channel_message *out,
+                             bool *ret_complete) MUST_CHECK;
+
+#endif

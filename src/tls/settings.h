@@ -1,0 +1,50 @@
+/* What the configuration says about TLS. Plain data; lives in the snapshot. File contents are read by `config`. */
+#ifndef SALLYPORT_TLS_SETTINGS_H
+#define SALLYPORT_TLS_SETTINGS_H
+
+#include "base/conf_field.h"
+
+enum tls_client_certificate {
+    TLS_CLIENT_NONE,     /* never asked for */
+    TLS_CLIENT_OPTIONAL, /* asked for; verified when given */
+    TLS_CLIENT_REQUIRED, /* the handshake completes without one, then each request is denied 403, unless alert = true */
+};
+
+enum tls_version {
+    TLS_1_2,
+    TLS_1_3,
+};
+
+/* One certificate, and the client policy of the hosts that it serves. */
+struct tls_certificate_settings {
+    struct slice cert;         /* CONF_FILE: PEM chain, leaf first */
+    struct slice key;          /* CONF_FILE: PEM private key */
+    struct conf_strings hosts; /* names and *.wildcards it serves; empty: the certificate's DNS names */
+    struct slice client_ca;    /* CONF_FILE; empty: the listener's */
+    int client_certificate;    /* enum tls_client_certificate; -1: the listener's */
+    struct slice cert_pem, key_pem, client_ca_pem; /* contents, filled in by config */
+};
+
+struct tls_server_settings {
+    struct conf_list
+        certificates;       /* of struct tls_certificate_settings; the first serves clients without SNI */
+    struct slice client_ca; /* CONF_FILE: PEM */
+    int client_certificate; /* enum tls_client_certificate */
+    int min_version;        /* enum tls_version */
+    struct slice ciphers;   /* TLS 1.2, OpenSSL's notation; default: ECDHE with AEAD only */
+    struct slice client_ca_pem;
+};
+
+struct tls_client_settings {
+    struct slice ca;          /* CONF_FILE: PEM; empty: the system's store */
+    struct slice server_name; /* SNI and the name to verify; empty: the endpoint's host */
+    struct slice cert, key;   /* CONF_FILE: client certificate for the upstream */
+    int min_version;
+    struct slice ca_pem, cert_pem, key_pem;
+};
+
+extern const struct conf_object tls_server_object; /* "tls" of a listener */
+extern const struct conf_object
+    tls_client_object; /* "tls" of an upstream, and of other outgoing connections */
+
+#endif

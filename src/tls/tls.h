@@ -1,0 +1,66 @@
+/* TLS over OpenSSL 3 for listeners and upstreams, as streams (net/stream.h).
+ *
+ * Contexts belong to one worker each: sharing an SSL_CTX or a key between threads is a contended reference count. Only
+ * the ticket keys are shared. TLS 1.2 and 1.3, no compression, no renegotiation, no early data. */
+#ifndef SALLYPORT_TLS_TLS_H
+#define SALLYPORT_TLS_TLS_H
+
+#include "base/arena.h"
+#include "net/stream.h"
+#include "tls/settings.h"
+
+struct tls_server; /* a listener's certificates and policies, for one worker */
+struct tls_client; /* an upstream's, for one worker */
+
+/* Session-ticket keys shared by the workers (RFC 5077 section 4): a current and a previous key, rotated by one thread,
+ * read by all. Tickets are also bound to the host's policy: see tls_server_new. */
+struct tls_tickets;
+struct error tls_tickets_new(struct tls_tickets **ret_tickets) MUST_CHECK;
+void tls_tickets_free(struct tls_tickets *tickets);
+/* The current key becomes the previous one, a fresh one is drawn. Any one thread. */
+void tls_tickets_rotate(struct tls_tickets *tickets);
+
+/* Checks everything that can be wrong with certificates and keys (unreadable PEM, key not matching, empty CA file,
+ * expired is only a warning of `check`). On failure `*ret_index` is the certificate's index, or -1 for the listener's
+ * own fields. The session id context is a digest over host set, client CA and verify mode, so that a ticket never
+ * resumes under another policy (CVE-2025-23419). `alpn`: protocols offered, most wanted first, in ALPN wire format. */
+struct error tls_server_new(const struct tls_server_settings *settings, struct tls_tickets *tickets,
+                            struct slice alpn, struct tls_server **ret_server, int *ret_index) MUST_CHECK;
+void tls_server_free(struct tls_server *server);
+
+/* Turns an open plain stream into the server side of TLS; then call ops->handshake until OK. The server may be freed
+ * while its streams live. */
+struct error tls_accept(struct tls_server *server, struct stream *stream) MUST_CHECK;
+
+/* The policy (client CA and mode) that a host is served under: equal numbers are equal policies. -1: the host is served
+ * by no certificate. The host is lower-case, without port and trailing dot. */
+int tls_policy_of_host(const struct tls_server *server, struct slice host);
+
+/* What a finished handshake agreed on. Slices live as long as the stream. */
+struct tls_facts {
+    struct slice server_name; /* SNI, lower-case; empty where none was sent */
+    struct slice alpn;
+    struct slice version; /* "TLSv1.3" */
+    struct slice cipher;
+    int policy;      /* of the certificate that served it */
+    int client_mode; /* enum tls_client_certificate of that policy */
+    bool resumed;
+    bool has_client_certificate;         /* given and verified */
+    unsigned char client_thumbprint[32]; /* SHA-256 of the DER form (x5t#S256, RFC 8705) */
+    int64_t client_not_after; /* seconds since 1970: requests after it are refused on a living connection */
+    struct slice client_subject; /* RFC 2253 */
+};
+void tls_facts_of(const struct stream *stream, struct tls_facts *out);
+
+struct error tls_client_new(const struct tls_client_settings *settings, struct slice alpn,
+                            struct tls_client **ret_client) MUST_CHECK;
+void tls_client_free(struct tls_client *client);
+
+/* Turns a connected stream into the client side. `host` (NUL-free, DNS name or address) is verified against the
+ * certificate's subject alternative names and, for a DNS name, sent as SNI; settings' server_name goes first. */
+struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host) MUST_CHECK;
+
+/* Why the last handshake failed, in static or OpenSSL's text: "certificate verify failed: unable to get local issuer". */
+const char *tls_failure(const struct stream *stream);
+
+#endif

@@ -1,0 +1,45 @@
+/* What the configuration says about an upstream service. Plain data; lives in the snapshot. */
+#ifndef SALLYPORT_UPSTREAM_SETTINGS_H
+#define SALLYPORT_UPSTREAM_SETTINGS_H
+
+#include "base/conf_field.h"
+#include "net/address.h"
+#include "tls/settings.h"
+
+enum upstream_balance {
+    BALANCE_ROUND_ROBIN,
+    BALANCE_LEAST_REQUESTS,
+};
+
+/* One endpoint, parsed from its URL by upstream_check_endpoint. */
+struct upstream_endpoint {
+    struct slice url;
+    bool tls;
+    struct slice host; /* as written, lower-case, without brackets */
+    uint16_t port;
+    bool is_address; /* host is an IP address: `address` is set */
+    struct address address;
+};
+
+struct upstream_settings {
+    struct slice name;
+    struct conf_strings endpoints; /* https://host:port or http://host:port, no path */
+    struct tls_client_settings *tls;
+    int balance;                      /* enum upstream_balance */
+    struct slice host_header;         /* empty: the client's Host goes on */
+    int64_t connect_timeout;          /* ns, TLS handshake included; 5 s */
+    int64_t idle_timeout;             /* ns that an idle connection is kept; 30 s */
+    int64_t max_connections;          /* per worker and endpoint; 1024 */
+    int64_t max_idle;                 /* idle connections kept per worker and endpoint; 64 */
+    int64_t retries;                  /* further tries where that is safe; 1 */
+    struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */
+};
+
+extern const struct conf_object upstream_object;
+
+/* NULL, or what is wrong. Slices are of `url` or in `arena`. */
+struct arena;
+const char *upstream_parse_endpoint(struct slice url, struct arena *arena,
+                                    struct upstream_endpoint *ret_endpoint);
+
+#endif
