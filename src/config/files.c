@@ -368,8 +368,8 @@ static struct error glob_system(struct slice pattern, struct record *draft)
     }
     glob_t found = { 0 };
     errno = 0;
-    int result = glob(name, 0, on_glob_error, &found);
-    struct error error = OK;
+    int result = glob(name, 0, on_glob_error, &found); /* NOLINT(concurrency-mt-unsafe): one thread reads */
+    struct error error;
     if (result == GLOB_ABORTED) {
         error = FAIL_NUMBER(ERROR_SYSTEM, errno != 0 ? errno : EACCES, "cannot look for files");
     } else if (result == GLOB_NOSPACE) {
@@ -455,7 +455,7 @@ static const char *look_up(struct slice name)
     }
     memcpy(text, name.ptr, name.len);
     text[name.len] = '\0';
-    return getenv(text);
+    return getenv(text); /* NOLINT(concurrency-mt-unsafe): nothing sets the environment */
 }
 
 bool config_files_environment(struct config_files *files, struct slice name, struct slice *ret_value)
@@ -543,7 +543,7 @@ static struct error read_records(struct config_files *files, struct slice rest)
 {
     struct slice part;
     if (!take(&rest, sizeof bundle_magic, &part) ||
-        memcmp(part.ptr, bundle_magic, sizeof bundle_magic) != 0) {
+        !slice_equal(part, slice_of(bundle_magic, sizeof bundle_magic))) {
         return FAIL(ERROR_SYNTAX, "not a configuration bundle");
     }
     while (rest.len > 0) {
