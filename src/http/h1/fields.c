@@ -1,6 +1,30 @@
 #include "http/bytes.h"
 #include "http/h1/lines.h"
 
+/* Does a name become `plain` with all but letters and digits left out? */
+static bool spells(struct slice name, struct slice plain)
+{
+    size_t matched = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        if (!ascii_is_digit(c) && !ascii_is_alpha(c)) {
+            continue;
+        }
+        if (matched == plain.len || c != plain.ptr[matched]) {
+            return false;
+        }
+        matched++;
+    }
+    return matched == plain.len;
+}
+
+/* "Transfer_Encoding", "Content--Length" and their kin: some servers take them for the real ones. */
+static bool spells_framing(struct slice name)
+{
+    return name.len >= sizeof "contentlength" - 1 &&
+           (spells(name, SLICE("contentlength")) || spells(name, SLICE("transferencoding")));
+}
+
 enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_field *ret_field)
 {
     size_t begin = line.offset, end = begin + line.length;
@@ -9,6 +33,11 @@ enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_
     }
     size_t colon = http_skip(data, begin, end, HTTP_BYTE_TOKEN);
     if (colon == begin || colon == end || data[colon] != ':') {
+        return H1_BAD_HEADER_NAME;
+    }
+    struct slice name = { data + begin, colon - begin };
+    enum header_id id = header_id_of(name);
+    if (id == HEADER_OTHER && spells_framing(name)) {
         return H1_BAD_HEADER_NAME;
     }
     size_t value = colon + 1;
@@ -20,7 +49,7 @@ enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_
     }
     ret_field->name = (struct h1_span){ (uint32_t)begin, (uint32_t)(colon - begin) };
     ret_field->value = (struct h1_span){ (uint32_t)value, (uint32_t)(end - value) };
-    ret_field->id = header_id_of((struct slice){ data + begin, colon - begin });
+    ret_field->id = id;
     return H1_OK;
 }
 

@@ -21,8 +21,8 @@ enum h1_failure {
     H1_BAD_TARGET,
     H1_BAD_VERSION, /* not exactly HTTP/1.0 or HTTP/1.1: HTTP/1.2 to 1.9 do not exist and are refused too */
     H1_BAD_STATUS_LINE,
-    H1_BAD_HEADER_NAME,  /* empty, no token, space before the colon */
-    H1_BAD_HEADER_VALUE, /* NUL, bare CR, control characters */
+    H1_BAD_HEADER_NAME,  /* empty, no token, space before the colon; "Content_Length" and its kin */
+    H1_BAD_HEADER_VALUE, /* NUL, control characters; a Connection option that is no token */
     H1_BAD_LINE_ENDING,  /* bare LF, CR without LF */
     H1_OBS_FOLD,
     H1_BAD_CONTENT_LENGTH,    /* no plain decimal, more than one, too large */
