@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* Turns that wait for close callbacks at the end; each turn runs all that are due. */
@@ -114,11 +115,10 @@ static void on_wake(uv_async_t *handle)
 {
     struct net_loop *loop = handle->data;
     net_loop_woken(loop);
+    run_mailbox(loop);
     if (__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE)) {
         uv_stop(&loop->uv);
-        return;
     }
-    run_mailbox(loop);
 }
 
 static struct error init_handles(struct net_loop *loop)
@@ -140,6 +140,7 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
+    signal(SIGPIPE, SIG_IGN);
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
         return FAIL_NUMBER(ERROR_SYSTEM, -status, "cannot make an event loop");

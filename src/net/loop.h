@@ -53,9 +53,11 @@ static inline void net_loop_woken(struct net_loop *loop)
     }
 }
 
+/* Ignores SIGPIPE in this process: OpenSSL and others write with write(2), and a peer that is gone is an error there. */
 struct error net_loop_init(struct net_loop *loop) MUST_CHECK;
 
-/* Runs until net_loop_stop, then closes the loop's own handles. Tasks that still wait are not run. */
+/* Runs until net_loop_stop, then closes the loop's own handles. What was sent before the stop still runs; what waits after is
+ * dropped. */
 void net_loop_run(struct net_loop *loop);
 
 /* Frees the loop; every handle of others must be closing by then: their close callbacks still come. */

@@ -26,7 +26,8 @@ struct stream_ops {
      * stands for the one that the handshake waits for. */
     enum stream_result (*handshake)(struct stream *stream);
     enum stream_result (*read)(struct stream *stream, void *out, size_t size, size_t *ret_size);
-    /* Gathers; may write less than all. */
+    /* Gathers; may write less than all. After AGAIN, and for what is left after a short write, the next call begins with
+     * the same bytes and has at least as many: a TLS record may wait already encrypted. */
     enum stream_result (*write)(struct stream *stream, const struct iovec *parts, int count,
                                 size_t *ret_size);
     /* Ends our direction (TLS: close_notify first). AGAIN: call again when writable. */
