@@ -91,6 +91,16 @@ static bool is_label(struct slice label)
     return true;
 }
 
+static bool looks_numeric(struct slice label)
+{
+    size_t digits = 0;
+    while (digits < label.len && ascii_is_digit(label.ptr[digits])) {
+        digits++;
+    }
+    return digits == label.len || slice_starts_with(label, SLICE("0x")) ||
+           slice_starts_with(label, SLICE("0X"));
+}
+
 /* A DNS name, and none that a resolver would take for a number: "127.1" and "0x7f000001" are addresses to some. */
 static bool is_host_name(struct slice host)
 {
@@ -103,7 +113,7 @@ static bool is_host_name(struct slice host)
             return false;
         }
     }
-    return !ascii_is_digit(label.ptr[0]);
+    return !looks_numeric(label);
 }
 
 static const char *parse_port(struct slice text, uint16_t *ret_port)
