@@ -14,6 +14,8 @@
 #define HTTP_METHOD_MAX        32           /* bytes of a method */
 #define HTTP_TRAILERS_MAX      (8 * 1024)   /* bytes of a trailer section */
 #define HTTP_CHUNK_LINE_MAX    256          /* bytes of a chunk-size line, extensions included */
+#define HTTP_CHUNK_EXTENSIONS_MAX \
+    (16 * 1024) /* bytes of chunk extensions in one body: nobody needs them, a flood of them costs */
 #define HTTP_HOST_MAX          255          /* bytes of a host name */
 #define HTTP_INFORMATIONAL_MAX 16           /* 1xx responses to one request */
 #define HTTP_READ_BUFFER       (16 * 1024)  /* bytes read at once */
@@ -27,8 +29,9 @@
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
 
 /* JSON */
-#define JSON_DEPTH_MAX 64 /* nesting */
-#define JSON_TEXT_MAX  (8 * 1024 * 1024)
+#define JSON_DEPTH_MAX  64 /* nesting */
+#define JSON_TEXT_MAX   (8 * 1024 * 1024)
+#define JSON_NUMBER_MAX 1024 /* bytes of a number as written */
 
 /* Tokens and keys */
 #define JWT_TEXT_MAX   (16 * 1024)   /* bytes of a compact token */
