@@ -29,8 +29,9 @@
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
 
 /* JSON */
-#define JSON_DEPTH_MAX 64 /* nesting */
-#define JSON_TEXT_MAX  (8 * 1024 * 1024)
+#define JSON_DEPTH_MAX  64 /* nesting */
+#define JSON_TEXT_MAX   (8 * 1024 * 1024)
+#define JSON_NUMBER_MAX 1024 /* bytes of a number as written */
 
 /* Tokens and keys */
 #define JWT_TEXT_MAX   (16 * 1024)   /* bytes of a compact token */
