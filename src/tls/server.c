@@ -216,7 +216,7 @@ static void set_callbacks(struct tls_server *server, SSL_CTX *context)
 }
 
 /* The client policy of a certificate: its own, else the listener's. */
-static struct error use_policy(struct tls_server *server, const struct tls_server_settings *settings,
+static struct error use_policy(const struct tls_server_settings *settings,
                                const struct tls_certificate_settings *own,
                                struct tls_certificate *certificate)
 {
@@ -296,7 +296,7 @@ static struct error add_certificate(struct tls_server *server, const struct tls_
         *ret_index = index;
     }
     TRY(tls_use_certificate(certificate->context, own->cert_pem, own->key_pem));
-    TRY(use_policy(server, settings, own, certificate));
+    TRY(use_policy(settings, own, certificate));
     TRY(use_hosts(server, own, certificate));
     return SSL_CTX_set_session_id_context(certificate->context, certificate->session_context,
                                           TLS_DIGEST_SIZE) == 1
