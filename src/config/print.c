@@ -119,7 +119,7 @@ static void print_object(const struct config *config, const struct conf_object *
                          struct buffer *out)
 {
     const char *separator = "";
-    bool all = !any_written(config, object, value);
+    bool all = config == NULL || !any_written(config, object, value);
     buffer_append(out, SLICE("{ "));
     for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
         if ((all || places_field(&config->places->fields, value + field->offset) != NULL) &&

@@ -7,7 +7,7 @@
 /* Nothing to show: an absent object, an empty text or list, no flag. Numbers are never empty. */
 bool print_is_empty(const struct conf_field *field, const void *value);
 
-/* The value of a field. Of an object: what was written in it. */
+/* The value of a field. Of an object: what was written in it, or everything where `config` is NULL or nothing was. */
 void print_value(const struct config *config, const struct conf_field *field, const void *value,
                  struct buffer *out);
 
