@@ -42,7 +42,7 @@ describe('timeouts', () => {
   });
   after(async () => {
     await s?.close();
-    await new Promise((resolve) => silent.close(resolve) || resolve());
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   const timed = async (run) => {
