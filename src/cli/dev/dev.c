@@ -36,7 +36,8 @@ static const char configuration[] =
     "# Written by `sallyport dev`. Everything that it names lies in this directory.\n"
     "logs: { access: { file: access.log }, audit: { file: audit.log } }\n"
     "listeners:\n"
-    "  public: { address: 127.0.0.1, port: %u, tls: { certificates: [{ cert: gateway.pem, key: gateway.key }] } }\n"
+    "  public: { address: 127.0.0.1, port: %u, tls: { certificates: [{ cert: gateway.pem, key: gateway.key "
+    "}] } }\n"
     "  plain:  { address: 127.0.0.1, port: %u, redirect_to_https: true, https_port: %u }\n"
     "  ops:    { address: 127.0.0.1, port: %u, exposure: internal, plaintext: allow, status: true }\n"
     "issuers:\n"
@@ -242,8 +243,9 @@ static void print_commands(const struct dev *dev)
            "  tail -f %s/access.log %s/audit.log\n"
            "  $EDITOR %s/gateway.yaml && kill -HUP %d      # a changed configuration\n"
            "  %s check %s/gateway.yaml\n\n",
-           set->issuer_port, dev->directory, set->https_port, dev->directory, set->https_port, set->status_port,
-           dev->directory, dev->directory, dev->directory, (int)dev->gateway, dev->program, dev->directory);
+           set->issuer_port, dev->directory, set->https_port, dev->directory, set->https_port,
+           set->status_port, dev->directory, dev->directory, dev->directory, (int)dev->gateway, dev->program,
+           dev->directory);
     fflush(stdout);
 }
 
@@ -282,11 +284,10 @@ static int run(struct dev *dev, bool stay)
     return wrong == 0 ? 0 : 1;
 }
 
-int cli_dev(int argc, char **argv)
+int cli_dev(int count, char **arguments)
 {
-    if (argc > 1) {
-        fprintf(stderr, "sallyport dev: takes no argument, and got \"%s\"\n", argv[1]);
-        return 2;
+    if (count > 0) {
+        return cli_misuse("dev", "unexpected argument", arguments[0]);
     }
     static struct dev dev = { .issuer_fd = -1, .upstream_fd = -1 };
     bool stay = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);

@@ -101,7 +101,8 @@ static bool append_signature(struct buffer *out, EVP_PKEY *key, struct slice sig
     size_t size = sizeof signature;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool made = context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-                EVP_DigestSign(context, signature, &size, (const unsigned char *)signed_text.ptr, signed_text.len) == 1;
+                EVP_DigestSign(context, signature, &size, (const unsigned char *)signed_text.ptr,
+                               signed_text.len) == 1;
     EVP_MD_CTX_free(context);
     return made && buffer_append_char(out, '.') && append_base64url(out, signature, size);
 }
@@ -109,7 +110,8 @@ static bool append_signature(struct buffer *out, EVP_PKEY *key, struct slice sig
 bool dev_mint_token(EVP_PKEY *key, const struct dev_claims *claims, struct buffer *out)
 {
     size_t start = buffer_length(out);
-    if (!append_header(out, claims->unsigned_none) || !buffer_append_char(out, '.') || !append_claims(out, claims)) {
+    if (!append_header(out, claims->unsigned_none) || !buffer_append_char(out, '.') ||
+        !append_claims(out, claims)) {
         return false;
     }
     if (claims->unsigned_none) {

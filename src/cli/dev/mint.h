@@ -18,7 +18,7 @@ bool dev_mint_jwks(EVP_PKEY *key, struct buffer *out);
 
 struct dev_claims {
     struct slice subject, scope;
-    int64_t lifetime; /* seconds from now; negative: expired already */
+    int64_t lifetime;   /* seconds from now; negative: expired already */
     bool unsigned_none; /* alg none and an empty signature */
 };
 

@@ -64,11 +64,11 @@ static X509 *draft(EVP_PKEY *key, const char *common_name)
 {
     X509 *certificate = X509_new();
     X509_NAME *name = certificate != NULL ? X509_get_subject_name(certificate) : NULL;
-    bool made = name != NULL && X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
-                X509_gmtime_adj(X509_getm_notBefore(certificate), -300) != NULL &&
+    bool made = name != NULL && X509_set_version(certificate, X509_VERSION_3) == 1 &&
+                set_serial(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), -300) != NULL &&
                 X509_gmtime_adj(X509_getm_notAfter(certificate), LIFETIME_S) != NULL &&
-                X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0) ==
-                    1 &&
+                X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1,
+                                           -1, 0) == 1 &&
                 X509_set_pubkey(certificate, key) == 1;
     if (!made) {
         X509_free(certificate);
@@ -85,7 +85,8 @@ static bool make_ca(struct dev_pki *pki)
     return ca != NULL && X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1 &&
            add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
            add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-           add_extension(ca, ca, NID_subject_key_identifier, "hash") && X509_sign(ca, pki->key, EVP_sha256()) > 0;
+           add_extension(ca, ca, NID_subject_key_identifier, "hash") &&
+           X509_sign(ca, pki->key, EVP_sha256()) > 0;
 }
 
 struct error dev_pki_new(const char *directory, struct dev_pki **ret_pki)

@@ -179,9 +179,15 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
 {
     struct service *service = (struct service *)acceptor;
     struct http_server_settings settings = {
-        .timeouts = { .handshake = 10 * NS_PER_S, .head = 10 * NS_PER_S, .body = 10 * NS_PER_S,
-                      .idle = 120 * NS_PER_S, .write = 10 * NS_PER_S, .drain = NS_PER_S },
-        .limits = { .head_max = HTTP_HEAD_MAX, .target_max = HTTP_TARGET_MAX, .fields_max = HTTP_HEADERS_MAX },
+        .timeouts = { .handshake = 10 * NS_PER_S,
+                      .head = 10 * NS_PER_S,
+                      .body = 10 * NS_PER_S,
+                      .idle = 120 * NS_PER_S,
+                      .write = 10 * NS_PER_S,
+                      .drain = NS_PER_S },
+        .limits = { .head_max = HTTP_HEAD_MAX,
+                    .target_max = HTTP_TARGET_MAX,
+                    .fields_max = HTTP_HEADERS_MAX },
         .handler = &service_handler,
         .tls = service->tls,
         .owner = service,

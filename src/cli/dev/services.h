@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 
 struct dev_services_options {
-    int issuer_fd;         /* listening sockets, non-blocking; taken */
+    int issuer_fd; /* listening sockets, non-blocking; taken */
     int upstream_fd;
     EVP_PKEY *key;
     const char *directory; /* with upstream.pem and upstream.key */

@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX   (4 * 1024 * 1024)
-#define TOKEN_MAX    4096
-#define LOG_SHOWN    65536
-#define WAIT_LIMIT   (15 * NS_PER_S)
-#define TOO_LARGE    (128 * 1024)
-#define FLOOD        "[1-21]" /* one more than the route's limit */
-#define LOG_LINES    3
+#define OUTPUT_MAX (4 * 1024 * 1024)
+#define TOKEN_MAX  4096
+#define LOG_SHOWN  65536
+#define WAIT_LIMIT (15 * NS_PER_S)
+#define TOO_LARGE  (128 * 1024)
+#define FLOOD      "[1-21]" /* one more than the route's limit */
+#define LOG_LINES  3
 
 enum token_kind {
     TOKEN_NONE,
-    TOKEN_READ,     /* scope read_orders */
-    TOKEN_OTHER,    /* another scope */
+    TOKEN_READ,  /* scope read_orders */
+    TOKEN_OTHER, /* another scope */
     TOKEN_WRITE,
     TOKEN_EXPIRED,
     TOKEN_STRANGER, /* signed by a key that the issuer never published */
@@ -34,34 +34,35 @@ struct step {
     enum token_kind token;
     const char *method;
     const char *path;
-    bool plain;    /* http */
-    bool large;    /* with a body over the limit */
-    const char *field; /* that the answer must have, or NULL */
+    bool plain;         /* http */
+    bool large;         /* with a body over the limit */
+    const char *field;  /* that the answer must have, or NULL */
     const char *inside; /* that the body must hold, or NULL */
 };
 
 static const struct step steps[] = {
-    { "The right scope: the upstream is reached, and sees the relayed token and the proven identity.", 200, TOKEN_READ,
-      "GET", "/orders/42", false, false, NULL, "X-User-Id" },
+    { "The right scope: the upstream is reached, and sees the relayed token and the proven identity.", 200,
+      TOKEN_READ, "GET", "/orders/42", false, false, NULL, "X-User-Id" },
     { "No token: a challenge, and no word about why.", 401, TOKEN_NONE, "GET", "/orders/42", false, false,
       "www-authenticate", "unauthenticated" },
-    { "An expired token.", 401, TOKEN_EXPIRED, "GET", "/orders/42", false, false, "www-authenticate", "invalid_token" },
-    { "A token signed by a stranger, under the issuer's key id.", 401, TOKEN_STRANGER, "GET", "/orders/42", false, false,
-      "www-authenticate", "invalid_token" },
+    { "An expired token.", 401, TOKEN_EXPIRED, "GET", "/orders/42", false, false, "www-authenticate",
+      "invalid_token" },
+    { "A token signed by a stranger, under the issuer's key id.", 401, TOKEN_STRANGER, "GET", "/orders/42",
+      false, false, "www-authenticate", "invalid_token" },
     { "A token with alg none: never accepted.", 401, TOKEN_UNSIGNED, "GET", "/orders/42", false, false,
       "www-authenticate", "invalid_token" },
-    { "A valid token without the scope: the challenge names what is missing.", 403, TOKEN_OTHER, "GET", "/orders/42",
-      false, false, "www-authenticate", "insufficient_scope" },
-    { "A method that no route has: never a laxer route.", 405, TOKEN_READ, "DELETE", "/orders/42", false, false, "allow",
-      "method_not_allowed" },
-    { "The 21st request of a caller within a minute.", 429, TOKEN_FLOODER, "GET", "/orders/" FLOOD, false, false,
-      "retry-after", "rate_limited" },
+    { "A valid token without the scope: the challenge names what is missing.", 403, TOKEN_OTHER, "GET",
+      "/orders/42", false, false, "www-authenticate", "insufficient_scope" },
+    { "A method that no route has: never a laxer route.", 405, TOKEN_READ, "DELETE", "/orders/42", false,
+      false, "allow", "method_not_allowed" },
+    { "The 21st request of a caller within a minute.", 429, TOKEN_FLOODER, "GET", "/orders/" FLOOD, false,
+      false, "retry-after", "rate_limited" },
     { "An encoded slash behind dots: refused before any policy looks at it.", 400, TOKEN_READ, "GET",
       "/orders/..%2fadmin", false, false, NULL, "invalid_path" },
-    { "A body of 128 KiB where the route allows 64 KiB.", 413, TOKEN_WRITE, "POST", "/orders", false, true, NULL,
-      "body_too_large" },
-    { "Plain HTTP: redirected, since nothing secret was sent.", 308, TOKEN_NONE, "GET", "/orders/42", true, false,
-      "location", NULL },
+    { "A body of 128 KiB where the route allows 64 KiB.", 413, TOKEN_WRITE, "POST", "/orders", false, true,
+      NULL, "body_too_large" },
+    { "Plain HTTP: redirected, since nothing secret was sent.", 308, TOKEN_NONE, "GET", "/orders/42", true,
+      false, "location", NULL },
 };
 
 #define STEP_COUNT (sizeof steps / sizeof steps[0])
@@ -121,8 +122,8 @@ static struct error request(const struct dev_set *set, const struct step *step, 
              step->plain ? set->http_port : set->https_port, step->path);
     snprintf(large, sizeof large, "@%s/large", set->directory);
     const char *arguments[CURL_ARGUMENTS_MAX] = {
-        "-sS", "-i", "--http1.1", "--path-as-is", "--noproxy", "*", "--max-time", "10", "--cacert", authority, "-X",
-        step->method, url,
+        "-sS", "-i",       "--http1.1", "--path-as-is", "--noproxy",  "*", "--max-time",
+        "10",  "--cacert", authority,   "-X",           step->method, url,
     };
     size_t count = 13;
     char *header = authorization(set, step->token);
@@ -161,8 +162,9 @@ struct error dev_tour_wait(const struct dev_set *set)
 
 static void print_answer(struct slice response)
 {
-    static const char *const shown[] = { "www-authenticate", "allow", "location", "retry-after", "ratelimit",
-                                         "ratelimit-policy", "x-request-id" };
+    static const char *const shown[] = { "www-authenticate", "allow",     "location",
+                                         "retry-after",      "ratelimit", "ratelimit-policy",
+                                         "x-request-id" };
     struct slice line;
     struct slice rest = response;
     (void)slice_next(&rest, '\n', &line);
