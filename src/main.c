@@ -3,6 +3,8 @@
 const struct cli_command cli_commands[] = {
     { "run", cli_run, "--config FILE [--overlay FILE]...",
       "Serves, in the foreground; logs to standard error." },
+    { "dev", cli_dev, "",
+      "Runs a gateway with an issuer and an upstream on loopback, and shows what it does." },
     { "check", cli_check, "FILE [--overlay FILE]...",
       "Names every mistake, or prints the policy that is in force on each route." },
     { "diff", cli_diff, "OLD NEW",

@@ -22,6 +22,7 @@ extern const struct cli_command cli_commands[]; /* in main.c */
 int cli_run(int count, char **arguments);
 int cli_gateway(int count, char **arguments);
 int cli_check(int count, char **arguments);
+int cli_dev(int count, char **arguments);
 int cli_diff(int count, char **arguments);
 int cli_docs(int count, char **arguments);
 int cli_audit(int count, char **arguments);
