@@ -87,20 +87,11 @@ void h1_parser_init_response(struct h1_parser *parser, const struct h1_limits *l
     parser->to_connect = method == METHOD_CONNECT;
 }
 
-/* The line may end here at the latest, its LF included. */
-static size_t line_limit(const struct h1_parser *parser, enum h1_failure *ret_failure)
+/* A request line may end here at the latest, its LF included. */
+static size_t request_line_limit(const struct h1_parser *parser)
 {
-    size_t limit = parser->limits.head_max;
-    *ret_failure = H1_HEAD_TOO_LARGE;
-    if (parser->at == H1_AT_START && !parser->response) {
-        size_t longest = parser->line + HTTP_METHOD_MAX + sizeof " " - 1 + parser->limits.target_max +
-                         sizeof " HTTP/1.1\r\n" - 1;
-        if (longest < limit) {
-            limit = longest;
-            *ret_failure = H1_TARGET_TOO_LONG;
-        }
-    }
-    return limit;
+    return parser->line + HTTP_METHOD_MAX + sizeof " " - 1 + parser->limits.target_max +
+           sizeof " HTTP/1.1\r\n" - 1;
 }
 
 /* Names what is wrong with a control character. The bytes before it on its line are looked at once more, once. */
@@ -121,16 +112,18 @@ static enum h1_failure control_failure(const struct h1_parser *parser, const cha
  * and an attack fails with its first bad byte. */
 static enum h1_result find_line(struct h1_parser *parser, const char *data, size_t size, size_t *ret_end)
 {
-    enum h1_failure too_long;
-    size_t limit = line_limit(parser, &too_long);
+    size_t limit = parser->limits.head_max;
+    enum h1_failure too_long = H1_HEAD_TOO_LARGE;
+    if (parser->at == H1_AT_START && !parser->response && request_line_limit(parser) < limit) {
+        limit = request_line_limit(parser);
+        too_long = H1_TARGET_TOO_LONG;
+    }
     size_t end = size < limit ? size : limit;
     assert(end >= parser->position);
     size_t at = http_find_control(data, parser->position, end);
-    if (at < end && data[at] == '\r') {
-        if (at + 1 < end && data[at + 1] == '\n') {
-            *ret_end = at;
-            return H1_DONE;
-        }
+    if (at + 1 < end && data[at] == '\r' && data[at + 1] == '\n') {
+        *ret_end = at;
+        return H1_DONE;
     }
     if (at >= end || (data[at] == '\r' && at + 1 == end)) {
         parser->position = (uint32_t)at;
