@@ -4,37 +4,26 @@
 #include "base/limits.h"
 #include "http/bytes.h"
 
+static const char *const texts[] = {
+    [URI_OK] = "no failure",
+    [URI_BAD_SYNTAX] = "a byte that may not stand in a request target",
+    [URI_BAD_FORM] = "a form of request target that the method does not take",
+    [URI_FRAGMENT] = "a fragment in the request target",
+    [URI_DOT_SEGMENT] = "a dot segment in the path",
+    [URI_ENCODED_SLASH] = "an encoded slash or a backslash in the path",
+    [URI_EMPTY_SEGMENT] = "an empty segment in the path",
+    [URI_PARAMETER] = "a parameter in the path",
+    [URI_DOUBLE_ENCODING] = "a double encoding in the path",
+    [URI_CONTROL] = "a control character in the path",
+    [URI_BAD_UTF8] = "a path that is not UTF-8",
+    [URI_TOO_LONG] = "a request target that is too long",
+    [URI_BAD_HOST] = "a malformed host",
+};
+
 const char *uri_result_text(enum uri_result result)
 {
-    switch (result) {
-    case URI_OK:
-        return "no failure";
-    case URI_BAD_SYNTAX:
-        return "a byte that may not stand in a request target";
-    case URI_BAD_FORM:
-        return "a form of request target that the method does not take";
-    case URI_FRAGMENT:
-        return "a fragment in the request target";
-    case URI_DOT_SEGMENT:
-        return "a dot segment in the path";
-    case URI_ENCODED_SLASH:
-        return "an encoded slash or a backslash in the path";
-    case URI_EMPTY_SEGMENT:
-        return "an empty segment in the path";
-    case URI_PARAMETER:
-        return "a parameter in the path";
-    case URI_DOUBLE_ENCODING:
-        return "a double encoding in the path";
-    case URI_CONTROL:
-        return "a control character in the path";
-    case URI_BAD_UTF8:
-        return "a path that is not UTF-8";
-    case URI_TOO_LONG:
-        return "a request target that is too long";
-    case URI_BAD_HOST:
-        return "a malformed host";
-    }
-    return "unknown failure";
+    size_t at = (size_t)result;
+    return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
 /* The byte behind a '%' at `at`, or -1. */
@@ -65,9 +54,14 @@ bool uri_query_valid(struct slice query)
 /* Cuts path and query apart; `rest` starts with the path. */
 static enum uri_result split_path(struct slice rest, struct uri_target *target)
 {
-    ssize_t mark = slice_find(rest, '?');
-    target->path = mark < 0 ? rest : slice_part(rest, 0, (size_t)mark);
-    target->query = mark < 0 ? SLICE_NONE : slice_from(rest, (size_t)mark + 1);
+    const char *mark = memchr(rest.ptr, '?', rest.len);
+    if (mark == NULL) {
+        target->path = rest;
+        return URI_OK;
+    }
+    size_t at = (size_t)(mark - rest.ptr);
+    target->path = slice_of(rest.ptr, at);
+    target->query = slice_of(mark + 1, rest.len - at - 1);
     return uri_query_valid(target->query) ? URI_OK : URI_BAD_SYNTAX;
 }
 

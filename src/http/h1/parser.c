@@ -5,53 +5,34 @@
 #include "http/bytes.h"
 #include "http/h1/lines.h"
 
+static const char *const texts[] = {
+    [H1_OK] = "no failure",
+    [H1_BAD_REQUEST_LINE] = "malformed request line",
+    [H1_BAD_METHOD] = "malformed method",
+    [H1_BAD_TARGET] = "malformed request target",
+    [H1_BAD_VERSION] = "unknown HTTP version",
+    [H1_BAD_STATUS_LINE] = "malformed status line",
+    [H1_BAD_HEADER_NAME] = "malformed header name",
+    [H1_BAD_HEADER_VALUE] = "malformed header value",
+    [H1_BAD_LINE_ENDING] = "line not ended by CR LF",
+    [H1_OBS_FOLD] = "folded header line",
+    [H1_BAD_CONTENT_LENGTH] = "bad Content-Length",
+    [H1_BAD_TRANSFER_ENCODING] = "bad Transfer-Encoding",
+    [H1_LENGTH_CONFLICT] = "Content-Length beside Transfer-Encoding",
+    [H1_BAD_HOST] = "Host missing or repeated",
+    [H1_HEAD_TOO_LARGE] = "head too large",
+    [H1_TARGET_TOO_LONG] = "request target too long",
+    [H1_TOO_MANY_HEADERS] = "too many header fields",
+    [H1_BAD_CHUNK_SIZE] = "bad chunk size",
+    [H1_BAD_CHUNK_EXTENSION] = "bad chunk extension",
+    [H1_BAD_CHUNK_END] = "chunk data not followed by CR LF",
+    [H1_BAD_TRAILER] = "bad trailer",
+};
+
 const char *h1_failure_text(enum h1_failure failure)
 {
-    switch (failure) {
-    case H1_OK:
-        return "no failure";
-    case H1_BAD_REQUEST_LINE:
-        return "malformed request line";
-    case H1_BAD_METHOD:
-        return "malformed method";
-    case H1_BAD_TARGET:
-        return "malformed request target";
-    case H1_BAD_VERSION:
-        return "unknown HTTP version";
-    case H1_BAD_STATUS_LINE:
-        return "malformed status line";
-    case H1_BAD_HEADER_NAME:
-        return "malformed header name";
-    case H1_BAD_HEADER_VALUE:
-        return "malformed header value";
-    case H1_BAD_LINE_ENDING:
-        return "line not ended by CR LF";
-    case H1_OBS_FOLD:
-        return "folded header line";
-    case H1_BAD_CONTENT_LENGTH:
-        return "bad Content-Length";
-    case H1_BAD_TRANSFER_ENCODING:
-        return "bad Transfer-Encoding";
-    case H1_LENGTH_CONFLICT:
-        return "Content-Length beside Transfer-Encoding";
-    case H1_BAD_HOST:
-        return "Host missing or repeated";
-    case H1_HEAD_TOO_LARGE:
-        return "head too large";
-    case H1_TARGET_TOO_LONG:
-        return "request target too long";
-    case H1_TOO_MANY_HEADERS:
-        return "too many header fields";
-    case H1_BAD_CHUNK_SIZE:
-        return "bad chunk size";
-    case H1_BAD_CHUNK_EXTENSION:
-        return "bad chunk extension";
-    case H1_BAD_CHUNK_END:
-        return "chunk data not followed by CR LF";
-    case H1_BAD_TRAILER:
-        return "bad trailer";
-    }
-    return "unknown failure";
+    size_t at = (size_t)failure;
+    return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
 static uint32_t at_most(uint32_t value, uint32_t maximum)
