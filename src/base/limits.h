@@ -34,10 +34,13 @@
 #define JSON_NUMBER_MAX 1024 /* bytes of a number as written */
 
 /* Tokens and keys */
-#define JWT_TEXT_MAX   (16 * 1024)   /* bytes of a compact token */
-#define JWT_SCOPES_MAX 256           /* scopes and roles of one token */
-#define JWKS_TEXT_MAX  (1024 * 1024) /* bytes of a key set document */
-#define JWKS_KEYS_MAX  100           /* keys in a set */
+#define JWT_TEXT_MAX       (16 * 1024)   /* bytes of a compact token */
+#define JWT_SCOPES_MAX     256           /* scopes and roles of one token */
+#define JWT_TREE_MAX       (1024 * 1024) /* bytes that a token may take while it is looked at */
+#define JWT_CACHED_MAX     (16 * 1024) /* bytes of a token that is kept; a larger one is verified each time */
+#define JWT_KEYS_TRIED_MAX 8           /* keys that one token is tried with */
+#define JWKS_TEXT_MAX      (1024 * 1024) /* bytes of a key set document */
+#define JWKS_KEYS_MAX      100           /* keys in a set */
 
 /* Configuration */
 #define CONFIG_FILE_MAX  (16 * 1024 * 1024)

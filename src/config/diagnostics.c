@@ -27,8 +27,10 @@ static bool is_known(const struct diagnostics *diagnostics, struct conf_place pl
     return false;
 }
 
-static void add(struct diagnostics *diagnostics, enum diagnostic_kind kind, struct conf_place place,
-                struct slice prefix, const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void add(struct diagnostics *diagnostics,
+                                                      enum diagnostic_kind kind, struct conf_place place,
+                                                      struct slice prefix, const char *format,
+                                                      va_list arguments)
 {
     char text[TEXT_MAX];
     int start = snprintf(text, sizeof text, "%.*s", SLICE_ARG(prefix));

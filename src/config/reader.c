@@ -342,7 +342,8 @@ static struct error read_map_fields(struct conf_reader *reader, const struct con
             TRY(read_field(reader, field, entry, out + field->offset));
             continue;
         }
-        if ((field->flags & CONF_REQUIRED) != 0 && !reader->partial && node != NULL) {
+        if ((field->flags & CONF_REQUIRED) != 0 && !reader->partial && node != NULL &&
+            node->place.source != NULL) {
             tell_missing(reader, object, field, node);
         }
         TRY(read_default(reader, field, out + field->offset));

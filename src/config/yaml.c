@@ -126,6 +126,11 @@ static struct error take_key(struct builder *builder, struct conf_place place, s
         return refuse(builder, place,
                       "merge keys (\"<<\") are not supported; share settings by policies and \"use\"");
     }
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) {
+            return refuse(builder, place, "a key must not hold control characters");
+        }
+    }
     struct frame *frame = top(builder);
     frame->key = arena_copy(builder->arena, text);
     frame->key_place = place;
@@ -143,8 +148,12 @@ static struct error take_scalar(struct builder *builder, struct fy_token *token)
     size_t len = 0;
     const char *ptr = fy_token_get_text(token, &len);
     struct slice text = slice_of(ptr != NULL ? ptr : "", ptr != NULL ? len : 0);
-    bool plain = fy_token_scalar_style(token) == FYSS_PLAIN;
     struct conf_place place = place_of(builder, token);
+    enum fy_scalar_style style = fy_token_scalar_style(token);
+    bool plain = style == FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) {
+        place.column -= place.column > 1; /* the mark is behind the quote */
+    }
     if (wants_key(builder)) {
         return take_key(builder, place, text, plain);
     }

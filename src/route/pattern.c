@@ -208,6 +208,9 @@ const char *route_method_problem(struct slice method)
     if (!http_token_valid(method) || method.len > HTTP_METHOD_MAX) {
         return "not a method";
     }
+    if (slice_equal(method, SLICE("*"))) {
+        return "methods have no wildcard: leave the list out";
+    }
     char upper[HTTP_METHOD_MAX];
     for (size_t i = 0; i < method.len; i++) {
         char c = method.ptr[i];

@@ -23,7 +23,7 @@
 struct tls_certificate {
     SSL_CTX *context;
     int mode;   /* enum tls_client_certificate */
-    int policy; /* equal for equal (client CA, mode) */
+    uint64_t policy; /* equal for equal (client CA, mode): the first bytes of the digest */
     unsigned char policy_digest[TLS_DIGEST_SIZE];
     unsigned char session_context[TLS_DIGEST_SIZE]; /* over host set, client CA and mode */
 };

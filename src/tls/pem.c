@@ -20,7 +20,7 @@ bool tls_digest(unsigned char out[TLS_DIGEST_SIZE], const void *data, size_t siz
 
 static BIO *open_text(struct slice text)
 {
-    return text.len <= INT_MAX ? BIO_new_mem_buf(text.ptr, (int)text.len) : NULL;
+    return text.len <= INT_MAX ? BIO_new_mem_buf(text.ptr != NULL ? text.ptr : "", (int)text.len) : NULL;
 }
 
 /* Takes the next certificate of a PEM text; NULL with `*ret_error` OK at the end. */
@@ -50,8 +50,9 @@ struct error tls_new_context(const SSL_METHOD *method, int min_version, SSL_CTX 
     SSL_CTX_set_security_level(context, 2); /* RSA from 2048 bits, no SHA-1 signatures */
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    /* No automatic chain: it would be built, and sent, from the CA certificates that clients are verified against. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_max_early_data(context, 0); /* replayable */

@@ -59,7 +59,7 @@ static const struct tls_certificate *certificate_of(const struct tls_server *ser
     return certificate;
 }
 
-int tls_policy_of_host(const struct tls_server *server, struct slice host)
+uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host)
 {
     struct address address;
     char text[ADDRESS_TEXT_MAX];
@@ -67,7 +67,7 @@ int tls_policy_of_host(const struct tls_server *server, struct slice host)
         host = slice_of(text, address_format(&address, text)); /* one spelling; brackets go */
     }
     const struct tls_certificate *certificate = host.len > 0 ? certificate_of(server, host) : NULL;
-    return certificate != NULL ? certificate->policy : -1;
+    return certificate != NULL ? certificate->policy : server->certificates[0].policy;
 }
 
 /* The host name in the extension (RFC 6066 section 3); ptr NULL where it is malformed. */
@@ -216,7 +216,7 @@ static void set_callbacks(struct tls_server *server, SSL_CTX *context)
 }
 
 /* The client policy of a certificate: its own, else the listener's. */
-static struct error use_policy(struct tls_server *server, const struct tls_server_settings *settings,
+static struct error use_policy(const struct tls_server_settings *settings,
                                const struct tls_certificate_settings *own,
                                struct tls_certificate *certificate)
 {
@@ -238,12 +238,7 @@ static struct error use_policy(struct tls_server *server, const struct tls_serve
         !tls_digest(certificate->policy_digest, material, sizeof material)) {
         return FAIL(ERROR_CRYPTO, "SHA-256 failed");
     }
-    certificate->policy = (int)(certificate - server->certificates);
-    for (int i = 0; i < certificate->policy; i++) {
-        if (memcmp(server->certificates[i].policy_digest, certificate->policy_digest, TLS_DIGEST_SIZE) == 0) {
-            certificate->policy = server->certificates[i].policy;
-        }
-    }
+    memcpy(&certificate->policy, certificate->policy_digest, sizeof certificate->policy);
     return OK;
 }
 
@@ -301,7 +296,7 @@ static struct error add_certificate(struct tls_server *server, const struct tls_
         *ret_index = index;
     }
     TRY(tls_use_certificate(certificate->context, own->cert_pem, own->key_pem));
-    TRY(use_policy(server, settings, own, certificate));
+    TRY(use_policy(settings, own, certificate));
     TRY(use_hosts(server, own, certificate));
     return SSL_CTX_set_session_id_context(certificate->context, certificate->session_context,
                                           TLS_DIGEST_SIZE) == 1
