@@ -1,17 +1,9 @@
 #include "auth/key_fetch.h"
 
-#include "base/buffer.h"
-#include "base/limits.h"
-#include "net/address.h"
+#include "auth/key_request.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define URL_MAX  2048
-#define HEAD_MAX (64 * 1024) /* bytes of the response's head */
-#define HOST_MAX 256
 
 struct key_fetcher {
     struct net_loop *loop;
@@ -30,14 +22,7 @@ struct key_socket {
 struct key_fetch {
     struct key_fetcher *fetcher;
     struct key_fetch *previous, *next;
-    CURL *easy;
-    CURLU *url;
-    struct curl_slist *headers, *connect_to;
-    bool loopback_only;
-    bool too_large;
-    size_t head_size;
-    struct buffer body;
-    char failure[CURL_ERROR_SIZE];
+    struct key_request request;
     key_fetch_done *done;
     void *context;
 };
@@ -47,14 +32,10 @@ struct key_fetch {
 static void free_fetch(struct key_fetch *fetch)
 {
     struct key_fetcher *fetcher = fetch->fetcher;
-    if (fetch->easy != NULL) {
-        curl_multi_remove_handle(fetcher->multi, fetch->easy); /* harmless where it was not added */
-        curl_easy_cleanup(fetch->easy);
+    if (fetch->request.easy != NULL) {
+        curl_multi_remove_handle(fetcher->multi, fetch->request.easy); /* harmless where it was not added */
     }
-    curl_url_cleanup(fetch->url);
-    curl_slist_free_all(fetch->headers);
-    curl_slist_free_all(fetch->connect_to);
-    buffer_done(&fetch->body);
+    key_request_done(&fetch->request);
     if (fetch->previous != NULL) {
         fetch->previous->next = fetch->next;
     } else {
@@ -66,28 +47,10 @@ static void free_fetch(struct key_fetch *fetch)
     free(fetch);
 }
 
-static const char *failure_of(struct key_fetch *fetch, CURLcode code, char text[CURL_ERROR_SIZE])
-{
-    long status = 0;
-    if (fetch->too_large || code == CURLE_FILESIZE_EXCEEDED) {
-        return "the document is too large";
-    }
-    if (code != CURLE_OK) {
-        return fetch->failure[0] != '\0' ? fetch->failure : curl_easy_strerror(code);
-    }
-    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) {
-        snprintf(text, CURL_ERROR_SIZE, "the server answered %ld, not 200", status);
-        return text;
-    }
-    return NULL;
-}
-
 static void finish(struct key_fetch *fetch, CURLcode code)
 {
-    char text[CURL_ERROR_SIZE];
-    const char *failure = failure_of(fetch, code, text);
-    fetch->done(fetch->context, failure, failure == NULL ? buffer_slice(&fetch->body) : SLICE_NONE);
+    const char *failure = key_request_failure(&fetch->request, code);
+    fetch->done(fetch->context, failure, failure == NULL ? buffer_slice(&fetch->request.body) : SLICE_NONE);
     free_fetch(fetch);
 }
 
@@ -173,201 +136,6 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
-/* ---- one transfer ---- */
-
-static size_t on_body(char *data, size_t one, size_t size, void *context)
-{
-    struct key_fetch *fetch = context;
-    (void)one;
-    fetch->too_large = !buffer_append(&fetch->body, slice_of(data, size));
-    return fetch->too_large ? 0 : size;
-}
-
-static size_t on_head(char *data, size_t one, size_t size, void *context)
-{
-    struct key_fetch *fetch = context;
-    (void)data;
-    (void)one;
-    fetch->head_size += size;
-    return fetch->head_size <= HEAD_MAX ? size : 0;
-}
-
-static bool is_loopback(const struct address *address)
-{
-    static const unsigned char v6[16] = { [15] = 1 };
-    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
-}
-
-/* The address that is connected to, whatever the name said. */
-static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *to)
-{
-    const struct key_fetch *fetch = context;
-    struct address address;
-    if (purpose != CURLSOCKTYPE_IPCXN || !address_from_sockaddr(&to->addr, &address) ||
-        (fetch->loopback_only && !is_loopback(&address))) {
-        return CURL_SOCKET_BAD;
-    }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
-}
-
-/* Copies a part of the URL out of libcurl's memory. */
-static bool url_part(CURLU *url, CURLUPart part, unsigned int flags, char *out, size_t size)
-{
-    char *text = NULL;
-    if (curl_url_get(url, part, &text, flags) != CURLUE_OK) {
-        return false;
-    }
-    size_t length = strlen(text);
-    bool fits = length < size;
-    if (fits) {
-        memcpy(out, text, length + 1);
-    }
-    curl_free(text);
-    return fits;
-}
-
-static struct error parse_url(struct key_fetch *fetch, struct slice url)
-{
-    char text[URL_MAX], scheme[16], host[HOST_MAX];
-    if (url.len >= sizeof text || slice_find(url, '\0') >= 0) {
-        return FAIL(ERROR_LIMIT, "the URL is too long");
-    }
-    memcpy(text, url.ptr, url.len);
-    text[url.len] = '\0';
-    fetch->url = curl_url();
-    if (fetch->url == NULL) {
-        return FAIL(ERROR_MEMORY, "out of memory");
-    }
-    if (curl_url_set(fetch->url, CURLUPART_URL, text, CURLU_DISALLOW_USER) != CURLUE_OK ||
-        !url_part(fetch->url, CURLUPART_SCHEME, 0, scheme, sizeof scheme) ||
-        !url_part(fetch->url, CURLUPART_HOST, 0, host, sizeof host)) {
-        return FAIL(ERROR_SYNTAX, "the URL is malformed");
-    }
-    fetch->loopback_only = strcmp(scheme, "http") == 0;
-    if (!fetch->loopback_only && strcmp(scheme, "https") != 0) {
-        return FAIL(ERROR_VALUE, "the URL is not https");
-    }
-    struct address address;
-    bool loopback = address_parse(slice_from_string(host), &address)
-                        ? is_loopback(&address)
-                        : slice_equal_nocase(slice_from_string(host), SLICE("localhost"));
-    if (fetch->loopback_only && !loopback) {
-        return FAIL(ERROR_VALUE, "http is for loopback only: https is needed");
-    }
-    return OK;
-}
-
-/* Another name to ask for and to verify: the URL gets it, while the connection and the Host field keep the URL's host. */
-static struct error use_server_name(struct key_fetch *fetch, struct slice name)
-{
-    char host[HOST_MAX], port[8], line[2 * HOST_MAX], own[HOST_MAX];
-    if (name.len >= sizeof own || !url_part(fetch->url, CURLUPART_HOST, 0, host, sizeof host) ||
-        !url_part(fetch->url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port)) {
-        return FAIL(ERROR_VALUE, "`server_name` or the URL's host is too long");
-    }
-    memcpy(own, name.ptr, name.len);
-    own[name.len] = '\0';
-    snprintf(line, sizeof line, "::%s:%s", host, port);
-    fetch->connect_to = curl_slist_append(NULL, line);
-    snprintf(line, sizeof line, strcmp(port, "443") == 0 ? "Host: %s" : "Host: %s:%s", host, port);
-    struct curl_slist *headers = curl_slist_append(fetch->headers, line);
-    fetch->headers = headers != NULL ? headers : fetch->headers;
-    if (fetch->connect_to == NULL || headers == NULL) {
-        return FAIL(ERROR_MEMORY, "out of memory");
-    }
-    return curl_url_set(fetch->url, CURLUPART_HOST, own, 0) == CURLUE_OK
-               ? OK
-               : FAIL(ERROR_VALUE, "`server_name` is no host name");
-}
-
-static bool set_blob(CURL *easy, CURLoption option, struct slice text)
-{
-    struct curl_blob blob = { .data = (void *)text.ptr, .len = text.len, .flags = CURL_BLOB_COPY };
-    return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
-}
-
-static struct error set_tls(struct key_fetch *fetch, const struct tls_client_settings *tls)
-{
-    CURL *easy = fetch->easy;
-    long oldest =
-        tls != NULL && tls->min_version == TLS_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
-    bool good = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_SSLVERSION, oldest) == CURLE_OK;
-    if (tls != NULL && (tls->ca.len > 0 || tls->ca_pem.len > 0)) {
-        if (tls->ca_pem.len == 0) {
-            return FAIL(ERROR_VALUE, "the CA file is empty");
-        }
-        /* Without the directory of the system's certificates, which would be trusted besides. */
-        good = good && set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem) &&
-               curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
-    }
-    if (tls != NULL &&
-        (tls->cert.len > 0 || tls->cert_pem.len > 0 || tls->key.len > 0 || tls->key_pem.len > 0)) {
-        if (tls->cert_pem.len == 0 || tls->key_pem.len == 0) {
-            return FAIL(ERROR_VALUE, "`cert` and `key` need each other");
-        }
-        good = good && set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->cert_pem) &&
-               set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem);
-    }
-    if (tls != NULL && tls->server_name.len > 0 && !fetch->loopback_only) {
-        TRY(use_server_name(fetch, tls->server_name));
-    }
-    return good ? OK : FAIL(ERROR_STATE, "libcurl lacks a TLS option");
-}
-
-static struct error set_options(struct key_fetch *fetch, int64_t timeout)
-{
-    CURL *easy = fetch->easy;
-    long timeout_ms = (long)(timeout / NS_PER_MS) > 0 ? (long)(timeout / NS_PER_MS) : 1L;
-    struct curl_slist *headers =
-        curl_slist_append(fetch->headers, "Accept: application/jwk-set+json, application/json");
-    if (headers == NULL) {
-        return FAIL(ERROR_MEMORY, "out of memory");
-    }
-    fetch->headers = headers;
-    bool good =
-        curl_easy_setopt(easy, CURLOPT_CURLU, fetch->url) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, fetch->loopback_only ? "http" : "https") == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)JWKS_TEXT_MAX) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport/" SALLYPORT_VERSION) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers) == CURLE_OK &&
-        (fetch->connect_to == NULL ||
-         curl_easy_setopt(easy, CURLOPT_CONNECT_TO, fetch->connect_to) == CURLE_OK);
-    good = good && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->failure) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch) == CURLE_OK;
-    return good ? OK : FAIL(ERROR_STATE, "libcurl lacks an option");
-}
-
-static struct error prepare(struct key_fetch *fetch, struct slice url, const struct tls_client_settings *tls,
-                            int64_t timeout)
-{
-    TRY(parse_url(fetch, url));
-    fetch->easy = curl_easy_init();
-    if (fetch->easy == NULL) {
-        return FAIL(ERROR_MEMORY, "out of memory");
-    }
-    TRY(set_tls(fetch, tls));
-    TRY(set_options(fetch, timeout));
-    return curl_multi_add_handle(fetch->fetcher->multi, fetch->easy) == CURLM_OK
-               ? OK
-               : FAIL(ERROR_STATE, "libcurl takes no further transfer");
-}
-
 struct error key_fetch_start(struct key_fetcher *fetcher, struct slice url,
                              const struct tls_client_settings *tls, int64_t timeout, key_fetch_done *done,
                              void *context, struct key_fetch **ret_fetch)
@@ -382,10 +150,13 @@ struct error key_fetch_start(struct key_fetcher *fetcher, struct slice url,
         fetch->next->previous = fetch;
     }
     fetcher->fetches = fetch;
-    buffer_init(&fetch->body, JWKS_TEXT_MAX);
     fetch->done = done;
     fetch->context = context;
-    struct error error = prepare(fetch, url, tls, timeout);
+    struct error error = key_request_init(&fetch->request, url, tls, timeout);
+    if (!failed(error) && (curl_easy_setopt(fetch->request.easy, CURLOPT_PRIVATE, fetch) != CURLE_OK ||
+                           curl_multi_add_handle(fetcher->multi, fetch->request.easy) != CURLM_OK)) {
+        error = FAIL(ERROR_STATE, "libcurl takes no further transfer");
+    }
     if (failed(error)) {
         free_fetch(fetch);
         return error;
@@ -440,8 +211,9 @@ void key_fetcher_free(struct key_fetcher *fetcher)
     if (fetcher == NULL) {
         return;
     }
-    while (fetcher->fetches != NULL) {
-        free_fetch(fetcher->fetches);
+    for (struct key_fetch *fetch = fetcher->fetches, *next; fetch != NULL; fetch = next) {
+        next = fetch->next;
+        free_fetch(fetch);
     }
     curl_multi_cleanup(fetcher->multi);
     uv_close((uv_handle_t *)&fetcher->timer, on_fetcher_closed);

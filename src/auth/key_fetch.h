@@ -1,8 +1,5 @@
 /* Fetches one document over HTTP on a loop, with libcurl: for key_source.c only.
- *
- * https, or http to loopback; the address is checked where the socket is opened, so that a name that resolves elsewhere
- * helps nobody. No redirects, proxies, user names, compression, cookies, HTTP/0.9; certificates are always verified. The
- * answer must be 200 and at most JWKS_TEXT_MAX bytes: more is cut off while it comes. */
+ * What it may do and what not says key_request.h. */
 #ifndef SALLYPORT_AUTH_KEY_FETCH_H
 #define SALLYPORT_AUTH_KEY_FETCH_H
 

@@ -24,6 +24,7 @@ struct wanted {
 };
 
 struct issuer {
+    struct issuer *next;
     struct key_source *source;
     struct wanted *wanted;
     struct key_fetch *fetch; /* one at a time */
@@ -32,7 +33,6 @@ struct issuer {
     unsigned int failures;   /* since the last good document */
     int64_t failing_since;
     bool has_keys; /* a good document came, and its keys were not declared stale */
-    bool kept;     /* while a new configuration is taken up */
 };
 
 struct key_source {
@@ -41,8 +41,7 @@ struct key_source {
     key_source_callback *callback;
     void *context;
     uv_timer_t timer;
-    struct issuer **issuers;
-    size_t count;
+    struct issuer *issuers; /* a list */
 };
 
 /* ---- when ---- */
@@ -84,8 +83,8 @@ static void on_timer(uv_timer_t *timer);
 static void schedule(struct key_source *source)
 {
     int64_t next = INT64_MAX;
-    for (size_t i = 0; i < source->count; i++) {
-        int64_t due = due_at(source->issuers[i]);
+    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        int64_t due = due_at(issuer);
         next = due < next ? due : next;
     }
     if (next == INT64_MAX) {
@@ -166,8 +165,7 @@ static void on_timer(uv_timer_t *timer)
     struct key_source *source = timer->data;
     net_loop_woken(source->loop);
     int64_t now = source->loop->now;
-    for (size_t i = 0; i < source->count; i++) {
-        struct issuer *issuer = source->issuers[i];
+    for (struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
         if (stale_at(issuer) <= now) {
             issuer->has_keys = false;
             report(issuer, KEYS_STALE, SLICE_NONE);
@@ -181,12 +179,11 @@ static void on_timer(uv_timer_t *timer)
 
 static struct issuer *find(const struct key_source *source, struct slice name)
 {
-    for (size_t i = 0; i < source->count; i++) {
-        if (slice_equal(source->issuers[i]->wanted->name, name)) {
-            return source->issuers[i];
-        }
+    struct issuer *issuer = source->issuers;
+    while (issuer != NULL && !slice_equal(issuer->wanted->name, name)) {
+        issuer = issuer->next;
     }
-    return NULL;
+    return issuer;
 }
 
 void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
@@ -275,12 +272,12 @@ static void free_issuer(struct issuer *issuer)
     }
 }
 
-static void free_list(struct issuer **issuers, size_t count)
+static void free_list(struct issuer *issuers)
 {
-    for (size_t i = 0; i < count; i++) {
-        free_issuer(issuers[i]);
+    for (struct issuer *next; issuers != NULL; issuers = next) {
+        next = issuers->next;
+        free_issuer(issuers);
     }
-    free(issuers);
 }
 
 static struct issuer *new_issuer(struct key_source *source, const struct issuer_settings *settings)
@@ -300,53 +297,71 @@ static struct issuer *new_issuer(struct key_source *source, const struct issuer_
     return issuer;
 }
 
-/* The state of an issuer that goes on moves nowhere: it takes the new settings. */
-static struct issuer *keep(struct key_source *source, struct issuer *fresh)
+/* All that are wanted as new ones; false without memory, with nothing made. */
+static bool make_list(struct key_source *source, const struct issuer_settings *issuers, size_t count,
+                      struct issuer **ret_list)
 {
-    struct issuer *old = find(source, fresh->wanted->name);
-    if (old == NULL || old->kept || !slice_equal(old->wanted->url, fresh->wanted->url)) {
-        return fresh;
+    struct issuer *list = NULL;
+    struct issuer **last = &list;
+    for (size_t i = 0; i < count; i++) {
+        if (issuers[i].jwks_url.len == 0) {
+            continue;
+        }
+        *last = new_issuer(source, &issuers[i]);
+        if (*last == NULL) {
+            free_list(list);
+            return false;
+        }
+        last = &(*last)->next;
     }
-    struct wanted *wanted = old->wanted;
-    old->wanted = fresh->wanted;
+    *ret_list = list;
+    return true;
+}
+
+/* Takes an issuer of that name and URL out of the list. */
+static struct issuer *take_known(struct issuer **list, const struct wanted *wanted)
+{
+    for (; *list != NULL; list = &(*list)->next) {
+        struct issuer *issuer = *list;
+        if (slice_equal(issuer->wanted->name, wanted->name) &&
+            slice_equal(issuer->wanted->url, wanted->url)) {
+            *list = issuer->next;
+            return issuer;
+        }
+    }
+    return NULL;
+}
+
+/* The new one takes over the place, the known one goes on with the new settings. */
+static struct issuer *go_on(struct issuer *known, struct issuer *fresh)
+{
+    struct wanted *wanted = known->wanted;
+    known->wanted = fresh->wanted;
     fresh->wanted = wanted;
+    known->next = fresh->next;
+    fresh->next = NULL;
     free_issuer(fresh);
-    old->kept = true;
-    int64_t latest = source->loop->now + old->wanted->refresh;
-    if (old->failures > 0) {
-        latest = source->loop->now; /* what was wrong may have been put right */
-    }
-    old->next_at = old->next_at < latest ? old->next_at : latest;
-    return old;
+    int64_t now = known->source->loop->now;
+    /* One that fails is tried at once: what was wrong may have been put right. */
+    int64_t latest = known->failures > 0 ? now : now + known->wanted->refresh;
+    known->next_at = known->next_at < latest ? known->next_at : latest;
+    return known;
 }
 
 struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers, size_t count)
 {
-    struct issuer **fresh = calloc(count + 1, sizeof *fresh);
-    size_t used = 0;
-    for (size_t i = 0; fresh != NULL && i < count; i++) {
-        if (issuers[i].jwks_url.len > 0 && (fresh[used++] = new_issuer(source, &issuers[i])) == NULL) {
-            free_list(fresh, used);
-            fresh = NULL;
-        }
-    }
-    if (fresh == NULL) {
+    struct issuer *list;
+    if (!make_list(source, issuers, count, &list)) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    for (size_t i = 0; i < used; i++) {
-        fresh[i] = keep(source, fresh[i]);
-    }
-    for (size_t i = 0; i < source->count; i++) {
-        if (!source->issuers[i]->kept) {
-            free_issuer(source->issuers[i]);
+    for (struct issuer **place = &list; *place != NULL; place = &(*place)->next) {
+        struct issuer *known = take_known(&source->issuers, (*place)->wanted);
+        if (known != NULL) {
+            *place = go_on(known, *place);
         }
     }
-    free(source->issuers);
-    source->issuers = fresh;
-    source->count = used;
-    for (size_t i = 0; i < used; i++) {
-        fresh[i]->kept = false;
-    }
+    free_list(source->issuers);
+    source->issuers = list;
     schedule(source);
     return OK;
 }
@@ -384,7 +399,7 @@ void key_source_free(struct key_source *source)
     if (source == NULL) {
         return;
     }
-    free_list(source->issuers, source->count);
+    free_list(source->issuers);
     key_fetcher_free(source->fetcher);
     uv_close((uv_handle_t *)&source->timer, on_closed);
 }
