@@ -14,6 +14,8 @@
 #define HTTP_METHOD_MAX        32           /* bytes of a method */
 #define HTTP_TRAILERS_MAX      (8 * 1024)   /* bytes of a trailer section */
 #define HTTP_CHUNK_LINE_MAX    256          /* bytes of a chunk-size line, extensions included */
+#define HTTP_CHUNK_EXTENSIONS_MAX \
+    (16 * 1024) /* bytes of chunk extensions in one body: nobody needs them, a flood of them costs */
 #define HTTP_HOST_MAX          255          /* bytes of a host name */
 #define HTTP_INFORMATIONAL_MAX 16           /* 1xx responses to one request */
 #define HTTP_READ_BUFFER       (16 * 1024)  /* bytes read at once */

@@ -3,7 +3,11 @@
  * Each producer (a worker, the control thread) has a queue of its own: bounded, without locks. The access log may drop,
  * counted. The audit log never does: room is reserved before a request is let in, and where there is none the request is
  * denied (503). Audit lines carry instance, boot, sequence and the hash of the line before (SHA-256 over the line as
- * written, without its newline), so that a missing or changed line shows. */
+ * written, without its newline), so that a missing or changed line shows. The chain goes on over restarts: it begins at
+ * the last line of the file, where that is a regular file that may be read.
+ *
+ * A line costs its producer no system call but one to wake a writer that sleeps; it is written at once when the writer was
+ * idle, else within 20 ms. A record takes at most 4 KiB of its queue: longer fields are cut. */
 #ifndef SALLYPORT_OBSERVE_LOGS_H
 #define SALLYPORT_OBSERVE_LOGS_H
 
@@ -31,16 +35,25 @@ struct log_queue; /* one producer's pair of queues */
 struct logs_options {
     struct slice instance;            /* name of this gateway */
     int access_fd, audit_fd;          /* -1: off (access only). Taken */
-    size_t access_queue, audit_queue; /* bytes per producer */
+    size_t access_queue, audit_queue; /* bytes per producer; an audit line reserves 4 KiB */
     unsigned int producers;
 };
 
 struct error logs_new(const struct logs_options *options, struct logs **ret_logs) MUST_CHECK;
-/* Writes what is queued, ends the thread, closes the files. */
+/* Writes what is queued, ends the thread, closes the files. An audit log that does not take its lines is given up after
+ * two seconds. */
 void logs_free(struct logs *logs);
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer);
-/* Other descriptors from now on (log rotation, reload): any thread. The old ones are closed by the writer. */
+/* Other descriptors from now on (log rotation, reload), taken: any thread. The old ones are closed by the writer.
+ * access_fd -1: off from now on; audit_fd -1: the audit log stays as it is. */
 void logs_reopen(struct logs *logs, int access_fd, int audit_fd);
+/* 32 hexadecimal digits, drawn at logs_new: "boot" in audit lines. */
+const char *logs_boot(const struct logs *logs);
+/* Access lines that the writer dropped because the file took none; those that log_access refused are not among them. Any
+ * thread. */
+uint64_t logs_dropped(const struct logs *logs);
+/* 0, or the errno of the last write of the audit log, while it does not work. Any thread. */
+int logs_audit_problem(const struct logs *logs);
 
 /* One request, as both logs tell it. No token, key, cookie, query or body: the query string may hold secrets. */
 struct log_record {

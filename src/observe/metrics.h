@@ -53,6 +53,8 @@ enum metric {
     METRIC_COUNT,
 };
 
+#define METRICS_ROUTES_MAX 16384 /* slots; routes beyond share slot 0 */
+
 struct metrics;        /* the process's */
 struct metrics_worker; /* one writer's */
 
@@ -61,7 +63,8 @@ struct error metrics_new(unsigned int writers, struct metrics **ret_metrics) MUS
 void metrics_free(struct metrics *metrics);
 struct metrics_worker *metrics_writer(struct metrics *metrics, unsigned int index);
 
-/* Control thread: the slot of a route, made on first use; slot 0 is "-", for requests without a route. */
+/* Control thread: the slot of a route, made on first use; slot 0 is "-", for requests without a route (and for routes
+ * beyond METRICS_ROUTES_MAX, or without memory). Writers may use a slot as soon as they were told of it. */
 unsigned int metrics_route_slot(struct metrics *metrics, struct slice route);
 
 /* Writer's thread; `amount` may be negative for gauges. */

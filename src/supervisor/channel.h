@@ -30,18 +30,28 @@ struct channel_message {
     size_t fd_count;
 };
 
+/* Both ends close-on-exec. */
 struct error channel_pair(int *ret_supervisor, int *ret_gateway) MUST_CHECK;
+
+/* Descriptors are duplicated on the way: the sender keeps its own. Waits up to CHANNEL_SEND_MS for a receiver that does
+ * not read. ERROR_STATE: the other side is gone, or does not read. */
+#define CHANNEL_SEND_MS 5000
 struct error channel_send(int fd, const struct channel_message *message) MUST_CHECK;
 
-/* A receiver collects the parts of one message. */
+/* A receiver collects the parts of one message. All zero at first; one per channel. */
 struct channel_reader {
     char text[CHANNEL_TEXT_MAX];
-    int fds[CHANNEL_FDS_MAX];
-    size_t fd_count;
+    int fds[CHANNEL_FDS_MAX]; /* -1: the sender had none at this place */
+    size_t text_size, fd_count;
+    enum channel_kind kind;
+    bool partial; /* parts are still to come */
 };
-/* One message, once complete: true in *ret_complete, `out` points into the reader; the caller owns the descriptors.
- * ERROR_STATE: the other side is gone. Non-blocking when the descriptor is. */
+/* One message, once complete: true in *ret_complete, `out` points into the reader; the caller owns the descriptors, which
+ * are close-on-exec. ERROR_STATE: the other side is gone. ERROR_PEER: it broke the protocol. Non-blocking when the
+ * descriptor is. */
 struct error channel_receive(int fd, struct channel_reader *reader, struct channel_message *out,
                              bool *ret_complete) MUST_CHECK;
+/* Closes the descriptors of a message that never became complete. */
+void channel_reader_done(struct channel_reader *reader);
 
 #endif

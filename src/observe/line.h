@@ -1,0 +1,31 @@
+/* Log lines as JSON, written straight into memory that has room for LINE_MAX bytes: no allocation, no formatting by
+ * printf. Every field has a maximum of its own, and is cut there (with a U+2026 as the mark). Pure; any thread. */
+#ifndef SALLYPORT_OBSERVE_LINE_H
+#define SALLYPORT_OBSERVE_LINE_H
+
+#include "observe/logs.h"
+
+#define LINE_MAX_BODY 4096 /* bytes of one record, newline included */
+
+/* The second that was last written out: a date costs a microsecond, and a second has many requests. */
+struct line_clock {
+    int64_t second;
+    char text[20];
+};
+
+/* Text inside a JSON string, at most `maximum` bytes (of at least 16). Quotes, backslashes, controls (C0, DEL, C1) are
+ * escaped, bytes that are not UTF-8 become \ufffd: a line never carries what a terminal or a log reader would act on.
+ * Returns the end. */
+char *line_escape(char *at, struct slice text, size_t maximum);
+
+char *line_unsigned(char *at, uint64_t value);
+
+/* "2026-01-02T03:04:05.678Z", with the quotes. */
+char *line_time(char *at, int64_t real_ns, struct line_clock *clock);
+
+/* The record's members, from "time" on, without braces. At most LINE_MAX_BODY less 64 bytes. */
+char *line_record(char *at, const struct log_record *record, struct line_clock *clock);
+
+#define LINE_PUT(at, literal) ((char *)memcpy((at), literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+
+#endif
