@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { sallyport } from '../lib/gateway.mjs';
+import { Gateway, sallyport } from '../lib/gateway.mjs';
 import { HOST, OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
-import { requestText } from '../lib/raw.mjs';
+import { RawClient, requestText } from '../lib/raw.mjs';
 import { until } from '../lib/wait.mjs';
 
 const FIELDS = ['log', 'time', 'request_id', 'trace_id', 'listener', 'route', 'upstream', 'endpoint', 'client', 'method', 'host', 'path', 'protocol', 'status', 'reason', 'detail', 'issuer', 'subject', 'client_id', 'received', 'sent', 'duration_us', 'upstream_us', 'tls', 'user_agent', 'aborted'];
@@ -135,10 +135,9 @@ describe('the audit log', () => {
   });
   it('a second start goes on with the file; the whole still verifies', async () => {
     const count = lines().length;
-    const { Gateway } = await import('../lib/gateway.mjs');
     const again = new Gateway({ config: s.config });
     await again.start();
-    const client = await s.connect.call({ gateway: again, tls: s.tls.bind(s) });
+    const client = await RawClient.connect({ port: again.ports.public, tls: s.tls() });
     await client.send(requestText({ path: '/orders/1' }));
     assert.equal((await client.response()).status, 401);
     client.end();
