@@ -81,6 +81,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct control *control = poll->data;
+    net_loop_woken(&control->loop);
     struct channel_message message;
     bool complete = false;
     struct error error = status < 0
