@@ -1,162 +1,140 @@
 #include "config/snapshot.h"
 
+#include "config/internal.h"
+
 #include <stdlib.h>
 
-/* ---- routes ---- */
-
-/* Limits by what a client cannot help showing are decided before authentication, the others once the caller is known. */
-static bool is_client_limit(const struct limit_settings *limit)
+static bool is_caller_limit(const struct limit_settings *limit)
 {
-    return limit->kind == LIMIT_BY_ADDRESS || limit->kind == LIMIT_BY_HEADER || limit->kind == LIMIT_BY_ROUTE;
+    return limit->kind == LIMIT_BY_CALLER || limit->kind == LIMIT_BY_CLAIM;
 }
 
-static bool split_limits(struct route *route, struct arena *arena)
+/* By what can be counted before authentication, and what cannot. */
+static struct error split_limits(struct arena *arena, struct route *route)
 {
-    const struct conf_list *limits = &route->settings->policy.limits;
-    struct limit_settings *items = limits->items;
-    route->client_limits = arena_calloc(arena, limits->count + 1, sizeof(struct limit_settings *));
-    route->caller_limits = arena_calloc(arena, limits->count + 1, sizeof(struct limit_settings *));
+    const struct conf_list *list = &route->settings->policy.limits;
+    struct limit_settings *limits = list->items;
+    route->client_limits = arena_calloc(arena, list->count + 1, sizeof(struct limit_settings *));
+    route->caller_limits = arena_calloc(arena, list->count + 1, sizeof(struct limit_settings *));
     if (route->client_limits == NULL || route->caller_limits == NULL) {
-        return false;
+        return NO_MEMORY;
     }
-    for (size_t i = 0; i < limits->count; i++) {
-        if (is_client_limit(&items[i])) {
-            route->client_limits[route->client_limit_count++] = &items[i];
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_caller_limit(&limits[i])) {
+            route->caller_limits[route->caller_limit_count++] = &limits[i];
         } else {
-            route->caller_limits[route->caller_limit_count++] = &items[i];
+            route->client_limits[route->client_limit_count++] = &limits[i];
         }
     }
-    return true;
+    return OK;
 }
 
-static struct error compile_route(const struct settings *settings, struct route *route, struct arena *arena)
+static struct error compile_route(struct snapshot *snapshot, size_t index)
 {
-    const struct route_policy *policy = &route->settings->policy;
-    route->upstream = (unsigned int)settings->upstream_count;
-    for (size_t i = 0; i < settings->upstream_count; i++) {
-        if (slice_equal(settings->upstreams[i].name, policy->upstream)) {
-            route->upstream = (unsigned int)i;
+    struct arena *arena = &snapshot->config->arena;
+    const struct settings *settings = snapshot->settings;
+    struct route *route = &snapshot->routes[index];
+    route->settings = &settings->routes[index];
+    route->index = (unsigned int)index;
+    const struct upstream_settings *upstream = settings_find(
+        settings->upstreams, settings->upstream_count, sizeof *upstream, route->settings->policy.upstream);
+    if (upstream == NULL) {
+        return FAIL(ERROR_VALUE, "a route without its upstream");
+    }
+    route->upstream = (unsigned int)(upstream - settings->upstreams);
+    if (route->settings->policy.authorize != NULL) {
+        route->scope_text = authorize_scope_text(route->settings->policy.authorize, arena);
+    }
+    return split_limits(arena, route);
+}
+
+static bool holds_name(const struct conf_strings *names, struct slice name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (slice_equal_nocase(names->items[i], name)) {
+            return true;
         }
     }
-    if (route->upstream == settings->upstream_count) {
-        return FAIL(ERROR_VALUE, "a route's upstream is unknown");
-    }
-    if (policy->authorize != NULL) {
-        route->scope_text = authorize_scope_text(policy->authorize, arena);
-    }
-    return split_limits(route, arena) ? OK : FAIL(ERROR_MEMORY, "snapshot");
+    return false;
 }
 
-static uint64_t listener_bits(const struct settings *settings, const struct route_policy *policy)
+/* A header that one route sets from identity is stripped on every route: an upstream that is shared trusts it on all. */
+static struct error collect_identity_headers(struct snapshot *snapshot)
 {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < policy->listeners.count; i++) {
-        for (size_t k = 0; k < settings->listener_count && k < 64; k++) {
-            if (slice_equal(settings->listeners[k].name, policy->listeners.items[i])) {
-                bits |= UINT64_C(1) << k;
+    const struct settings *settings = snapshot->settings;
+    size_t capacity = 0;
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct relay_settings *relay = settings->routes[i].policy.relay;
+        capacity += relay != NULL ? relay->headers.count : 0;
+    }
+    struct conf_strings *names = &snapshot->identity_headers;
+    names->items = arena_calloc(&snapshot->config->arena, capacity + 1, sizeof(struct slice));
+    if (names->items == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct relay_settings *relay = settings->routes[i].policy.relay;
+        for (size_t k = 0; relay != NULL && k < relay->headers.count; k++) {
+            if (!holds_name(names, relay->headers.items[k].name)) {
+                names->items[names->count++] = relay->headers.items[k].name;
             }
         }
     }
-    return bits;
+    return OK;
 }
-
-/* Every host with every path of every route. */
-static struct error build_table(struct snapshot *snapshot, struct arena *arena)
-{
-    const struct settings *settings = snapshot->settings;
-    size_t count = 0;
-    for (size_t i = 0; i < settings->route_count; i++) {
-        count += settings->routes[i].match.host.count * settings->routes[i].match.path.count;
-    }
-    struct route_entry *entries = arena_calloc(arena, count + 1, sizeof *entries);
-    if (entries == NULL) {
-        return FAIL(ERROR_MEMORY, "snapshot");
-    }
-    size_t used = 0;
-    for (size_t i = 0; i < settings->route_count; i++) {
-        const struct match_settings *match = &settings->routes[i].match;
-        uint64_t bits = listener_bits(settings, &settings->routes[i].policy);
-        for (size_t k = 0; k < match->host.count * match->path.count; k++) {
-            entries[used++] = (struct route_entry){
-                .id = (unsigned int)i,
-                .host = match->host.items[k / match->path.count],
-                .path = match->path.items[k % match->path.count],
-                .methods = &match->methods,
-                .listeners = bits,
-            };
-        }
-    }
-    size_t index = 0;
-    size_t other = 0;
-    return route_table_new(entries, used, arena, &snapshot->table, &index, &other);
-}
-
-static bool collect_identity_headers(struct snapshot *snapshot, struct arena *arena)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < snapshot->route_count; i++) {
-        const struct relay_settings *relay = snapshot->routes[i].settings->policy.relay;
-        count += relay != NULL ? relay->headers.count : 0;
-    }
-    struct conf_strings *names = &snapshot->identity_headers;
-    names->items = arena_calloc(arena, count + 1, sizeof *names->items);
-    if (names->items == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < snapshot->route_count; i++) {
-        const struct relay_settings *relay = snapshot->routes[i].settings->policy.relay;
-        for (size_t k = 0; relay != NULL && k < relay->headers.count; k++) {
-            names->items[names->count++] = relay->headers.items[k].name;
-        }
-    }
-    return true;
-}
-
-/* ---- the snapshot ---- */
 
 static struct error compile(struct snapshot *snapshot)
 {
     struct arena *arena = &snapshot->config->arena;
     const struct settings *settings = snapshot->settings;
+    snapshot->route_count = settings->route_count;
     snapshot->routes = arena_calloc(arena, settings->route_count + 1, sizeof *snapshot->routes);
     if (snapshot->routes == NULL) {
-        return FAIL(ERROR_MEMORY, "snapshot");
+        return NO_MEMORY;
     }
-    snapshot->route_count = settings->route_count;
-    for (size_t i = 0; i < snapshot->route_count; i++) {
-        snapshot->routes[i].settings = &settings->routes[i];
-        snapshot->routes[i].index = (unsigned int)i;
-        TRY(compile_route(settings, &snapshot->routes[i], arena));
+    for (size_t i = 0; i < settings->route_count; i++) {
+        TRY(compile_route(snapshot, i));
     }
-    TRY(build_table(snapshot, arena));
-    return collect_identity_headers(snapshot, arena) ? OK : FAIL(ERROR_MEMORY, "snapshot");
+    TRY(collect_identity_headers(snapshot));
+    struct route_entry *entries;
+    size_t count, index = 0, other = 0;
+    TRY(route_entries_new(settings, arena, &entries, &count));
+    return route_table_new(entries, count, arena, &snapshot->table, &index, &other);
 }
 
 struct error snapshot_new(struct config *config, struct snapshot **ret_snapshot)
 {
+    static uint64_t generations; /* of this process; any thread */
+    if (config->error_count > 0) {
+        return FAIL(ERROR_VALUE, "the configuration has errors");
+    }
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (snapshot == NULL) {
-        return FAIL(ERROR_MEMORY, "snapshot");
+        return NO_MEMORY;
     }
-    *snapshot = (struct snapshot){ .config = config, .settings = &config->settings, .references = 1 };
+    snapshot->config = config;
+    snapshot->settings = &config->settings;
+    snapshot->references = 1;
     struct error error = compile(snapshot);
     if (failed(error)) {
         free(snapshot);
         return error;
     }
+    snapshot->generation = __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED);
     *ret_snapshot = snapshot;
     return OK;
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
-    __atomic_add_fetch(&snapshot->references, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&snapshot->references, 1, __ATOMIC_RELAXED);
     return snapshot;
 }
 
 void snapshot_unref(struct snapshot *snapshot)
 {
-    if (__atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) == 0) {
+    /* Acquire and release: whoever frees sees everything that the others did with it. */
+    if (snapshot != NULL && __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) == 0) {
         config_free(snapshot->config);
         free(snapshot);
     }
