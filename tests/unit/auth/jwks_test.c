@@ -84,12 +84,31 @@ static void bounds_text_and_keys(void **state)
     buffer_done(&many);
 }
 
+/* T29: what is wrong is told without what was sent. */
+static void errors_hold_nothing_of_the_text(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"keys\":[sesame", "{\"sesame\":1,\"sesame\":2}", "{\"keys\":\"sesame\"}", "\"sesame\\x\"",
+        "[sesame]",
+    };
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[256];
+        struct error error = jwt_keys_check(slice_from_string(texts[i]), &used);
+        assert_true(failed(error));
+        error_describe(error, text, sizeof text);
+        assert_null(strstr(text, "sesame"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_what_it_can_use_and_leaves_the_rest),
         cmocka_unit_test(refuses_what_is_no_key_set),
         cmocka_unit_test(bounds_text_and_keys),
+        cmocka_unit_test(errors_hold_nothing_of_the_text),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }
