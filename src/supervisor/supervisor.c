@@ -30,8 +30,9 @@ struct loaded {
 
 struct supervisor {
     const struct supervisor_options *options;
-    struct loaded current;   /* in force, or the first one */
-    struct loaded candidate; /* handed over, not answered yet; config NULL: none */
+    struct loaded current;        /* in force, or the first one */
+    struct loaded candidate;      /* handed over, not answered yet; config NULL: none */
+    struct config_files *refused; /* of the last configuration that was not taken up */
     struct sockets sockets;
     int limiter_fd;
     int signals;
@@ -130,10 +131,20 @@ static void close_channel(struct supervisor *supervisor)
     }
 }
 
+static void set_refused(struct supervisor *supervisor, struct config_files *files)
+{
+    if (supervisor->refused != NULL) {
+        config_files_free(supervisor->refused);
+    }
+    supervisor->refused = files;
+}
+
 static void drop_candidate(struct supervisor *supervisor)
 {
     if (supervisor->candidate.config != NULL) {
         sockets_settle(&supervisor->sockets, false);
+        set_refused(supervisor, supervisor->candidate.files);
+        supervisor->candidate.files = NULL;
         unload(&supervisor->candidate);
     }
 }
@@ -219,7 +230,7 @@ static void refuse_with_diagnostics(struct supervisor *supervisor)
     }
     log_event(LOG_ERROR, "reload_refused", LOG_TEXT("reason", first),
               LOG_NUMBER("errors", supervisor->candidate.config->error_count));
-    unload(&supervisor->candidate);
+    drop_candidate(supervisor);
     buffer_done(&text);
 }
 
@@ -243,7 +254,6 @@ static void reload(struct supervisor *supervisor)
     }
     const struct settings *settings = &supervisor->candidate.config->settings;
     if (failed(sockets_open(&supervisor->sockets, settings, text, sizeof text))) {
-        unload(&supervisor->candidate);
         refuse_reload(supervisor, slice_from_string(text));
         return;
     }
@@ -254,7 +264,7 @@ static void reload(struct supervisor *supervisor)
     }
 }
 
-/* A file that is watched has changed, as compared with what is in force: also after a change that was refused. */
+/* Has a watched file changed since it was last looked at, whatever became of it then? */
 static void watch(struct supervisor *supervisor)
 {
     supervisor->watch_at = clock_monotonic_ns() + WATCH_INTERVAL;
@@ -262,8 +272,9 @@ static void watch(struct supervisor *supervisor)
         reload(supervisor);
         return;
     }
-    if (supervisor->ready && supervisor->candidate.config == NULL &&
-        config_files_changed(supervisor->current.files)) {
+    const struct config_files *seen =
+        supervisor->refused != NULL ? supervisor->refused : supervisor->current.files;
+    if (supervisor->ready && supervisor->candidate.config == NULL && config_files_changed(seen)) {
         log_event(LOG_INFO, "watched_file_changed");
         reload(supervisor);
     }
@@ -290,6 +301,7 @@ static void taken_up(struct supervisor *supervisor, struct slice generation)
         unload(&supervisor->current);
         supervisor->current = supervisor->candidate;
         supervisor->candidate = (struct loaded){ NULL, NULL };
+        set_refused(supervisor, NULL);
     }
     log_listening(supervisor);
     sockets_settle(&supervisor->sockets, true);
@@ -514,5 +526,6 @@ int supervisor_run(const struct supervisor_options *options)
     sockets_done(&supervisor.sockets);
     unload(&supervisor.candidate);
     unload(&supervisor.current);
+    set_refused(&supervisor, NULL);
     return status;
 }
