@@ -1,4 +1,43 @@
-int main(void)
+#include "cli/cli.h"
+
+const struct cli_command cli_commands[] = {
+    { "run", cli_run, "--config FILE [--overlay FILE]...",
+      "Serves, in the foreground; logs to standard error." },
+    { "dev", cli_dev, "",
+      "Runs a gateway with an issuer and an upstream on loopback, and shows what it does." },
+    { "check", cli_check, "FILE [--overlay FILE]...",
+      "Names every mistake, or prints the policy that is in force on each route." },
+    { "diff", cli_diff, "OLD NEW",
+      "Says who gains and who loses access. Exit status: 0 same, 1 different, 2 errors." },
+    { "docs", cli_docs, "reference|schema",
+      "Prints the reference of the configuration, or its JSON Schema." },
+    { "audit", cli_audit, "verify FILE", "Checks the chain of hashes of an audit log." },
+    { "version", cli_version, "", "Prints the version." },
+    { "help", cli_help, "", "Prints this." },
+    { "gateway", cli_gateway, NULL, NULL },
+    { 0 },
+};
+
+/* People type these everywhere. */
+static const char *unaliased(const char *name)
 {
-    return 0;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return "help";
+    }
+    return strcmp(name, "--version") == 0 ? "version" : name;
+}
+
+int main(int count, char **arguments)
+{
+    const char *name = count > 1 ? unaliased(arguments[1]) : NULL;
+    for (const struct cli_command *command = cli_commands; name != NULL && command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command->run(count - 2, arguments + 2);
+        }
+    }
+    fprintf(stderr,
+            name != NULL ? "sallyport: there is no command \"%s\"; `sallyport help` lists them\n"
+                         : "usage: sallyport COMMAND ...; `sallyport help` lists them\n",
+            name);
+    return CLI_MISUSE;
 }

@@ -31,14 +31,17 @@ void jwt_verifier_sweep(struct jwt_verifier *verifier);
  * cached tokens along; an unchanged set flushes nothing. On failure nothing changes. */
 struct error jwt_issuer_set_keys(struct jwt_verifier *verifier, struct slice issuer_name,
                                  struct slice jwks_text, size_t *ret_used) MUST_CHECK;
+/* Would jwt_issuer_set_keys take this document? For whoever fetches or checks documents. Any thread. */
+struct error jwt_keys_check(struct slice jwks_text, size_t *ret_used) MUST_CHECK;
 /* The keys are too old to be trusted (stale limit): forget them. */
 void jwt_issuer_drop_keys(struct jwt_verifier *verifier, struct slice issuer_name);
 
 /* What about the request a token is checked against. */
 struct jwt_request {
-    struct slice token;                 /* compact serialisation */
-    const struct conf_strings *issuers; /* names of the issuers that the route accepts */
-    int64_t now;                        /* seconds since 1970 */
+    struct slice token; /* compact serialisation */
+    const struct conf_strings
+        *issuers; /* names of the issuers that the route accepts; live until jwt_finish */
+    int64_t now;  /* seconds since 1970 */
     const unsigned char
         *client_thumbprint; /* 32 bytes: x5t#S256 of the verified client certificate, or NULL */
 };
@@ -51,7 +54,7 @@ enum jwt_outcome {
 
 struct jwt_detail {
     enum deny_reason reason;
-    struct slice issuer_name; /* of the issuer that was tried, or empty */
+    struct slice issuer_name; /* of the issuer that was tried: one of the request's; or empty */
     bool unknown_kid;         /* the control thread should look for new keys (throttled there) */
 };
 

@@ -8,9 +8,11 @@
 /* X(ID, "name"): JWS algorithms (RFC 7518, RFC 8037, RFC 9864). */
 #define JWT_ALGORITHMS(X)                                                                             \
     X(RS256, "RS256")                                                                                 \
-    X(RS384, "RS384") X(RS512, "RS512") X(PS256, "PS256") X(PS384, "PS384") X(PS512, "PS512")         \
-        X(ES256, "ES256") X(ES384, "ES384") X(ES512, "ES512") X(EDDSA, "EdDSA") X(ED25519, "Ed25519") \
-            X(HS256, "HS256") X(HS384, "HS384") X(HS512, "HS512")
+    X(RS384, "RS384")                                                                                 \
+    X(RS512, "RS512")                                                                                 \
+    X(PS256, "PS256") X(PS384, "PS384") X(PS512, "PS512") X(ES256, "ES256") X(ES384, "ES384")         \
+        X(ES512, "ES512") X(EDDSA, "EdDSA") X(ED25519, "Ed25519") X(HS256, "HS256") X(HS384, "HS384") \
+            X(HS512, "HS512")
 
 enum jwt_algorithm {
 #define JWT_ALGORITHM_ENUM(id, name) JWT_##id,
@@ -62,5 +64,9 @@ struct auth_settings {
 
 extern const struct conf_object issuer_object;
 extern const struct conf_object auth_object;
+
+/* What the tables cannot say. NULL where all is well; else a static text: what is wrong. */
+const char *issuer_check_settings(const struct issuer_settings *settings);
+const char *auth_check_settings(const struct auth_settings *settings);
 
 #endif

@@ -14,6 +14,8 @@
 #define HTTP_METHOD_MAX        32           /* bytes of a method */
 #define HTTP_TRAILERS_MAX      (8 * 1024)   /* bytes of a trailer section */
 #define HTTP_CHUNK_LINE_MAX    256          /* bytes of a chunk-size line, extensions included */
+#define HTTP_CHUNK_EXTENSIONS_MAX \
+    (16 * 1024) /* bytes of chunk extensions in one body: nobody needs them, a flood of them costs */
 #define HTTP_HOST_MAX          255          /* bytes of a host name */
 #define HTTP_INFORMATIONAL_MAX 16           /* 1xx responses to one request */
 #define HTTP_READ_BUFFER       (16 * 1024)  /* bytes read at once */
@@ -27,14 +29,18 @@
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
 
 /* JSON */
-#define JSON_DEPTH_MAX 64 /* nesting */
-#define JSON_TEXT_MAX  (8 * 1024 * 1024)
+#define JSON_DEPTH_MAX  64 /* nesting */
+#define JSON_TEXT_MAX   (8 * 1024 * 1024)
+#define JSON_NUMBER_MAX 1024 /* bytes of a number as written */
 
 /* Tokens and keys */
-#define JWT_TEXT_MAX   (16 * 1024)   /* bytes of a compact token */
-#define JWT_SCOPES_MAX 256           /* scopes and roles of one token */
-#define JWKS_TEXT_MAX  (1024 * 1024) /* bytes of a key set document */
-#define JWKS_KEYS_MAX  100           /* keys in a set */
+#define JWT_TEXT_MAX       (16 * 1024)   /* bytes of a compact token */
+#define JWT_SCOPES_MAX     256           /* scopes and roles of one token */
+#define JWT_TREE_MAX       (1024 * 1024) /* bytes that a token may take while it is looked at */
+#define JWT_CACHED_MAX     (16 * 1024) /* bytes of a token that is kept; a larger one is verified each time */
+#define JWT_KEYS_TRIED_MAX 8           /* keys that one token is tried with */
+#define JWKS_TEXT_MAX      (1024 * 1024) /* bytes of a key set document */
+#define JWKS_KEYS_MAX      100           /* keys in a set */
 
 /* Configuration */
 #define CONFIG_FILE_MAX  (16 * 1024 * 1024)

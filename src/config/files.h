@@ -15,10 +15,18 @@ struct config_files;
 struct error config_files_new(struct config_files **ret_files) MUST_CHECK;
 /* Reads from a bundle made by config_files_pack; `fd` is not taken. A file that is not in it does not exist. */
 struct error config_files_open(int fd, struct config_files **ret_files) MUST_CHECK;
+/* Knows only what is preset: no file system, no environment. For tests and fuzzing. */
+struct error config_files_new_memory(struct config_files **ret_files) MUST_CHECK;
 void config_files_free(struct config_files *files);
 
-/* The whole file, at most `maximum` bytes. ERROR_SYSTEM with errno where it cannot be read. A file read twice has the
- * contents of the first time. */
+/* Says what a file holds, before it is read; the text is copied. With config_files_new the file need not exist. */
+struct error config_files_preset(struct config_files *files, struct slice path, struct slice text) MUST_CHECK;
+/* The same for an environment variable. */
+struct error config_files_preset_environment(struct config_files *files, struct slice name,
+                                             struct slice value) MUST_CHECK;
+
+/* The whole file, at most `maximum` bytes (ERROR_LIMIT beyond). ERROR_SYSTEM with errno where it cannot be read; what is no
+ * regular file is not read, since a FIFO or a device would block. A file read twice has the contents of the first time. */
 struct error config_files_read(struct config_files *files, struct slice path, size_t maximum,
                                struct slice *ret_text) MUST_CHECK;
 /* Paths that match a pattern (glob(7)), sorted. The result is recorded too. */

@@ -31,6 +31,7 @@ struct timeout_settings { /* ns; `timeouts` of a listener */
     int64_t idle;         /* 60 s */
     int64_t write;        /* 30 s */
     int64_t drain;        /* 2 s: for an unread body after an early answer */
+    int64_t min_rate;     /* bytes a second, CONF_SIZE; 500: what bodies must flow with on average */
 };
 
 struct listener_settings {

@@ -101,7 +101,8 @@ size_t headers_count(const struct headers *headers, enum header_id id);
 /* False when the capacity is used up. */
 bool headers_add(struct headers *headers, enum header_id id, struct slice name, struct slice value);
 
-/* RFC 9110 section 5.6.2 and 5.5. */
+/* RFC 9110 section 5.6.2 and 5.5: a value has no control characters but HTAB, and no white space at its ends; it may be
+ * empty, and may have bytes of 0x80 and above. */
 bool http_token_valid(struct slice text);
 bool http_field_value_valid(struct slice text);
 

@@ -6,10 +6,16 @@
 #include "http/headers.h"
 
 /* X(ID, "METHOD") */
-#define HTTP_METHODS(X)                                                                     \
-    X(GET, "GET")                                                                           \
-    X(HEAD, "HEAD") X(POST, "POST") X(PUT, "PUT") X(DELETE, "DELETE") X(OPTIONS, "OPTIONS") \
-        X(PATCH, "PATCH") X(CONNECT, "CONNECT") X(TRACE, "TRACE")
+#define HTTP_METHODS(X)   \
+    X(GET, "GET")         \
+    X(HEAD, "HEAD")       \
+    X(POST, "POST")       \
+    X(PUT, "PUT")         \
+    X(DELETE, "DELETE")   \
+    X(OPTIONS, "OPTIONS") \
+    X(PATCH, "PATCH")     \
+    X(CONNECT, "CONNECT") \
+    X(TRACE, "TRACE")
 
 enum http_method {
     METHOD_OTHER = 0, /* another token: compare the text */

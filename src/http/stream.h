@@ -8,6 +8,7 @@
 
 #include "http/message.h"
 #include "net/address.h"
+#include "pipeline/deny_reasons.h"
 #include "tls/tls.h"
 
 struct http_stream;
@@ -22,32 +23,33 @@ struct http_connection_facts {
     void *owner; /* the listener, as given to the connection */
 };
 
+enum http_abort {
+    HTTP_ABORT_CLIENT,      /* reset, or closed before its request was complete */
+    HTTP_ABORT_SLOW_READER, /* did not take the response within the time limit */
+    HTTP_ABORT_SHUTDOWN,    /* the drain deadline */
+};
+
 /* The handler's side. `stream->exchange` is the handler's, set in on_request. */
 struct http_handler {
     /* A request head has come, strict in syntax. `raw` is the head's text; request's slices point into it, and it stays
      * good only during the call: copy it. Never called for a stream that failed to parse: that is on_reject. */
     void (*on_request)(struct http_stream *stream, const struct http_request *request, struct slice raw);
-    /* A head that is no request: answered here by status, for the log and the counters. The connection closes after. */
-    void (*on_reject)(struct http_stream *stream, unsigned int status, const char *why);
+    /* A head that is no request, or did not come in time: the handler answers it through the stream like any other; the
+     * connection closes after. */
+    void (*on_reject)(struct http_stream *stream, enum deny_reason reason, const char *why);
     /* A piece of the request body. Not called while paused. */
     void (*on_body)(struct http_stream *stream, struct slice data);
-    /* The request is complete. Trailers may be empty. */
+    /* The body is complete. Trailers may be NULL. Not called where the head says that there is no body, or an empty one. */
     void (*on_body_end)(struct http_stream *stream, const struct headers *trailers);
     /* After a send that returned false: there is room again. */
     void (*on_writable)(struct http_stream *stream);
-    /* The client is gone, broke its framing, or let a time limit pass; `why` is one of the enum below. The stream is dead:
-     * no operation but http_stream_release may follow. */
-    void (*on_abort)(struct http_stream *stream, int why);
+    /* The request body broke its framing or stopped coming. Where no response has begun the handler may still send one;
+     * else it resets the stream. No on_body follows. */
+    void (*on_body_failed)(struct http_stream *stream, enum deny_reason reason);
+    /* The client is gone, or must be given up. The stream is dead: only `release` may follow. */
+    void (*on_abort)(struct http_stream *stream, enum http_abort why);
     /* The response was handed to the kernel whole. The stream must be released. */
     void (*on_sent)(struct http_stream *stream);
-};
-
-enum http_abort {
-    HTTP_ABORT_CLIENT, /* reset or closed before its request was complete, or before the answer */
-    HTTP_ABORT_BAD_BODY, /* its framing is broken, before the response began: the handler may still have been answering */
-    HTTP_ABORT_SLOW_BODY,   /* no byte within the time limit */
-    HTTP_ABORT_SLOW_READER, /* did not take the response within the time limit */
-    HTTP_ABORT_SHUTDOWN,    /* the drain deadline */
 };
 
 struct http_stream_ops {

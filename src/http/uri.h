@@ -44,16 +44,20 @@ struct uri_target {
     struct slice query;     /* behind the '?'; ptr NULL where there is no '?' */
 };
 
+/* Checks the query and the authority, not yet the path. */
 enum uri_result uri_parse_target(struct slice target, enum http_method method, struct uri_target *ret_target);
 
-/* Canonical path into `out` (room for raw.len bytes: it never grows): unreserved escapes decoded, all others in upper-case
- * hexadecimal. Refuses what is listed above, by `allow` (enum uri_allow, or-ed). */
+/* Canonical path into `out` (room for raw.len bytes: it never grows): escapes of every byte that may stand in a segment as
+ * it is are decoded, but for ';'; all others are in upper-case hexadecimal. That is more than RFC 3986 section 6.2.2 does,
+ * which leaves "%3A" and ":" two paths: servers take them for one, and so must the rules. Canonical again, it stays the
+ * same. Refuses what is listed above, by `allow` (enum uri_allow, or-ed); "%5C" and backslashes always. */
 enum uri_result uri_canonical_path(struct slice raw, unsigned int allow, char *out, struct slice *ret_path);
 
 /* Does an encoded slash or a parameter stand in it? So that a route that allows one can be asked a second time. */
 unsigned int uri_path_needs(struct slice raw);
 
-/* The query is passed on byte for byte: this only checks that every byte may stand in one. */
+/* The query is passed on byte for byte: this only checks that every byte may stand in one, and that every '%' begins an
+ * escape. Beyond RFC 3986 it takes "[]{}|^`", which the URL Standard and so every browser leaves as they are. */
 bool uri_query_valid(struct slice query);
 
 struct uri_authority {
@@ -62,7 +66,12 @@ struct uri_authority {
     bool is_ipv6;
 };
 
-/* Parses and lowers a Host value or authority (RFC 3986 section 3.2.2; no userinfo). `out`: room for text.len bytes. */
+/* The longest authority: a host, ':' and a port. */
+#define URI_AUTHORITY_MAX (HTTP_HOST_MAX + 6)
+
+/* Parses and lowers a Host value or authority (RFC 3986 section 3.2.2; no userinfo, no percent escapes). One spelling per
+ * host: IPv6 as in RFC 5952 but without dotted quads; a name that ends in a number must be a plain dotted quad. `out`:
+ * room for text.len bytes. */
 enum uri_result uri_parse_authority(struct slice text, char *out, struct uri_authority *ret_authority);
 
 /* Decodes percent escapes of a path segment or a query value for comparison; returns the length. `out`: text.len bytes. */

@@ -1,9 +1,13 @@
-/* Request limits in a table that all workers share.
+/* Request limits in a table that all workers and processes share.
  *
- * `limit: N/W` (sliding window of sub-windows) never admits more than N in any window of length W; it may refuse up to
- * one part in LIMIT_SUBWINDOWS early. `rate: N/W, burst: B` is GCRA (generic cell rate algorithm). The table holds a keyed
- * fingerprint and a state per key, no key itself; it lives in shared memory, so that it survives reload and restart of the
- * gateway process. Full: the entry nearest to full allowance goes; newcomers are never refused for want of room. */
+ * `limit: N/W` never admits more than N in any window of length W. Up to N = 31 it is exact to the microsecond; above, it
+ * forgets a request late, and so may refuse up to one part in LIMIT_SUBWINDOWS of N early. `rate: N/W, burst: B` is GCRA
+ * (generic cell rate algorithm): B at once, then one each W/N.
+ * The table holds a keyed fingerprint and a state per key, no key itself; it lives in shared memory, so that it survives
+ * reload and restart of the gateway process. Full: of 16 places that a key may take, the entry nearest to full allowance
+ * goes; newcomers are never refused for want of room. A crowd of keys of one prefix is not gathered into one cell.
+ * Lock-free: a thread or process that stops or dies anywhere leaves a table that is good, and at worst counts too much.
+ * Times are those of the decision: a thread whose `now` is older than what another has written decides as of then. */
 #ifndef SALLYPORT_LIMIT_LIMIT_H
 #define SALLYPORT_LIMIT_LIMIT_H
 
@@ -20,7 +24,7 @@ enum limit_by_kind {
 
 /* One of `limits`: exactly one of limit and rate. */
 struct limit_settings {
-    struct slice name; /* shown in RateLimit fields; empty: made from position and kind */
+    struct slice name; /* shown in RateLimit fields; empty: made from kind and position, "address-1" */
     struct conf_rate limit;
     struct conf_rate rate;
     int64_t burst;   /* with rate; default: count of rate */
@@ -28,12 +32,15 @@ struct limit_settings {
     /* filled in by limit_check_settings */
     int kind;              /* enum limit_by_kind */
     struct slice argument; /* NAME */
-    uint64_t identity; /* of the rule: keyed hash over owner, name and numbers, the same in every process */
+    uint64_t
+        identity; /* of the rule: hash over owner, name and numbers, the same in every process; a rule whose numbers
+                          change counts afresh */
 };
 
 extern const struct conf_object limit_object;
 
-/* NULL, or what is wrong. Fills in kind, argument and identity; `owner` is what the rule belongs to ("route orders.read",
+/* NULL, or what is wrong. Fills in kind, argument, identity, and the defaults of name and burst; `position` counts from 0
+ * among its owner's limits; `owner` is what the rule belongs to ("route orders.read",
  * "policy user-api": a rule of a policy is one count for all its routes). */
 const char *limit_check_settings(struct limit_settings *settings, struct slice owner, unsigned int position);
 
@@ -41,10 +48,11 @@ const char *limit_check_settings(struct limit_settings *settings, struct slice o
 
 struct limiter;
 
-/* The size in bytes of a table for `entries` keys (rounded up). */
+/* The size in bytes of a table for `entries` keys (rounded up to a power of two; 264 bytes each). */
 size_t limiter_size(size_t entries);
-/* Uses `memory` (zeroed, or a table made earlier with the same size: then its counts go on). Shared between threads and
- * processes; the caller maps and unmaps it. */
+/* Uses `memory` (zeroed, or a table made earlier with the same size: then its counts go on; a table of another version or
+ * size is made anew). Shared between threads and processes; the caller maps and unmaps it, aligned to 64 bytes at least.
+ * The limiter lives in that memory. The first opening must be over before anyone else opens. */
 struct error limiter_open(void *memory, size_t size, struct limiter **ret_limiter) MUST_CHECK;
 
 /* One limit of a request. */
@@ -67,11 +75,14 @@ struct limit_answer {
 
 #define LIMIT_KEYS_MAX 16
 
-/* Checks all, then charges all or none. `now`: monotonic ns. Any thread; no allocation. */
+/* Checks all, then charges all or none: a refused request charges nothing. More than LIMIT_KEYS_MAX keys: refused.
+ * `now`: monotonic ns, not negative. Any thread; no allocation. */
 void limiter_decide(struct limiter *limiter, const struct limit_key *keys, size_t count, int64_t now,
                     struct limit_answer *out);
 
-/* RateLimit and RateLimit-Policy values (draft-ietf-httpapi-ratelimit-headers-10, structured fields). Return the length. */
+/* RateLimit-Policy and RateLimit values (draft-ietf-httpapi-ratelimit-headers-10, structured fields): `"name";q=100;w=60` for
+ * each key, `"name";r=50;t=30` for the tightest. A rate shows its burst and the time that it takes to refill. Not
+ * NUL-terminated. Return the length, or 0 where `size` is too small. */
 size_t limit_policy_field(const struct limit_key *keys, size_t count, char *out, size_t size);
 size_t limit_state_field(const struct limit_key *keys, const struct limit_answer *answer, char *out,
                          size_t size);

@@ -10,23 +10,36 @@
 
 struct deadline_class;
 
+#define DEADLINE_CLASSES_MAX \
+    64 /* lists of a table; further durations share the nearest shorter one, at some cost */
+
 /* In the owner's struct; zeroed before the first use. */
 struct deadline {
     struct deadline *previous, *next;
     struct deadline_class *class;               /* NULL: not armed */
     int64_t at;                                 /* ns, monotonic */
+    int64_t listed;                             /* what the list is ordered by: `at`, or an earlier one */
     void (*expired)(struct deadline *deadline); /* called unarmed; may arm again or free the owner */
+};
+
+struct deadline_class {
+    struct deadline_class *next; /* of the next longer duration */
+    int64_t duration;
+    struct deadline list; /* head of a ring, in order of `listed` */
 };
 
 struct deadline_table {
     struct deadline_class *classes;
+    struct deadline_class shortest; /* duration 0: always there, so that a nearest shorter list is, too */
+    unsigned int count;
 };
 
 void deadline_table_init(struct deadline_table *table);
 void deadline_table_done(struct deadline_table *table);
 
-/* Arms or moves: expires `duration` ns after `now`. Without memory for a new duration's list, the nearest shorter list
- * is used, so that a deadline is never lost. */
+/* Arms or moves: expires `duration` ns after `now`, which never runs backwards; at least 1 ns, so that one that arms itself
+ * again cannot hold deadline_run. Without memory for a new duration's list, the nearest shorter list is used, so that a
+ * deadline is never lost. */
 void deadline_set(struct deadline_table *table, struct deadline *deadline, int64_t now, int64_t duration);
 
 void deadline_clear(struct deadline *deadline);

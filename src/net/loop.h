@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_NET_LOOP_H
 #define SALLYPORT_NET_LOOP_H
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "net/deadline.h"
 
@@ -24,31 +25,49 @@ struct net_task_queue {
 
 struct net_loop {
     uv_loop_t uv;
-    int64_t now;                     /* clock_monotonic_ns, read once per turn */
+    int64_t now;                     /* clock_monotonic_ns, as of net_loop_woken */
+    bool now_is_fresh;               /* read since the last sleep */
     struct deadline_table deadlines; /* driven by `timer` */
     uv_timer_t timer;
+    int64_t timer_at; /* when the timer wakes the loop at the latest; INT64_MAX: not running */
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;              /* active while tasks wait, so that the loop does not sleep */
     struct net_task_queue tasks; /* from this thread */
+    struct net_task_queue due;   /* those of `tasks` that run after this turn's look at the sockets */
     uv_async_t wake;
     pthread_mutex_t mailbox_lock;
     struct net_task_queue mailbox; /* from other threads */
+    bool mailbox_closed;           /* under mailbox_lock: what is sent now is dropped */
     bool stopping;
+    bool closed; /* the loop's own handles */
 };
 
+/* Every callback that comes from libuv directly calls this first: the loop may have slept since the clock was read, and a
+ * deadline set from a stale clock would expire too early. Reads the clock once per turn. */
+static inline void net_loop_woken(struct net_loop *loop)
+{
+    if (!loop->now_is_fresh) {
+        loop->now = clock_monotonic_ns();
+        loop->now_is_fresh = true;
+    }
+}
+
+/* Ignores SIGPIPE in this process: OpenSSL and others write with write(2), and a peer that is gone is an error there. */
 struct error net_loop_init(struct net_loop *loop) MUST_CHECK;
 
-/* Runs until net_loop_stop, then closes the loop's own handles. */
+/* Runs until net_loop_stop, then closes the loop's own handles. What was sent before the stop still runs; what waits after is
+ * dropped. */
 void net_loop_run(struct net_loop *loop);
 
-/* Frees the loop; every handle of others must be closed by then. */
+/* Frees the loop; every handle of others must be closing by then: their close callbacks still come. */
 void net_loop_done(struct net_loop *loop);
 
 /* Runs the task in the next turn, after one look at the sockets: how a connection with work left yields to the others. */
 void net_loop_post(struct net_loop *loop, struct net_task *task);
 
-/* Any thread: runs the task on the loop's thread. */
+/* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
+ * either post or send. */
 void net_loop_send(struct net_loop *loop, struct net_task *task);
 
 /* Any thread. */

@@ -5,6 +5,7 @@
 #define SALLYPORT_NET_STREAM_H
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/loop.h"
 
 #include <sys/socket.h>
@@ -21,10 +22,12 @@ struct stream;
 
 struct stream_ops {
     const char *name;
-    /* The next step of a handshake; OK once complete, and always for plain streams. */
+    /* The next step of a handshake; OK once complete, and always for plain streams. After AGAIN either wanted event
+     * stands for the one that the handshake waits for. */
     enum stream_result (*handshake)(struct stream *stream);
     enum stream_result (*read)(struct stream *stream, void *out, size_t size, size_t *ret_size);
-    /* Gathers; may write less than all. */
+    /* Gathers; may write less than all. After AGAIN, and for what is left after a short write, the next call begins with
+     * the same bytes and has at least as many: a TLS record may wait already encrypted. */
     enum stream_result (*write)(struct stream *stream, const struct iovec *parts, int count,
                                 size_t *ret_size);
     /* Ends our direction (TLS: close_notify first). AGAIN: call again when writable. */
@@ -64,7 +67,8 @@ struct error stream_open(struct stream *stream, struct net_loop *loop, int fd,
                          void (*on_ready)(struct stream *stream, unsigned int events)) MUST_CHECK;
 
 /* Says which readiness the owner wants from now on: STREAM_READABLE | STREAM_WRITABLE, or 0. Cheap when unchanged.
- * STREAM_BROKEN is reported whenever anything is watched. */
+ * STREAM_BROKEN is reported whenever anything is watched, together with what was wanted; nothing is watched after it
+ * until the next call. The end of the peer's direction alone is readiness to read, never BROKEN. */
 void stream_want(struct stream *stream, unsigned int events);
 
 /* Closes the descriptor; on_closed comes in a later turn, and only then may the memory go. No other callback after this. */
@@ -72,6 +76,10 @@ void stream_close(struct stream *stream, void (*on_closed)(struct stream *stream
 
 /* Makes the coming close send a reset instead of an orderly end. */
 void stream_reset_on_close(struct stream *stream);
+
+/* Accepts one connection, non-blocking, without delay (TCP_NODELAY). The descriptor, or -errno; -EAGAIN: none waits.
+ * `ret_peer` may be NULL; it is zeroed where the peer has no IP address. */
+int stream_accept(int listening_fd, struct address *ret_peer);
 
 /* Starts a non-blocking TCP connection: a descriptor in `*ret_fd`, writable when it is decided; then stream_connected. */
 struct error stream_connect(const struct sockaddr *address, socklen_t size, int *ret_fd) MUST_CHECK;

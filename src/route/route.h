@@ -1,9 +1,13 @@
 /* Which route serves a request: host, then path, then method.
  *
  * Hosts: an exact name, "*.example.com" (one or more labels), or "*". Precedence: exact, longest wildcard suffix, "*".
- * Paths: segments of text, {name} (one segment), and ** (the rest, zero or more segments; last only). Precedence by
- * segment from the left: text, variable, **. The best path that exists decides; its methods then match, or it is 405:
- * never a less specific route. Built once into the snapshot, then read-only: any thread. */
+ * The best host that exists decides: a path that it lacks is not looked for under a less specific one.
+ * Paths: segments of text, {name} (one non-empty segment), and ** (the rest, zero or more segments; last only).
+ * Precedence by segment from the left: text, variable, **. The best path that exists decides; its methods then match, or
+ * it is 405: never a less specific route. A trailing slash is significant: "/orders" is not "/orders/"; "/orders/" + "**"
+ * is all three of "/orders", "/orders/" and everything below. Text is compared byte for byte, in the canonical form of
+ * http/uri.h, which patterns are brought into once. "exists" always means: on the listener that the request came by.
+ * The cost of a lookup does not grow with the number of routes. Built once into the snapshot, then read-only: any thread. */
 #ifndef SALLYPORT_ROUTE_ROUTE_H
 #define SALLYPORT_ROUTE_ROUTE_H
 
@@ -14,9 +18,11 @@
 
 /* `match` of a group or a route. */
 struct match_settings {
-    struct conf_strings host;    /* as above; a group's hosts hold for its routes that name none */
-    struct conf_strings path;    /* patterns; a group's is the prefix of its routes' */
-    struct conf_strings methods; /* empty: every method but CONNECT and TRACE; GET allows HEAD too */
+    struct conf_strings host; /* as above; a group's hosts hold for its routes that name none */
+    struct conf_strings path; /* patterns; a group's is the prefix of its routes' */
+    struct conf_strings
+        methods; /* empty: every method but CONNECT and TRACE; GET allows HEAD too; OPTIONS, where there
+                                    is a list, only if it is in it */
 };
 
 /* `cors`. */
@@ -43,8 +49,10 @@ struct route_entry {
 
 struct route_table;
 
-/* On failure the text in the error says what is wrong with `entries[*ret_index]`: bad pattern, too deep, or ambiguous with
- * `entries[*ret_other]` (same host, path and an overlapping method on an overlapping listener). */
+/* On failure the text in the error says what is wrong with `entries[*ret_index]`: a bad host, pattern or method, too deep,
+ * or ambiguous with `entries[*ret_other]` (same host, a path of the same shape whatever its variables' names, and an
+ * overlapping method on an overlapping listener). Where no other entry is involved, *ret_other is *ret_index. Texts are
+ * copied: the entries need not outlive the call. */
 struct error route_table_new(const struct route_entry *entries, size_t count, struct arena *arena,
                              struct route_table **ret_table, size_t *ret_index, size_t *ret_other) MUST_CHECK;
 
@@ -68,7 +76,9 @@ struct route_match {
     enum route_outcome outcome;
     unsigned int id;
     struct route_variables variables;
-    struct slice allow; /* "GET, HEAD, POST", of the best path; lives as long as the table */
+    /* "GET, HEAD, POST", for as long as the table lives. FOUND: of the route that was found; NO_METHOD: of all routes of
+     * the best path on this listener, as the Allow field wants it. */
+    struct slice allow;
 };
 
 /* `listener`: index of the listener it came in by. `host` and `path` are canonical. No allocation. */
@@ -78,11 +88,12 @@ void route_find(const struct route_table *table, unsigned int listener, struct s
 /* Does any route of the listener name this host? */
 bool route_serves_host(const struct route_table *table, unsigned int listener, struct slice host);
 
-/* The names of the {variables} of a pattern, for `check`. Returns their number. */
+/* The names of the {variables} of a pattern, for `check`. Returns their number, which may be above `capacity`. */
 size_t route_pattern_variables(struct slice pattern, struct slice *names, size_t capacity);
 
-/* NULL, or what is wrong with a pattern or host. */
+/* NULL, or what is wrong with a pattern, host or method. */
 const char *route_pattern_problem(struct slice pattern);
 const char *route_host_problem(struct slice host);
+const char *route_method_problem(struct slice method);
 
 #endif

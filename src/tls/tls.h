@@ -32,9 +32,9 @@ void tls_server_free(struct tls_server *server);
  * while its streams live. */
 struct error tls_accept(struct tls_server *server, struct stream *stream) MUST_CHECK;
 
-/* The policy (client CA and mode) that a host is served under: equal numbers are equal policies. -1: the host is served
- * by no certificate. The host is lower-case, without port and trailing dot. */
-int tls_policy_of_host(const struct tls_server *server, struct slice host);
+/* The policy (client CA and mode) that a host is served under: equal numbers are equal policies, in every configuration. A
+ * host that no certificate names is served by the first. Lower-case, without port and trailing dot. */
+uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host);
 
 /* What a finished handshake agreed on. Slices live as long as the stream. */
 struct tls_facts {
@@ -42,7 +42,7 @@ struct tls_facts {
     struct slice alpn;
     struct slice version; /* "TLSv1.3" */
     struct slice cipher;
-    int policy;      /* of the certificate that served it */
+    uint64_t policy; /* of the certificate that served it */
     int client_mode; /* enum tls_client_certificate of that policy */
     bool resumed;
     bool has_client_certificate;         /* given and verified */

@@ -19,10 +19,10 @@ enum h1_failure {
     H1_BAD_REQUEST_LINE,
     H1_BAD_METHOD,
     H1_BAD_TARGET,
-    H1_BAD_VERSION, /* syntax of HTTP-version, or a major version other than 1 */
+    H1_BAD_VERSION, /* not exactly HTTP/1.0 or HTTP/1.1: HTTP/1.2 to 1.9 do not exist and are refused too */
     H1_BAD_STATUS_LINE,
-    H1_BAD_HEADER_NAME,  /* empty, no token, space before the colon */
-    H1_BAD_HEADER_VALUE, /* NUL, bare CR, control characters */
+    H1_BAD_HEADER_NAME,  /* empty, no token, space before the colon; "Content_Length" and its kin */
+    H1_BAD_HEADER_VALUE, /* NUL, control characters; a Connection option that is no token */
     H1_BAD_LINE_ENDING,  /* bare LF, CR without LF */
     H1_OBS_FOLD,
     H1_BAD_CONTENT_LENGTH,    /* no plain decimal, more than one, too large */
@@ -64,6 +64,7 @@ struct h1_parser {
     } at;
     bool response;
     bool to_head;      /* the response answers HEAD */
+    bool to_connect;   /* the response answers CONNECT */
     uint32_t position; /* bytes looked at */
     uint32_t line;     /* where the unfinished line starts */
     struct h1_limits limits;
@@ -96,26 +97,31 @@ void h1_take_request(const struct h1_parser *parser, const char *data, struct he
 void h1_take_response(const struct h1_parser *parser, const char *data, struct header *items, size_t capacity,
                       struct http_response *ret_response);
 
-/* A chunked body, with its trailer section. */
+/* A chunked body, with its trailer section (RFC 9112 section 7.1). No white space but in quoted strings is taken on a
+ * size line; extensions are checked and dropped. */
 struct h1_chunked {
     int state;
-    uint64_t left;        /* bytes left of the chunk */
-    uint32_t line_length; /* of the size line or the trailer section so far */
+    uint64_t left;            /* bytes left of the chunk */
+    uint32_t line_length;     /* of the size line or the trailer section so far */
+    uint32_t line_start;      /* where the trailer section's unfinished line starts */
+    uint32_t extension_bytes; /* of all size lines so far */
+    unsigned int digits;      /* of the chunk size */
     enum h1_failure failure;
-    unsigned int digits;
-    bool in_quotes, escaped;
 };
 
 void h1_chunked_init(struct h1_chunked *chunked);
 
 /* Looks at `size` bytes. Consumes `*ret_consumed` of them; where `*ret_data` is not empty, it is body data within them.
- * PARTIAL: call again with what was not consumed and more. DONE: the body and its trailers are over. The data comes in
+ * PARTIAL: call again with what was not consumed and more; at once where data was handed out, for there may be more of
+ * it, else when more bytes have come. DONE: the body and its trailers are over. The data comes in
  * pieces of one chunk at most. Trailers: the bytes of the section are consumed only as a whole, once complete, and
  * handed out in `*ret_trailers` (the lines, the empty one included), at most HTTP_TRAILERS_MAX bytes. */
 enum h1_result h1_chunked_parse(struct h1_chunked *chunked, const char *data, size_t size,
                                 size_t *ret_consumed, struct slice *ret_data, struct slice *ret_trailers);
 
-/* Parses a trailer section, as handed out above, into headers. False where a field is malformed or forbidden there. */
+/* Parses a trailer section, as handed out above, and adds its fields to `out`. False where a field is malformed, does not
+ * fit, or may not stand there (RFC 9110 section 6.5.1): every field that we know by number, since each of them decides
+ * something and was to be seen before the body, and the request modifiers, conditions and the like that we know not. */
 bool h1_parse_trailers(struct slice text, struct headers *out);
 
 #endif

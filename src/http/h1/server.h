@@ -12,10 +12,18 @@
 struct http_server_timeouts {
     int64_t handshake; /* from accept to the end of the TLS handshake */
     int64_t head;  /* from the first byte of a request, or from the handshake's end, to the end of its head */
-    int64_t body;  /* between two reads of a body */
+    int64_t body;  /* between two reads of a body; also the patience with one slower than min_rate */
     int64_t idle;  /* between requests */
     int64_t write; /* between two writes of a response */
     int64_t drain; /* for an unread body, and for lingering after an early answer */
+    int64_t min_rate; /* bytes per second that bodies must flow with on average, either way; 0: any */
+};
+
+enum http_connection_event {
+    HTTP_CONNECTION_HANDSHAKE,         /* TLS is established */
+    HTTP_CONNECTION_HANDSHAKE_RESUMED, /* the same, by a ticket */
+    HTTP_CONNECTION_HANDSHAKE_FAILED,
+    HTTP_CONNECTION_CLOSED, /* the last event of a connection */
 };
 
 struct http_server_settings {
@@ -24,18 +32,25 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
-    /* Called when the connection is closed and its memory about to go; may be NULL. */
-    void (*on_closed)(void *owner);
+    /* What happens to the connection, for counters; may be NULL. */
+    void (*on_event)(void *owner, enum http_connection_event event);
 };
 
 struct h1_server;
 
-/* All connections of a worker, for draining. Zeroed before the first use. */
+/* All connections of a worker, and what they share: a read buffer and a head parser serve whoever is being read, so that
+ * an idle connection holds neither. */
 struct h1_server_list {
     struct h1_server *first;
     size_t count;
     uint64_t next_id;
+    bool draining;
+    char *scratch;            /* HTTP_READ_BUFFER bytes */
+    struct h1_parser *parser; /* a spare one, or NULL */
 };
+
+struct error h1_server_list_init(struct h1_server_list *list) MUST_CHECK;
+void h1_server_list_done(struct h1_server_list *list);
 
 /* Takes the descriptor, whether it succeeds or not. */
 struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop, int fd,

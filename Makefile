@@ -1,0 +1,100 @@
+# A thin front of Meson and Ninja: what people type. Missing Debian packages are installed by tools/need.
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+NINJA = ninja -j $(JOBS)
+SANITIZE = --buildtype=debug -Doptimization=1 -Dhardening=false -Darena_debug=true -Db_lundef=false
+
+.PHONY: all release debug demo test lint asan tsan fuzz-smoke bench bench-quick cover docs install clean clang-build
+all: release
+
+# One directory per kind of build; CC is fixed when it is made.
+build/release/build.ninja:
+	@tools/need build
+	CC=$(CC) meson setup build/release --buildtype=release -Doptimization=2 -Ddebug=true --prefix=$(PREFIX)
+build/debug/build.ninja:
+	@tools/need build
+	CC=$(CC) meson setup build/debug --buildtype=debug -Doptimization=0 -Dhardening=false -Darena_debug=true
+build/asan/build.ninja:
+	@tools/need build sanitize
+	CC=clang meson setup build/asan $(SANITIZE) -Db_sanitize=address,undefined
+build/tsan/build.ninja:
+	@tools/need build sanitize
+	CC=clang meson setup build/tsan $(SANITIZE) -Db_sanitize=thread
+build/fuzz/build.ninja:
+	@tools/need build sanitize
+	CC=clang meson setup build/fuzz $(SANITIZE) -Db_sanitize=address,undefined -Dfuzz=true
+build/clang/build.ninja:
+	@tools/need build lint
+	CC=clang meson setup build/clang --buildtype=release -Doptimization=2
+build/cover/build.ninja:
+	@tools/need build
+	CC=gcc meson setup build/cover --buildtype=debug -Doptimization=0 -Dhardening=false -Db_coverage=true
+
+# The program: build/release/sallyport
+release: build/release/build.ninja
+	@$(NINJA) -C build/release sallyport
+debug: build/debug/build.ninja
+	@$(NINJA) -C build/debug
+clang-build: build/clang/build.ninja
+	@$(NINJA) -C build/clang
+
+demo: release
+	@tools/need demo
+	@build/release/sallyport dev --tour
+
+# Packages of the end-to-end tests, by the lock file.
+tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
+	@tools/need test
+	cd tests/e2e && npm ci --no-audit --no-fund
+	@touch $@
+npm = $(if $(wildcard tests/e2e/package-lock.json),tests/e2e/node_modules/.package-lock.json)
+
+test: build/release/build.ninja $(npm)
+	@tools/need test
+	@$(NINJA) -C build/release
+	@tests/run --build build/release
+
+asan: build/asan/build.ninja $(npm)
+	@tools/need test
+	@$(NINJA) -C build/asan
+	@tests/run --build build/asan --sanitizer asan
+
+tsan: build/tsan/build.ninja $(npm)
+	@tools/need test
+	@$(NINJA) -C build/tsan
+	@tests/run --build build/tsan --sanitizer tsan
+
+fuzz-smoke: build/fuzz/build.ninja
+	@$(NINJA) -C build/fuzz fuzz-targets
+	@tools/fuzz-smoke
+
+lint: build/clang/build.ninja
+	@tools/lint
+
+bench: release
+	@tools/need bench
+	@bench/run
+bench-quick: release
+	@tools/need bench
+	@bench/run --quick
+
+cover: build/cover/build.ninja $(npm)
+	@tools/need test cover
+	@$(NINJA) -C build/cover
+	@tests/run --build build/cover
+	@gcovr --root . --object-directory build/cover --filter src/ --print-summary --html-details build/cover/coverage.html
+
+# What is generated from the tables of fields and kept in the repository.
+docs: release
+	build/release/sallyport docs reference >docs/configuration.md
+	build/release/sallyport docs schema >docs/configuration.schema.json
+
+install: release
+	meson install -C build/release --no-rebuild
+
+clean:
+	rm -rf build

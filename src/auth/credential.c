@@ -1,0 +1,109 @@
+#include "auth/credential.h"
+
+/* token68 without its padding (RFC 9110 section 11.2; RFC 6750 calls it b64token). */
+static bool is_b64_char(char c)
+{
+    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
+           c == '+' || c == '/';
+}
+
+static bool is_b64token(struct slice text)
+{
+    size_t padding = text.len;
+    while (padding > 0 && text.ptr[padding - 1] == '=') {
+        padding--;
+    }
+    for (size_t i = 0; i < padding; i++) {
+        if (!is_b64_char(text.ptr[i])) {
+            return false;
+        }
+    }
+    return padding > 0;
+}
+
+static bool is_scheme(struct slice text)
+{
+    if (slice_is_empty(text)) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && memchr("!#$%&'*+-.^_`|~", c, 15) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum deny_reason read_authorization(struct slice value, struct credential *ret_credential)
+{
+    ssize_t space = slice_find(value, ' ');
+    struct slice scheme = space < 0 ? value : slice_part(value, 0, (size_t)space);
+    struct slice rest = space < 0 ? SLICE("") : slice_from(value, (size_t)space);
+    if (!is_scheme(scheme)) {
+        return DENY_CREDENTIAL_MALFORMED;
+    }
+    if (!slice_equal_nocase(scheme, SLICE("bearer"))) {
+        return DENY_NONE;
+    }
+    while (rest.len > 0 && rest.ptr[0] == ' ') {
+        rest = slice_from(rest, 1);
+    }
+    if (!is_b64token(rest)) {
+        return DENY_CREDENTIAL_MALFORMED;
+    }
+    *ret_credential = (struct credential){ .kind = CREDENTIAL_BEARER, .token = rest };
+    return DENY_NONE;
+}
+
+enum deny_reason credential_find(const struct headers *headers, struct credential *ret_credential)
+{
+    const struct header *found = NULL;
+    for (size_t i = 0; i < headers->count; i++) {
+        if (headers->items[i].id != HEADER_AUTHORIZATION) {
+            continue;
+        }
+        if (found != NULL) {
+            /* Which of them counts would be a matter of taste, and the upstream's may differ. */
+            return DENY_CREDENTIAL_REPEATED;
+        }
+        found = &headers->items[i];
+    }
+    struct credential credential = { .kind = CREDENTIAL_NONE, .token = SLICE("") };
+    enum deny_reason reason = found != NULL ? read_authorization(found->value, &credential) : DENY_NONE;
+    if (reason == DENY_NONE) {
+        *ret_credential = credential;
+    }
+    return reason;
+}
+
+/* A quoted-string (RFC 9110 section 5.6.4). What no challenge may hold becomes '?': RFC 6750 section 3 allows visible ASCII
+ * and spaces, without '"' and '\'. */
+static bool put_parameter(struct buffer *out, bool *first, const char *name, struct slice value)
+{
+    if (slice_is_empty(value)) {
+        return true;
+    }
+    if (!buffer_printf(out, "%s%s=\"", *first ? " " : ", ", name)) {
+        return false;
+    }
+    *first = false;
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        bool allowed = c >= ' ' && c <= '~' && c != '"' && c != '\\';
+        if (!buffer_append_char(out, allowed ? c : '?')) {
+            return false;
+        }
+    }
+    return buffer_append_char(out, '"');
+}
+
+bool credential_challenge(struct buffer *out, struct slice realm, struct slice error,
+                          struct slice description, struct slice scope)
+{
+    bool first = true;
+    return buffer_append(out, SLICE("Bearer")) && put_parameter(out, &first, "realm", realm) &&
+           put_parameter(out, &first, "error", error) &&
+           put_parameter(out, &first, "error_description", description) &&
+           put_parameter(out, &first, "scope", scope);
+}

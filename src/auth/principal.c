@@ -1,0 +1,109 @@
+#include "auth/principal.h"
+
+#include <openssl/evp.h>
+
+#include "auth/token.h"
+
+bool principal_has_scope(const struct principal *principal, struct slice scope)
+{
+    size_t low = 0, high = principal->scope_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_compare(scope, principal->scopes[middle]);
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return false;
+}
+
+/* `kind` keeps a client_id from counting as the user whose subject is spelt like it. */
+static bool digest(char kind, struct slice text, unsigned char out[32])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool done = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(context, &kind, 1) == 1 &&
+                EVP_DigestUpdate(context, text.ptr, text.len) == 1 &&
+                EVP_DigestFinal_ex(context, out, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    return done;
+}
+
+bool caller_key_make(struct slice issuer, struct slice subject, struct slice client_id, unsigned char out[64])
+{
+    bool has_subject = !slice_is_empty(subject);
+    if (!has_subject && slice_is_empty(client_id)) {
+        return false;
+    }
+    unsigned char key[64];
+    if (!digest('i', issuer, key) ||
+        !digest(has_subject ? 's' : 'c', has_subject ? subject : client_id, key + 32)) {
+        return false;
+    }
+    memcpy(out, key, sizeof key);
+    return true;
+}
+
+bool principal_caller_key(const struct principal *principal, unsigned char out[64])
+{
+    if (principal->kind == PRINCIPAL_ANONYMOUS) {
+        return false;
+    }
+    if (principal->token != NULL) {
+        /* Made once, when the token was verified. */
+        if (principal->token->has_caller_key) {
+            memcpy(out, principal->token->caller_key, 64);
+        }
+        return principal->token->has_caller_key;
+    }
+    return caller_key_make(principal->issuer, principal->subject, principal->client_id, out);
+}
+
+/* Takes the next name off a claim path: name, .name, ["name"]. False where the path is malformed. */
+static bool next_name(struct slice *path, bool first, struct slice *ret_name)
+{
+    struct slice rest = *path;
+    if (slice_starts_with(rest, SLICE("[\""))) {
+        rest = slice_from(rest, 2);
+        ssize_t quote = slice_find(rest, '"');
+        if (quote < 0 || !slice_starts_with(slice_from(rest, (size_t)quote), SLICE("\"]"))) {
+            return false;
+        }
+        *ret_name = slice_part(rest, 0, (size_t)quote);
+        *path = slice_from(rest, (size_t)quote + 2);
+        return true;
+    }
+    if (!first) {
+        if (rest.ptr[0] != '.') {
+            return false;
+        }
+        rest = slice_from(rest, 1);
+    }
+    size_t len = 0;
+    while (len < rest.len && rest.ptr[len] != '.' && rest.ptr[len] != '[') {
+        len++;
+    }
+    *ret_name = slice_part(rest, 0, len);
+    *path = slice_from(rest, len);
+    return len > 0;
+}
+
+const struct json *principal_claim(const struct principal *principal, struct slice path)
+{
+    const struct json *value = principal->claims;
+    bool first = true;
+    while (value != NULL && (first || path.len > 0)) {
+        struct slice name;
+        if (!next_name(&path, first, &name)) {
+            return NULL;
+        }
+        value = json_get(value, name);
+        first = false;
+    }
+    return value;
+}

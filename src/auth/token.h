@@ -1,0 +1,36 @@
+/* A verified token: private to src/auth. One piece of memory, immutable, counted by its worker only. */
+#ifndef SALLYPORT_AUTH_TOKEN_H
+#define SALLYPORT_AUTH_TOKEN_H
+
+#include "auth/claims.h"
+
+struct jwt_token {
+    unsigned int references;
+    size_t size;          /* bytes of memory, all told */
+    uint64_t generation;  /* of the issuer, when key and token were last found to belong together */
+    struct claims claims; /* of the own copy of the payload */
+    bool has_kid;
+    struct slice kid;
+    unsigned char key[JWS_THUMBPRINT_SIZE]; /* that verified it */
+    struct slice issuer_name;               /* the configuration's */
+    const struct slice *scopes;             /* sorted, no duplicates */
+    size_t scope_count;
+    bool has_caller_key;
+    unsigned char caller_key[64];
+};
+
+/* A copy of what was verified, which refers to nothing else; one hold, the caller's. NULL without memory. */
+struct jwt_token *token_new(const struct jws *jws, const struct json *payload, struct slice issuer_name,
+                            const struct jws_key *key, uint64_t generation);
+
+static inline struct jwt_token *token_ref(struct jwt_token *token)
+{
+    token->references++;
+    return token;
+}
+
+/* What limits by caller count by; false where there is neither subject nor client. */
+bool caller_key_make(struct slice issuer, struct slice subject, struct slice client_id,
+                     unsigned char out[64]);
+
+#endif

@@ -1,0 +1,104 @@
+#include "cli/cli.h"
+
+int cli_misuse(const char *command, const char *wrong, const char *argument)
+{
+    fprintf(stderr, "sallyport %s: %s%s%s\n", command, wrong, argument != NULL ? ": " : "",
+            argument != NULL ? argument : "");
+    for (const struct cli_command *known = cli_commands; known->name != NULL; known++) {
+        if (strcmp(known->name, command) == 0 && known->arguments != NULL) {
+            fprintf(stderr, "usage: sallyport %s %s\n", command, known->arguments);
+        }
+    }
+    return CLI_MISUSE;
+}
+
+/* The value of an option `--name VALUE` or `--name=VALUE` at `*at`, which is moved to its last argument. NULL where it is
+ * another one, or where the value is missing: then `*ret_missing` is true. */
+static const char *option_value(const char *name, int count, char **arguments, int *at, bool *ret_missing)
+{
+    const char *argument = arguments[*at];
+    size_t length = strlen(name);
+    if (strncmp(argument, name, length) != 0) {
+        return NULL;
+    }
+    if (argument[length] == '=') {
+        return argument + length + 1;
+    }
+    if (argument[length] != '\0') {
+        return NULL;
+    }
+    if (*at + 1 >= count) {
+        *ret_missing = true;
+        return NULL;
+    }
+    return arguments[++*at];
+}
+
+int cli_read_files(const char *command, int count, char **arguments, struct cli_files *out)
+{
+    *out = (struct cli_files){ .options = { .overlays = out->overlays } };
+    for (int at = 0; at < count; at++) {
+        bool missing = false;
+        const char *overlay = option_value("--overlay", count, arguments, &at, &missing);
+        const char *path =
+            overlay == NULL && !missing ? option_value("--config", count, arguments, &at, &missing) : NULL;
+        if (missing) {
+            return cli_misuse(command, "a file is missing after", arguments[at]);
+        }
+        if (overlay != NULL) {
+            if (out->options.overlay_count == sizeof out->overlays / sizeof out->overlays[0]) {
+                return cli_misuse(command, "too many overlays", NULL);
+            }
+            out->overlays[out->options.overlay_count++] = slice_from_string(overlay);
+            continue;
+        }
+        if (path == NULL && arguments[at][0] == '-') {
+            return cli_misuse(command, "unknown option", arguments[at]);
+        }
+        if (out->options.path.len > 0) {
+            return cli_misuse(command, "one configuration is wanted, not another", arguments[at]);
+        }
+        out->options.path = slice_from_string(path != NULL ? path : arguments[at]);
+    }
+    return out->options.path.len > 0 ? 0 : cli_misuse(command, "no configuration is named", NULL);
+}
+
+bool cli_config_load(struct cli_config *out, const struct config_options *options)
+{
+    *out = (struct cli_config){ 0 };
+    struct error error = config_files_new(&out->files);
+    if (!failed(error)) {
+        error = config_load(options, out->files, &out->config);
+    }
+    if (failed(error)) {
+        char text[256];
+        error_describe(error, text, sizeof text);
+        fprintf(stderr, "sallyport: %.*s: %s\n", SLICE_ARG(options->path), text);
+        return false;
+    }
+    struct buffer diagnostics;
+    buffer_init(&diagnostics, CLI_OUTPUT_MAX);
+    config_print_diagnostics(out->config, &diagnostics);
+    return cli_print(&diagnostics, stderr, 0) == 0;
+}
+
+void cli_config_done(struct cli_config *config)
+{
+    /* In this order: the configuration's texts belong to the files. */
+    if (config->config != NULL) {
+        config_free(config->config);
+    }
+    config_files_free(config->files);
+}
+
+int cli_print(struct buffer *text, FILE *to, int status)
+{
+    struct slice all = buffer_slice(text);
+    bool written = fwrite(all.ptr, 1, all.len, to) == all.len && fflush(to) == 0;
+    buffer_done(text);
+    if (!written) {
+        perror("sallyport: cannot write");
+        return 1;
+    }
+    return status;
+}

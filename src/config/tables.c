@@ -1,0 +1,321 @@
+#include "config/tables.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+#define SECONDS(n) ((n)*NS_PER_S)
+#define HOURS(n)   ((n)*3600 * NS_PER_S)
+#define KIB(n)     ((n)*INT64_C(1024))
+
+#define OF(type, member) .offset = offsetof(struct type, member)
+
+static const struct conf_choice exposure_choices[] = {
+    { "external", EXPOSURE_EXTERNAL, "reachable from outside" },
+    { "internal", EXPOSURE_INTERNAL, "reachable from inside only" },
+    { 0 },
+};
+
+static const struct conf_choice plaintext_choices[] = {
+    { "deny", PLAINTEXT_DENY, "without TLS it only redirects" },
+    { "allow", PLAINTEXT_ALLOW, "serves requests, and takes credentials, without TLS" },
+    { 0 },
+};
+
+static const struct conf_choice forwarded_choices[] = {
+    { "none", FORWARDED_NONE, "the peer is the client" },
+    { "x_forwarded", FORWARDED_X_FORWARDED, "X-Forwarded-For from trusted proxies" },
+    { "forwarded", FORWARDED_RFC7239, "Forwarded (RFC 7239) from trusted proxies" },
+    { 0 },
+};
+
+static const struct conf_choice audit_choices[] = {
+    { "denials", AUDIT_DENIALS, "every denied request" },
+    { "all", AUDIT_ALL, "every request" },
+    { 0 },
+};
+
+/* Values are the bit numbers of enum uri_allow. */
+static const struct conf_choice path_choices[] = {
+    { "encoded_slash", 0, "%2F in a segment; it stays encoded everywhere" },
+    { "parameters", 1, "\";\" in a segment" },
+    { 0 },
+};
+
+static const struct conf_field timeouts_fields[] = {
+    { "handshake", CONF_DURATION, OF(timeout_settings, handshake), .standard = "10s", .minimum = NS_PER_MS,
+      .maximum = HOURS(1), .help = "From the connection's start to the end of the TLS handshake." },
+    { "head", CONF_DURATION, OF(timeout_settings, head), .standard = "10s", .minimum = NS_PER_MS,
+      .maximum = HOURS(1), .help = "For a request's head, from its first byte." },
+    { "body", CONF_DURATION, OF(timeout_settings, body), .standard = "30s", .minimum = NS_PER_MS,
+      .maximum = HOURS(1), .help = "Between two pieces of a request's body." },
+    { "idle", CONF_DURATION, OF(timeout_settings, idle), .standard = "60s", .minimum = NS_PER_MS,
+      .maximum = HOURS(24), .help = "Between two requests of a kept connection." },
+    { "write", CONF_DURATION, OF(timeout_settings, write), .standard = "30s", .minimum = NS_PER_MS,
+      .maximum = HOURS(1), .help = "For the client to take any byte of a response that waits." },
+    { "drain", CONF_DURATION, OF(timeout_settings, drain), .standard = "2s", .minimum = NS_PER_MS,
+      .maximum = SECONDS(60), .help = "For the rest of a body that is not read, after an early answer." },
+    { 0 },
+};
+
+const struct conf_object timeouts_object = {
+    .name = "timeouts",
+    .size = sizeof(struct timeout_settings),
+    .fields = timeouts_fields,
+    .help = "How long a listener waits for its clients.",
+};
+
+static const struct conf_field listener_fields[] = {
+    { "address", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, address), .standard = "0.0.0.0",
+      .help = "The IP address to listen on; \"::\" is every address." },
+    { "port", CONF_INTEGER, CONF_REQUIRED, OF(listener_settings, port), .minimum = 0, .maximum = 65535,
+      .help = "The port; 0 is any free one, shown in the log." },
+    { "exposure", CONF_ENUM, OF(listener_settings, exposure), .standard = "external",
+      .choices = exposure_choices,
+      .help = "Who can reach it. Routes with `exposure: internal` never stand on an external listener." },
+    { "tls", CONF_OBJECT, OF(listener_settings, tls), .object = &tls_server_object,
+      .help = "Certificates and client policies." },
+    { "plaintext", CONF_ENUM, OF(listener_settings, plaintext), .standard = "deny",
+      .choices = plaintext_choices, .help = "Whether requests are served without TLS." },
+    { "redirect_to_https", CONF_BOOL, OF(listener_settings, redirect_to_https), .standard = "false",
+      .help = "Answers GET and HEAD without credentials by 308 to https, everything else by 403." },
+    { "https_port", CONF_INTEGER, OF(listener_settings, https_port), .standard = "443", .minimum = 1,
+      .maximum = 65535, .help = "The port that redirects name." },
+    { "status", CONF_BOOL, OF(listener_settings, status), .standard = "false",
+      .help = "Serves /metrics, /healthz and /readyz and nothing else; internal listeners only." },
+    { "trusted_proxies", CONF_STRINGS, OF(listener_settings, trusted_proxies),
+      .help = "Addresses and prefixes of proxies whose forwarded headers count." },
+    { "forwarded", CONF_ENUM, OF(listener_settings, forwarded), .standard = "none",
+      .choices = forwarded_choices, .help = "Where the client's address is learned; needs trusted_proxies." },
+    { "limits", CONF_LIST, OF(listener_settings, limits), .object = &limit_object,
+      .help = "For every request of the listener, before routing; by address or route." },
+    { "timeouts", CONF_OBJECT, OF(listener_settings, timeouts), .standard = "{}", .object = &timeouts_object,
+      .help = "How long it waits for clients." },
+    { "max_head", CONF_SIZE, OF(listener_settings, max_head), .standard = "16KiB", .minimum = KIB(1),
+      .maximum = HTTP_HEAD_MAX, .help = "The largest head of a request, start line included." },
+    { "max_connections", CONF_INTEGER, OF(listener_settings, max_connections), .standard = "10000",
+      .minimum = 1, .maximum = 1000000, .help = "Open connections, per worker." },
+    { 0 },
+};
+
+const struct conf_object listener_object = {
+    .name = "listener",
+    .size = sizeof(struct listener_settings),
+    .fields = listener_fields,
+    .help = "An address and port that clients connect to. Without `tls` it must redirect, serve the status "
+            "pages, or "
+            "say `plaintext: allow`.",
+};
+
+static const struct conf_field shutdown_fields[] = {
+    { "drain_delay", CONF_DURATION, OF(shutdown_settings, drain_delay), .standard = "0s", .minimum = 0,
+      .maximum = HOURS(1),
+      .help = "Between failing readiness and the end of accepting, for balancers to notice." },
+    { "deadline", CONF_DURATION, OF(shutdown_settings, deadline), .standard = "30s", .minimum = 0,
+      .maximum = HOURS(24), .help = "For requests under way; then they are cut." },
+    { 0 },
+};
+
+const struct conf_object shutdown_object = {
+    .name = "shutdown",
+    .size = sizeof(struct shutdown_settings),
+    .fields = shutdown_fields,
+    .help = "How the gateway ends.",
+};
+
+#define POLICY(member) .offset = offsetof(struct layer_settings, policy.member)
+
+/* What every layer may say. */
+#define POLICY_FIELDS                                                                                   \
+    { "listeners", CONF_STRINGS, CONF_NON_EMPTY | CONF_SUBSET, POLICY(listeners),                       \
+      .help = "Names of the listeners that serve it; default: the only ordinary one." },                \
+        { "exposure",                                                                                   \
+          CONF_ENUM,                                                                                    \
+          CONF_HIGHER,                                                                                  \
+          POLICY(exposure),                                                                             \
+          .standard = "external",                                                                       \
+          .choices = exposure_choices,                                                                  \
+          .help = "`internal` forbids every external listener." },                                      \
+        { "upstream", CONF_STRING, CONF_NON_EMPTY, POLICY(upstream), .help = "Name of the upstream." }, \
+        { "auth", CONF_OBJECT, POLICY(auth), .object = &auth_object,                                    \
+          .help = "How callers prove who they are; `none` makes a public route." },                     \
+        { "authorize", CONF_OBJECT, POLICY(authorize), .object = &authorize_object,                     \
+          .help = "What proven callers must have; `any_caller` lets each of them in." },                \
+        { "limits",                                                                                     \
+          CONF_LIST,                                                                                    \
+          CONF_ADDS,                                                                                    \
+          POLICY(limits),                                                                               \
+          .object = &limit_object,                                                                      \
+          .help = "Request limits; those of all layers count." },                                       \
+        { "cors", CONF_OBJECT, POLICY(cors), .object = &cors_object, .help = "What browsers may do." }, \
+        { "relay", CONF_OBJECT, POLICY(relay), .object = &relay_object,                                 \
+          .help = "What the upstream learns about the caller." },                                       \
+        { "timeout",           CONF_DURATION,                                                           \
+          CONF_LOWER,          POLICY(timeout),                                                         \
+          .standard = "15s",   .minimum = NS_PER_MS,                                                    \
+          .maximum = HOURS(1), .help = "From the request's end to the response's head." },              \
+        { "idle_timeout",       CONF_DURATION,                                                          \
+          CONF_LOWER,           POLICY(idle_timeout),                                                   \
+          .standard = "60s",    .minimum = NS_PER_MS,                                                   \
+          .maximum = HOURS(24), .help = "Between two pieces of a response's body." },                   \
+        { "body",                                                                                       \
+          CONF_SIZE,                                                                                    \
+          CONF_LOWER,                                                                                   \
+          POLICY(body),                                                                                 \
+          .standard = "1MiB",                                                                           \
+          .minimum = 0,                                                                                 \
+          .maximum = KIB(1) << 30,                                                                      \
+          .help = "The largest request body." },                                                        \
+        { "audit",                                                                                      \
+          CONF_ENUM,                                                                                    \
+          CONF_HIGHER,                                                                                  \
+          POLICY(audit),                                                                                \
+          .standard = "denials",                                                                        \
+          .choices = audit_choices,                                                                     \
+          .help = "What the audit log records." },                                                      \
+    {                                                                                                   \
+        "path_allows", CONF_FLAGS, CONF_SUBSET, POLICY(path_allows),                                    \
+            .choices = path_choices, .help = "What is refused in a path by default and allowed here."   \
+    }
+
+#define USE_FIELD                                                                                            \
+    {                                                                                                        \
+        "use", CONF_STRINGS, .offset = offsetof(struct layer_settings, use),                                 \
+                             .help = "Names of policies, the last one strongest; own keys stand above them." \
+    }
+#define MATCH_FIELD(text)                                                                                \
+    {                                                                                                    \
+        "match", CONF_OBJECT, .offset = offsetof(struct layer_settings, match), .object = &match_object, \
+                              .help = (text)                                                             \
+    }
+
+static const struct conf_field effective_fields[] = { POLICY_FIELDS, { 0 } };
+
+const struct conf_object effective_object = {
+    .name = "route",
+    .size = sizeof(struct layer_settings),
+    .fields = effective_fields,
+    .help = "A route's policy after merging.",
+};
+
+static const struct conf_field defaults_fields[] = { USE_FIELD, POLICY_FIELDS, { 0 } };
+
+const struct conf_object defaults_object = {
+    .name = "defaults",
+    .size = sizeof(struct layer_settings),
+    .fields = defaults_fields,
+    .help = "What holds for every route unless something above says otherwise: policies, groups, routes.",
+};
+
+static const struct conf_field policy_fields[] = {
+    { "locked", CONF_BOOL, .offset = offsetof(struct layer_settings, locked), .standard = "false",
+      .help = "Whoever uses it may only tighten what it says." },
+    POLICY_FIELDS,
+    { 0 },
+};
+
+const struct conf_object policy_object = {
+    .name = "policy",
+    .size = sizeof(struct layer_settings),
+    .fields = policy_fields,
+    .help = "Settings with a name, for `use`. A limit of a policy is one count for all routes that use it.",
+};
+
+static const struct conf_field route_fields[] = {
+    MATCH_FIELD("Which requests it serves; joined with its group's."),
+    USE_FIELD,
+    POLICY_FIELDS,
+    { 0 },
+};
+
+const struct conf_object route_object = {
+    .name = "route",
+    .size = sizeof(struct layer_settings),
+    .fields = route_fields,
+    .help = "Requests that go to one upstream under one policy. It must end up with listeners, upstream, "
+            "auth and, "
+            "unless it is public, authorize: by itself, its group, a policy or the defaults.",
+};
+
+static const struct conf_field group_fields[] = {
+    { "team", CONF_STRING, CONF_NON_EMPTY, .offset = offsetof(struct layer_settings, team),
+      .help = "Name of the team whose rules hold for its routes." },
+    MATCH_FIELD("Hosts and methods for routes that name none, and the prefix of their paths."),
+    USE_FIELD,
+    POLICY_FIELDS,
+    { "routes", CONF_MAP, CONF_NON_EMPTY, .offset = offsetof(struct layer_settings, routes),
+      .object = &route_object, .help = "Its routes; \"group.route\" in logs." },
+    { 0 },
+};
+
+const struct conf_object group_object = {
+    .name = "group",
+    .size = sizeof(struct layer_settings),
+    .fields = group_fields,
+    .help = "Routes that share hosts, a path prefix and a policy.",
+};
+
+static const struct conf_field team_fields[] = {
+    { "hosts", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY, OF(team_settings, hosts),
+      .help = "Hosts that its routes may serve; \"*.example.com\" allows every name below." },
+    { "paths", CONF_STRINGS, CONF_NON_EMPTY, OF(team_settings, paths), .standard = "[/**]",
+      .help = "Patterns that its routes' paths must lie in." },
+    { "policies", CONF_STRINGS, OF(team_settings, policies), .help = "Policies that it may `use`." },
+    { "public_routes", CONF_BOOL, OF(team_settings, public_routes), .standard = "false",
+      .help = "Whether it may have routes with `auth: none`." },
+    { 0 },
+};
+
+const struct conf_object team_object = {
+    .name = "team",
+    .size = sizeof(struct team_settings),
+    .fields = team_fields,
+    .help = "What the routes of a team may do, wherever they are written.",
+};
+
+static const struct conf_field config_fields[] = {
+    { "instance", CONF_STRING, CONF_FIXED | CONF_NON_EMPTY, OF(input_settings, settings.instance),
+      .help = "Name of this gateway in logs; default: the host's name." },
+    { "include", CONF_STRINGS, OF(input_settings, include),
+      .help =
+          "Patterns of further files, relative to this one. What is a map by name may be split over files." },
+    { "team", CONF_STRING, CONF_NON_EMPTY, OF(input_settings, team),
+      .help = "Of an included file: the team that its groups and routes belong to." },
+    { "workers", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.workers), .standard = "0",
+      .minimum = 0, .maximum = 256, .help = "Worker threads; 0 is one per CPU." },
+    { "user", CONF_STRING, CONF_FIXED | CONF_NON_EMPTY, OF(input_settings, settings.user),
+      .standard = "nobody", .help = "Whom the gateway process runs as, where started as root." },
+    { "group", CONF_STRING, CONF_FIXED | CONF_NON_EMPTY, OF(input_settings, settings.group),
+      .help = "Its group; default: the user's." },
+    { "limit_keys", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.limit_keys), .standard = "65536",
+      .minimum = 1024, .maximum = 16777216, .help = "Entries of the table that request limits count in." },
+    { "token_cache", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.token_cache), .standard = "4096",
+      .minimum = 16, .maximum = 1048576, .help = "Verified tokens that each worker remembers." },
+    { "logs", CONF_OBJECT, OF(input_settings, settings.logs), .standard = "{}", .object = &logs_object,
+      .help = "Where the access log and the audit log go." },
+    { "shutdown", CONF_OBJECT, OF(input_settings, settings.shutdown), .standard = "{}",
+      .object = &shutdown_object, .help = "How the gateway ends." },
+    { "listeners", CONF_MAP, CONF_REQUIRED | CONF_NON_EMPTY, OF(input_settings, listeners),
+      .object = &listener_object, .help = "Where clients connect to; at most 64." },
+    { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,
+      .help = "Whose tokens are accepted." },
+    { "upstreams", CONF_MAP, OF(input_settings, upstreams), .object = &upstream_object,
+      .help = "The services behind." },
+    { "defaults", CONF_OBJECT, OF(input_settings, defaults), .object = &defaults_object,
+      .help = "What holds for every route." },
+    { "policies", CONF_MAP, OF(input_settings, policies), .object = &policy_object,
+      .help = "Settings with a name, for `use`." },
+    { "teams", CONF_MAP, OF(input_settings, teams), .object = &team_object,
+      .help = "What the routes of teams may do." },
+    { "groups", CONF_MAP, OF(input_settings, groups), .object = &group_object,
+      .help = "Routes that share hosts, a path prefix and a policy." },
+    { "routes", CONF_MAP, OF(input_settings, routes), .object = &route_object,
+      .help = "Routes of their own." },
+    { 0 },
+};
+
+const struct conf_object config_object = {
+    .name = "configuration",
+    .size = sizeof(struct input_settings),
+    .fields = config_fields,
+    .help = "A configuration file.",
+};

@@ -1,0 +1,51 @@
+/* The field tables that belong to the configuration itself; those of the rooms hang below them. */
+#ifndef SALLYPORT_CONFIG_TABLES_H
+#define SALLYPORT_CONFIG_TABLES_H
+
+#include "config/settings.h"
+
+/* What one layer says: `defaults`, a policy, a group or a route. Layers are merged into a route's effective policy. */
+struct layer_settings {
+    struct slice name;
+    struct conf_strings use; /* policies that stand below the layer's own keys */
+    bool locked;             /* of a policy: layers above may only tighten it */
+    struct slice team;       /* of a group */
+    struct match_settings *match;
+    struct conf_list routes; /* of a group: struct layer_settings */
+    struct route_policy policy;
+};
+
+/* What the routes of a team may do. */
+struct team_settings {
+    struct slice name;
+    struct conf_strings hosts, paths, policies;
+    bool public_routes;
+};
+
+/* A whole configuration, as written. */
+struct input_settings {
+    struct settings settings; /* the plain values; the lists below are moved into it */
+    struct conf_strings include;
+    struct slice team;
+    struct conf_list listeners; /* of struct listener_settings */
+    struct conf_list issuers;   /* of struct issuer_settings */
+    struct conf_list upstreams; /* of struct upstream_settings */
+    struct layer_settings *defaults;
+    struct conf_list policies, groups, routes; /* of struct layer_settings */
+    struct conf_list teams;                    /* of struct team_settings */
+};
+
+extern const struct conf_object config_object; /* the root: everything is below it */
+extern const struct conf_object listener_object;
+extern const struct conf_object timeouts_object;
+extern const struct conf_object shutdown_object;
+extern const struct conf_object defaults_object;
+extern const struct conf_object policy_object;
+extern const struct conf_object group_object;
+extern const struct conf_object route_object;
+extern const struct conf_object team_object;
+
+/* Only what layers share: a route's effective policy, into struct layer_settings. */
+extern const struct conf_object effective_object;
+
+#endif

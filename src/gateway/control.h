@@ -1,0 +1,56 @@
+/* The gateway's control thread: its state, shared by the files of this room. One thread. */
+#ifndef SALLYPORT_GATEWAY_CONTROL_H
+#define SALLYPORT_GATEWAY_CONTROL_H
+
+#include "auth/key_source.h"
+#include "gateway/status.h"
+#include "gateway/worker.h"
+#include "supervisor/channel.h"
+
+#define WORKERS_MAX 256
+
+/* A CONFIGURE being taken up: prepared by every worker, then committed by every worker. */
+struct change {
+    struct snapshot *snapshot;
+    struct worker_change *workers; /* one each */
+    size_t answers_due;
+    bool committing;
+    bool failed;
+    const char *failure;
+    struct json *listeners; /* of the message */
+    struct arena arena;
+    int *fds; /* those not handed on yet; -1 where they were */
+    size_t fd_count;
+};
+
+struct control {
+    struct net_loop loop;
+    int channel;
+    uv_poll_t channel_poll;
+    struct channel_reader reader;
+    struct tls_tickets *tickets;
+    uv_timer_t ticket_timer;
+    struct metrics *metrics;
+    struct metrics_worker *own_metrics;
+    struct logs *logs;
+    struct log_queue *own_logs;
+    struct limiter *limiter;
+    struct key_source *keys;
+    struct status_server *status;
+    struct gateway_worker *workers[WORKERS_MAX];
+    size_t worker_count, workers_ended;
+    struct snapshot *current;
+    struct change *change; /* NULL: none under way */
+    uint64_t generation;
+    bool started, draining;
+    struct deadline drain_delay;
+    int exit_status;
+};
+
+/* Starts to take up a CONFIGURE; the descriptors of the message are taken. Answers READY or REFUSED in the end. */
+void control_configure(struct control *control, const struct channel_message *message);
+
+/* Tells the supervisor. */
+void control_refuse(struct control *control, const char *why);
+
+#endif

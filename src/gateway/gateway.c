@@ -1,0 +1,184 @@
+#include "gateway/gateway.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/control.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TICKET_ROTATION_MS (12UL * 60 * 60 * 1000)
+
+/* ---- the end ---- */
+
+static void stop_workers(struct deadline *deadline)
+{
+    struct control *control = (struct control *)((char *)deadline - offsetof(struct control, drain_delay));
+    int64_t limit = control->current != NULL ? control->current->settings->shutdown->deadline : 0;
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_drain(control->workers[i], limit);
+    }
+    if (control->worker_count == 0) {
+        net_loop_stop(&control->loop);
+    }
+}
+
+/* Readiness fails at once, so that balancers look elsewhere; accepting goes on for a while, since they need time to see it. */
+static void drain(struct control *control)
+{
+    if (control->draining) {
+        return;
+    }
+    control->draining = true;
+    log_event(LOG_INFO, "draining");
+    if (control->status != NULL) {
+        status_set_ready(control->status, "draining\n");
+    }
+    int64_t delay = control->current != NULL ? control->current->settings->shutdown->drain_delay : 0;
+    control->drain_delay.expired = stop_workers;
+    if (delay > 0) {
+        deadline_set(&control->loop.deadlines, &control->drain_delay, control->loop.now, delay);
+    } else {
+        stop_workers(&control->drain_delay);
+    }
+}
+
+/* ---- the channel ---- */
+
+static void reopen_logs(struct control *control, const struct channel_message *message)
+{
+    if (message->fd_count == 2 && control->logs != NULL) {
+        logs_reopen(control->logs, message->fds[0], message->fds[1]);
+        return;
+    }
+    for (size_t i = 0; i < message->fd_count; i++) {
+        close(message->fds[i]);
+    }
+}
+
+static void handle(struct control *control, const struct channel_message *message)
+{
+    switch (message->kind) {
+    case CHANNEL_CONFIGURE:
+        control_configure(control, message);
+        break;
+    case CHANNEL_DRAIN:
+        drain(control);
+        break;
+    case CHANNEL_REOPEN:
+        reopen_logs(control, message);
+        break;
+    default:
+        for (size_t i = 0; i < message->fd_count; i++) {
+            close(message->fds[i]);
+        }
+    }
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    struct control *control = poll->data;
+    struct channel_message message;
+    bool complete = false;
+    struct error error = status < 0
+                             ? FAIL(ERROR_STATE, "channel")
+                             : channel_receive(control->channel, &control->reader, &message, &complete);
+    if (failed(error)) {
+        /* Without its supervisor the gateway could neither be configured nor stopped. */
+        uv_poll_stop(poll);
+        log_event(LOG_ERROR, "supervisor_gone");
+        control->exit_status = 1;
+        drain(control);
+        return;
+    }
+    if (complete) {
+        handle(control, &message);
+    }
+}
+
+/* ---- life ---- */
+
+static void rotate_tickets(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (control->tickets != NULL) {
+        tls_tickets_rotate(control->tickets);
+    }
+}
+
+static struct error start(struct control *control)
+{
+    TRY(net_loop_init(&control->loop));
+    if (uv_poll_init(&control->loop.uv, &control->channel_poll, control->channel) != 0) {
+        return FAIL(ERROR_SYSTEM, "channel");
+    }
+    control->channel_poll.data = control;
+    uv_poll_start(&control->channel_poll, UV_READABLE, on_channel);
+    uv_timer_init(&control->loop.uv, &control->ticket_timer);
+    control->ticket_timer.data = control;
+    uv_timer_start(&control->ticket_timer, rotate_tickets, TICKET_ROTATION_MS, TICKET_ROTATION_MS);
+    return OK;
+}
+
+/* They close in the turns that net_loop_done makes. */
+static void close_handles(struct control *control)
+{
+    uv_close((uv_handle_t *)&control->channel_poll, NULL);
+    uv_close((uv_handle_t *)&control->ticket_timer, NULL);
+    if (control->status != NULL) {
+        status_free(control->status);
+    }
+    if (control->keys != NULL) {
+        key_source_free(control->keys);
+    }
+}
+
+static void finish(struct control *control)
+{
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_free(control->workers[i]);
+    }
+    close_handles(control);
+    net_loop_done(&control->loop);
+    if (control->logs != NULL) {
+        log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);
+        logs_free(control->logs);
+    }
+    if (control->current != NULL) {
+        snapshot_unref(control->current);
+    }
+    metrics_free(control->metrics);
+    if (control->tickets != NULL) {
+        tls_tickets_free(control->tickets);
+    }
+}
+
+int gateway_run(int channel_fd)
+{
+    signal(SIGPIPE, SIG_IGN);
+    /* The supervisor tells us what to do: a signal to the whole group must not end us under its hands. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    struct control *control = calloc(1, sizeof *control);
+    if (control == NULL) {
+        return 1;
+    }
+    control->channel = channel_fd;
+    struct error error = start(control);
+    if (failed(error)) {
+        log_event(LOG_ERROR, "gateway_failed", LOG_STRING("reason", error.what));
+        return 1;
+    }
+    net_loop_run(&control->loop);
+    finish(control);
+    int status = control->exit_status;
+    close(channel_fd);
+    free(control);
+    curl_global_cleanup();
+    return status;
+}

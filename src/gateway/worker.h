@@ -1,0 +1,88 @@
+/* A worker: a thread with an event loop, serving its own listening sockets. Made, told and ended by the control thread;
+ * everything that it is told comes as a task on its loop. */
+#ifndef SALLYPORT_GATEWAY_WORKER_H
+#define SALLYPORT_GATEWAY_WORKER_H
+
+#include "gateway/acceptor.h"
+#include "pipeline/exchange.h"
+
+#include <pthread.h>
+
+struct gateway_worker;
+
+/* A socket for a listener, for one worker. */
+struct worker_socket {
+    struct slice name; /* of the snapshot */
+    int fd;
+};
+
+/* What changes with a configuration, for one worker: built in two steps, so that all workers take it up or none. */
+struct worker_change {
+    struct net_task task;
+    struct gateway_worker *worker;
+    struct snapshot *snapshot;
+    struct worker_snapshot *prepared;
+    struct worker_socket *sockets; /* one per ordinary listener; taken by the commit */
+    size_t socket_count;
+    bool ok;
+    const char *failure;    /* static text */
+    struct net_task answer; /* to the control loop */
+    void *context;
+};
+
+struct worker_listener_entry {
+    struct worker_listener listener;
+    struct acceptor acceptor;
+    bool open;
+    struct worker_listener_entry *next;
+};
+
+struct gateway_worker {
+    struct worker worker;
+    pthread_t thread;
+    struct net_loop *control_loop;
+    struct tls_tickets *tickets;
+    struct worker_listener_entry *listeners;
+    struct deadline drain_deadline;
+    struct net_task drain_task;
+    int64_t drain_limit; /* ns */
+    /* The one message under way about an unknown kid. */
+    struct net_task unknown_kid_task;
+    bool unknown_kid_sent; /* atomic: cleared by the control thread */
+    char unknown_kid_issuer[128];
+    void (*on_unknown_kid)(struct gateway_worker *worker);
+    void (*on_finished)(struct gateway_worker *worker); /* control thread: the thread has ended */
+    struct net_task finished_task;
+};
+
+struct worker_options {
+    unsigned int index;
+    struct net_loop *control_loop;
+    struct tls_tickets *tickets;
+    struct limiter *limiter;
+    struct log_queue *logs;
+    struct metrics_worker *metrics;
+    size_t token_cache;
+    void (*on_unknown_kid)(struct gateway_worker *worker);
+    void (*on_finished)(struct gateway_worker *worker);
+};
+
+struct error gateway_worker_start(const struct worker_options *options,
+                                  struct gateway_worker **ret_worker) MUST_CHECK;
+
+/* Step one, answered by change->answer on the control loop. */
+void gateway_worker_prepare(struct worker_change *change);
+/* Step two: takes it up, answered too; or drops it, where another worker could not prepare. */
+void gateway_worker_commit(struct worker_change *change);
+void gateway_worker_discard(struct worker_change *change);
+
+/* Stops accepting, lets running exchanges finish for `limit` ns, then ends the thread: on_finished follows. */
+void gateway_worker_drain(struct gateway_worker *worker, int64_t limit);
+
+/* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
+void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
+
+/* Joins the thread and frees. After on_finished. */
+void gateway_worker_free(struct gateway_worker *worker);
+
+#endif

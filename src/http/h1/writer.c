@@ -1,0 +1,212 @@
+#include "http/h1/writer.h"
+
+#include "http/bytes.h"
+
+#define DIGITS_MAX 20 /* of a uint64_t in decimal */
+
+/* Fields that frame the message or belong to the connection: written from the arguments or not at all. */
+static bool skipped(enum header_id id, bool request)
+{
+    switch (id) {
+    case HEADER_CONNECTION:
+    case HEADER_CONTENT_LENGTH:
+    case HEADER_HTTP2_SETTINGS:
+    case HEADER_KEEP_ALIVE:
+    case HEADER_PROXY_CONNECTION:
+    case HEADER_TE:
+    case HEADER_TRANSFER_ENCODING:
+    case HEADER_UPGRADE:
+        return true;
+    case HEADER_HOST:
+        return request;
+    default:
+        return false;
+    }
+}
+
+/* Bytes of the fields that will be written; false where one is not valid. Whatever made the list, a CR or LF in it must
+ * not become a line of its own: that is response splitting, or a second request. Names are looked up again, for a field
+ * must not frame the message because somebody gave it the wrong number. */
+static bool measure_fields(const struct headers *headers, bool request, size_t *ret_size)
+{
+    size_t size = 0;
+    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
+        const struct header *header = &headers->items[i];
+        if (!http_token_valid(header->name) || !http_field_value_valid(header->value)) {
+            return false;
+        }
+        if (!skipped(header_id_of(header->name), request)) {
+            size += header->name.len + header->value.len + sizeof ": \r\n" - 1;
+        }
+    }
+    *ret_size = size;
+    return true;
+}
+
+static char *put(char *at, struct slice text)
+{
+    if (text.len > 0) {
+        memcpy(at, text.ptr, text.len);
+    }
+    return at + text.len;
+}
+
+static char *put_fields(char *at, const struct headers *headers, bool request)
+{
+    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
+        const struct header *header = &headers->items[i];
+        if (!skipped(header_id_of(header->name), request)) {
+            at = put(at, header->name);
+            at = put(at, SLICE(": "));
+            at = put(at, header->value);
+            at = put(at, SLICE("\r\n"));
+        }
+    }
+    return at;
+}
+
+static char *put_number(char *at, uint64_t value)
+{
+    char digits[DIGITS_MAX];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return put(at, (struct slice){ digits + first, sizeof digits - first });
+}
+
+/* The longest that put_framing writes. */
+#define FRAMING_MAX (sizeof "Content-Length: \r\nConnection: keep-alive\r\n" + DIGITS_MAX)
+
+static char *put_framing(char *at, const struct h1_framing *framing, bool may_have_body)
+{
+    if (may_have_body && framing->body == BODY_LENGTH) {
+        at = put(at, SLICE("Content-Length: "));
+        at = put_number(at, framing->content_length);
+        at = put(at, SLICE("\r\n"));
+    } else if (may_have_body && framing->body == BODY_CHUNKED) {
+        at = put(at, SLICE("Transfer-Encoding: chunked\r\n"));
+    }
+    if (framing->close) {
+        at = put(at, SLICE("Connection: close\r\n"));
+    } else if (framing->keep_alive) {
+        at = put(at, SLICE("Connection: keep-alive\r\n"));
+    }
+    return at;
+}
+
+static void commit(struct buffer *out, const char *end)
+{
+    buffer_commit(out, (size_t)(end - (out->data + out->end)));
+}
+
+static bool all_of(struct slice text, unsigned int classes)
+{
+    return text.len > 0 && http_skip(text.ptr, 0, text.len, classes) == text.len;
+}
+
+bool h1_write_request(struct buffer *out, struct slice method, struct slice target, struct slice host,
+                      const struct headers *headers, const struct h1_framing *framing)
+{
+    size_t fields;
+    if (!http_token_valid(method) || !all_of(target, HTTP_BYTE_VISIBLE) || !all_of(host, HTTP_BYTE_VISIBLE) ||
+        framing->body == BODY_CLOSE || !measure_fields(headers, true, &fields)) {
+        return false;
+    }
+    size_t size =
+        method.len + target.len + host.len + fields + FRAMING_MAX + sizeof "  HTTP/1.1\r\nHost: \r\n\r\n";
+    if (!buffer_reserve(out, size)) {
+        return false;
+    }
+    char *at = out->data + out->end;
+    at = put(at, method);
+    at = put(at, SLICE(" "));
+    at = put(at, target);
+    at = put(at, SLICE(" HTTP/1.1\r\nHost: "));
+    at = put(at, host);
+    at = put(at, SLICE("\r\n"));
+    at = put_fields(at, headers, true);
+    at = put_framing(at, framing, true);
+    at = put(at, SLICE("\r\n"));
+    commit(out, at);
+    return true;
+}
+
+static char *put_status_line(char *at, unsigned int status, struct slice phrase)
+{
+    at = put(at, SLICE("HTTP/1.1 "));
+    at = put_number(at, status);
+    at = put(at, SLICE(" "));
+    at = put(at, phrase);
+    return put(at, SLICE("\r\n"));
+}
+
+bool h1_write_response(struct buffer *out, unsigned int status, const struct headers *headers,
+                       const struct h1_framing *framing)
+{
+    bool may_have_body = status != 204;
+    bool has_body = framing->body == BODY_CHUNKED || framing->body == BODY_CLOSE ||
+                    (framing->body == BODY_LENGTH && framing->content_length > 0);
+    size_t fields;
+    if (status < 200 || status > 599 || (!may_have_body && has_body) ||
+        !measure_fields(headers, false, &fields)) {
+        return false;
+    }
+    struct slice phrase = http_reason_phrase(status);
+    if (!buffer_reserve(out, phrase.len + fields + FRAMING_MAX + DIGITS_MAX + sizeof "HTTP/1.1  \r\n\r\n")) {
+        return false;
+    }
+    char *at = put_status_line(out->data + out->end, status, phrase);
+    at = put_fields(at, headers, false);
+    at = put_framing(at, framing, may_have_body);
+    at = put(at, SLICE("\r\n"));
+    commit(out, at);
+    return true;
+}
+
+bool h1_write_informational(struct buffer *out, unsigned int status, const struct headers *headers)
+{
+    size_t fields;
+    if (status < 100 || status > 199 || !measure_fields(headers, false, &fields)) {
+        return false;
+    }
+    struct slice phrase = http_reason_phrase(status);
+    if (!buffer_reserve(out, phrase.len + fields + DIGITS_MAX + sizeof "HTTP/1.1  \r\n\r\n")) {
+        return false;
+    }
+    char *at = put_status_line(out->data + out->end, status, phrase);
+    at = put_fields(at, headers, false);
+    at = put(at, SLICE("\r\n"));
+    commit(out, at);
+    return true;
+}
+
+size_t h1_chunk_header(uint64_t size, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t length = 0;
+    int shift = 60;
+    while (shift > 0 && size >> shift == 0) {
+        shift -= 4;
+    }
+    for (; shift >= 0; shift -= 4) {
+        out[length++] = digits[(size >> shift) & 15];
+    }
+    out[length++] = '\r';
+    out[length++] = '\n';
+    return length;
+}
+
+bool h1_write_last_chunk(struct buffer *out, const struct headers *trailers)
+{
+    size_t fields;
+    if (!measure_fields(trailers, true, &fields) || !buffer_reserve(out, fields + sizeof "0\r\n\r\n")) {
+        return false;
+    }
+    char *at = put(out->data + out->end, SLICE("0\r\n"));
+    at = put_fields(at, trailers, true);
+    at = put(at, SLICE("\r\n"));
+    commit(out, at);
+    return true;
+}

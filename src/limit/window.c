@@ -1,0 +1,175 @@
+/* `limit: N/W`. The N of a window are dealt out to SLOTS slots, a share each. A slot takes requests until its share is used
+ * up, and remembers when the last one came; it starts afresh only W after that. So no slot admits more than its share within
+ * any W, and all together never more than N; one compare-and-swap on one word is the whole decision, whoever else decides
+ * meanwhile. Up to SLOTS, a share is one request, and the slots are exact times. */
+#include "base/clock.h"
+#include "limit/state.h"
+
+/* A time ahead of ours by less (19 h, in µs) is another thread's newer clock; by more, it is no time at all. */
+#define FUTURE_MAX (UINT64_C(1) << 36)
+
+struct view {
+    uint64_t used;
+    uint64_t newest, oldest; /* ages of live slots, µs */
+    bool any_live;
+    int slot; /* that can take one more, or -1 */
+    uint64_t before, after;
+    uint64_t full_at;
+};
+
+/* Age in µs; a slot that is free has at least `window`. */
+static uint64_t slot_age(uint64_t word, uint64_t now_us, uint64_t window)
+{
+    if ((word & SLOT_COUNT_MAX) == 0) {
+        return window;
+    }
+    uint64_t age = (now_us - (word >> SLOT_COUNT_BITS)) & SLOT_TIME_MASK;
+    return age > SLOT_TIME_MASK - FUTURE_MAX ? 0 : age;
+}
+
+static uint64_t slot_word(uint64_t time, uint64_t count)
+{
+    return (time & SLOT_TIME_MASK) << SLOT_COUNT_BITS | count;
+}
+
+/* Times are rounded up when written and down when compared, so that rounding never shortens a window. */
+static uint64_t now_rounded_up(int64_t now)
+{
+    return ((uint64_t)now + 999) / 1000;
+}
+
+/* One more in a live slot; its time never goes back. */
+static uint64_t slot_add(uint64_t word, uint64_t now_us, int64_t now)
+{
+    uint64_t ahead = ((word >> SLOT_COUNT_BITS) - now_us) & SLOT_TIME_MASK;
+    uint64_t time = ahead <= FUTURE_MAX && ahead > 0 ? word >> SLOT_COUNT_BITS : now_rounded_up(now);
+    return slot_word(time, (word & SLOT_COUNT_MAX) + 1);
+}
+
+static void look(const struct rule *rule, const struct cell *cell, int64_t now, struct view *view)
+{
+    const uint64_t now_us = (uint64_t)now / 1000;
+    const uint64_t share = rule->count / SLOTS;
+    const unsigned int larger = (unsigned int)(rule->count % SLOTS); /* so many slots have one more */
+    const unsigned int slots = share > 0 ? SLOTS : larger;
+    uint64_t used = 0, newest = UINT64_MAX, oldest = 0, live_word = 0, free_word = 0;
+    int live = -1, free = -1;
+    for (unsigned int i = 0; i < slots; i++) {
+        uint64_t word = atomic_load_explicit(&cell->slots[i], memory_order_acquire);
+        uint64_t age = slot_age(word, now_us, rule->window_us);
+        uint64_t count = word & SLOT_COUNT_MAX;
+        if (age >= rule->window_us) {
+            if (free < 0) {
+                free = (int)i;
+                free_word = word;
+            }
+            continue;
+        }
+        used += count;
+        newest = age < newest ? age : newest;
+        oldest = age > oldest ? age : oldest;
+        /* A slot that is begun goes first: then at most one holds requests that are older than the window. */
+        if (live < 0 && count < share + (i < larger)) {
+            live = (int)i;
+            live_word = word;
+        }
+    }
+    view->used = used;
+    view->newest = newest;
+    view->oldest = oldest;
+    view->any_live = newest != UINT64_MAX;
+    view->slot = live >= 0 ? live : free;
+    view->before = live >= 0 ? live_word : free_word;
+    view->after = live >= 0 ? slot_add(live_word, now_us, now) : slot_word(now_rounded_up(now), 1);
+}
+
+static uint64_t remaining_of(const struct rule *rule, uint64_t used)
+{
+    return used < rule->count ? rule->count - used : 0;
+}
+
+static void tell_refused(const struct rule *rule, const struct view *view, struct state *out)
+{
+    out->remaining = 0;
+    out->retry_after = (int64_t)(rule->window_us - view->oldest) * NS_PER_US;
+    out->reset = (int64_t)(rule->window_us - view->newest) * NS_PER_US;
+}
+
+bool window_check(const struct rule *rule, const struct cell *cell, int64_t now, struct state *out)
+{
+    if (cell == NULL) {
+        *out = (struct state){ .remaining = rule->count };
+        return true;
+    }
+    struct view view;
+    look(rule, cell, now, &view);
+    if (view.slot < 0) {
+        tell_refused(rule, &view, out);
+        return false;
+    }
+    *out = (struct state){
+        .remaining = remaining_of(rule, view.used),
+        .reset = view.any_live ? (int64_t)(rule->window_us - view.newest) * NS_PER_US : 0,
+    };
+    return true;
+}
+
+/* In proportion to what is used, so that a crowd of keys with one request each goes before the one that is spent. */
+static void note_full_at(const struct rule *rule, struct cell *cell, uint64_t seen, uint64_t used,
+                         int64_t now)
+{
+    uint64_t full_at = (uint64_t)now + (uint64_t)((double)rule->window * (double)used / (double)rule->count);
+    if (full_at > seen + (uint64_t)rule->window / LIMIT_SUBWINDOWS ||
+        seen > (uint64_t)now + 2 * (uint64_t)rule->window) {
+        atomic_compare_exchange_strong(&cell->full_at, &seen, full_at);
+    }
+}
+
+enum charge_result window_charge(const struct rule *rule, const struct place *place, int64_t now,
+                                 struct state *out, struct charge *ret_charge)
+{
+    struct cell *cell = place->cell;
+    struct view view;
+    uint64_t seen;
+    uint64_t expected;
+    do {
+        seen = atomic_load_explicit(&cell->full_at, memory_order_acquire);
+        look(rule, cell, now, &view);
+        /* Asked after the words were read: where it is ours now, they were ours. */
+        if (!place_is_ours(place)) {
+            return LOST;
+        }
+        if (view.slot < 0) {
+            tell_refused(rule, &view, out);
+            return REFUSED;
+        }
+        expected = view.before;
+    } while (!atomic_compare_exchange_weak(&cell->slots[view.slot], &expected, view.after));
+    *ret_charge = (struct charge){ &cell->slots[view.slot], view.before, view.after };
+    /* Evicted in between: nobody will count this charge. Where it went into the next owner's cell it stays: it only costs,
+     * and to take it back could take the owner's own. */
+    if (!place_is_ours(place)) {
+        return LOST;
+    }
+    note_full_at(rule, cell, seen, view.used + 1, now);
+    *out = (struct state){
+        .remaining = remaining_of(rule, view.used + 1),
+        .reset = (int64_t)rule->window_us * NS_PER_US,
+    };
+    return CHARGED;
+}
+
+void window_refund(const struct place *place, const struct charge *charge)
+{
+    /* Others may have added to the slot since. Its generation lasts a window at least, so the one to take off is still in
+     * it, unless the cell has gone to another key: hence the question between reading and writing. */
+    uint64_t word;
+    uint64_t without;
+    do {
+        word = atomic_load(charge->word);
+        if ((word & SLOT_COUNT_MAX) == 0 || !place_is_ours(place)) {
+            return;
+        }
+        without = word == charge->after ? charge->before : word - 1;
+    } while (!atomic_compare_exchange_weak(charge->word, &word, without));
+}

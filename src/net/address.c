@@ -1,0 +1,142 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+
+static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+bool address_is_v4(const struct address *address)
+{
+    return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+static void set_v4(struct address *address, const void *four_bytes)
+{
+    memcpy(address->bytes, v4_prefix, sizeof v4_prefix);
+    memcpy(address->bytes + 12, four_bytes, 4);
+}
+
+bool address_from_sockaddr(const struct sockaddr *from, struct address *ret_address)
+{
+    if (from->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, from, sizeof v4);
+        set_v4(ret_address, &v4.sin_addr);
+        ret_address->port = ntohs(v4.sin_port);
+        return true;
+    }
+    if (from->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, from, sizeof v6);
+        memcpy(ret_address->bytes, &v6.sin6_addr, sizeof ret_address->bytes);
+        ret_address->port = ntohs(v6.sin6_port);
+        return true;
+    }
+    return false;
+}
+
+socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address_is_v4(address)) {
+        struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(address->port) };
+        memcpy(&v4.sin_addr, address->bytes + 12, 4);
+        memcpy(out, &v4, sizeof v4);
+        return sizeof v4;
+    }
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(address->port) };
+    memcpy(&v6.sin6_addr, address->bytes, sizeof address->bytes);
+    memcpy(out, &v6, sizeof v6);
+    return sizeof v6;
+}
+
+bool address_parse(struct slice text, struct address *ret_address)
+{
+    bool bracketed = text.len >= 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+    if (bracketed) {
+        text = slice_part(text, 1, text.len - 2);
+    }
+    char string[ADDRESS_TEXT_MAX];
+    if (text.len == 0 || text.len >= sizeof string || slice_find(text, '\0') >= 0) {
+        return false;
+    }
+    memcpy(string, text.ptr, text.len);
+    string[text.len] = '\0';
+    struct address parsed = { .port = 0 };
+    struct in_addr v4;
+    if (!bracketed && inet_pton(AF_INET, string, &v4) == 1) {
+        set_v4(&parsed, &v4);
+    } else if (inet_pton(AF_INET6, string, parsed.bytes) != 1) {
+        return false;
+    }
+    *ret_address = parsed;
+    return true;
+}
+
+/* True where all bits from `bits` on are zero. */
+static bool rest_is_zero(const struct address *address, unsigned int bits)
+{
+    for (unsigned int i = bits / 8; i < sizeof address->bytes; i++) {
+        unsigned int rest = i == bits / 8 ? 0xffu >> (bits % 8) : 0xffu;
+        if ((address->bytes[i] & rest) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix)
+{
+    struct address_prefix parsed = { .bits = 128 };
+    ssize_t slash = slice_find(text, '/');
+    struct slice host = slash < 0 ? text : slice_part(text, 0, (size_t)slash);
+    if (!address_parse(host, &parsed.address)) {
+        return false;
+    }
+    if (slash >= 0) {
+        bool dotted = slice_find(host, ':') < 0;
+        struct slice number = slice_from(text, (size_t)slash + 1);
+        uint64_t bits;
+        bool leading_zero = number.len > 1 && number.ptr[0] == '0';
+        if (leading_zero || !slice_to_u64(number, &bits) || bits > (dotted ? 32 : 128)) {
+            return false;
+        }
+        parsed.bits = (unsigned int)bits + (dotted ? 96 : 0);
+    }
+    if (!rest_is_zero(&parsed.address, parsed.bits)) {
+        return false;
+    }
+    *ret_prefix = parsed;
+    return true;
+}
+
+bool address_in_prefix(const struct address *address, const struct address_prefix *prefix)
+{
+    unsigned int whole = prefix->bits / 8;
+    unsigned int rest = prefix->bits % 8;
+    if (memcmp(address->bytes, prefix->address.bytes, whole) != 0) {
+        return false;
+    }
+    return rest == 0 || ((address->bytes[whole] ^ prefix->address.bytes[whole]) >> (8 - rest)) == 0;
+}
+
+size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
+{
+    bool v4 = address_is_v4(address);
+    const char *text =
+        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address->bytes + 12 : address->bytes, out, ADDRESS_TEXT_MAX);
+    if (text == NULL) { /* not possible: the buffer holds every address */
+        out[0] = '\0';
+        return 0;
+    }
+    return strlen(out);
+}
+
+struct address address_network(const struct address *address)
+{
+    struct address network = *address;
+    network.port = 0;
+    if (!address_is_v4(address)) {
+        memset(network.bytes + 8, 0, 8);
+    }
+    return network;
+}

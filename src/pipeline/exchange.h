@@ -1,0 +1,131 @@
+/* An exchange: one request and its response, whatever the protocol. Stages read and write it; only exchange.c and
+ * pipeline.c move it along. It lives on its worker's thread, and its memory is one arena, recycled. */
+#ifndef SALLYPORT_PIPELINE_EXCHANGE_H
+#define SALLYPORT_PIPELINE_EXCHANGE_H
+
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "http/stream.h"
+#include "http/uri.h"
+
+#include "pipeline/worker.h"
+#include "relay/relay.h"
+
+#define REQUEST_ID_LENGTH  32
+#define TRACEPARENT_LENGTH 55
+
+/* What the stages decide on: canonical, computed once. */
+struct canonical_request {
+    enum http_method method;
+    struct slice method_text;
+    struct slice host; /* lower-case, without port */
+    uint16_t port;     /* 0: not named */
+    struct slice path;
+    struct slice query; /* ptr NULL: no '?' */
+    bool is_asterisk;   /* OPTIONS * */
+};
+
+struct exchange_response {
+    unsigned int status;
+    struct headers headers;
+    enum http_body body;
+    uint64_t content_length;
+};
+
+enum exchange_state {
+    EXCHANGE_RUNNING,   /* inside the stages */
+    EXCHANGE_WAITING,   /* a stage waits for a callback */
+    EXCHANGE_STREAMING, /* forwarded: bodies flow */
+    EXCHANGE_ANSWERING, /* the whole response is with the protocol */
+    EXCHANGE_OVER,      /* nothing more to do but to wait for `pending` */
+};
+
+struct exchange {
+    struct worker *worker;
+    struct worker_snapshot *snapshot;
+    struct http_stream *stream; /* NULL: released */
+    struct exchange *next;      /* of the spare list */
+    struct arena arena;
+    enum exchange_state state;
+    size_t stage;         /* the row of the pipeline that it stands at */
+    unsigned int pending; /* pieces of work elsewhere that will come back */
+    bool cancelled;
+
+    /* who and what */
+    const struct worker_listener *listener;
+    const struct listener_settings *listener_settings;
+    struct http_request input; /* as received; immutable */
+    struct canonical_request request;
+    unsigned int path_needs; /* enum uri_allow: what the raw path holds that a route must allow by name */
+    struct address client;
+    struct slice request_id; /* REQUEST_ID_LENGTH hexadecimal digits */
+    struct slice traceparent;
+    struct slice tls_version;  /* static text */
+    const struct route *route; /* NULL before routing, or where none fits */
+    struct route_match match;
+    struct principal principal;
+    struct slice token; /* of a verified principal */
+    struct jwt_detail token_detail;
+    struct jwt_job *job;
+    uv_work_t work;
+
+    /* limits that were decided, for the RateLimit fields */
+    struct slice rate_policy, rate_state;
+    int64_t retry_after; /* ns; 0: none */
+
+    /* the way to the upstream */
+    struct headers relayed;
+    struct upstream_ticket ticket;
+    struct slice upstream_endpoint;
+    int64_t forwarded_at, answered_at; /* ns, monotonic */
+    bool request_sent;                 /* the whole of it is with the upstream connection */
+    bool body_started;                 /* a byte of the body has gone: no further try */
+
+    /* the answer */
+    struct exchange_response response;
+    bool response_begun;
+    enum deny_reason reason; /* DENY_NONE: not denied */
+    struct slice detail;     /* for the log; never from a credential */
+    bool aborted;
+    int abort_why;
+
+    /* for the record */
+    int64_t started; /* ns, monotonic */
+    int64_t started_real;
+    bool audit_reserved;
+    uint64_t body_received;
+    uint64_t bytes_received, bytes_sent;
+};
+
+extern const struct http_handler exchange_handler;
+
+/* Settings of the route's policy; only where a route was found. */
+static inline const struct route_policy *exchange_policy(const struct exchange *exchange)
+{
+    return &exchange->route->settings->policy;
+}
+
+/* The stage that waited goes on with the next (DENY_NONE), or denies. Not from within the stage. */
+void exchange_resume(struct exchange *exchange, enum deny_reason reason, struct slice detail);
+
+/* Denies outside the stages: before the response began it is answered, after that it is cut. */
+void exchange_fail(struct exchange *exchange, enum deny_reason reason, struct slice detail);
+
+/* Sends the response's head through the stages, in reverse. */
+void exchange_send_head(struct exchange *exchange);
+/* A response without an upstream, whole. `body` may be empty. */
+void exchange_answer(struct exchange *exchange, unsigned int status, struct slice body);
+
+/* Keeps the exchange in memory until exchange_pending_done: for work elsewhere that will come back, and for callers that go
+ * on after a call that may end it. */
+static inline struct exchange *exchange_hold(struct exchange *exchange)
+{
+    exchange->pending++;
+    return exchange;
+}
+void exchange_pending_done(struct exchange *exchange);
+
+/* Frees the recycled exchanges of a worker. */
+void exchange_free_spares(struct worker *worker);
+
+#endif

@@ -1,0 +1,107 @@
+#include "pipeline/limits.h"
+
+#include <openssl/sha.h>
+
+#define FIELD_MAX 2048
+
+/* Texts of any length and kind become keys of one size, told apart by what stands before them. */
+static bool hash_key(struct exchange *exchange, struct slice prefix, struct slice text, struct limit_key *out)
+{
+    unsigned char *key = arena_alloc(&exchange->arena, prefix.len + SHA256_DIGEST_LENGTH);
+    if (key == NULL) {
+        return false;
+    }
+    memcpy(key, prefix.ptr, prefix.len);
+    SHA256((const unsigned char *)text.ptr, text.len, key + prefix.len);
+    out->key = key;
+    out->key_size = prefix.len + SHA256_DIGEST_LENGTH;
+    return true;
+}
+
+static bool caller_key(struct exchange *exchange, struct limit_key *out)
+{
+    unsigned char *key = arena_alloc(&exchange->arena, 64);
+    if (key == NULL || !principal_caller_key(&exchange->principal, key)) {
+        return false;
+    }
+    out->key = key;
+    out->key_size = 64;
+    return true;
+}
+
+static bool claim_key(struct exchange *exchange, struct slice path, struct limit_key *out)
+{
+    const struct json *claim = principal_claim(&exchange->principal, path);
+    if (claim == NULL || (claim->type != JSON_STRING && claim->type != JSON_NUMBER)) {
+        return false;
+    }
+    return hash_key(exchange, SLICE("c"), claim->text, out);
+}
+
+/* What a rule counts this request by. False: the request has no such thing, and fails closed. */
+static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
+                   const struct address *network, struct limit_key *out)
+{
+    struct slice address = { (const char *)network->bytes, sizeof network->bytes };
+    const struct header *field;
+    out->settings = rule;
+    switch ((enum limit_by_kind)rule->kind) {
+    case LIMIT_BY_ADDRESS:
+        out->key = network->bytes;
+        out->key_size = sizeof network->bytes;
+        return true;
+    case LIMIT_BY_CALLER:
+        return caller_key(exchange, out);
+    case LIMIT_BY_CLAIM:
+        return claim_key(exchange, rule->argument, out);
+    case LIMIT_BY_HEADER:
+        /* The client chooses its value, so it never counts without the address. */
+        field = headers_find_name(&exchange->input.headers, rule->argument);
+        return hash_key(exchange, address, field != NULL ? field->value : SLICE(""), out);
+    case LIMIT_BY_ROUTE:
+        out->key = "";
+        out->key_size = 0;
+        return true;
+    }
+    return false;
+}
+
+/* Appends to a list-structured field. */
+static struct slice join(struct exchange *exchange, struct slice before, const char *text, size_t length)
+{
+    if (length == 0) {
+        return before;
+    }
+    return before.len == 0
+               ? arena_copy(&exchange->arena, slice_of(text, length))
+               : arena_printf(&exchange->arena, "%.*s, %.*s", SLICE_ARG(before), (int)length, text);
+}
+
+enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings *const *rules, size_t count,
+                                enum deny_reason reason)
+{
+    if (count == 0) {
+        return STAGE_NEXT;
+    }
+    struct address network = address_network(&exchange->client);
+    struct limit_key keys[LIMIT_KEYS_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < LIMIT_KEYS_MAX; i++) {
+        if (!key_of(exchange, rules[i], &network, &keys[used++])) {
+            return stage_deny(exchange, DENY_AUTHORIZATION_ERROR,
+                              SLICE("a limit's key is missing from the request"));
+        }
+    }
+    struct limit_answer answer;
+    limiter_decide(exchange->worker->limiter, keys, used, exchange->started, &answer);
+    char text[FIELD_MAX];
+    exchange->rate_policy =
+        join(exchange, exchange->rate_policy, text, limit_policy_field(keys, used, text, sizeof text));
+    exchange->rate_state =
+        join(exchange, exchange->rate_state, text, limit_state_field(keys, &answer, text, sizeof text));
+    if (!answer.allowed) {
+        exchange->retry_after = answer.retry_after;
+        return stage_deny(exchange, reason, keys[answer.refused_by].settings->name);
+    }
+    return STAGE_NEXT;
+}

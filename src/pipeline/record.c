@@ -1,0 +1,84 @@
+#include "pipeline/record.h"
+
+#include "pipeline/exchange.h"
+
+/* "00-<32 digits>-<16 digits>-<2 digits>": the trace id alone. */
+static struct slice trace_id_of(struct slice traceparent)
+{
+    return traceparent.len >= 35 ? slice_part(traceparent, 3, 32) : SLICE_NONE;
+}
+
+static void fill_identity(const struct exchange *exchange, struct log_record *record)
+{
+    const struct principal *principal = &exchange->principal;
+    if (principal->kind != PRINCIPAL_ANONYMOUS) {
+        record->issuer = principal->issuer_name;
+        record->subject = principal->subject;
+        record->client_id = principal->client_id;
+    } else {
+        record->issuer = exchange->token_detail.issuer_name;
+    }
+}
+
+static void fill(const struct exchange *exchange, int64_t duration, struct log_record *record)
+{
+    const struct headers *headers = &exchange->input.headers;
+    const struct header *agent = headers_find(headers, HEADER_USER_AGENT);
+    *record = (struct log_record){
+        .time = exchange->started_real,
+        .request_id = exchange->request_id,
+        .trace_id = trace_id_of(exchange->traceparent),
+        .listener = exchange->listener->name,
+        .route = exchange->route != NULL ? exchange->route->settings->name : SLICE_NONE,
+        .endpoint = exchange->upstream_endpoint,
+        .client = exchange->client,
+        .method = exchange->input.method_text,
+        .host = exchange->request.host,
+        .path = exchange->request.path,
+        .minor_version = (unsigned int)exchange->input.minor_version,
+        .status = exchange->response_begun ? exchange->response.status : 0,
+        .reason = exchange->reason,
+        .detail = exchange->detail,
+        .received = exchange->bytes_received,
+        .sent = exchange->bytes_sent,
+        .duration = duration,
+        .upstream_duration = -1,
+        .user_agent = agent != NULL ? agent->value : SLICE_NONE,
+        .aborted = exchange->aborted,
+    };
+    if (exchange->forwarded_at != 0) {
+        record->upstream = exchange_policy(exchange)->upstream;
+        record->upstream_duration =
+            exchange->answered_at != 0 ? exchange->answered_at - exchange->forwarded_at : -1;
+    }
+    fill_identity(exchange, record);
+}
+
+static bool is_audited(const struct exchange *exchange)
+{
+    return exchange->reason != DENY_NONE ||
+           (exchange->route != NULL && exchange_policy(exchange)->audit == AUDIT_ALL);
+}
+
+void record_exchange(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    int64_t duration = clock_monotonic_ns() - exchange->started;
+    struct log_record record;
+    fill(exchange, duration, &record);
+    record.tls_version = exchange->tls_version;
+    if (!log_access(worker->logs, &record)) {
+        metrics_add(worker->metrics, METRIC_ACCESS_LOG_DROPPED, 1);
+    }
+    if (exchange->audit_reserved) {
+        if (is_audited(exchange)) {
+            log_audit(worker->logs, &record);
+        } else {
+            log_audit_release(worker->logs);
+        }
+    }
+    metrics_add(worker->metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
+    metrics_add(worker->metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
+    metrics_request(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
+                    record.status, exchange->reason, duration);
+}

@@ -1,0 +1,267 @@
+/* The last stage: the upstream. Sends the request, streams both bodies with back-pressure, tries again where that is safe. */
+#include "pipeline/stage.h"
+
+#include "http/h1/writer.h"
+
+static void start_call(struct exchange *exchange);
+
+static struct exchange *exchange_of(struct upstream_ticket *ticket)
+{
+    return (struct exchange *)((char *)ticket - offsetof(struct exchange, ticket));
+}
+
+/* ---- the request's way ---- */
+
+/* The target is made from the canonical path, and must be canonical itself: what was decided on is what is sent. */
+static struct slice upstream_target(struct exchange *exchange)
+{
+    const struct canonical_request *request = &exchange->request;
+    char *again = arena_alloc(&exchange->arena, request->path.len);
+    struct slice path = SLICE_NONE;
+    if (again == NULL || uri_canonical_path(request->path, exchange->path_needs, again, &path) != URI_OK ||
+        !slice_equal(path, request->path)) {
+        return SLICE_NONE;
+    }
+    return request->query.ptr == NULL
+               ? path
+               : arena_printf(&exchange->arena, "%.*s?%.*s", SLICE_ARG(path), SLICE_ARG(request->query));
+}
+
+static struct slice upstream_host(struct exchange *exchange)
+{
+    const struct settings *settings = exchange->snapshot->snapshot->settings;
+    struct slice fixed = settings->upstreams[exchange->route->upstream].host_header;
+    const struct canonical_request *request = &exchange->request;
+    if (!slice_is_empty(fixed)) {
+        return fixed;
+    }
+    bool is_ipv6 = slice_find(request->host, ':') >= 0;
+    if (request->port == 0 && !is_ipv6) {
+        return request->host;
+    }
+    return arena_printf(&exchange->arena, request->port != 0 ? "%s%.*s%s:%u" : "%s%.*s%s", is_ipv6 ? "[" : "",
+                        SLICE_ARG(request->host), is_ipv6 ? "]" : "", (unsigned int)request->port);
+}
+
+static bool has_body(const struct exchange *exchange)
+{
+    return exchange->input.body == BODY_CHUNKED ||
+           (exchange->input.body == BODY_LENGTH && exchange->input.content_length > 0);
+}
+
+static bool write_head(struct exchange *exchange, struct buffer *out)
+{
+    struct h1_framing framing = {
+        .body = exchange->input.body,
+        .content_length = exchange->input.content_length,
+    };
+    struct slice target = upstream_target(exchange);
+    struct slice host = upstream_host(exchange);
+    return target.ptr != NULL && host.ptr != NULL &&
+           h1_write_request(out, exchange->request.method_text, target, host, &exchange->relayed, &framing);
+}
+
+static const struct http_call_events call_events;
+
+static bool begin_call(struct exchange *exchange)
+{
+    const struct route_policy *policy = exchange_policy(exchange);
+    struct h1_client_call call = {
+        .events = &call_events,
+        .call = exchange,
+        .method = exchange->request.method,
+        .body = exchange->input.body,
+        .response_timeout = policy->timeout,
+        .idle_timeout = policy->idle_timeout,
+    };
+    return write_head(exchange, h1_client_begin(exchange->ticket.client, &call));
+}
+
+static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
+{
+    struct exchange *exchange = exchange_of(ticket);
+    exchange->upstream_endpoint = upstream_endpoint_of(ticket);
+    if (failure != NULL) {
+        exchange_fail(exchange, failure->reason, slice_from_string(failure->detail));
+        return;
+    }
+    exchange_hold(exchange);
+    if (!begin_call(exchange)) {
+        exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
+    } else if (has_body(exchange)) {
+        exchange->stream->ops->pause(exchange->stream, false);
+        h1_client_flush(ticket->client);
+    } else {
+        exchange->request_sent = true;
+        h1_client_send_end(ticket->client, NULL);
+    }
+    exchange_pending_done(exchange);
+}
+
+static void start_call(struct exchange *exchange)
+{
+    exchange->ticket.on_ready = on_connection;
+    exchange->forwarded_at = exchange->worker->loop.now;
+    upstream_acquire(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket);
+}
+
+static enum stage_verdict forward(struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_STREAMING;
+    start_call(exchange);
+    return STAGE_RESPONDED;
+}
+
+static enum deny_reason forward_body(struct exchange *exchange, struct slice data)
+{
+    exchange->body_started = true;
+    if (exchange->ticket.client != NULL && !h1_client_send_body(exchange->ticket.client, data) &&
+        exchange->stream != NULL) {
+        exchange->stream->ops->pause(exchange->stream, true);
+    }
+    return DENY_NONE;
+}
+
+static void forward_body_end(struct exchange *exchange, const struct headers *trailers)
+{
+    exchange->body_started = true;
+    exchange->request_sent = true;
+    if (exchange->ticket.client == NULL) {
+        return;
+    }
+    struct header items[HTTP_HEADERS_MAX];
+    struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
+    const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    bool pass = trailers != NULL && relay != NULL && relay->trailers &&
+                relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
+    h1_client_send_end(exchange->ticket.client, pass ? &kept : NULL);
+}
+
+static void on_request_writable(void *call)
+{
+    struct exchange *exchange = call;
+    if (exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING) {
+        exchange->stream->ops->pause(exchange->stream, false);
+    }
+}
+
+/* ---- the answer's way ---- */
+
+/* How the answer is delimited towards the client. A HEAD answer tells the length that GET would have. */
+static void take_framing(struct exchange *exchange, const struct http_response *response)
+{
+    struct exchange_response *out = &exchange->response;
+    const struct header *length = headers_find(&response->headers, HEADER_CONTENT_LENGTH);
+    out->body = response->body == BODY_CLOSE ? BODY_CHUNKED : response->body;
+    out->content_length = response->content_length;
+    if (exchange->request.method == METHOD_HEAD && length != NULL &&
+        slice_to_u64(length->value, &out->content_length)) {
+        out->body = BODY_LENGTH;
+    }
+}
+
+static void on_response(void *call, const struct http_response *response, struct slice raw)
+{
+    (void)raw; /* serialised before this returns */
+    struct exchange *exchange = exchange_hold(call);
+    exchange->answered_at = exchange->worker->loop.now;
+    exchange->response.status = response->status;
+    exchange->response.headers.count = 0;
+    if (!relay_build_response(response, &exchange->response.headers)) {
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
+    } else {
+        take_framing(exchange, response);
+        exchange_send_head(exchange);
+    }
+    exchange_pending_done(exchange);
+}
+
+static void on_informational(void *call, const struct http_response *response)
+{
+    struct exchange *exchange = call;
+    struct header items[HTTP_HEADERS_MAX];
+    struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
+    if (exchange->stream != NULL && relay_build_response(response, &kept)) {
+        exchange->stream->ops->send_informational(exchange->stream, response->status, &kept);
+    }
+}
+
+static void on_response_body(void *call, struct slice data)
+{
+    struct exchange *exchange = exchange_hold(call);
+    if (exchange->stream != NULL && !exchange->stream->ops->send_body(exchange->stream, data) &&
+        exchange->ticket.client != NULL) {
+        h1_client_pause(exchange->ticket.client, true);
+    }
+    exchange_pending_done(exchange);
+}
+
+static void on_response_pause(void *call)
+{
+    struct exchange *exchange = call;
+    if (exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING) {
+        exchange->stream->ops->flush(exchange->stream);
+    }
+}
+
+static void on_response_end(void *call, const struct headers *trailers)
+{
+    struct exchange *exchange = exchange_hold(call);
+    struct header items[HTTP_HEADERS_MAX];
+    struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
+    const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    bool pass = trailers != NULL && relay != NULL && relay->trailers &&
+                relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
+    exchange->state = EXCHANGE_ANSWERING;
+    upstream_release(&exchange->ticket);
+    if (exchange->stream != NULL) {
+        if (!exchange->request_sent) {
+            exchange->stream->ops->discard_body(exchange->stream);
+        }
+        exchange->stream->ops->send_end(exchange->stream, pass ? &kept : NULL);
+    }
+    exchange_pending_done(exchange);
+}
+
+/* A kept connection that was closed under us answered nothing, so an idempotent request may go again, if nothing of its
+ * body is gone (RFC 9110 section 9.2.2). */
+static bool may_retry(const struct exchange *exchange, const struct http_call_failure *failure)
+{
+    static const bool idempotent[METHOD_COUNT] = {
+        [METHOD_GET] = true,    [METHOD_HEAD] = true,    [METHOD_PUT] = true,
+        [METHOD_DELETE] = true, [METHOD_OPTIONS] = true,
+    };
+    return failure->reused && !exchange->response_begun && !exchange->body_started &&
+           idempotent[exchange->request.method];
+}
+
+static void on_call_failed(void *call, const struct http_call_failure *failure)
+{
+    struct exchange *exchange = call;
+    struct http_call_failure copy = *failure;
+    upstream_release(&exchange->ticket);
+    if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
+        metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
+        exchange->ticket.fresh = true;
+        start_call(exchange);
+        return;
+    }
+    exchange_fail(exchange, copy.reason, slice_from_string(copy.detail));
+}
+
+static const struct http_call_events call_events = {
+    .on_response = on_response,
+    .on_informational = on_informational,
+    .on_body = on_response_body,
+    .on_pause = on_response_pause,
+    .on_end = on_response_end,
+    .on_writable = on_request_writable,
+    .on_failed = on_call_failed,
+};
+
+const struct stage stage_forward = {
+    .name = "forward",
+    .on_request = forward,
+    .on_body = forward_body,
+    .on_body_end = forward_body_end,
+};

@@ -1,0 +1,87 @@
+/* Which route: everything that follows is its policy. */
+#include "pipeline/stage.h"
+
+#include "route/cors.h"
+
+/* The policy of the handshake must be the policy of the host: else a client could shake hands under a lax host's rules and
+ * then ask for a strict one's (RFC 9110 section 7.4, CVE-2022-23632). */
+static bool is_misdirected(const struct exchange *exchange)
+{
+    const struct http_connection_facts *facts = exchange->stream->connection;
+    if (!facts->is_tls) {
+        return false;
+    }
+    const struct tls_server *tls = exchange->snapshot->tls[exchange->listener->index];
+    return tls == NULL || tls_policy_of_host(tls, exchange->request.host) != facts->tls.policy;
+}
+
+static void find(struct exchange *exchange, enum http_method method, struct slice method_text)
+{
+    route_find(exchange->snapshot->snapshot->table, (unsigned int)exchange->listener->index,
+               exchange->request.host, exchange->request.path, method, method_text, &exchange->match);
+}
+
+static bool has_cors(const struct exchange *exchange)
+{
+    const struct route *route = &exchange->snapshot->snapshot->routes[exchange->match.id];
+    return exchange->match.outcome == ROUTE_FOUND && route->settings->policy.cors != NULL;
+}
+
+/* A preflight asks about another method: its route is that method's, where that has CORS. */
+static void find_route(struct exchange *exchange)
+{
+    const struct headers *headers = &exchange->input.headers;
+    if (cors_is_preflight(exchange->request.method, headers)) {
+        struct slice asked = headers_find(headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD)->value;
+        find(exchange, http_method_of(asked), asked);
+        if (has_cors(exchange)) {
+            return;
+        }
+    }
+    find(exchange, exchange->request.method, exchange->request.method_text);
+}
+
+static enum stage_verdict deny_outcome(struct exchange *exchange)
+{
+    switch (exchange->match.outcome) {
+    case ROUTE_NO_METHOD:
+        return stage_deny(exchange, DENY_METHOD_NOT_ALLOWED, SLICE_NONE);
+    case ROUTE_NO_HOST:
+        if (exchange->stream->connection->is_tls) {
+            return stage_deny(exchange, DENY_MISDIRECTED, SLICE("no route of this listener names the host"));
+        }
+        return stage_deny(exchange, DENY_NO_ROUTE, SLICE("host"));
+    default:
+        return stage_deny(exchange, DENY_NO_ROUTE, SLICE("path"));
+    }
+}
+
+static enum stage_verdict find_policy(struct exchange *exchange)
+{
+    if (exchange->listener_settings->redirect_to_https) {
+        return STAGE_NEXT; /* it has no routes: stage_local answers all */
+    }
+    if (is_misdirected(exchange)) {
+        return stage_deny(exchange, DENY_MISDIRECTED, SLICE("the handshake was made under another policy"));
+    }
+    if (exchange->request.is_asterisk) {
+        return stage_deny(exchange, DENY_NO_ROUTE, SLICE("OPTIONS *"));
+    }
+    find_route(exchange);
+    /* What a path needs is refused unless the route allows it by name; so it is where there is no route. */
+    unsigned int allowed = 0;
+    if (exchange->match.outcome == ROUTE_FOUND) {
+        exchange->route = &exchange->snapshot->snapshot->routes[exchange->match.id];
+        allowed = (unsigned int)exchange_policy(exchange)->path_allows;
+    }
+    if ((exchange->path_needs & ~allowed) != 0) {
+        return stage_deny(exchange, DENY_BAD_PATH,
+                          SLICE("an encoded slash or a parameter that the route does not allow"));
+    }
+    return exchange->route != NULL ? STAGE_NEXT : deny_outcome(exchange);
+}
+
+const struct stage stage_route = {
+    .name = "route",
+    .on_request = find_policy,
+};

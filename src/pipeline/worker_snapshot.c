@@ -1,0 +1,74 @@
+#include "pipeline/worker.h"
+
+#include <stdlib.h>
+
+static const struct slice server_alpn = SLICE_INIT("\x08http/1.1");
+
+static void free_snapshot(struct worker_snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->snapshot->settings;
+    for (size_t i = 0; snapshot->pools != NULL && i < settings->upstream_count; i++) {
+        upstream_pool_free(snapshot->pools[i]);
+    }
+    for (size_t i = 0; snapshot->tls != NULL && i < settings->listener_count; i++) {
+        if (snapshot->tls[i] != NULL) {
+            tls_server_free(snapshot->tls[i]);
+        }
+    }
+    free(snapshot->pools);
+    free(snapshot->tls);
+    snapshot_unref(snapshot->snapshot);
+    free(snapshot);
+}
+
+struct worker_snapshot *worker_snapshot_take(struct worker *worker)
+{
+    worker->current->uses++;
+    return worker->current;
+}
+
+void worker_snapshot_give(struct worker_snapshot *snapshot)
+{
+    if (--snapshot->uses == 0) {
+        free_snapshot(snapshot);
+    }
+}
+
+static struct error fill(struct worker_snapshot *made, struct tls_tickets *tickets)
+{
+    const struct settings *settings = made->snapshot->settings;
+    made->tls = calloc(settings->listener_count + 1, sizeof *made->tls);
+    made->pools = calloc(settings->upstream_count + 1, sizeof *made->pools);
+    if (made->tls == NULL || made->pools == NULL) {
+        return FAIL(ERROR_MEMORY, "worker's configuration");
+    }
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        int certificate = -1;
+        if (settings->listeners[i].tls != NULL) {
+            TRY(tls_server_new(settings->listeners[i].tls, tickets, server_alpn, &made->tls[i],
+                               &certificate));
+        }
+    }
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        TRY(upstream_pool_new(&settings->upstreams[i], &made->worker->loop, made->worker->metrics,
+                              &made->pools[i]));
+    }
+    return OK;
+}
+
+struct error worker_snapshot_new(struct worker *worker, struct snapshot *snapshot,
+                                 struct tls_tickets *tickets, struct worker_snapshot **ret_snapshot)
+{
+    struct worker_snapshot *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return FAIL(ERROR_MEMORY, "worker's configuration");
+    }
+    *made = (struct worker_snapshot){ .worker = worker, .snapshot = snapshot_ref(snapshot), .uses = 1 };
+    struct error error = fill(made, tickets);
+    if (failed(error)) {
+        free_snapshot(made);
+        return error;
+    }
+    *ret_snapshot = made;
+    return OK;
+}

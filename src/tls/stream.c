@@ -1,0 +1,323 @@
+#include "tls/internal.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SUBJECT_MAX 4096
+
+/* Bytes that a record is filled with from several parts lie on the stack, and need no zeroing. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALISED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALISED
+#define UNINITIALISED
+#endif
+
+static struct tls_state *state_of(const struct stream *stream)
+{
+    return stream->tls;
+}
+
+/* Which readiness stands for reading and for writing has changed: what is watched follows at once. */
+static void set_needs(struct stream *stream, bool read_needs_write, bool write_needs_read)
+{
+    if (stream->read_needs_write != read_needs_write || stream->write_needs_read != write_needs_read) {
+        stream->read_needs_write = read_needs_write;
+        stream->write_needs_read = write_needs_read;
+        stream_want(stream, stream->wanted);
+    }
+}
+
+/* Before anything else touches errno and OpenSSL's queue. */
+static enum stream_result fail(struct tls_state *state, int reason)
+{
+    int number = errno;
+    unsigned long code = ERR_peek_error();
+    state->dead = true;
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        snprintf(state->failure, sizeof state->failure, "certificate verify failed: %s",
+                 X509_verify_cert_error_string(SSL_get_verify_result(state->ssl)));
+    } else if (code != 0) {
+        const char *text = ERR_reason_error_string(code);
+        snprintf(state->failure, sizeof state->failure, "%s", text != NULL ? text : "TLS failed");
+    } else if (reason == SSL_ERROR_SYSCALL && number != 0) {
+        char buffer[100];
+        snprintf(state->failure, sizeof state->failure, "%s", strerror_r(number, buffer, sizeof buffer));
+    } else {
+        snprintf(state->failure, sizeof state->failure, "closed by the peer");
+    }
+    ERR_clear_error();
+    return STREAM_FAILED;
+}
+
+static void note_client_certificate(struct tls_state *state)
+{
+    struct tls_facts *facts = &state->facts;
+    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
+    unsigned int size = sizeof facts->client_thumbprint;
+    struct tm not_after;
+    if (state->server == NULL || certificate == NULL || SSL_get_verify_result(state->ssl) != X509_V_OK ||
+        X509_digest(certificate, EVP_sha256(), facts->client_thumbprint, &size) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
+        return;
+    }
+    facts->has_client_certificate = true;
+    facts->client_not_after = timegm(&not_after);
+    BIO *text = BIO_new(BIO_s_mem());
+    if (text != NULL &&
+        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+        char *bytes;
+        long length = BIO_get_mem_data(text, &bytes);
+        /* A name that is cut could be taken for another: a monstrous one is none. */
+        if (length > 0 && length <= SUBJECT_MAX && (state->client_subject = malloc((size_t)length)) != NULL) {
+            memcpy(state->client_subject, bytes, (size_t)length);
+            facts->client_subject = slice_of(state->client_subject, (size_t)length);
+        }
+    }
+    BIO_free(text);
+}
+
+static void note_facts(struct tls_state *state)
+{
+    struct tls_facts *facts = &state->facts;
+    const unsigned char *alpn = NULL;
+    unsigned int alpn_size = 0;
+    SSL_get0_alpn_selected(state->ssl, &alpn, &alpn_size);
+    facts->alpn = slice_of((const char *)alpn, alpn_size);
+    facts->version = slice_from_string(SSL_get_version(state->ssl));
+    facts->cipher = slice_from_string(SSL_get_cipher_name(state->ssl));
+    facts->resumed = SSL_session_reused(state->ssl) == 1;
+    facts->server_name = slice_of(state->server_name, state->server_name_size);
+    facts->policy = state->certificate != NULL ? state->certificate->policy : 0;
+    facts->client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE;
+    note_client_certificate(state);
+}
+
+static enum stream_result tls_handshake(struct stream *stream)
+{
+    struct tls_state *state = state_of(stream);
+    if (state->complete) {
+        return STREAM_OK;
+    }
+    if (state->dead) {
+        return STREAM_FAILED;
+    }
+    ERR_clear_error();
+    errno = 0;
+    int done = SSL_do_handshake(state->ssl);
+    if (done == 1) {
+        state->complete = true;
+        note_facts(state);
+        set_needs(stream, false, false);
+        return STREAM_OK;
+    }
+    int reason = SSL_get_error(state->ssl, done);
+    if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) {
+        set_needs(stream, reason == SSL_ERROR_WANT_WRITE, reason == SSL_ERROR_WANT_READ);
+        return STREAM_AGAIN;
+    }
+    return fail(state, reason);
+}
+
+static enum stream_result tls_read(struct stream *stream, void *out, size_t size, size_t *ret_size)
+{
+    struct tls_state *state = state_of(stream);
+    if (!state->complete) {
+        enum stream_result result = tls_handshake(stream);
+        if (result != STREAM_OK) {
+            return result;
+        }
+    }
+    if (state->dead) {
+        return STREAM_FAILED;
+    }
+    ERR_clear_error();
+    errno = 0;
+    if (SSL_read_ex(state->ssl, out, size, ret_size) == 1) {
+        state->read_blocked = false;
+        set_needs(stream, false, stream->write_needs_read);
+        return STREAM_OK;
+    }
+    int reason = SSL_get_error(state->ssl, 0);
+    switch (reason) {
+    case SSL_ERROR_WANT_READ:
+        state->read_blocked = true;
+        set_needs(stream, false, stream->write_needs_read);
+        return STREAM_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        set_needs(stream, true, stream->write_needs_read);
+        return STREAM_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return STREAM_END;
+    default:
+        /* An end without close_notify is here, too: somebody may have cut the stream (RFC 8446 section 6.1). */
+        return fail(state, reason);
+    }
+}
+
+/* Fills `record` with the bytes from `offset` of part `index` on; returns how many. */
+static size_t gather(char *record, const struct iovec *parts, int count, int index, size_t offset)
+{
+    size_t size = 0;
+    for (; index < count && size < TLS_RECORD_MAX; index++, offset = 0) {
+        size_t part = parts[index].iov_len - offset;
+        if (part > TLS_RECORD_MAX - size) {
+            part = TLS_RECORD_MAX - size;
+        }
+        if (part > 0) {
+            memcpy(record + size, (const char *)parts[index].iov_base + offset, part);
+            size += part;
+        }
+    }
+    return size;
+}
+
+static bool write_piece(struct tls_state *state, const void *data, size_t size, size_t *ret_size)
+{
+    ERR_clear_error();
+    errno = 0;
+    return SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+}
+
+/* One record; several small parts share one, so that head and body do not cost two. */
+static bool write_record(struct tls_state *state, const struct iovec *parts, int count, int index,
+                         size_t offset, size_t *ret_size)
+{
+    const char *data = (const char *)parts[index].iov_base + offset;
+    size_t size = parts[index].iov_len - offset;
+    if (index + 1 == count || size >= TLS_RECORD_MAX) {
+        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, ret_size);
+    }
+    char record[TLS_RECORD_MAX] UNINITIALISED;
+    return write_piece(state, record, gather(record, parts, count, index, offset), ret_size);
+}
+
+static enum stream_result write_outcome(struct stream *stream, struct tls_state *state)
+{
+    int reason = SSL_get_error(state->ssl, 0);
+    if (reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ) {
+        set_needs(stream, stream->read_needs_write, reason == SSL_ERROR_WANT_READ);
+        return STREAM_AGAIN;
+    }
+    return fail(state, reason);
+}
+
+static enum stream_result tls_write(struct stream *stream, const struct iovec *parts, int count,
+                                    size_t *ret_size)
+{
+    struct tls_state *state = state_of(stream);
+    if (!state->complete || state->dead) {
+        return STREAM_FAILED;
+    }
+    size_t total = 0, offset = 0;
+    int index = 0;
+    for (;;) {
+        while (index < count && offset >= parts[index].iov_len) {
+            offset -= parts[index].iov_len;
+            index++;
+        }
+        if (index == count) {
+            break;
+        }
+        size_t written = 0;
+        if (!write_record(state, parts, count, index, offset, &written)) {
+            enum stream_result result = write_outcome(stream, state);
+            if (result == STREAM_AGAIN && total > 0) {
+                break; /* the record that waits is written by the next call */
+            }
+            return result;
+        }
+        total += written;
+        offset += written;
+        set_needs(stream, stream->read_needs_write, false);
+    }
+    *ret_size = total;
+    return STREAM_OK;
+}
+
+static enum stream_result tls_shutdown(struct stream *stream)
+{
+    struct tls_state *state = state_of(stream);
+    if (state->complete && !state->dead) {
+        ERR_clear_error();
+        errno = 0;
+        int done = SSL_shutdown(state->ssl);
+        int reason = done < 0 ? SSL_get_error(state->ssl, done) : SSL_ERROR_NONE;
+        if (reason == SSL_ERROR_WANT_WRITE) {
+            set_needs(stream, stream->read_needs_write, false);
+            return STREAM_AGAIN;
+        }
+        if (done < 0 && reason != SSL_ERROR_WANT_READ) {
+            (void)fail(state, reason); /* the end of the connection says it just as well */
+        }
+    }
+    return stream_plain_ops.shutdown(stream);
+}
+
+static bool tls_pending(const struct stream *stream)
+{
+    const struct tls_state *state = state_of(stream);
+    return state->complete && !state->dead && !state->read_blocked && SSL_has_pending(state->ssl) == 1;
+}
+
+static void tls_free(struct stream *stream)
+{
+    struct tls_state *state = state_of(stream);
+    SSL_free(state->ssl);
+    if (state->server != NULL) {
+        tls_server_free(state->server);
+    }
+    free(state->client_subject);
+    free(state);
+    stream->tls = NULL;
+}
+
+static const struct stream_ops tls_ops = {
+    .name = "tls",
+    .handshake = tls_handshake,
+    .read = tls_read,
+    .write = tls_write,
+    .shutdown = tls_shutdown,
+    .pending = tls_pending,
+    .free = tls_free,
+};
+
+struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_server *server,
+                        struct tls_state **ret_state)
+{
+    struct tls_state *state = calloc(1, sizeof *state);
+    SSL *ssl = state != NULL ? SSL_new(context) : NULL;
+    if (ssl == NULL || SSL_set_fd(ssl, stream->fd) != 1) {
+        SSL_free(ssl);
+        free(state);
+        ERR_clear_error();
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    state->ssl = ssl;
+    SSL_set_app_data(ssl, (void *)state);
+    if (server != NULL) {
+        tls_server_ref(server);
+        state->server = server;
+    }
+    stream->tls = state;
+    stream->ops = &tls_ops;
+    *ret_state = state;
+    return OK;
+}
+
+void tls_facts_of(const struct stream *stream, struct tls_facts *out)
+{
+    *out = state_of(stream)->facts;
+}
+
+const char *tls_failure(const struct stream *stream)
+{
+    const struct tls_state *state = stream->ops == &tls_ops ? state_of(stream) : NULL;
+    return state == NULL ? "no TLS" : state->failure[0] != '\0' ? state->failure : "no failure";
+}

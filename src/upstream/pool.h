@@ -1,0 +1,44 @@
+/* Connections to one upstream, for one worker: chooses an endpoint, keeps idle connections, opens new ones, tries the next
+ * endpoint where one cannot be reached. One loop, one thread. */
+#ifndef SALLYPORT_UPSTREAM_POOL_H
+#define SALLYPORT_UPSTREAM_POOL_H
+
+#include "http/h1/client.h"
+#include "observe/metrics.h"
+#include "upstream/settings.h"
+
+struct upstream_pool;
+struct pool_connection;
+struct pool_endpoint;
+
+/* A request's claim to a connection; embedded in the exchange, zeroed before the first use. */
+struct upstream_ticket {
+    /* Exactly one answer to upstream_acquire, possibly from within it: a connection in `client`, or `failure`. */
+    void (*on_ready)(struct upstream_ticket *ticket, const struct http_call_failure *failure);
+    struct h1_client *client;
+    bool fresh; /* set by the caller for a retry: do not use a kept connection */
+    /* the pool's */
+    struct upstream_pool *pool;
+    struct pool_endpoint *endpoint;
+    struct pool_connection *connection;
+    struct upstream_ticket *next_waiting;
+    uint64_t tried; /* endpoints, a bit each */
+    unsigned int attempts;
+};
+
+/* `settings` must outlive the pool. */
+struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
+                               struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
+/* Closes all its connections. No ticket may hold one. */
+void upstream_pool_free(struct upstream_pool *pool);
+
+void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
+/* Gives a connection back: kept where it can be used again, else closed. Also cancels a ticket that still waits. */
+void upstream_release(struct upstream_ticket *ticket);
+/* May the ticket be tried again? Counts the attempt. */
+bool upstream_may_retry(struct upstream_ticket *ticket);
+
+/* The endpoint's URL, for the log; empty before one was chosen. */
+struct slice upstream_endpoint_of(const struct upstream_ticket *ticket);
+
+#endif

@@ -1,0 +1,206 @@
+#include "upstream/settings.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+
+static const struct conf_choice balances[] = {
+    { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
+    { "least_requests", BALANCE_LEAST_REQUESTS, "the one with the fewest requests under way" },
+    { 0 },
+};
+
+static const struct conf_field upstream_fields[] = {
+    { .name = "endpoints",
+      .type = CONF_STRINGS,
+      .flags = CONF_REQUIRED | CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_settings, endpoints),
+      .help = "https://host:port or http://host:port of each server, without a path" },
+    { .name = "tls",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct upstream_settings, tls),
+      .object = &tls_client_object,
+      .help = "CA, name and own certificate for https endpoints" },
+    { .name = "balance",
+      .type = CONF_ENUM,
+      .offset = offsetof(struct upstream_settings, balance),
+      .standard = "round_robin",
+      .choices = balances,
+      .help = "how an endpoint is chosen" },
+    { .name = "host_header",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_settings, host_header),
+      .help = "Host field that the upstream sees; default: the client's" },
+    { .name = "connect_timeout",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct upstream_settings, connect_timeout),
+      .standard = "5s",
+      .minimum = NS_PER_MS,
+      .maximum = 600 * NS_PER_S,
+      .help = "for a new connection, its TLS handshake included" },
+    { .name = "idle_timeout",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct upstream_settings, idle_timeout),
+      .standard = "30s",
+      .minimum = NS_PER_MS,
+      .maximum = 86400 * NS_PER_S,
+      .help = "how long an unused connection is kept; keep it under the server's own" },
+    { .name = "max_connections",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, max_connections),
+      .standard = "1024",
+      .minimum = 1,
+      .maximum = 1000000,
+      .help = "connections per worker and endpoint" },
+    { .name = "max_idle",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, max_idle),
+      .standard = "64",
+      .minimum = 0,
+      .maximum = 1000000,
+      .help = "unused connections kept per worker and endpoint" },
+    { .name = "retries",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, retries),
+      .standard = "1",
+      .minimum = 0,
+      .maximum = 10,
+      .help = "further tries on another connection, only where a repeated request does no harm" },
+    { 0 },
+};
+
+const struct conf_object upstream_object = {
+    .name = "upstream",
+    .size = sizeof(struct upstream_settings),
+    .fields = upstream_fields,
+    .sequence = "endpoints",
+    .help = "A service behind the gateway and the servers that it runs on.",
+};
+
+static bool is_label(struct slice label)
+{
+    if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-') {
+        return false;
+    }
+    for (size_t i = 0; i < label.len; i++) {
+        char c = label.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool looks_numeric(struct slice label)
+{
+    size_t digits = 0;
+    while (digits < label.len && ascii_is_digit(label.ptr[digits])) {
+        digits++;
+    }
+    return digits == label.len || slice_starts_with(label, SLICE("0x")) ||
+           slice_starts_with(label, SLICE("0X"));
+}
+
+/* A DNS name, and none that a resolver would take for a number: "127.1" and "0x7f000001" are addresses to some. */
+static bool is_host_name(struct slice host)
+{
+    struct slice rest = host, label = SLICE_NONE;
+    if (host.len == 0 || host.len > 253) {
+        return false;
+    }
+    while (slice_next(&rest, '.', &label)) {
+        if (!is_label(label)) {
+            return false;
+        }
+    }
+    return !looks_numeric(label);
+}
+
+static const char *parse_port(struct slice text, uint16_t *ret_port)
+{
+    uint64_t port;
+    if (!slice_to_u64(text, &port) || port == 0 || port > 65535) {
+        return "the port is not a number from 1 to 65535";
+    }
+    *ret_port = (uint16_t)port;
+    return NULL;
+}
+
+/* Takes "host", "host:port" or "[address]:port" apart; the port is left alone where none is given. */
+static const char *split_authority(struct slice authority, struct slice *ret_host, uint16_t *ret_port)
+{
+    ssize_t colon;
+    if (slice_starts_with(authority, SLICE("["))) {
+        ssize_t bracket = slice_find(authority, ']');
+        if (bracket < 0) {
+            return "the address has no closing bracket";
+        }
+        *ret_host = slice_part(authority, 0, (size_t)bracket + 1);
+        struct slice rest = slice_from(authority, (size_t)bracket + 1);
+        if (rest.len == 0) {
+            return NULL;
+        }
+        return rest.ptr[0] == ':' ? parse_port(slice_from(rest, 1), ret_port)
+                                  : "there is text behind the address";
+    }
+    colon = slice_find(authority, ':');
+    *ret_host = colon < 0 ? authority : slice_part(authority, 0, (size_t)colon);
+    return colon < 0 ? NULL : parse_port(slice_from(authority, (size_t)colon + 1), ret_port);
+}
+
+/* `host` as split off; brackets go. */
+static const char *parse_host(struct slice host, struct arena *arena, struct upstream_endpoint *endpoint)
+{
+    bool bracketed = slice_starts_with(host, SLICE("["));
+    endpoint->is_address = address_parse(host, &endpoint->address);
+    if (bracketed && !endpoint->is_address) {
+        return "the brackets hold no IPv6 address";
+    }
+    if (!endpoint->is_address && !is_host_name(host)) {
+        return "the host is neither a name nor an address";
+    }
+    endpoint->address.port = endpoint->port;
+    endpoint->host = arena_copy(arena, bracketed ? slice_part(host, 1, host.len - 2) : host);
+    if (endpoint->host.ptr == NULL) {
+        return "out of memory";
+    }
+    char *text = (char *)endpoint->host.ptr; /* our own copy */
+    for (size_t i = 0; i < endpoint->host.len; i++) {
+        text[i] = ascii_lower(text[i]);
+    }
+    return NULL;
+}
+
+const char *upstream_parse_endpoint(struct slice url, struct arena *arena,
+                                    struct upstream_endpoint *ret_endpoint)
+{
+    struct upstream_endpoint endpoint = { .url = url };
+    struct slice authority;
+    if (slice_starts_with(url, SLICE("https://"))) {
+        endpoint.tls = true;
+        authority = slice_from(url, strlen("https://"));
+    } else if (slice_starts_with(url, SLICE("http://"))) {
+        authority = slice_from(url, strlen("http://"));
+    } else {
+        return "an endpoint begins with https:// or http://";
+    }
+    for (size_t i = 0; i < authority.len; i++) {
+        char c = authority.ptr[i];
+        if (c == '/' || c == '?' || c == '#') {
+            return "an endpoint has no path: routes and rewrites say it";
+        }
+        if (c == '@') {
+            return "an endpoint has no user name or password";
+        }
+    }
+    endpoint.port = endpoint.tls ? 443 : 80;
+    struct slice host = SLICE_NONE;
+    const char *wrong = split_authority(authority, &host, &endpoint.port);
+    if (wrong == NULL) {
+        wrong = parse_host(host, arena, &endpoint);
+    }
+    if (wrong == NULL) {
+        *ret_endpoint = endpoint;
+    }
+    return wrong;
+}

@@ -1,0 +1,174 @@
+// Connections to upstreams: kept, bounded, and retried only where that is safe (RFC 9110 section 9.2.2).
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { OPEN, openStage } from '../lib/stage.mjs';
+import { requestText } from '../lib/raw.mjs';
+import { echo, startUpstream } from '../lib/upstream.mjs';
+import { until, within } from '../lib/wait.mjs';
+
+describe('the upstream pool', () => {
+  let s;
+  before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: { ...OPEN, timeout: '5s' } } })));
+  beforeEach(() => (s.upstream.script = echo));
+  after(() => s?.close());
+
+  const open = () => s.upstream.connections.filter((c) => !c.closed);
+
+  it('one connection serves requests of many clients, one after the other', async () => {
+    const before = s.upstream.connections.length;
+    for (let i = 0; i < 10; i++) await s.allowed(() => s.request({ path: '/open/x' }));
+    assert.ok(s.upstream.connections.length - before <= 1);
+    const metrics = await s.gateway.metrics();
+    assert.ok(metrics.sum('sallyport_upstream_reused_total') >= 9);
+  });
+  it('an upstream that says close is believed', async () => {
+    s.upstream.script = async (exchange) => {
+      await exchange.request.read();
+      await exchange.respond(200, [['Connection', 'close']], '{}');
+    };
+    await s.allowed(() => s.request({ path: '/open/x' }));
+    s.upstream.script = echo;
+    const used = s.upstream.connections.length - 1;
+    const { echo: seen } = await s.allowed(() => s.request({ path: '/open/x' }));
+    assert.notEqual(seen.connection, used);
+  });
+
+  // Leaves one idle connection that the upstream closes or resets at the next request, before answering it.
+  const staleConnection = async (how) => {
+    await s.allowed(() => s.request({ path: '/open/warm' }));
+    const stale = new Set(open());
+    s.upstream.script = async (exchange) => {
+      if (!stale.has(exchange.connection)) return echo(exchange);
+      exchange[how]();
+    };
+  };
+  for (const how of ['end', 'reset']) {
+    for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
+      it(`a dead idle connection (${how}): ${method} is sent again`, async () => {
+        await staleConnection(how);
+        const response = await s.request({ method, path: '/open/again' });
+        assert.equal(response.status, 200);
+      });
+    }
+    it(`a dead idle connection (${how}): POST is not sent twice`, async () => {
+      await staleConnection(how);
+      const count = () => s.upstream.requests.filter((r) => r.target === `/open/once-${how}`).length;
+      const response = await s.request({ method: 'POST', path: `/open/once-${how}`, body: 'pay' });
+      assert.ok(count() <= 1, `sent ${count()} times`);
+      assert.equal(response.status, 502);
+      s.checkDenial(response, { status: 502, code: 'bad_gateway' });
+    });
+  }
+  it('closed while idle: noticed before it is used, POST too', async () => {
+    await s.allowed(() => s.request({ path: '/open/warm' }));
+    for (const connection of open()) connection.socket.end();
+    await until('the idle connections to be given up', () => open().length === 0);
+    const { echo: seen } = await s.allowed(() => s.request({ method: 'POST', path: '/open/x', body: 'pay' }));
+    assert.equal(seen.body, 'pay');
+  });
+  it('a fresh connection that dies is no reason to send again for ever', async () => {
+    s.upstream.script = async (exchange) => exchange.destroy();
+    const before = s.upstream.requests.length;
+    await s.denied({ status: 502, code: 'bad_gateway', reason: 'upstream_closed', nothingUpstream: false }, () => s.request({ path: '/open/x' }));
+    assert.ok(s.upstream.requests.length - before <= 3, `tried ${s.upstream.requests.length - before} times`);
+  });
+  it('a client that goes away cancels its request upstream', async () => {
+    s.upstream.script = () => new Promise(() => {});
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/gone' }));
+    await s.upstream.request('the request', (r) => r.target === '/open/gone');
+    const connection = s.upstream.connections.find((c) => c.requests.some((r) => r.target === '/open/gone'));
+    client.reset();
+    await until('its connection to be closed', () => connection.closed || connection.ended);
+    const line = await s.gateway.access('the abort', (l) => l.path === '/open/gone');
+    assert.equal(line.aborted, true);
+  });
+});
+
+describe('several endpoints', () => {
+  let s;
+  let second;
+  before(async () => {
+    second = await startUpstream({ name: 'second' });
+    s = await openStage({
+      upstream: { tls: null, name: 'first' },
+      config: (stage) => ({
+        workers: 1,
+        upstreams: {
+          'order-service': { endpoints: [stage.upstream.url, second.url], balance: 'round_robin' },
+          least: { endpoints: [stage.upstream.url, second.url], balance: 'least_requests' },
+          dead: { endpoints: ['http://127.0.0.1:1'], connect_timeout: '1s' },
+          busy: { endpoints: [stage.upstream.url], max_connections: 1 },
+          named: { endpoints: [stage.upstream.url], host_header: 'orders.internal' },
+        },
+      }),
+      routes: {
+        open: OPEN,
+        least: { ...OPEN, match: { host: 'api.example.com', path: '/least/**' }, upstream: 'least' },
+        dead: { ...OPEN, match: { host: 'api.example.com', path: '/dead/**' }, upstream: 'dead' },
+        busy: { ...OPEN, match: { host: 'api.example.com', path: '/busy/**' }, upstream: 'busy' },
+        named: { ...OPEN, match: { host: 'api.example.com', path: '/named/**' }, upstream: 'named' },
+      },
+    });
+  });
+  after(async () => {
+    await s?.close();
+    await second?.close();
+  });
+
+  it('round robin gives each its turn', async () => {
+    const before = [s.upstream.requests.length, second.requests.length];
+    for (let i = 0; i < 10; i++) await s.allowed(() => s.request({ path: '/open/x' }));
+    assert.deepEqual([s.upstream.requests.length - before[0], second.requests.length - before[1]], [5, 5]);
+  });
+  it('the access log says which', async () => {
+    const { response } = await s.allowed(() => s.request({ path: '/open/x' }));
+    const line = await s.gateway.access('it', (l) => l.request_id === response.fields.get('x-request-id'));
+    assert.equal(line.upstream, 'order-service');
+    assert.ok([s.upstream.port, second.port].some((port) => line.endpoint.includes(String(port))), line.endpoint);
+  });
+  it('least requests avoids the busy one', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const hold = async (exchange) => {
+      if (exchange.request.target === '/least/hold') await held;
+      await echo(exchange);
+    };
+    s.upstream.script = second.script = hold;
+    const holding = s.request({ path: '/least/hold' });
+    const busy = await until('the held request', () => [s.upstream, second].find((u) => u.requests.some((r) => r.target === '/least/hold')));
+    const before = busy.requests.length;
+    for (let i = 0; i < 6; i++) await s.allowed(() => s.request({ path: '/least/x' }));
+    assert.equal(busy.requests.length, before);
+    release();
+    assert.equal((await holding).status, 200);
+    s.upstream.script = second.script = echo;
+  });
+  it('where one is down the other is asked', async () => {
+    const port = second.port;
+    await second.stop();
+    for (let i = 0; i < 6; i++) await s.allowed(() => s.request({ path: '/open/x' }));
+    await second.start(port);
+  });
+  it('where none is up: 502', () => s.denied({ status: 502, code: 'bad_gateway', reason: 'upstream_connect' }, () => s.request({ path: '/dead/x' })));
+  it('where all connections are in use: 503 with Retry-After', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/busy/hold') await held;
+      await echo(exchange);
+    };
+    const holding = s.request({ path: '/busy/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/busy/hold');
+    const { response } = await s.denied({ status: 503, code: 'unavailable', reason: 'upstream_busy' }, () => s.request({ path: '/busy/x' }));
+    assert.match(response.fields.get('retry-after'), /^[1-9][0-9]*$/);
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    s.upstream.script = echo;
+    await s.allowed(() => s.request({ path: '/busy/x' }));
+  });
+  it('host_header replaces the Host', async () => {
+    const { echo: seen } = await s.allowed(() => s.request({ path: '/named/x' }));
+    assert.deepEqual(seen.fields.filter(([n]) => n.toLowerCase() === 'host').map(([, v]) => v), ['orders.internal']);
+  });
+});

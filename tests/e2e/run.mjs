@@ -1,0 +1,38 @@
+// Runs the tests beneath the folders named (default: everything here and tests/conformance), by node --test, and ends
+// with one line of totals.
+import { spawn } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+function testFiles(path) {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path)
+    .filter((name) => name !== 'node_modules')
+    .sort()
+    .flatMap((name) => {
+      const child = join(path, name);
+      if (statSync(child).isDirectory()) return testFiles(child);
+      return name.endsWith('.test.mjs') ? [child] : [];
+    });
+}
+
+const named = process.argv.slice(2);
+const roots = named.length > 0 ? named.map((p) => resolve(p)) : [here, join(here, '../conformance')];
+const files = roots.flatMap(testFiles).map((file) => relative(process.cwd(), file));
+
+const concurrency = process.env.SALLYPORT_E2E_JOBS;
+const args = ['--test', '--test-reporter=spec', ...(concurrency ? [`--test-concurrency=${concurrency}`] : []), ...files];
+const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+let output = '';
+child.stdout.on('data', (chunk) => {
+  process.stdout.write(chunk);
+  output = (output + chunk).slice(-20_000);
+});
+child.on('close', (code) => {
+  const total = (...names) => names.reduce((sum, name) => sum + Number(output.match(new RegExp(`^(?:#|ℹ) ${name} ([0-9]+)$`, 'm'))?.[1] ?? 0), 0);
+  console.log(`e2e: ${total('pass')} passed, ${total('fail', 'cancelled')} failed, ${total('skipped', 'todo')} skipped`);
+  process.exitCode = code;
+});

@@ -1,0 +1,84 @@
+// T22: a TLS setting that cannot be honoured stops the start; on reload the old configuration stays and says so.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Gateway, sallyport } from '../lib/gateway.mjs';
+import { authority, Authority } from '../lib/pki.mjs';
+import { gatewayCertificate, merge, openStage } from '../lib/stage.mjs';
+import { within } from '../lib/wait.mjs';
+
+describe('T22: TLS settings that cannot be honoured', () => {
+  let s;
+  let broken;
+  before(async () => {
+    s = await openStage();
+    const file = (name, text) => {
+      const path = join(s.dir, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const server = gatewayCertificate();
+    const other = authority().issue({ dns: ['api.example.com'] });
+    const garbage = file('garbage.pem', '-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n');
+    const empty = file('empty.pem', '');
+    const text = file('text.pem', 'hello\n');
+    const missing = join(s.dir, 'missing.pem');
+    const listener = (tls) => ({ listeners: { public: { tls } } });
+    const certificate = (fields) => listener({ certificates: [{ cert: server.certFile, key: server.keyFile, ...fields }] });
+    const upstream = (tls) => ({ upstreams: { 'order-service': { tls } } });
+    broken = {
+      'certificate missing': [certificate({ cert: missing }), 'missing.pem'],
+      'certificate corrupt': [certificate({ cert: garbage }), 'garbage.pem'],
+      'certificate empty': [certificate({ cert: empty }), 'empty.pem'],
+      'key missing': [certificate({ key: missing }), 'missing.pem'],
+      'key corrupt': [certificate({ key: text }), 'text.pem'],
+      'key of another certificate': [certificate({ key: other.keyFile }), other.keyFile.split('/').pop()],
+      'client CA missing': [listener({ client_ca: missing, client_certificate: 'required' }), 'missing.pem'],
+      'client CA corrupt': [listener({ client_ca: garbage, client_certificate: 'required' }), 'garbage.pem'],
+      'client CA empty': [listener({ client_ca: empty, client_certificate: 'required' }), 'empty.pem'],
+      'client certificates required without a CA': [listener({ client_certificate: 'required' }), 'client_c'],
+      "a certificate's client CA missing": [certificate({ client_ca: missing, client_certificate: 'optional' }), 'missing.pem'],
+      'upstream CA missing': [upstream({ ca: missing }), 'missing.pem'],
+      'upstream CA corrupt': [upstream({ ca: text }), 'text.pem'],
+      'upstream CA empty': [upstream({ ca: empty }), 'empty.pem'],
+      'upstream client key not matching': [upstream({ ca: s.ca.certFile, cert: server.certFile, key: other.keyFile }), 'key'],
+    };
+  });
+  after(() => s?.close());
+
+  for (const name of [
+    'certificate missing', 'certificate corrupt', 'certificate empty', 'key missing', 'key corrupt', 'key of another certificate', 'client CA missing', 'client CA corrupt',
+    'client CA empty', 'client certificates required without a CA', "a certificate's client CA missing", 'upstream CA missing', 'upstream CA corrupt', 'upstream CA empty',
+    'upstream client key not matching',
+  ]) {
+    it(`${name}: check names the place, start refuses, reload keeps the old configuration`, async () => {
+      const [change, named] = broken[name];
+      const config = merge(s.config, change);
+      const gateway = new Gateway({ config });
+      const { code, stderr } = await sallyport(['check', gateway.file]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /gateway\.yaml:[0-9]+:[0-9]+: error: /);
+      assert.ok(stderr.includes(named), `${named} in: ${stderr}`);
+
+      await gateway.start({ ready: false });
+      const status = await within(10_000, 'the refused start to end', gateway.exited);
+      await gateway.closed;
+      assert.notEqual(status.code, 0);
+      assert.ok(!gateway.events.some((e) => e.event === 'ready'));
+      assert.ok(gateway.output.includes(named), gateway.output);
+
+      const answer = await s.gateway.reload(config);
+      assert.equal(answer.event, 'reload_refused');
+      assert.ok(answer.reason.includes(named), answer.reason);
+      await s.allowed(async () => s.request({ path: '/orders/1', token: await s.mint() }));
+    });
+  }
+
+  it('twin: after all that a good configuration is taken up', async () => {
+    const fresh = new Authority('Fresh CA');
+    const { certFile: cert, keyFile: key } = fresh.issue({ dns: ['api.example.com'] });
+    assert.equal((await s.gateway.reload(merge(s.config, { listeners: { public: { tls: { certificates: [{ cert, key }] } } } }))).event, 'ready');
+    await s.allowed(async () => s.request({ path: '/orders/1', token: await s.mint(), tls: { ca: fresh.cert } }));
+  });
+});

@@ -1,0 +1,168 @@
+// T26: clients that take their time are closed at the stated limit; nobody else waits for them.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { HOST, OPEN, openStage } from '../lib/stage.mjs';
+import { requestText } from '../lib/raw.mjs';
+import { deadline, pass, SLOW, within } from '../lib/wait.mjs';
+
+const LIMIT = 1_000;
+const SLACK = 4_000 * SLOW;
+
+describe('T26: slow clients', () => {
+  let s;
+  before(async () => {
+    s = await openStage({
+      config: { listeners: { public: { timeouts: { handshake: '1s', head: '1s', body: '1s', idle: '1s', write: '1s', drain: '500ms' } } } },
+      routes: { open: OPEN },
+      upstream: {
+        record: false,
+        script: async (exchange) => {
+          if (exchange.request.target === '/open/endless') {
+            await exchange.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+            const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+            s.endless = 0;
+            while (await exchange.send(chunk)) s.endless += 65_536;
+            return exchange.destroy();
+          }
+          await exchange.request.skip();
+          await exchange.respond(200, [], 'ok');
+        },
+      },
+    });
+  });
+  after(() => s?.close());
+
+  const timed = async (what, run) => {
+    const from = performance.now();
+    const result = await run();
+    const took = performance.now() - from;
+    assert.ok(took >= LIMIT - 100, `${what} was closed after ${took} ms, before its limit`);
+    assert.ok(took <= LIMIT + SLACK, `${what} was closed after ${took} ms, long after its limit`);
+    return result;
+  };
+  // Writes one byte at a time until the peer is gone.
+  const drip = async (client, text, every) => {
+    for (const byte of text) {
+      if (client.socket.destroyed || client.reader.ended) return;
+      if (!(await client.send(byte))) return;
+      await pass(every);
+    }
+  };
+  // Either a 408 and the end, or the end alone.
+  const timedOut = async (client) => {
+    const rest = (await client.rest(LIMIT + SLACK + 5_000)).toString('latin1');
+    if (rest !== '') assert.match(rest, /^HTTP\/1\.1 408 /);
+    return rest;
+  };
+
+  it('a head at ten bytes a second', async () => {
+    const client = await s.connect();
+    const writing = drip(client, `GET /open/x HTTP/1.1\r\nHost: ${HOST}\r\nX-Long: ${'a'.repeat(1000)}`, 100);
+    const rest = await timed('the head', () => timedOut(client));
+    assert.match(rest, /^HTTP\/1\.1 408 /, 'a request that began is told why');
+    client.destroy();
+    await writing;
+    const line = await s.gateway.access('the slow head', (l) => l.status === 408);
+    assert.equal(line.reason, 'request_timeout');
+  });
+  it('a head that stops', async () => {
+    const client = await s.connect();
+    await client.send(`GET /open/x HTTP/1.1\r\nHost: ${HOST}\r\n`);
+    await timed('the head', () => timedOut(client));
+    client.destroy();
+  });
+  it('a second head that stops, on a connection in use', async () => {
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/x' }));
+    assert.equal((await client.response()).status, 200);
+    await client.send('G');
+    await timed('the head', () => timedOut(client));
+    client.destroy();
+  });
+  it('no handshake', async () => {
+    const socket = net.connect(s.gateway.ports.public, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('connect', resolve));
+    await timed('the handshake', () => within(LIMIT + SLACK, 'the end', new Promise((resolve) => socket.once('close', resolve))));
+  });
+  it('a handshake at a byte now and then', async () => {
+    const socket = net.connect(s.gateway.ports.public, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    let open = true;
+    closed.then(() => (open = false));
+    const writing = (async () => {
+      for (const byte of Buffer.from('16030100a2010000', 'hex')) {
+        if (!open) return;
+        socket.write(Buffer.from([byte]));
+        await pass(200);
+      }
+    })();
+    await timed('the handshake', () => within(LIMIT + SLACK, 'the end', closed));
+    await writing;
+  });
+  it('a body that stops', async () => {
+    const client = await s.connect();
+    await client.send(`POST /open/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 1000\r\n\r\nstart`);
+    await timed('the body', () => timedOut(client));
+    client.destroy();
+    const line = await s.gateway.access('the slow body', (l) => l.method === 'POST' && l.reason === 'request_timeout');
+    assert.equal(line.path, '/open/x');
+  });
+  it('a body of a byte now and then', async () => {
+    const client = await s.connect();
+    await client.send(`POST /open/slow HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 1000\r\n\r\n`);
+    const writing = drip(client, 'abcd', 1_500 * SLOW);
+    await timed('the body', () => timedOut(client));
+    client.destroy();
+    await writing;
+  });
+  it('an idle connection', async () => {
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/x' }));
+    assert.equal((await client.response()).status, 200);
+    await timed('the idle connection', () => client.ended(LIMIT + SLACK));
+  });
+  it('a response never read: closed, in bounded memory, and the upstream is held back', async () => {
+    const before = s.gateway.rss();
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/endless' }));
+    await client.head();
+    client.socket.pause();
+    // The gateway gives up on the client, and so on the upstream.
+    const line = await s.gateway.access('the slow reader', (l) => l.path === '/open/endless', LIMIT + SLACK + 10_000);
+    assert.equal(line.aborted, true);
+    assert.ok(line.duration_us >= (LIMIT - 100) * 1000);
+    const grown = s.gateway.rss() - before;
+    assert.ok(grown < 16 * 1024 * 1024 * SLOW, `grew by ${grown} bytes`);
+    client.destroy();
+  });
+  it('two hundred of them, and others are served as always', async () => {
+    const slow = await Promise.all(Array.from({ length: 200 }, async (_, i) => {
+      const client = await s.connect();
+      await client.send(i % 2 ? `GET /open/x HTTP/1.1\r\nHost: ${HOST}\r\n` : `POST /open/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 10\r\n\r\nx`);
+      return client;
+    }));
+    for (let i = 0; i < 20; i++) {
+      const from = performance.now();
+      assert.equal((await s.request({ path: '/open/x' })).status, 200);
+      assert.ok(performance.now() - from < deadline(1_000), 'an honest client waited');
+    }
+    await Promise.all(slow.map((client) => timedOut(client).finally(() => client.destroy())));
+  });
+  it('twin: slow, yet within the limits', async () => {
+    const client = await s.connect();
+    const head = `POST /open/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 4\r\n\r\n`;
+    await client.sendSplit(head, 8);
+    for (const byte of 'slow') {
+      await pass(400);
+      await client.send(byte);
+    }
+    assert.equal((await client.response()).status, 200);
+    client.end();
+  });
+});

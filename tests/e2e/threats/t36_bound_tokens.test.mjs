@@ -1,0 +1,65 @@
+// T36: a token bound to a key is no bearer token.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { READ_ORDERS, fieldsOf, gatewayCertificate, openStage } from '../lib/stage.mjs';
+import { Authority } from '../lib/pki.mjs';
+
+describe('T36: sender-constrained tokens', () => {
+  let s;
+  let mine;
+  let other;
+  before(async () => {
+    const clients = new Authority('Client CA');
+    mine = clients.issue({ cn: 'mine', client: true });
+    other = clients.issue({ cn: 'other', client: true });
+    const { certFile: cert, keyFile: key } = gatewayCertificate();
+    s = await openStage({
+      config: { listeners: { public: { tls: { certificates: [{ cert, key }], client_ca: clients.certFile, client_certificate: 'optional' } } } },
+      routes: { 'read-orders': { ...READ_ORDERS, relay: { token: 'forward', headers: { 'X-User': 'claims.sub' } } } },
+    });
+  });
+  after(() => s?.close());
+
+  const bound = { status: 401, code: 'invalid_token', reason: 'token_bound' };
+  const ask = async (claims, { cert, ...parts } = {}) => s.request({ path: '/orders/1', token: await s.mint(claims), tls: cert ? { cert: cert.cert, key: cert.key } : {}, ...parts });
+
+  for (const [name, cnf] of Object.entries({
+    'DPoP (jkt)': { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
+    'a certificate (x5t#S256)': { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' },
+    'an embedded key (jwk)': { jwk: { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' } },
+    'a kid': { kid: 'rsa-1' },
+    'an unknown method': { 'x-new': '1' },
+    'nothing (an empty cnf)': {},
+  })) {
+    it(`refused as bearer: bound by ${name}`, async () => {
+      await s.denied(bound, () => ask({ cnf }));
+      await s.denied(bound, () => ask({ cnf })); // once seen, as before
+    });
+  }
+  for (const cnf of [null, 'x', [], 1]) {
+    it(`refused: cnf ${JSON.stringify(cnf)}`, () => s.denied({ ...bound, reason: ['token_bound', 'token_malformed', 'token_claim'] }, () => ask({ cnf })));
+  }
+  it('refused: a DPoP header that is no proof', async () => {
+    await s.denied(bound, () => ask({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }, { fields: [['DPoP', 'eyJhbGciOiJub25lIn0.e30.']] }));
+  });
+  it("refused: another certificate than the token's", async () => {
+    await s.denied(bound, () => ask({ cnf: { 'x5t#S256': mine.thumbprint } }, { cert: other }));
+    await s.denied(bound, () => ask({ cnf: { 'x5t#S256': mine.thumbprint } }, { fields: [['X-Forwarded-Client-Cert', mine.thumbprint], ['Client-Cert', `:${mine.thumbprint}:`]] }));
+  });
+  it('refused: the right certificate and one more binding that is not proven', async () => {
+    await s.denied(bound, () => ask({ cnf: { 'x5t#S256': mine.thumbprint, jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }, { cert: mine }));
+  });
+  it('twin: the certificate it is bound to; such a token is not forwarded', async () => {
+    const token = await s.mint({ cnf: { 'x5t#S256': mine.thumbprint } });
+    const { echo } = await s.allowed(() => s.request({ path: '/orders/1', token, tls: { cert: mine.cert, key: mine.key } }));
+    assert.deepEqual(fieldsOf(echo, 'authorization'), []);
+    assert.deepEqual(fieldsOf(echo, 'x-user'), ['alice']);
+    // and the cached verification does not serve another connection
+    await s.denied(bound, () => s.request({ path: '/orders/1', token }));
+    await s.denied(bound, () => s.request({ path: '/orders/1', token, tls: { cert: other.cert, key: other.key } }));
+  });
+  it('twin: a token without cnf, with a certificate or without', async () => {
+    await s.allowed(() => ask({}));
+    await s.allowed(() => ask({}, { cert: mine }));
+  });
+});
