@@ -33,7 +33,7 @@ static bool is_obfuscated_port(struct slice text)
 /* "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]", "[2001:db8::1]:80"; "2001:db8::1" where `bare`. */
 static bool parse_node(struct slice text, bool bare, struct address *ret_address)
 {
-    bool bracketed = text.len > 0 && text.ptr[0] == '[';
+    bool bracketed = slice_starts_with(text, SLICE("["));
     ssize_t first = slice_find(text, ':');
     ssize_t last = slice_find_last(text, ':');
     if (!bracketed && first != last) {
@@ -41,7 +41,7 @@ static bool parse_node(struct slice text, bool bare, struct address *ret_address
     }
     ssize_t bracket = slice_find_last(text, ']');
     if (last > bracket) {
-        struct slice port = slice_from(text, (size_t)last + 1);
+        struct slice port = slice_of(text.ptr + last + 1, text.len - (size_t)last - 1);
         if ((bracketed && last != bracket + 1) || (!is_port(port) && !is_obfuscated_port(port))) {
             return false;
         }
@@ -82,7 +82,7 @@ static bool take_last_quoted(struct slice *list, struct slice *ret_element)
 
 static bool is_quoted_string(struct slice text)
 {
-    if (text.len < 2 || text.ptr[0] != '"' || text.ptr[text.len - 1] != '"') {
+    if (text.len < 2 || !slice_starts_with(text, SLICE("\"")) || !slice_ends_with(text, SLICE("\""))) {
         return false;
     }
     struct slice inner = slice_part(text, 1, text.len - 2);
