@@ -21,13 +21,16 @@ static bool is_port(struct slice text)
 /* RFC 7239 section 6.3: "_" and letters, digits, ".", "_", "-". */
 static bool is_obfuscated_port(struct slice text)
 {
+    if (text.len < 2 || !slice_starts_with(text, SLICE("_"))) {
+        return false;
+    }
     for (size_t i = 1; i < text.len; i++) {
         char c = text.ptr[i];
         if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' && c != '_' && c != '-') {
             return false;
         }
     }
-    return text.len >= 2 && text.ptr[0] == '_';
+    return true;
 }
 
 /* "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]", "[2001:db8::1]:80"; "2001:db8::1" where `bare`. */
@@ -40,7 +43,7 @@ static bool parse_node(struct slice text, bool bare, struct address *ret_address
         return bare && address_parse(text, ret_address);
     }
     ssize_t bracket = slice_find_last(text, ']');
-    if (last > bracket) {
+    if (text.ptr != NULL && last > bracket) {
         struct slice port = slice_of(text.ptr + last + 1, text.len - (size_t)last - 1);
         if ((bracketed && last != bracket + 1) || (!is_port(port) && !is_obfuscated_port(port))) {
             return false;
@@ -115,7 +118,7 @@ static bool parse_forwarded(struct slice element, struct address *ret_address)
             return false;
         }
         struct slice name = slice_part(pair, 0, (size_t)equals);
-        struct slice value = slice_from(pair, (size_t)equals + 1);
+        struct slice value = slice_of(pair.ptr + equals + 1, pair.len - (size_t)equals - 1);
         bool quoted = is_quoted_string(value);
         if (!http_token_valid(name) || (!quoted && !http_token_valid(value))) {
             return false;
@@ -123,7 +126,7 @@ static bool parse_forwarded(struct slice element, struct address *ret_address)
         if (!slice_equal_nocase(name, SLICE("for"))) {
             continue;
         }
-        struct slice node = quoted ? slice_part(value, 1, value.len - 2) : value;
+        struct slice node = quoted ? slice_of(value.ptr + 1, value.len - 2) : value;
         if (found || !parse_node(node, false, &address)) {
             return false;
         }
