@@ -26,13 +26,20 @@ const files = roots.flatMap(testFiles).map((file) => relative(process.cwd(), fil
 const concurrency = process.env.SALLYPORT_E2E_JOBS;
 const args = ['--test', '--test-reporter=spec', ...(concurrency ? [`--test-concurrency=${concurrency}`] : []), ...files];
 const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-let output = '';
+// The totals stand before the list of what failed, which may be long.
+const totals = {};
+let left = '';
 child.stdout.on('data', (chunk) => {
   process.stdout.write(chunk);
-  output = (output + chunk).slice(-20_000);
+  const lines = (left + chunk).split('\n');
+  left = lines.pop();
+  for (const line of lines) {
+    const match = /^(?:#|ℹ) (pass|fail|cancelled|skipped|todo) ([0-9]+)$/.exec(line);
+    if (match) totals[match[1]] = Number(match[2]);
+  }
 });
 child.on('close', (code) => {
-  const total = (...names) => names.reduce((sum, name) => sum + Number(output.match(new RegExp(`^(?:#|ℹ) ${name} ([0-9]+)$`, 'm'))?.[1] ?? 0), 0);
+  const total = (...names) => names.reduce((sum, name) => sum + (totals[name] ?? 0), 0);
   console.log(`e2e: ${total('pass')} passed, ${total('fail', 'cancelled')} failed, ${total('skipped', 'todo')} skipped`);
   process.exitCode = code;
 });

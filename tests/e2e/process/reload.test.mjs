@@ -1,0 +1,125 @@
+// SIGHUP: a new configuration without a failed request; a bad one changes nothing and says so.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { HOST, OPEN, READ_ORDERS, merge, openStage } from '../lib/stage.mjs';
+import { RawClient, requestText } from '../lib/raw.mjs';
+import { echo } from '../lib/upstream.mjs';
+import { until } from '../lib/wait.mjs';
+
+describe('reload', () => {
+  let s;
+  before(async () => {
+    s = await openStage({
+      config: { listeners: { extra: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' } } },
+      routes: { open: { ...OPEN, listeners: ['public'] }, 'read-orders': { ...READ_ORDERS, listeners: ['public'] } },
+    });
+  });
+  after(() => s?.close());
+
+  it('under traffic: changed routes, no failed request', async () => {
+    let going = true;
+    const statuses = new Map();
+    let other = 0;
+    const load = async (fresh) => {
+      let client = await s.connect();
+      for (let i = 0; going; i++) {
+        if (fresh && i % 3 === 0) {
+          client.end();
+          client = await s.connect();
+        }
+        await client.send(requestText({ path: '/open/x' }));
+        const { status } = await client.response();
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        if (status !== 200) other++;
+      }
+      client.end();
+    };
+    const traffic = Promise.all([load(false), load(false), load(true), load(true)]);
+    for (let round = 0; round < 6; round++) {
+      const more = round % 2 === 0 ? { routes: { [`new-${round}`]: { ...OPEN, listeners: ['public'], match: { host: HOST, path: `/new-${round}/**` } } } } : {};
+      const event = await s.gateway.reload(merge(s.config, more));
+      assert.equal(event.event, 'ready');
+      // The new route stands, on a connection that was made before or after.
+      assert.equal((await s.request({ path: `/new-${round}/x` })).status, round % 2 === 0 ? 200 : 404);
+    }
+    going = false;
+    await traffic;
+    assert.equal(other, 0, JSON.stringify([...statuses]));
+    assert.ok(statuses.get(200) > 50);
+  });
+
+  it('generations count up', async () => {
+    const first = await s.gateway.reload();
+    const second = await s.gateway.reload();
+    assert.equal(second.generation, first.generation + 1);
+  });
+
+  it('an exchange keeps the configuration that it began with', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/open/held') await held;
+      await echo(exchange);
+    };
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/held' }));
+    await s.upstream.request('the held request', (r) => r.target === '/open/held');
+    const { open, ...rest } = s.config.routes;
+    assert.ok(open);
+    assert.equal((await s.gateway.reload({ ...s.config, routes: rest })).event, 'ready');
+    release();
+    assert.equal((await client.response()).status, 200);
+    // and the next request on the same connection meets the new one
+    await client.send(requestText({ path: '/open/next' }));
+    assert.equal((await client.response()).status, 404);
+    client.end();
+    assert.equal((await s.gateway.reload(s.config)).event, 'ready');
+  });
+
+  for (const [name, config] of [
+    ['an unknown key', () => merge(s.config, { routes: { open: { upstraem: 'x' } } })],
+    ['no YAML at all', () => '{ broken'],
+    ['a file that is empty', () => ''],
+    ['an upstream that is not there', () => merge(s.config, { routes: { open: { upstream: 'nowhere' } } })],
+  ]) {
+    it(`a bad configuration keeps the old one and says so: ${name}`, async () => {
+      const before = (await s.gateway.metrics()).sum('sallyport_reloads_refused_total');
+      const event = await s.gateway.reload(config());
+      assert.equal(event.event, 'reload_refused');
+      assert.match(event.reason, /gateway\.yaml/);
+      assert.equal((await s.request({ path: '/open/x' })).status, 200);
+      await until('the count', async () => (await s.gateway.metrics()).sum('sallyport_reloads_refused_total') > before);
+      await s.gateway.audit('the refusal', (l) => l.event === 'refused');
+      assert.equal((await s.gateway.reload(s.config)).event, 'ready');
+    });
+  }
+
+  it('a listener that is added serves, one that goes is closed, the others stay bound', async () => {
+    const port = s.gateway.ports.public;
+    const added = merge(s.config, {
+      listeners: { added: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' } },
+      routes: { open: { listeners: ['public', 'added'] } },
+    });
+    const events = s.gateway.events.length;
+    assert.equal((await s.gateway.reload(added)).event, 'ready');
+    const bound = await s.gateway.event('listening', (e) => e.listener === 'added');
+    assert.equal((await s.request({ listener: 'added', plain: true, path: '/open/x' })).status, 200);
+    assert.ok(s.gateway.events.slice(events).every((e) => e.event !== 'listening' || e.listener === 'added' || s.gateway.ports[e.listener] === e.port));
+    assert.equal(s.gateway.ports.public, port);
+    const gone = merge(s.config, { listeners: { extra: null } });
+    assert.equal((await s.gateway.reload(gone)).event, 'ready');
+    for (const closed of [bound.port, s.gateway.ports.extra]) {
+      await until('the port to be closed', () => RawClient.connect({ port: closed }).then((c) => (c.destroy(), false), () => true));
+    }
+    assert.equal((await s.request({ path: '/open/x' })).status, 200);
+  });
+
+  it('limits survive a reload', async () => {
+    const config = merge(s.config, { listeners: { extra: null }, routes: { open: { limits: [{ limit: '3/1m', by: 'address' }] } } });
+    assert.equal((await s.gateway.reload(config)).event, 'ready');
+    const ask = async () => (await s.request({ path: '/open/x', localAddress: '127.0.0.9' })).status;
+    assert.deepEqual([await ask(), await ask()], [200, 200]);
+    assert.equal((await s.gateway.reload(merge(config, { routes: { open: { timeout: '9s' } } }))).event, 'ready');
+    assert.deepEqual([await ask(), await ask()], [200, 429]);
+  });
+});
