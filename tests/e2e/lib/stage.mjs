@@ -71,6 +71,7 @@ export class Stage {
     return {
       instance: 'edge-test',
       workers: 2,
+      logs: { access: { file: '-' }, audit: { file: '-' } },
       listeners: {
         public: { address: '127.0.0.1', port: 0, tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },
         ops: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', status: true },
