@@ -186,5 +186,12 @@ export class Stage {
   }
 }
 
+// Closes everything, whatever fails on the way, and then fails by the first.
+export async function closeAll(...closers) {
+  const failures = [];
+  for (const close of closers) await Promise.resolve().then(close).catch((error) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
 export const fieldsOf = (echo, name) => echo.fields.filter(([n]) => n.toLowerCase() === name.toLowerCase()).map(([, v]) => v);
 export const openStage = (options) => Stage.open(options);
