@@ -166,6 +166,7 @@ static void gateway_ended(struct supervisor *supervisor, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     supervisor->gateway = 0;
+    supervisor->kill_at = 0;
     close_channel(supervisor);
     drop_candidate(supervisor);
     if (!clean || !supervisor->stopping) {
@@ -315,9 +316,9 @@ static void take_message(struct supervisor *supervisor)
     bool complete = false;
     struct error error = channel_receive(supervisor->channel, &supervisor->reader, &message, &complete);
     if (failed(error)) {
-        /* It is dying, or broke the protocol: either way its end is what comes next. */
+        /* It is ending, or broke the protocol: either way its end is what comes next, and soon. */
         close_channel(supervisor);
-        kill(supervisor->gateway, SIGKILL);
+        supervisor->kill_at = clock_monotonic_ns() + DRAIN_MARGIN;
         return;
     }
     if (complete && message.kind == CHANNEL_READY) {
