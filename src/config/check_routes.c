@@ -299,6 +299,7 @@ struct error check_routes(struct loader *loader)
         struct route_settings *route = &settings->routes[i];
         const struct route_source *source = &loader->places->routes[i];
         const struct check check = { loader, route, &route->policy, source, source->node };
+        check_locks(loader, route, source); /* first: the checks of limits fill their settings in */
         check_match(&check);
         TRY(check_route_listeners(&check));
         check_route_upstream(&check);
@@ -307,7 +308,6 @@ struct error check_routes(struct loader *loader)
         check_route_limits(&check);
         check_relay(&check);
         check_cors(&check);
-        check_locks(loader, route, source);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {
