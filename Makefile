@@ -44,7 +44,7 @@ clang-build: build/clang/build.ninja
 
 demo: release
 	@tools/need demo
-	@build/release/sallyport dev --tour
+	@build/release/sallyport dev
 
 # Packages of the end-to-end tests, by the lock file.
 tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json

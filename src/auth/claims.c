@@ -1,7 +1,5 @@
 #include "auth/claims.h"
 
-#include <math.h>
-
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/limits.h"
@@ -21,13 +19,13 @@ static bool read_date(const struct json *payload, struct slice name, bool up, bo
     if (value->type != JSON_NUMBER) {
         return false;
     }
-    double number = up ? ceil(value->number) : floor(value->number);
-    /* Milliseconds, infinities and what would overflow in sums are far outside. */
-    if (!(number >= 0 && number <= (double)DATE_MAX)) {
+    /* Milliseconds and what would overflow in sums are far outside. */
+    if (!(value->number >= 0 && value->number <= (double)DATE_MAX)) {
         return false;
     }
+    int64_t whole = (int64_t)value->number;
     *ret_has = true;
-    *ret_date = (int64_t)number;
+    *ret_date = up && (double)whole < value->number ? whole + 1 : whole;
     return true;
 }
 
@@ -159,7 +157,9 @@ void claims_read(const struct jws *jws, const struct json *payload, struct claim
         .subject = SLICE(""),
         .client_id = SLICE(""),
     };
-    out->wrong_type = !read_registered(payload, out) || !read_text(payload, SLICE("iss"), &out->issuer);
+    /* Before all else: it selects who judges the rest. */
+    bool has_issuer = read_text(payload, SLICE("iss"), &out->issuer);
+    out->wrong_type = !read_registered(payload, out) || !has_issuer;
     out->binding = read_binding(payload, out->certificate);
 }
 

@@ -101,6 +101,30 @@ static bool exponent_is_good(const struct octets *e)
            (e->size > 1 || e->bytes[0] >= 3);
 }
 
+/* Keys of a faulty chip can be factored (ROCA, CVE-2017-15361). They are known by their moduli, which are powers of 65537
+ * modulo every one of these primes; another key has that by chance once in 2^150. */
+static bool has_roca_mark(const struct octets *n)
+{
+    static const unsigned char primes[] = { 3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                            47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+                                            107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
+    for (size_t i = 0; i < sizeof primes; i++) {
+        unsigned int rest = 0;
+        for (size_t k = 0; k < n->size; k++) {
+            rest = (rest * 256 + n->bytes[k]) % primes[i];
+        }
+        unsigned int power = 1, tried = 0;
+        while (power != rest && tried < primes[i]) {
+            power = power * (65537 % primes[i]) % primes[i];
+            tried++;
+        }
+        if (power != rest) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct error parse_rsa(struct jws_crypto *crypto, const struct json *jwk, struct jws_key *key)
 {
     struct octets n, e;
@@ -114,6 +138,9 @@ static struct error parse_rsa(struct jws_crypto *crypto, const struct json *jwk,
     }
     if (n.size > RSA_MODULUS_MAX || (n.bytes[n.size - 1] & 1) == 0 || !exponent_is_good(&e)) {
         return FAIL(ERROR_VALUE, "the RSA key's modulus or exponent is not acceptable");
+    }
+    if (has_roca_mark(&n)) {
+        return FAIL(ERROR_VALUE, "the RSA key can be factored (CVE-2017-15361)");
     }
     char n_text[BASE64_ENCODED_MAX(sizeof n.bytes)], e_text[BASE64_ENCODED_MAX(sizeof e.bytes)];
     char canonical[sizeof n_text + 64];

@@ -1,8 +1,8 @@
 /* Fetches JWKS documents from jwks_url on the control thread, with libcurl on its loop.
  *
  * Per issuer: refreshed every jwks_refresh (with jitter), at once where an unknown kid asks for it (throttled by
- * jwks_unknown_kid_interval, single-flight), retried with backoff on failure; the last good document stays good for
- * jwks_stale. No redirects; https only (http to loopback); proxy variables ignored; size and time capped. */
+ * jwks_unknown_kid_interval, single-flight), retried with backoff on failure; the last good document stays good while
+ * fetches fail for less than jwks_stale. No redirects; https only (http to loopback); proxy variables ignored; size and time capped. */
 #ifndef SALLYPORT_AUTH_KEY_SOURCE_H
 #define SALLYPORT_AUTH_KEY_SOURCE_H
 
@@ -13,11 +13,12 @@
 struct key_source;
 
 enum key_source_event {
-    KEYS_FETCHED, /* `text`: a JWKS document that parses and has a usable key */
-    KEYS_FAILED,  /* `text`: why; the old keys stay */
-    KEYS_STALE,   /* the old keys are too old: drop them */
+    KEYS_FETCHED, /* `text`: a JSON object with an array `keys`; whether a key is usable the verifier finds out */
+    KEYS_FAILED, /* `text`: why; the old keys stay */
+    KEYS_STALE,  /* the old keys are too old: drop them */
 };
 
+/* Slices are good during the call. The callback may call key_source_unknown_kid, but neither set nor free. */
 typedef void key_source_callback(void *context, struct slice issuer_name, enum key_source_event event,
                                  struct slice text);
 
@@ -27,11 +28,11 @@ struct error key_source_new(struct net_loop *loop, key_source_callback *callback
 void key_source_free(struct key_source *source);
 
 /* The issuers with a jwks_url from now on; each new one is fetched at once, known ones with an unchanged URL keep their
- * state. `issuers` must live until the next call. */
+ * state (one that fails is tried at once). Everything is copied. On failure nothing has changed. */
 struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers,
                             size_t count) MUST_CHECK;
 
-/* A token named a kid that is in no key: looks again, if the throttle allows. */
+/* A token named a kid that is in no key: looks again as soon as the throttle allows, once for all that ask until then. */
 void key_source_unknown_kid(struct key_source *source, struct slice issuer_name);
 
 #endif

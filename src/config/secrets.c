@@ -1,6 +1,30 @@
 #include "config/values.h"
 
+#include "base/secret.h"
+
 #define NO_MEMORY FAIL(ERROR_MEMORY, "no memory for the configuration")
+
+static void wipe(void *object)
+{
+    const struct slice *secret = object;
+    secret_wipe((void *)secret->ptr, secret->len); /* our own copy */
+}
+
+struct error secret_keep(struct arena *arena, struct slice value, struct slice *out)
+{
+    struct slice *kept = arena_alloc(arena, sizeof *kept);
+    struct slice copy = arena_copy(arena, value);
+    if (kept == NULL || copy.ptr == NULL) {
+        return NO_MEMORY;
+    }
+    *kept = copy;
+    if (!arena_on_cleanup(arena, wipe, kept)) {
+        secret_wipe((void *)copy.ptr, copy.len);
+        return NO_MEMORY;
+    }
+    *out = copy;
+    return OK;
+}
 
 /* ${KIND:ARGUMENT} and nothing else. */
 static bool parse_reference(struct slice text, struct slice kind, struct slice *ret_argument)
@@ -26,9 +50,7 @@ static struct error take_value(struct conf_reader *reader, const struct conf_nod
                          SLICE_ARG(node->text));
         return OK;
     }
-    struct slice copy = arena_copy(reader->arena, value);
-    *out = copy;
-    return copy.ptr != NULL ? OK : NO_MEMORY;
+    return secret_keep(reader->arena, value, out);
 }
 
 static struct error read_from_environment(struct conf_reader *reader, const struct conf_node *node,

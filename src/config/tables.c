@@ -54,6 +54,8 @@ static const struct conf_field timeouts_fields[] = {
       .maximum = HOURS(1), .help = "For the client to take any byte of a response that waits." },
     { "drain", CONF_DURATION, OF(timeout_settings, drain), .standard = "2s", .minimum = NS_PER_MS,
       .maximum = SECONDS(60), .help = "For the rest of a body that is not read, after an early answer." },
+    { "min_rate", CONF_SIZE, OF(timeout_settings, min_rate), .standard = "500B", .minimum = 0,
+      .maximum = KIB(1024), .help = "Bytes a second that bodies must flow with on average; 0: any." },
     { 0 },
 };
 
@@ -122,82 +124,110 @@ const struct conf_object shutdown_object = {
     .help = "How the gateway ends.",
 };
 
-#define POLICY(member) .offset = offsetof(struct layer_settings, policy.member)
+#define IN_LAYER(member)  offsetof(struct layer_settings, policy.member)
+#define IN_POLICY(member) offsetof(struct route_policy, member)
 
 /* What every layer may say. */
-#define POLICY_FIELDS                                                                                   \
-    { "listeners", CONF_STRINGS, CONF_NON_EMPTY | CONF_SUBSET, POLICY(listeners),                       \
-      .help = "Names of the listeners that serve it; default: the only ordinary one." },                \
-        { "exposure",                                                                                   \
-          CONF_ENUM,                                                                                    \
-          CONF_HIGHER,                                                                                  \
-          POLICY(exposure),                                                                             \
-          .standard = "external",                                                                       \
-          .choices = exposure_choices,                                                                  \
-          .help = "`internal` forbids every external listener." },                                      \
-        { "upstream", CONF_STRING, CONF_NON_EMPTY, POLICY(upstream), .help = "Name of the upstream." }, \
-        { "auth", CONF_OBJECT, POLICY(auth), .object = &auth_object,                                    \
-          .help = "How callers prove who they are; `none` makes a public route." },                     \
-        { "authorize", CONF_OBJECT, POLICY(authorize), .object = &authorize_object,                     \
-          .help = "What proven callers must have; `any_caller` lets each of them in." },                \
-        { "limits",                                                                                     \
-          CONF_LIST,                                                                                    \
-          CONF_ADDS,                                                                                    \
-          POLICY(limits),                                                                               \
-          .object = &limit_object,                                                                      \
-          .help = "Request limits; those of all layers count." },                                       \
-        { "cors", CONF_OBJECT, POLICY(cors), .object = &cors_object, .help = "What browsers may do." }, \
-        { "relay", CONF_OBJECT, POLICY(relay), .object = &relay_object,                                 \
-          .help = "What the upstream learns about the caller." },                                       \
-        { "timeout",           CONF_DURATION,                                                           \
-          CONF_LOWER,          POLICY(timeout),                                                         \
-          .standard = "15s",   .minimum = NS_PER_MS,                                                    \
-          .maximum = HOURS(1), .help = "From the request's end to the response's head." },              \
-        { "idle_timeout",       CONF_DURATION,                                                          \
-          CONF_LOWER,           POLICY(idle_timeout),                                                   \
-          .standard = "60s",    .minimum = NS_PER_MS,                                                   \
-          .maximum = HOURS(24), .help = "Between two pieces of a response's body." },                   \
-        { "body",                                                                                       \
-          CONF_SIZE,                                                                                    \
-          CONF_LOWER,                                                                                   \
-          POLICY(body),                                                                                 \
-          .standard = "1MiB",                                                                           \
-          .minimum = 0,                                                                                 \
-          .maximum = KIB(1) << 30,                                                                      \
-          .help = "The largest request body." },                                                        \
-        { "audit",                                                                                      \
-          CONF_ENUM,                                                                                    \
-          CONF_HIGHER,                                                                                  \
-          POLICY(audit),                                                                                \
-          .standard = "denials",                                                                        \
-          .choices = audit_choices,                                                                     \
-          .help = "What the audit log records." },                                                      \
-    {                                                                                                   \
-        "path_allows", CONF_FLAGS, CONF_SUBSET, POLICY(path_allows),                                    \
-            .choices = path_choices, .help = "What is refused in a path by default and allowed here."   \
+#define POLICY_FIELDS(BASE)                                                                           \
+    { .name = "listeners",                                                                            \
+      .type = CONF_STRINGS,                                                                           \
+      .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                          \
+      .offset = BASE(listeners),                                                                      \
+      .help = "Names of the listeners that serve it; default: the only ordinary one." },              \
+        { .name = "exposure",                                                                         \
+          .type = CONF_ENUM,                                                                          \
+          .flags = CONF_HIGHER,                                                                       \
+          .offset = BASE(exposure),                                                                   \
+          .standard = "external",                                                                     \
+          .choices = exposure_choices,                                                                \
+          .help = "`internal` forbids every external listener." },                                    \
+        { .name = "upstream",                                                                         \
+          .type = CONF_STRING,                                                                        \
+          .flags = CONF_NON_EMPTY,                                                                    \
+          .offset = BASE(upstream),                                                                   \
+          .help = "Name of the upstream." },                                                          \
+        { .name = "auth",                                                                             \
+          .type = CONF_OBJECT,                                                                        \
+          .offset = BASE(auth),                                                                       \
+          .object = &auth_object,                                                                     \
+          .help = "How callers prove who they are; `none` makes a public route." },                   \
+        { .name = "authorize",                                                                        \
+          .type = CONF_OBJECT,                                                                        \
+          .offset = BASE(authorize),                                                                  \
+          .object = &authorize_object,                                                                \
+          .help = "What proven callers must have; `any_caller` lets each of them in." },              \
+        { .name = "limits",                                                                           \
+          .type = CONF_LIST,                                                                          \
+          .flags = CONF_ADDS,                                                                         \
+          .offset = BASE(limits),                                                                     \
+          .object = &limit_object,                                                                    \
+          .help = "Request limits; those of all layers count." },                                     \
+        { .name = "cors",                                                                             \
+          .type = CONF_OBJECT,                                                                        \
+          .offset = BASE(cors),                                                                       \
+          .object = &cors_object,                                                                     \
+          .help = "What browsers may do." },                                                          \
+        { .name = "relay",                                                                            \
+          .type = CONF_OBJECT,                                                                        \
+          .offset = BASE(relay),                                                                      \
+          .object = &relay_object,                                                                    \
+          .help = "What the upstream learns about the caller." },                                     \
+        { .name = "timeout",                                                                          \
+          .type = CONF_DURATION,                                                                      \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(timeout),                                                                    \
+          .standard = "15s",                                                                          \
+          .minimum = NS_PER_MS,                                                                       \
+          .maximum = HOURS(1),                                                                        \
+          .help = "From the request's end to the response's head." },                                 \
+        { .name = "idle_timeout",                                                                     \
+          .type = CONF_DURATION,                                                                      \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(idle_timeout),                                                               \
+          .standard = "60s",                                                                          \
+          .minimum = NS_PER_MS,                                                                       \
+          .maximum = HOURS(24),                                                                       \
+          .help = "Between two pieces of a response's body." },                                       \
+        { .name = "body",                                                                             \
+          .type = CONF_SIZE,                                                                          \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(body),                                                                       \
+          .standard = "1MiB",                                                                         \
+          .minimum = 0,                                                                               \
+          .maximum = KIB(1) << 30,                                                                    \
+          .help = "The largest request body." },                                                      \
+        { .name = "audit",                                                                            \
+          .type = CONF_ENUM,                                                                          \
+          .flags = CONF_HIGHER,                                                                       \
+          .offset = BASE(audit),                                                                      \
+          .standard = "denials",                                                                      \
+          .choices = audit_choices,                                                                   \
+          .help = "What the audit log records." },                                                    \
+    {                                                                                                 \
+        .name = "path_allows", .type = CONF_FLAGS, .flags = CONF_SUBSET, .offset = BASE(path_allows), \
+        .choices = path_choices, .help = "What is refused in a path by default and allowed here."     \
     }
 
-#define USE_FIELD                                                                                            \
-    {                                                                                                        \
-        "use", CONF_STRINGS, .offset = offsetof(struct layer_settings, use),                                 \
-                             .help = "Names of policies, the last one strongest; own keys stand above them." \
+#define USE_FIELD                                                                            \
+    {                                                                                        \
+        .name = "use", .type = CONF_STRINGS, .offset = offsetof(struct layer_settings, use), \
+        .help = "Names of policies, the last one strongest; own keys stand above them."      \
     }
-#define MATCH_FIELD(text)                                                                                \
-    {                                                                                                    \
-        "match", CONF_OBJECT, .offset = offsetof(struct layer_settings, match), .object = &match_object, \
-                              .help = (text)                                                             \
+#define MATCH_FIELD(text)                                                                       \
+    {                                                                                           \
+        .name = "match", .type = CONF_OBJECT, .offset = offsetof(struct layer_settings, match), \
+        .object = &match_object, .help = (text)                                                 \
     }
-
-static const struct conf_field effective_fields[] = { POLICY_FIELDS, { 0 } };
+static const struct conf_field effective_fields[] = { POLICY_FIELDS(IN_POLICY), { 0 } };
 
 const struct conf_object effective_object = {
     .name = "route",
-    .size = sizeof(struct layer_settings),
+    .size = sizeof(struct route_policy),
     .fields = effective_fields,
     .help = "A route's policy after merging.",
 };
 
-static const struct conf_field defaults_fields[] = { USE_FIELD, POLICY_FIELDS, { 0 } };
+static const struct conf_field defaults_fields[] = { USE_FIELD, POLICY_FIELDS(IN_LAYER), { 0 } };
 
 const struct conf_object defaults_object = {
     .name = "defaults",
@@ -209,7 +239,7 @@ const struct conf_object defaults_object = {
 static const struct conf_field policy_fields[] = {
     { "locked", CONF_BOOL, .offset = offsetof(struct layer_settings, locked), .standard = "false",
       .help = "Whoever uses it may only tighten what it says." },
-    POLICY_FIELDS,
+    POLICY_FIELDS(IN_LAYER),
     { 0 },
 };
 
@@ -223,7 +253,7 @@ const struct conf_object policy_object = {
 static const struct conf_field route_fields[] = {
     MATCH_FIELD("Which requests it serves; joined with its group's."),
     USE_FIELD,
-    POLICY_FIELDS,
+    POLICY_FIELDS(IN_LAYER),
     { 0 },
 };
 
@@ -241,7 +271,7 @@ static const struct conf_field group_fields[] = {
       .help = "Name of the team whose rules hold for its routes." },
     MATCH_FIELD("Hosts and methods for routes that name none, and the prefix of their paths."),
     USE_FIELD,
-    POLICY_FIELDS,
+    POLICY_FIELDS(IN_LAYER),
     { "routes", CONF_MAP, CONF_NON_EMPTY, .offset = offsetof(struct layer_settings, routes),
       .object = &route_object, .help = "Its routes; \"group.route\" in logs." },
     { 0 },

@@ -45,7 +45,7 @@ extern const struct conf_object group_object;
 extern const struct conf_object route_object;
 extern const struct conf_object team_object;
 
-/* Only what layers share: a route's effective policy, into struct layer_settings. */
+/* Only what layers share: a route's effective policy, into struct route_policy. */
 extern const struct conf_object effective_object;
 
 #endif

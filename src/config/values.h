@@ -36,4 +36,7 @@ struct conf_node *value_standard(const struct conf_field *field, struct arena *a
 struct error secret_read(struct conf_reader *reader, const struct conf_node *node,
                          struct slice *out) MUST_CHECK;
 
+/* A copy that is wiped when the arena ends. */
+struct error secret_keep(struct arena *arena, struct slice value, struct slice *out) MUST_CHECK;
+
 #endif

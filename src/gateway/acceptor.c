@@ -28,6 +28,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     struct acceptor *acceptor = poll->data;
+    net_loop_woken(acceptor->loop);
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage from;
         socklen_t size = sizeof from;

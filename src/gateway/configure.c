@@ -18,7 +18,9 @@
 void control_refuse(struct control *control, const char *why)
 {
     struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
-    metrics_add(control->own_metrics, METRIC_RELOADS_REFUSED, control->own_metrics != NULL ? 1 : 0);
+    if (control->own_metrics != NULL) {
+        metrics_add(control->own_metrics, METRIC_RELOADS_REFUSED, 1);
+    }
     if (control->own_logs != NULL) {
         log_audit_event(control->own_logs, SLICE("refused"), slice_from_string(why));
     }
@@ -223,17 +225,21 @@ static struct error start_all(struct control *control, struct change *change)
 
 /* ---- both steps ---- */
 
-static void finish_change(struct control *control)
+static void discarded(struct control *control)
+{
+    const char *failure = control->change->failure;
+    free_change(control, control->change);
+    control_refuse(control, failure != NULL ? failure : "a worker could not take it up");
+}
+
+static void committed(struct control *control)
 {
     struct change *change = control->change;
-    bool failed_change = change->failed;
-    const char *failure = change->failure;
-    if (failed_change) {
-        free_change(control, change);
-        control_refuse(control, failure != NULL ? failure : "a worker could not take it up");
-        return;
-    }
     struct snapshot *old = control->current;
+    if (change->failed) {
+        /* The configuration is in force, and what failed stays closed: an issuer without keys accepts nobody. */
+        log_event(LOG_ERROR, "issuer_failed", LOG_STRING("reason", change->failure));
+    }
     control->current = snapshot_ref(change->snapshot);
     free_change(control, change);
     if (old != NULL) {
@@ -289,7 +295,7 @@ static void share_sockets(struct control *control, struct change *change)
 static void commit(struct control *control)
 {
     struct change *change = control->change;
-    change->committing = true;
+    change->phase = CHANGE_COMMITTING;
     struct error error = status_configure(control->status, change->snapshot, control->tickets);
     if (failed(error)) {
         log_event(LOG_ERROR, "status_listener_failed", LOG_STRING("reason", error.what));
@@ -306,6 +312,16 @@ static void commit(struct control *control)
     }
 }
 
+static void discard(struct control *control)
+{
+    struct change *change = control->change;
+    change->phase = CHANGE_DISCARDING;
+    change->answers_due = control->worker_count;
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_discard(&change->workers[i]);
+    }
+}
+
 static void on_answer(struct net_task *task)
 {
     struct worker_change *answer =
@@ -319,16 +335,14 @@ static void on_answer(struct net_task *task)
     if (--change->answers_due > 0) {
         return;
     }
-    if (change->committing) {
-        finish_change(control);
-    } else if (!change->failed) {
-        commit(control);
+    if (change->phase == CHANGE_COMMITTING) {
+        committed(control);
+    } else if (change->phase == CHANGE_DISCARDING) {
+        discarded(control);
+    } else if (change->failed) {
+        discard(control);
     } else {
-        change->committing = true;
-        change->answers_due = control->worker_count;
-        for (size_t i = 0; i < control->worker_count; i++) {
-            gateway_worker_discard(&change->workers[i]);
-        }
+        commit(control);
     }
 }
 

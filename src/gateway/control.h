@@ -14,7 +14,11 @@ struct change {
     struct snapshot *snapshot;
     struct worker_change *workers; /* one each */
     size_t answers_due;
-    bool committing;
+    enum {
+        CHANGE_PREPARING,
+        CHANGE_COMMITTING,
+        CHANGE_DISCARDING
+    } phase;
     bool failed;
     const char *failure;
     struct json *listeners; /* of the message */

@@ -81,6 +81,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct control *control = poll->data;
+    net_loop_woken(&control->loop);
     struct channel_message message;
     bool complete = false;
     struct error error = status < 0
@@ -156,13 +157,19 @@ static void finish(struct control *control)
     }
 }
 
+static void ignore_signal(int number)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigaction(number, &ignore, NULL);
+}
+
 int gateway_run(int channel_fd)
 {
-    signal(SIGPIPE, SIG_IGN);
+    ignore_signal(SIGPIPE);
     /* The supervisor tells us what to do: a signal to the whole group must not end us under its hands. */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    ignore_signal(SIGINT);
+    ignore_signal(SIGTERM);
+    ignore_signal(SIGHUP);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     struct control *control = calloc(1, sizeof *control);
     if (control == NULL) {

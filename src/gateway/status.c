@@ -22,8 +22,8 @@ struct status_socket {
 struct status_server {
     struct net_loop *loop;
     struct metrics *metrics;
-    const struct snapshot *snapshot;
-    struct tls_server **tls; /* by listener */
+    struct snapshot *snapshot; /* held */
+    struct tls_server **tls;   /* by listener */
     size_t tls_count;
     struct h1_server_list connections;
     struct status_socket *sockets;
@@ -247,7 +247,7 @@ static void free_tls(struct status_server *status)
     status->tls_count = 0;
 }
 
-struct error status_configure(struct status_server *status, const struct snapshot *snapshot,
+struct error status_configure(struct status_server *status, struct snapshot *snapshot,
                               struct tls_tickets *tickets)
 {
     const struct settings *settings = snapshot->settings;
@@ -257,7 +257,11 @@ struct error status_configure(struct status_server *status, const struct snapsho
         return FAIL(ERROR_MEMORY, "status listener");
     }
     status->tls_count = settings->listener_count;
-    status->snapshot = snapshot;
+    struct snapshot *old = status->snapshot;
+    status->snapshot = snapshot_ref(snapshot);
+    if (old != NULL) {
+        snapshot_unref(old);
+    }
     for (size_t i = 0; i < settings->listener_count; i++) {
         int certificate = -1;
         if (settings->listeners[i].status && settings->listeners[i].tls != NULL) {
@@ -311,5 +315,8 @@ void status_free(struct status_server *status)
     h1_server_close_all(&status->connections);
     h1_server_list_done(&status->connections);
     free_tls(status);
+    if (status->snapshot != NULL) {
+        snapshot_unref(status->snapshot);
+    }
     free(status);
 }

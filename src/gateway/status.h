@@ -15,8 +15,8 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics,
 /* Closes everything; the loop must run on until its handles are closed. */
 void status_free(struct status_server *status);
 
-/* The listeners with `status: true` of a snapshot: their timeouts and TLS. The snapshot must outlive the next call. */
-struct error status_configure(struct status_server *status, const struct snapshot *snapshot,
+/* The listeners with `status: true` of a snapshot: their timeouts and TLS. Holds the snapshot. */
+struct error status_configure(struct status_server *status, struct snapshot *snapshot,
                               struct tls_tickets *tickets) MUST_CHECK;
 /* A socket for one of them; taken. A socket that is served already is closed. */
 void status_add_socket(struct status_server *status, struct slice listener, int fd);

@@ -33,7 +33,7 @@ const unsigned char http_bytes[256] = {
     ['/'] = V | Q | D,
     ['0' ... '9'] = ALNUM,
     [':'] = V | S | Q | D,
-    [';'] = V | S | Q | D,
+    [';'] = V | Q | D,
     ['<'] = V | D,
     ['='] = V | S | Q | D,
     ['>'] = V | D,

@@ -79,52 +79,13 @@ static const unsigned char slots[256] = {
     [254] = HEADER_X_FORWARDED_PROTO,
 };
 
-/* Is this word, without case, the known lower-case one? A known name has only letters, digits and '-', and only letters
- * have bit 0x40: where it stands, 0x20 does not count. */
-static inline bool words_match(uint64_t word, uint64_t known)
-{
-    return (word | ((known & 0x4040404040404040U) >> 1)) == known;
-}
-
-static inline uint64_t load_word(const char *at, size_t size)
-{
-    uint64_t word = 0;
-    memcpy(&word, at, size);
-    return word;
-}
-
-static bool matches(const char *text, const char *known, size_t len)
-{
-    if (len >= 8) {
-        for (size_t at = 0; at + 8 < len; at += 8) {
-            if (!words_match(load_word(text + at, 8), load_word(known + at, 8))) {
-                return false;
-            }
-        }
-        return words_match(load_word(text + len - 8, 8), load_word(known + len - 8, 8));
-    }
-    if (len >= 4) {
-        return words_match(load_word(text, 4), load_word(known, 4)) &&
-               words_match(load_word(text + len - 4, 4), load_word(known + len - 4, 4));
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (ascii_lower(text[i]) != known[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 enum header_id header_id_of(struct slice name)
 {
     if (name.len == 0) {
         return HEADER_OTHER;
     }
     enum header_id id = slots[slot_of((const unsigned char *)name.ptr, name.len)];
-    if (names[id].len != name.len || !matches(name.ptr, names[id].ptr, name.len)) {
-        return HEADER_OTHER;
-    }
-    return id;
+    return http_equals(name, names[id]) ? id : HEADER_OTHER;
 }
 
 struct slice header_name(enum header_id id)

@@ -4,37 +4,26 @@
 #include "base/limits.h"
 #include "http/bytes.h"
 
+static const char *const texts[] = {
+    [URI_OK] = "no failure",
+    [URI_BAD_SYNTAX] = "a byte that may not stand in a request target",
+    [URI_BAD_FORM] = "a form of request target that the method does not take",
+    [URI_FRAGMENT] = "a fragment in the request target",
+    [URI_DOT_SEGMENT] = "a dot segment in the path",
+    [URI_ENCODED_SLASH] = "an encoded slash or a backslash in the path",
+    [URI_EMPTY_SEGMENT] = "an empty segment in the path",
+    [URI_PARAMETER] = "a parameter in the path",
+    [URI_DOUBLE_ENCODING] = "a double encoding in the path",
+    [URI_CONTROL] = "a control character in the path",
+    [URI_BAD_UTF8] = "a path that is not UTF-8",
+    [URI_TOO_LONG] = "a request target that is too long",
+    [URI_BAD_HOST] = "a malformed host",
+};
+
 const char *uri_result_text(enum uri_result result)
 {
-    switch (result) {
-    case URI_OK:
-        return "no failure";
-    case URI_BAD_SYNTAX:
-        return "a byte that may not stand in a request target";
-    case URI_BAD_FORM:
-        return "a form of request target that the method does not take";
-    case URI_FRAGMENT:
-        return "a fragment in the request target";
-    case URI_DOT_SEGMENT:
-        return "a dot segment in the path";
-    case URI_ENCODED_SLASH:
-        return "an encoded slash or a backslash in the path";
-    case URI_EMPTY_SEGMENT:
-        return "an empty segment in the path";
-    case URI_PARAMETER:
-        return "a parameter in the path";
-    case URI_DOUBLE_ENCODING:
-        return "a double encoding in the path";
-    case URI_CONTROL:
-        return "a control character in the path";
-    case URI_BAD_UTF8:
-        return "a path that is not UTF-8";
-    case URI_TOO_LONG:
-        return "a request target that is too long";
-    case URI_BAD_HOST:
-        return "a malformed host";
-    }
-    return "unknown failure";
+    size_t at = (size_t)result;
+    return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
 /* The byte behind a '%' at `at`, or -1. */
@@ -65,9 +54,14 @@ bool uri_query_valid(struct slice query)
 /* Cuts path and query apart; `rest` starts with the path. */
 static enum uri_result split_path(struct slice rest, struct uri_target *target)
 {
-    ssize_t mark = slice_find(rest, '?');
-    target->path = mark < 0 ? rest : slice_part(rest, 0, (size_t)mark);
-    target->query = mark < 0 ? SLICE_NONE : slice_from(rest, (size_t)mark + 1);
+    const char *mark = memchr(rest.ptr, '?', rest.len);
+    if (mark == NULL) {
+        target->path = rest;
+        return URI_OK;
+    }
+    size_t at = (size_t)(mark - rest.ptr);
+    target->path = slice_of(rest.ptr, at);
+    target->query = slice_of(mark + 1, rest.len - at - 1);
     return uri_query_valid(target->query) ? URI_OK : URI_BAD_SYNTAX;
 }
 
@@ -227,7 +221,7 @@ static enum uri_result put_escape(struct path *path, unsigned char byte)
     }
     /* Servers take an escaped ':' or '@' for the plain one, so both must meet the same rule here. Not so ';', which plain
      * begins a parameter and escaped is data. */
-    if (http_byte_is((char)byte, HTTP_BYTE_SEGMENT) && byte != ';') {
+    if (http_byte_is((char)byte, HTTP_BYTE_SEGMENT)) {
         return put_plain(path, (char)byte);
     }
     path->out[path->length++] = '%';
@@ -236,29 +230,44 @@ static enum uri_result put_escape(struct path *path, unsigned char byte)
     return URI_OK;
 }
 
-static enum uri_result put_byte(struct path *path, char c)
+static enum uri_result put_slash(struct path *path)
 {
-    if (c == '/') {
-        if (path->length > 0) {
-            enum uri_result result = end_segment(path, false);
-            if (result != URI_OK) {
-                return result;
-            }
-        }
+    enum uri_result result = path->length > 0 ? end_segment(path, false) : URI_OK;
+    path->out[path->length++] = '/';
+    path->segment = path->length;
+    return result;
+}
+
+/* A byte that is neither an escape nor plain. */
+static enum uri_result put_other(struct path *path, char c)
+{
+    switch (c) {
+    case '/':
+        return put_slash(path);
+    case ';':
         path->out[path->length++] = c;
-        path->segment = path->length;
-        return URI_OK;
-    }
-    if (c == ';' && (path->allow & URI_ALLOW_PARAMETERS) == 0) {
-        return URI_PARAMETER;
-    }
-    if (http_byte_is(c, HTTP_BYTE_SEGMENT)) {
-        return put_plain(path, c);
-    }
-    if (c == '\\') {
+        return (path->allow & URI_ALLOW_PARAMETERS) != 0 ? URI_OK : URI_PARAMETER;
+    case '\\':
         return URI_ENCODED_SLASH;
+    case '#':
+        return URI_FRAGMENT;
+    default:
+        return URI_BAD_SYNTAX;
     }
-    return c == '#' ? URI_FRAGMENT : URI_BAD_SYNTAX;
+}
+
+/* A run of plain bytes. Only its first two can complete a double encoding. */
+static enum uri_result put_run(struct path *path, struct slice run)
+{
+    enum uri_result result = URI_OK;
+    for (size_t i = 0; i < 2 && i < run.len && result == URI_OK; i++) {
+        result = put_plain(path, run.ptr[i]);
+    }
+    if (run.len > 2 && result == URI_OK) {
+        memcpy(path->out + path->length, run.ptr + 2, run.len - 2);
+        path->length += run.len - 2;
+    }
+    return result;
 }
 
 /* C1 control characters, U+0080 to U+009F. */
@@ -297,14 +306,18 @@ enum uri_result uri_canonical_path(struct slice raw, unsigned int allow, char *o
     struct path path = { .out = out, .allow = allow };
     size_t at = 0;
     while (at < raw.len && result == URI_OK) {
-        if (raw.ptr[at] != '%') {
-            result = put_byte(&path, raw.ptr[at]);
+        size_t end = http_skip(raw.ptr, at, raw.len, HTTP_BYTE_SEGMENT);
+        if (end > at) {
+            result = put_run(&path, slice_part(raw, at, end - at));
+            at = end;
+        } else if (raw.ptr[at] != '%') {
+            result = put_other(&path, raw.ptr[at]);
             at++;
-            continue;
+        } else {
+            int byte = escape_at(raw, at);
+            result = byte < 0 ? URI_BAD_SYNTAX : put_escape(&path, (unsigned char)byte);
+            at += 3;
         }
-        int byte = escape_at(raw, at);
-        result = byte < 0 ? URI_BAD_SYNTAX : put_escape(&path, (unsigned char)byte);
-        at += 3;
     }
     if (result == URI_OK) {
         result = end_segment(&path, true);

@@ -17,16 +17,6 @@ struct view {
     uint64_t full_at;
 };
 
-/* Age in µs; a slot that is free has at least `window`. */
-static uint64_t slot_age(uint64_t word, uint64_t now_us, uint64_t window)
-{
-    if ((word & SLOT_COUNT_MAX) == 0) {
-        return window;
-    }
-    uint64_t age = (now_us - (word >> SLOT_COUNT_BITS)) & SLOT_TIME_MASK;
-    return age > SLOT_TIME_MASK - FUTURE_MAX ? 0 : age;
-}
-
 static uint64_t slot_word(uint64_t time, uint64_t count)
 {
     return (time & SLOT_TIME_MASK) << SLOT_COUNT_BITS | count;
@@ -39,16 +29,19 @@ static uint64_t now_rounded_up(int64_t now)
 }
 
 /* One more in a live slot; its time never goes back. */
-static uint64_t slot_add(uint64_t word, uint64_t now_us, int64_t now)
+static uint64_t slot_add(uint64_t word, int64_t now)
 {
-    uint64_t ahead = ((word >> SLOT_COUNT_BITS) - now_us) & SLOT_TIME_MASK;
-    uint64_t time = ahead <= FUTURE_MAX && ahead > 0 ? word >> SLOT_COUNT_BITS : now_rounded_up(now);
+    uint64_t last = word >> SLOT_COUNT_BITS;
+    uint64_t ahead = (last - (uint64_t)now / 1000) & SLOT_TIME_MASK;
+    uint64_t time = ahead <= FUTURE_MAX && ahead > 0 ? last : now_rounded_up(now);
     return slot_word(time, (word & SLOT_COUNT_MAX) + 1);
 }
 
 static void look(const struct rule *rule, const struct cell *cell, int64_t now, struct view *view)
 {
-    const uint64_t now_us = (uint64_t)now / 1000;
+    /* Ages are counted from FUTURE_MAX ahead of now, so that one comparison tells what is live. */
+    const uint64_t ahead_us = (uint64_t)now / 1000 + FUTURE_MAX;
+    const uint64_t dead_age = rule->window_us + FUTURE_MAX;
     const uint64_t share = rule->count / SLOTS;
     const unsigned int larger = (unsigned int)(rule->count % SLOTS); /* so many slots have one more */
     const unsigned int slots = share > 0 ? SLOTS : larger;
@@ -56,9 +49,9 @@ static void look(const struct rule *rule, const struct cell *cell, int64_t now, 
     int live = -1, free = -1;
     for (unsigned int i = 0; i < slots; i++) {
         uint64_t word = atomic_load_explicit(&cell->slots[i], memory_order_acquire);
-        uint64_t age = slot_age(word, now_us, rule->window_us);
         uint64_t count = word & SLOT_COUNT_MAX;
-        if (age >= rule->window_us) {
+        uint64_t age = (ahead_us - (word >> SLOT_COUNT_BITS)) & SLOT_TIME_MASK;
+        if (count == 0 || age >= dead_age) {
             if (free < 0) {
                 free = (int)i;
                 free_word = word;
@@ -75,12 +68,12 @@ static void look(const struct rule *rule, const struct cell *cell, int64_t now, 
         }
     }
     view->used = used;
-    view->newest = newest;
-    view->oldest = oldest;
     view->any_live = newest != UINT64_MAX;
+    view->newest = newest > FUTURE_MAX ? newest - FUTURE_MAX : 0;
+    view->oldest = oldest > FUTURE_MAX ? oldest - FUTURE_MAX : 0;
     view->slot = live >= 0 ? live : free;
     view->before = live >= 0 ? live_word : free_word;
-    view->after = live >= 0 ? slot_add(live_word, now_us, now) : slot_word(now_rounded_up(now), 1);
+    view->after = live >= 0 ? slot_add(live_word, now) : slot_word(now_rounded_up(now), 1);
 }
 
 static uint64_t remaining_of(const struct rule *rule, uint64_t used)

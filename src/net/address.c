@@ -51,7 +51,8 @@ socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_sto
 
 bool address_parse(struct slice text, struct address *ret_address)
 {
-    bool bracketed = text.len >= 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+    bool bracketed =
+        text.len >= 2 && slice_starts_with(text, SLICE("[")) && slice_ends_with(text, SLICE("]"));
     if (bracketed) {
         text = slice_part(text, 1, text.len - 2);
     }
@@ -96,7 +97,7 @@ bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix)
         bool dotted = slice_find(host, ':') < 0;
         struct slice number = slice_from(text, (size_t)slash + 1);
         uint64_t bits;
-        bool leading_zero = number.len > 1 && number.ptr[0] == '0';
+        bool leading_zero = number.len > 1 && slice_starts_with(number, SLICE("0"));
         if (leading_zero || !slice_to_u64(number, &bits) || bits > (dotted ? 32 : 128)) {
             return false;
         }

@@ -140,7 +140,7 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
         return FAIL_NUMBER(ERROR_SYSTEM, -status, "cannot make an event loop");

@@ -22,7 +22,7 @@
 /* A listener's certificate with its context and client policy. */
 struct tls_certificate {
     SSL_CTX *context;
-    int mode;   /* enum tls_client_certificate */
+    int mode;        /* enum tls_client_certificate */
     uint64_t policy; /* equal for equal (client CA, mode): the first bytes of the digest */
     unsigned char policy_digest[TLS_DIGEST_SIZE];
     unsigned char session_context[TLS_DIGEST_SIZE]; /* over host set, client CA and mode */

@@ -47,6 +47,7 @@ static void finish(struct resolve_job *job, const struct addrinfo *list)
     if (resolved == NULL) {
         return;
     }
+    net_loop_woken(resolved->loop);
     resolved->job = NULL;
     size_t count = 0;
     for (; list != NULL && count < RESOLVE_ADDRESSES_MAX; list = list->ai_next) {

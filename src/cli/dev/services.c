@@ -240,10 +240,16 @@ static struct error start(struct services *services, const struct dev_services_o
     return OK;
 }
 
+static void ignore_signal(int number)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigaction(number, &ignore, NULL);
+}
+
 int dev_services_run(const struct dev_services_options *options)
 {
     static struct services services;
-    signal(SIGPIPE, SIG_IGN);
+    ignore_signal(SIGPIPE);
     struct error error = start(&services, options);
     if (failed(error)) {
         log_event(LOG_ERROR, "dev_services_failed", LOG_STRING("reason", error.what));

@@ -25,19 +25,21 @@ static bool spells_framing(struct slice name)
            (spells(name, SLICE("contentlength")) || spells(name, SLICE("transferencoding")));
 }
 
-enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_field *ret_field)
+static inline enum h1_failure split_field(const char *data, struct h1_span line, struct h1_field *ret_field)
 {
     size_t begin = line.offset, end = begin + line.length;
     if (data[begin] == ' ' || data[begin] == '\t') {
         return H1_OBS_FOLD;
     }
-    size_t colon = http_skip(data, begin, end, HTTP_BYTE_TOKEN);
-    if (colon == begin || colon == end || data[colon] != ':') {
+    const char *found = memchr(data + begin, ':', line.length);
+    if (found == NULL) {
         return H1_BAD_HEADER_NAME;
     }
+    size_t colon = (size_t)(found - data);
     struct slice name = { data + begin, colon - begin };
     enum header_id id = header_id_of(name);
-    if (id == HEADER_OTHER && spells_framing(name)) {
+    /* A name that we know is a token. */
+    if (id == HEADER_OTHER && (!http_token_valid(name) || spells_framing(name))) {
         return H1_BAD_HEADER_NAME;
     }
     size_t value = colon + 1;
@@ -51,6 +53,11 @@ enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_
     ret_field->value = (struct h1_span){ (uint32_t)value, (uint32_t)(end - value) };
     ret_field->id = id;
     return H1_OK;
+}
+
+enum h1_failure h1_split_field(const char *data, struct h1_span line, struct h1_field *ret_field)
+{
+    return split_field(data, line, ret_field);
 }
 
 /* Responses that never have a body, whose framing fields would be read by some and not by others (RFC 9110 section 8.6,
@@ -78,7 +85,7 @@ static enum h1_failure on_content_length(struct h1_parser *parser, struct slice 
 static enum h1_failure on_transfer_encoding(struct h1_parser *parser, struct slice value)
 {
     if (parser->transfer_encoding_count++ > 0 || parser->minor_version < 1 ||
-        !slice_equal_nocase(value, SLICE("chunked")) || response_forbids_framing(parser)) {
+        !http_equals(value, SLICE("chunked")) || response_forbids_framing(parser)) {
         return H1_BAD_TRANSFER_ENCODING;
     }
     if (parser->content_length_count > 0) {
@@ -88,20 +95,31 @@ static enum h1_failure on_transfer_encoding(struct h1_parser *parser, struct sli
     return H1_OK;
 }
 
+/* False for what is no token: the next reader may split it differently, and then other fields would be hop-by-hop there. */
+static bool on_connection_option(struct h1_parser *parser, struct slice option)
+{
+    if (http_equals(option, SLICE("keep-alive"))) {
+        parser->connection_keep_alive = true;
+    } else if (http_equals(option, SLICE("close"))) {
+        parser->connection_close = true;
+    } else if (http_equals(option, SLICE("upgrade"))) {
+        parser->connection_upgrade = true;
+    } else {
+        return http_token_valid(option);
+    }
+    return true;
+}
+
 static enum h1_failure on_connection(struct h1_parser *parser, struct slice value)
 {
+    /* One option is the rule. */
+    if (on_connection_option(parser, value)) {
+        return H1_OK;
+    }
     struct slice option;
     while (http_list_next(&value, &option)) {
-        /* What is no token may be split differently by the next reader: then other fields would be hop-by-hop there. */
-        if (!http_token_valid(option)) {
+        if (!on_connection_option(parser, option)) {
             return H1_BAD_HEADER_VALUE;
-        }
-        if (slice_equal_nocase(option, SLICE("close"))) {
-            parser->connection_close = true;
-        } else if (slice_equal_nocase(option, SLICE("keep-alive"))) {
-            parser->connection_keep_alive = true;
-        } else if (slice_equal_nocase(option, SLICE("upgrade"))) {
-            parser->connection_upgrade = true;
         }
     }
     return H1_OK;
@@ -113,7 +131,7 @@ enum h1_failure h1_field_line(struct h1_parser *parser, const char *data, struct
         return H1_TOO_MANY_HEADERS;
     }
     struct h1_field *field = &parser->fields[parser->field_count];
-    enum h1_failure failure = h1_split_field(data, line, field);
+    enum h1_failure failure = split_field(data, line, field);
     if (failure != H1_OK) {
         return failure;
     }
@@ -132,7 +150,7 @@ enum h1_failure h1_field_line(struct h1_parser *parser, const char *data, struct
         parser->upgrade = true;
         return H1_OK;
     case HEADER_EXPECT:
-        parser->expect_continue |= slice_equal_nocase(value, SLICE("100-continue"));
+        parser->expect_continue |= http_equals(value, SLICE("100-continue"));
         return H1_OK;
     default:
         return H1_OK;

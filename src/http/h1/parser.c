@@ -5,53 +5,34 @@
 #include "http/bytes.h"
 #include "http/h1/lines.h"
 
+static const char *const texts[] = {
+    [H1_OK] = "no failure",
+    [H1_BAD_REQUEST_LINE] = "malformed request line",
+    [H1_BAD_METHOD] = "malformed method",
+    [H1_BAD_TARGET] = "malformed request target",
+    [H1_BAD_VERSION] = "unknown HTTP version",
+    [H1_BAD_STATUS_LINE] = "malformed status line",
+    [H1_BAD_HEADER_NAME] = "malformed header name",
+    [H1_BAD_HEADER_VALUE] = "malformed header value",
+    [H1_BAD_LINE_ENDING] = "line not ended by CR LF",
+    [H1_OBS_FOLD] = "folded header line",
+    [H1_BAD_CONTENT_LENGTH] = "bad Content-Length",
+    [H1_BAD_TRANSFER_ENCODING] = "bad Transfer-Encoding",
+    [H1_LENGTH_CONFLICT] = "Content-Length beside Transfer-Encoding",
+    [H1_BAD_HOST] = "Host missing or repeated",
+    [H1_HEAD_TOO_LARGE] = "head too large",
+    [H1_TARGET_TOO_LONG] = "request target too long",
+    [H1_TOO_MANY_HEADERS] = "too many header fields",
+    [H1_BAD_CHUNK_SIZE] = "bad chunk size",
+    [H1_BAD_CHUNK_EXTENSION] = "bad chunk extension",
+    [H1_BAD_CHUNK_END] = "chunk data not followed by CR LF",
+    [H1_BAD_TRAILER] = "bad trailer",
+};
+
 const char *h1_failure_text(enum h1_failure failure)
 {
-    switch (failure) {
-    case H1_OK:
-        return "no failure";
-    case H1_BAD_REQUEST_LINE:
-        return "malformed request line";
-    case H1_BAD_METHOD:
-        return "malformed method";
-    case H1_BAD_TARGET:
-        return "malformed request target";
-    case H1_BAD_VERSION:
-        return "unknown HTTP version";
-    case H1_BAD_STATUS_LINE:
-        return "malformed status line";
-    case H1_BAD_HEADER_NAME:
-        return "malformed header name";
-    case H1_BAD_HEADER_VALUE:
-        return "malformed header value";
-    case H1_BAD_LINE_ENDING:
-        return "line not ended by CR LF";
-    case H1_OBS_FOLD:
-        return "folded header line";
-    case H1_BAD_CONTENT_LENGTH:
-        return "bad Content-Length";
-    case H1_BAD_TRANSFER_ENCODING:
-        return "bad Transfer-Encoding";
-    case H1_LENGTH_CONFLICT:
-        return "Content-Length beside Transfer-Encoding";
-    case H1_BAD_HOST:
-        return "Host missing or repeated";
-    case H1_HEAD_TOO_LARGE:
-        return "head too large";
-    case H1_TARGET_TOO_LONG:
-        return "request target too long";
-    case H1_TOO_MANY_HEADERS:
-        return "too many header fields";
-    case H1_BAD_CHUNK_SIZE:
-        return "bad chunk size";
-    case H1_BAD_CHUNK_EXTENSION:
-        return "bad chunk extension";
-    case H1_BAD_CHUNK_END:
-        return "chunk data not followed by CR LF";
-    case H1_BAD_TRAILER:
-        return "bad trailer";
-    }
-    return "unknown failure";
+    size_t at = (size_t)failure;
+    return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
 static uint32_t at_most(uint32_t value, uint32_t maximum)
@@ -87,20 +68,11 @@ void h1_parser_init_response(struct h1_parser *parser, const struct h1_limits *l
     parser->to_connect = method == METHOD_CONNECT;
 }
 
-/* The line may end here at the latest, its LF included. */
-static size_t line_limit(const struct h1_parser *parser, enum h1_failure *ret_failure)
+/* A request line may end here at the latest, its LF included. */
+static size_t request_line_limit(const struct h1_parser *parser)
 {
-    size_t limit = parser->limits.head_max;
-    *ret_failure = H1_HEAD_TOO_LARGE;
-    if (parser->at == H1_AT_START && !parser->response) {
-        size_t longest = parser->line + HTTP_METHOD_MAX + sizeof " " - 1 + parser->limits.target_max +
-                         sizeof " HTTP/1.1\r\n" - 1;
-        if (longest < limit) {
-            limit = longest;
-            *ret_failure = H1_TARGET_TOO_LONG;
-        }
-    }
-    return limit;
+    return parser->line + HTTP_METHOD_MAX + sizeof " " - 1 + parser->limits.target_max +
+           sizeof " HTTP/1.1\r\n" - 1;
 }
 
 /* Names what is wrong with a control character. The bytes before it on its line are looked at once more, once. */
@@ -121,16 +93,18 @@ static enum h1_failure control_failure(const struct h1_parser *parser, const cha
  * and an attack fails with its first bad byte. */
 static enum h1_result find_line(struct h1_parser *parser, const char *data, size_t size, size_t *ret_end)
 {
-    enum h1_failure too_long;
-    size_t limit = line_limit(parser, &too_long);
+    size_t limit = parser->limits.head_max;
+    enum h1_failure too_long = H1_HEAD_TOO_LARGE;
+    if (parser->at == H1_AT_START && !parser->response && request_line_limit(parser) < limit) {
+        limit = request_line_limit(parser);
+        too_long = H1_TARGET_TOO_LONG;
+    }
     size_t end = size < limit ? size : limit;
     assert(end >= parser->position);
     size_t at = http_find_control(data, parser->position, end);
-    if (at < end && data[at] == '\r') {
-        if (at + 1 < end && data[at + 1] == '\n') {
-            *ret_end = at;
-            return H1_DONE;
-        }
+    if (at + 1 < end && data[at] == '\r' && data[at + 1] == '\n') {
+        *ret_end = at;
+        return H1_DONE;
     }
     if (at >= end || (data[at] == '\r' && at + 1 == end)) {
         parser->position = (uint32_t)at;

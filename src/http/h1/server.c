@@ -1,79 +1,18 @@
 #include "http/h1/server.h"
 
-#include "http/h1/writer.h"
-#include "http/patience.h"
+#include "http/h1/server_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A piece of body up to this size is copied behind the head, so that both leave in one write. */
-#define COALESCE_MAX 8192
-/* Above it, the source of a response is told to stop; below half of it, to go on. */
-#define WRITE_HIGH_WATER (HTTP_WRITE_BUFFER_MAX / 2)
-/* An unread body up to this size is dropped silently, and the connection goes on. */
-#define DISCARD_SMALL (64 * 1024)
 /* Reads per turn of the loop, so that one busy client does not starve the others. */
 #define READ_BUDGET 4
 
-enum server_state {
-    SERVER_HANDSHAKE,
-    SERVER_IDLE,     /* between requests, nothing of the next one has come */
-    SERVER_HEAD,     /* part of a head has come */
-    SERVER_EXCHANGE, /* a request is with the handler */
-    SERVER_LINGER,   /* our side is closed; what still comes is dropped */
-    SERVER_CLOSED,
-};
-
-struct h1_server {
-    struct stream stream;
-    struct http_stream request;
-    struct http_connection_facts facts;
-    struct http_server_settings settings;
-    struct h1_server_list *list;
-    struct h1_server *previous, *next;
-    enum server_state state;
-    struct buffer in; /* bytes that wait: an incomplete head, a paused body, pipelined requests */
-    struct buffer out;
-    struct h1_parser *parser; /* while a head is incomplete */
-    struct deadline read_deadline;
-    struct deadline write_deadline;
-    struct patience reading, writing;
-    struct net_task resume;
-    struct h1_chunked chunked;
-    uint64_t body_left; /* BODY_LENGTH: still to come */
-    uint64_t dropped;
-    enum http_body body;
-    int minor_version;
-    bool processing; /* inside process(): do not enter it again */
-    bool body_done;  /* the request is complete */
-    bool paused;
-    bool discarding;      /* the handler does not want the rest of the body */
-    bool expect_continue; /* 100 is still to be sent */
-    bool is_head;         /* the request's method: no body in the answer */
-    bool client_keep_alive;
-    bool keep_alive; /* as the response's head promised */
-    bool head_sent;
-    bool chunked_out;
-    bool ended;      /* send_end was called */
-    bool blocked;    /* the handler waits for on_writable */
-    bool read_ended; /* the client will send no more */
-    bool held;       /* the handler has not released the stream */
-    bool closed;     /* the descriptor is gone */
-};
-
-static struct h1_server *server_of(struct http_stream *stream)
-{
-    return (struct h1_server *)((char *)stream - offsetof(struct h1_server, request));
-}
-
 static void process(struct h1_server *server);
-static void flush_out(struct h1_server *server);
-static void update_interest(struct h1_server *server);
-static const struct http_stream_ops server_stream_ops;
 
 /* ---- life and death ---- */
 
-static void free_if_over(struct h1_server *server)
+void h1_server_free_if_over(struct h1_server *server)
 {
     if (server->held || !server->closed || server->resume.queued) {
         return;
@@ -87,7 +26,7 @@ static void on_stream_closed(struct stream *stream)
 {
     struct h1_server *server = (struct h1_server *)stream;
     server->closed = true;
-    free_if_over(server);
+    h1_server_free_if_over(server);
 }
 
 static void drop_parser(struct h1_server *server)
@@ -110,7 +49,7 @@ static void report(const struct h1_server *server, enum http_connection_event ev
     }
 }
 
-static void close_now(struct h1_server *server)
+void h1_server_close(struct h1_server *server)
 {
     if (server->state == SERVER_CLOSED) {
         return;
@@ -132,20 +71,19 @@ static void close_now(struct h1_server *server)
     stream_close(&server->stream, on_stream_closed);
 }
 
-/* The client is gone or given up: the exchange, if there is one, learns it. */
-static void abort_connection(struct h1_server *server, enum http_abort why)
+void h1_server_abort(struct h1_server *server, enum http_abort why)
 {
     if (server->state == SERVER_CLOSED) {
         return;
     }
     bool told = server->state == SERVER_EXCHANGE && server->held;
-    close_now(server);
+    h1_server_close(server);
     if (told) {
         server->request.handler->on_abort(&server->request, why);
     }
 }
 
-static void set_deadline(struct h1_server *server, struct deadline *deadline, int64_t duration)
+void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline, int64_t duration)
 {
     struct net_loop *loop = server->stream.loop;
     if (duration > 0) {
@@ -164,11 +102,11 @@ static void linger(struct h1_server *server)
     buffer_clear(&server->in);
     server->stream.ops->shutdown(&server->stream);
     if (server->read_ended) {
-        close_now(server);
+        h1_server_close(server);
         return;
     }
-    set_deadline(server, &server->read_deadline, server->settings.timeouts.drain);
-    update_interest(server);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.drain);
+    h1_server_update_interest(server);
 }
 
 /* ---- the request's side ---- */
@@ -178,7 +116,7 @@ static bool wants_body(const struct h1_server *server)
     return server->state == SERVER_EXCHANGE && !server->body_done && (server->discarding || !server->paused);
 }
 
-static void update_interest(struct h1_server *server)
+void h1_server_update_interest(struct h1_server *server)
 {
     unsigned int wanted = 0;
     switch (server->state) {
@@ -204,8 +142,7 @@ static void update_interest(struct h1_server *server)
     stream_want(&server->stream, wanted);
 }
 
-/* The time limits of a body run only while the client is what we wait for. */
-static void await_body(struct h1_server *server)
+void h1_server_await_body(struct h1_server *server)
 {
     struct net_loop *loop = server->stream.loop;
     if (!wants_body(server)) {
@@ -214,8 +151,9 @@ static void await_body(struct h1_server *server)
         return;
     }
     patience_wait(&server->reading, loop->now);
-    set_deadline(server, &server->read_deadline,
-                 server->discarding ? server->settings.timeouts.drain : server->settings.timeouts.body);
+    h1_server_set_deadline(server, &server->read_deadline,
+                           server->discarding ? server->settings.timeouts.drain
+                                              : server->settings.timeouts.body);
 }
 
 static void fail_body(struct h1_server *server, enum deny_reason reason)
@@ -306,7 +244,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
         server->parser = server->list->parser != NULL ? server->list->parser : malloc(sizeof *server->parser);
         server->list->parser = NULL;
         if (server->parser == NULL) {
-            close_now(server);
+            h1_server_close(server);
             return data.len;
         }
         h1_parser_init_request(server->parser, &server->settings.limits);
@@ -324,7 +262,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
     }
     if (server->state == SERVER_IDLE) {
         server->state = SERVER_HEAD;
-        set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+        h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
     }
     return 0;
 }
@@ -390,8 +328,7 @@ static size_t process_body(struct h1_server *server, struct slice data)
     return piece.len;
 }
 
-/* The response is out and the stream released: what next? */
-static void end_exchange(struct h1_server *server)
+void h1_server_end_exchange(struct h1_server *server)
 {
     if (!server->keep_alive) {
         linger(server);
@@ -403,14 +340,14 @@ static void end_exchange(struct h1_server *server)
     server->state = SERVER_IDLE;
     server->request.exchange = NULL;
     if (server->read_ended && buffer_length(&server->in) == 0) {
-        close_now(server);
+        h1_server_close(server);
         return;
     }
     if (server->list->draining && buffer_length(&server->in) == 0) {
         linger(server);
         return;
     }
-    set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
 }
 
 /* One step over `data`: consumed bytes, or 0 where nothing can be done with it now. */
@@ -434,10 +371,10 @@ static void over_discarded(struct h1_server *server)
 {
     if (server->state == SERVER_EXCHANGE && server->discarding && !server->held) {
         if (server->body_done) {
-            end_exchange(server);
+            h1_server_end_exchange(server);
         }
     } else if (server->dropped > HTTP_DRAIN_MAX && server->state == SERVER_LINGER) {
-        close_now(server);
+        h1_server_close(server);
     }
 }
 
@@ -472,9 +409,9 @@ static void process(struct h1_server *server)
         }
     }
     if (server->state == SERVER_EXCHANGE) {
-        await_body(server);
+        h1_server_await_body(server);
     }
-    update_interest(server);
+    h1_server_update_interest(server);
 }
 
 /* ---- reading ---- */
@@ -485,15 +422,15 @@ static void on_read_end(struct h1_server *server, bool clean)
     switch (server->state) {
     case SERVER_EXCHANGE:
         if (!clean || (!server->body_done && !server->discarding)) {
-            abort_connection(server, HTTP_ABORT_CLIENT);
+            h1_server_abort(server, HTTP_ABORT_CLIENT);
         } else if (!server->held) {
-            close_now(server);
+            h1_server_close(server);
         } else {
-            update_interest(server); /* half-closed: it still wants its answer */
+            h1_server_update_interest(server); /* half-closed: it still wants its answer */
         }
         break;
     default:
-        close_now(server);
+        h1_server_close(server);
     }
 }
 
@@ -516,7 +453,7 @@ static void take_read(struct h1_server *server, char *memory, size_t size)
     size_t consumed = process_data(server, slice_of(memory, size));
     if (consumed < size && server->state != SERVER_CLOSED &&
         !buffer_append(&server->in, slice_of(memory + consumed, size - consumed))) {
-        abort_connection(server, HTTP_ABORT_CLIENT);
+        h1_server_abort(server, HTTP_ABORT_CLIENT);
         return;
     }
     process(server);
@@ -581,13 +518,13 @@ static void handshake(struct h1_server *server)
 {
     switch (server->stream.ops->handshake(&server->stream)) {
     case STREAM_AGAIN:
-        update_interest(server);
+        h1_server_update_interest(server);
         return;
     case STREAM_OK:
         break;
     default:
         report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
-        close_now(server);
+        h1_server_close(server);
         return;
     }
     if (server->facts.is_tls) {
@@ -596,8 +533,8 @@ static void handshake(struct h1_server *server)
                server->facts.tls.resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
     }
     server->state = SERVER_IDLE;
-    set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
-    update_interest(server);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+    h1_server_update_interest(server);
     read_some(server);
 }
 
@@ -605,7 +542,7 @@ static void resume(struct net_task *task)
 {
     struct h1_server *server = (struct h1_server *)((char *)task - offsetof(struct h1_server, resume));
     if (server->state == SERVER_CLOSED) {
-        free_if_over(server);
+        h1_server_free_if_over(server);
         return;
     }
     process(server);
@@ -623,11 +560,11 @@ static void on_ready(struct stream *stream, unsigned int events)
         return;
     }
     if ((events & STREAM_BROKEN) != 0 && !may_read(server)) {
-        abort_connection(server, HTTP_ABORT_CLIENT);
+        h1_server_abort(server, HTTP_ABORT_CLIENT);
         return;
     }
     if ((events & STREAM_WRITABLE) != 0) {
-        flush_out(server);
+        h1_server_flush(server);
     }
     if ((events & (STREAM_READABLE | STREAM_BROKEN)) != 0 && may_read(server)) {
         read_some(server);
@@ -645,17 +582,17 @@ static void on_read_deadline(struct deadline *deadline)
         break;
     case SERVER_EXCHANGE:
         if (!server->held || server->discarding) {
-            close_now(server);
+            h1_server_close(server);
         } else {
             fail_body(server, DENY_REQUEST_TIMEOUT);
         }
         break;
     case SERVER_HANDSHAKE:
         report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
-        close_now(server);
+        h1_server_close(server);
         break;
     default:
-        close_now(server);
+        h1_server_close(server);
     }
 }
 
@@ -664,253 +601,8 @@ static void on_write_deadline(struct deadline *deadline)
     struct h1_server *server =
         (struct h1_server *)((char *)deadline - offsetof(struct h1_server, write_deadline));
     stream_reset_on_close(&server->stream);
-    abort_connection(server, HTTP_ABORT_SLOW_READER);
+    h1_server_abort(server, HTTP_ABORT_SLOW_READER);
 }
-
-/* ---- writing ---- */
-
-static void finish_if_sent(struct h1_server *server)
-{
-    if (server->state == SERVER_EXCHANGE && server->held && server->ended &&
-        buffer_length(&server->out) == 0) {
-        server->request.handler->on_sent(&server->request);
-    }
-}
-
-/* Writes `parts` now; what the kernel does not take goes behind `out`. False: the connection is dead. */
-static bool write_parts(struct h1_server *server, struct iovec *parts, int count)
-{
-    struct net_loop *loop = server->stream.loop;
-    size_t written = 0;
-    enum stream_result result = server->stream.ops->write(&server->stream, parts, count, &written);
-    if (result == STREAM_FAILED || result == STREAM_END) {
-        abort_connection(server, HTTP_ABORT_CLIENT);
-        return false;
-    }
-    if (result == STREAM_AGAIN) {
-        written = 0;
-    }
-    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
-    if (written > 0 &&
-        !patience_progress(&server->writing, loop->now, written, timeouts->write, timeouts->min_rate)) {
-        stream_reset_on_close(&server->stream);
-        abort_connection(server, HTTP_ABORT_SLOW_READER);
-        return false;
-    }
-    size_t from_out = buffer_length(&server->out);
-    buffer_consume(&server->out, written < from_out ? written : from_out);
-    size_t skip = written < from_out ? 0 : written - from_out;
-    for (int i = from_out > 0 ? 1 : 0; i < count; i++) {
-        size_t taken = skip < parts[i].iov_len ? skip : parts[i].iov_len;
-        skip -= taken;
-        if (!buffer_append(&server->out,
-                           slice_of((char *)parts[i].iov_base + taken, parts[i].iov_len - taken))) {
-            abort_connection(server, HTTP_ABORT_SLOW_READER);
-            return false;
-        }
-    }
-    if (buffer_length(&server->out) > 0) {
-        patience_wait(&server->writing, loop->now);
-        set_deadline(server, &server->write_deadline, timeouts->write);
-    } else {
-        deadline_clear(&server->write_deadline);
-    }
-    return true;
-}
-
-static void flush_out(struct h1_server *server)
-{
-    if (server->state == SERVER_CLOSED) {
-        return;
-    }
-    if (buffer_length(&server->out) > 0) {
-        struct slice waiting = buffer_slice(&server->out);
-        struct iovec part = { (char *)waiting.ptr, waiting.len };
-        if (!write_parts(server, &part, 1)) {
-            return;
-        }
-    }
-    size_t left = buffer_length(&server->out);
-    if (left == 0 && server->state != SERVER_EXCHANGE) {
-        buffer_done(&server->out);
-    }
-    update_interest(server);
-    if (server->blocked && left < WRITE_HIGH_WATER / 2) {
-        server->blocked = false;
-        server->request.handler->on_writable(&server->request);
-    }
-    finish_if_sent(server);
-}
-
-/* May the connection go on after this response? Decided when its head is written, since the head says so. */
-static bool decide_keep_alive(struct h1_server *server, enum http_body body)
-{
-    if (!server->client_keep_alive || server->list->draining || body == BODY_CLOSE) {
-        return false;
-    }
-    if (server->body_done || !server->discarding) {
-        /* A response that overtakes a body which the handler still reads: its end decides, see send_end. */
-        return true;
-    }
-    return !server->expect_continue && server->body == BODY_LENGTH && server->body_left <= DISCARD_SMALL;
-}
-
-static void stream_send_head(struct http_stream *stream, const struct http_response *response)
-{
-    struct h1_server *server = server_of(stream);
-    struct h1_framing framing = { .body = response->body, .content_length = response->content_length };
-    if (framing.body == BODY_CHUNKED && server->minor_version == 0 && !server->is_head) {
-        framing.body = BODY_CLOSE;
-    }
-    server->chunked_out = framing.body == BODY_CHUNKED && !server->is_head;
-    server->keep_alive = decide_keep_alive(server, framing.body);
-    framing.close = !server->keep_alive && server->minor_version > 0;
-    framing.keep_alive = server->keep_alive && server->minor_version == 0;
-    server->head_sent = true;
-    server->expect_continue = false;
-    if (!h1_write_response(&server->out, response->status, &response->headers, &framing)) {
-        /* A field that may not be written, or no room: nothing of it has left, so it can be cut cleanly. */
-        stream_reset_on_close(&server->stream);
-        abort_connection(server, HTTP_ABORT_CLIENT);
-    }
-}
-
-static void stream_send_informational(struct http_stream *stream, unsigned int status,
-                                      const struct headers *headers)
-{
-    struct h1_server *server = server_of(stream);
-    if (server->minor_version > 0 && !server->head_sent && server->state == SERVER_EXCHANGE &&
-        h1_write_informational(&server->out, status, headers)) {
-        flush_out(server);
-    }
-}
-
-static bool stream_send_body(struct http_stream *stream, struct slice data)
-{
-    struct h1_server *server = server_of(stream);
-    if (server->state != SERVER_EXCHANGE || server->is_head || data.len == 0) {
-        return true;
-    }
-    stream->sent += data.len;
-    char chunk[24];
-    size_t chunk_length = server->chunked_out ? h1_chunk_header(data.len, chunk) : 0;
-    struct slice waiting = buffer_slice(&server->out);
-    struct iovec parts[4];
-    int count = 0;
-    if (waiting.len > 0) {
-        parts[count++] = (struct iovec){ (char *)waiting.ptr, waiting.len };
-    }
-    if (chunk_length > 0) {
-        parts[count++] = (struct iovec){ chunk, chunk_length };
-    }
-    parts[count++] = (struct iovec){ (char *)data.ptr, data.len };
-    if (chunk_length > 0) {
-        parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
-    }
-    if (waiting.len + data.len <= COALESCE_MAX || server->blocked) {
-        for (int i = waiting.len > 0 ? 1 : 0; i < count; i++) {
-            if (!buffer_append(&server->out, slice_of(parts[i].iov_base, parts[i].iov_len))) {
-                abort_connection(server, HTTP_ABORT_SLOW_READER);
-                return true;
-            }
-        }
-    } else if (!write_parts(server, parts, count)) {
-        return true;
-    }
-    server->blocked = buffer_length(&server->out) >= WRITE_HIGH_WATER;
-    if (server->blocked) {
-        update_interest(server);
-    }
-    return !server->blocked;
-}
-
-static void stream_send_end(struct http_stream *stream, const struct headers *trailers)
-{
-    struct h1_server *server = server_of(stream);
-    if (server->state != SERVER_EXCHANGE) {
-        return;
-    }
-    if (server->chunked_out && !h1_write_last_chunk(&server->out, trailers)) {
-        abort_connection(server, HTTP_ABORT_SLOW_READER);
-        return;
-    }
-    /* The response is complete and the request is not: nobody will read the rest. */
-    if (!server->body_done && !server->discarding) {
-        server->keep_alive = false;
-    }
-    server->ended = true;
-    flush_out(server);
-}
-
-static void stream_flush(struct http_stream *stream)
-{
-    flush_out(server_of(stream));
-}
-
-static void stream_reset(struct http_stream *stream)
-{
-    struct h1_server *server = server_of(stream);
-    stream_reset_on_close(&server->stream);
-    close_now(server);
-}
-
-static void stream_pause(struct http_stream *stream, bool paused)
-{
-    struct h1_server *server = server_of(stream);
-    if (server->state != SERVER_EXCHANGE || server->paused == paused) {
-        return;
-    }
-    server->paused = paused;
-    if (paused) {
-        await_body(server);
-        update_interest(server);
-        return;
-    }
-    if (server->expect_continue && !server->head_sent && server->request.received == 0 &&
-        buffer_length(&server->in) == 0) {
-        server->expect_continue = false;
-        if (h1_write_informational(&server->out, 100, NULL)) {
-            flush_out(server);
-        }
-    }
-    net_loop_post(server->stream.loop, &server->resume);
-}
-
-static void stream_discard_body(struct http_stream *stream)
-{
-    struct h1_server *server = server_of(stream);
-    server->discarding = true;
-}
-
-static void stream_release(struct http_stream *stream)
-{
-    struct h1_server *server = server_of(stream);
-    server->held = false;
-    stream->exchange = NULL;
-    if (server->state == SERVER_CLOSED) {
-        free_if_over(server);
-        return;
-    }
-    if (!server->body_done) {
-        server->discarding = true;
-    }
-    end_exchange(server);
-    if (server->state != SERVER_CLOSED && !server->processing) {
-        net_loop_post(server->stream.loop, &server->resume);
-    }
-}
-
-static const struct http_stream_ops server_stream_ops = {
-    .send_head = stream_send_head,
-    .send_informational = stream_send_informational,
-    .send_body = stream_send_body,
-    .send_end = stream_send_end,
-    .flush = stream_flush,
-    .reset = stream_reset,
-    .pause = stream_pause,
-    .discard_body = stream_discard_body,
-    .release = stream_release,
-};
 
 /* ---- the list ---- */
 
@@ -951,7 +643,7 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
         .owner = settings->owner,
     };
     server->request = (struct http_stream){
-        .ops = &server_stream_ops,
+        .ops = &h1_server_stream_ops,
         .handler = settings->handler,
         .connection = &server->facts,
     };
@@ -969,11 +661,11 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
     if (settings->tls != NULL) {
         error = tls_accept(settings->tls, &server->stream);
         if (failed(error)) {
-            close_now(server);
+            h1_server_close(server);
             return error;
         }
     }
-    set_deadline(server, &server->read_deadline, settings->timeouts.handshake);
+    h1_server_set_deadline(server, &server->read_deadline, settings->timeouts.handshake);
     handshake(server);
     return OK;
 }
@@ -987,7 +679,7 @@ void h1_server_drain_all(struct h1_server_list *list)
         if (server->state == SERVER_IDLE) {
             linger(server);
         } else if (server->state == SERVER_HANDSHAKE) {
-            close_now(server);
+            h1_server_close(server);
         }
     }
 }
@@ -995,6 +687,6 @@ void h1_server_drain_all(struct h1_server_list *list)
 void h1_server_close_all(struct h1_server_list *list)
 {
     while (list->first != NULL) {
-        abort_connection(list->first, HTTP_ABORT_SHUTDOWN);
+        h1_server_abort(list->first, HTTP_ABORT_SHUTDOWN);
     }
 }

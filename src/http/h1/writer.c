@@ -24,23 +24,14 @@ static bool skipped(enum header_id id, bool request)
     }
 }
 
-/* Bytes of the fields that will be written; false where one is not valid. Whatever made the list, a CR or LF in it must
- * not become a line of its own: that is response splitting, or a second request. Names are looked up again, for a field
- * must not frame the message because somebody gave it the wrong number. */
-static bool measure_fields(const struct headers *headers, bool request, size_t *ret_size)
+/* Bytes that the fields take at the most. */
+static size_t fields_max(const struct headers *headers)
 {
     size_t size = 0;
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
-        const struct header *header = &headers->items[i];
-        if (!http_token_valid(header->name) || !http_field_value_valid(header->value)) {
-            return false;
-        }
-        if (!skipped(header_id_of(header->name), request)) {
-            size += header->name.len + header->value.len + sizeof ": \r\n" - 1;
-        }
+        size += headers->items[i].name.len + headers->items[i].value.len + sizeof ": \r\n" - 1;
     }
-    *ret_size = size;
-    return true;
+    return size;
 }
 
 static char *put(char *at, struct slice text)
@@ -51,11 +42,20 @@ static char *put(char *at, struct slice text)
     return at + text.len;
 }
 
+/* NULL where a field is not valid: then nothing is committed. Whatever made the list, a CR or LF in it must not become a
+ * line of its own: that is response splitting, or a second request. Names are looked up again, for a field must not frame
+ * the message because somebody gave it the wrong number. */
 static char *put_fields(char *at, const struct headers *headers, bool request)
 {
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         const struct header *header = &headers->items[i];
-        if (!skipped(header_id_of(header->name), request)) {
+        enum header_id id = header_id_of(header->name);
+        /* A name that we know is a token. */
+        if ((id == HEADER_OTHER && !http_token_valid(header->name)) ||
+            !http_field_value_valid(header->value)) {
+            return NULL;
+        }
+        if (!skipped(id, request)) {
             at = put(at, header->name);
             at = put(at, SLICE(": "));
             at = put(at, header->value);
@@ -96,9 +96,15 @@ static char *put_framing(char *at, const struct h1_framing *framing, bool may_ha
     return at;
 }
 
-static void commit(struct buffer *out, const char *end)
+/* Ends the head at `at` and makes it part of the buffer; false for the NULL of put_fields. */
+static bool commit(struct buffer *out, char *at)
 {
-    buffer_commit(out, (size_t)(end - (out->data + out->end)));
+    if (at == NULL) {
+        return false;
+    }
+    at = put(at, SLICE("\r\n"));
+    buffer_commit(out, (size_t)(at - (out->data + out->end)));
+    return true;
 }
 
 static bool all_of(struct slice text, unsigned int classes)
@@ -109,13 +115,12 @@ static bool all_of(struct slice text, unsigned int classes)
 bool h1_write_request(struct buffer *out, struct slice method, struct slice target, struct slice host,
                       const struct headers *headers, const struct h1_framing *framing)
 {
-    size_t fields;
     if (!http_token_valid(method) || !all_of(target, HTTP_BYTE_VISIBLE) || !all_of(host, HTTP_BYTE_VISIBLE) ||
-        framing->body == BODY_CLOSE || !measure_fields(headers, true, &fields)) {
+        framing->body == BODY_CLOSE) {
         return false;
     }
-    size_t size =
-        method.len + target.len + host.len + fields + FRAMING_MAX + sizeof "  HTTP/1.1\r\nHost: \r\n\r\n";
+    size_t size = method.len + target.len + host.len + fields_max(headers) + FRAMING_MAX +
+                  sizeof "  HTTP/1.1\r\nHost: \r\n\r\n";
     if (!buffer_reserve(out, size)) {
         return false;
     }
@@ -126,16 +131,19 @@ bool h1_write_request(struct buffer *out, struct slice method, struct slice targ
     at = put(at, SLICE(" HTTP/1.1\r\nHost: "));
     at = put(at, host);
     at = put(at, SLICE("\r\n"));
-    at = put_fields(at, headers, true);
     at = put_framing(at, framing, true);
-    at = put(at, SLICE("\r\n"));
-    commit(out, at);
-    return true;
+    return commit(out, put_fields(at, headers, true));
 }
 
-static char *put_status_line(char *at, unsigned int status, struct slice phrase)
+/* The status line at the end of the buffer, with room for all that follows it; NULL where there is none. */
+static char *begin_response(struct buffer *out, unsigned int status, const struct headers *headers)
 {
-    at = put(at, SLICE("HTTP/1.1 "));
+    struct slice phrase = http_reason_phrase(status);
+    if (!buffer_reserve(out, phrase.len + fields_max(headers) + FRAMING_MAX + DIGITS_MAX +
+                                 sizeof "HTTP/1.1  \r\n\r\n")) {
+        return NULL;
+    }
+    char *at = put(out->data + out->end, SLICE("HTTP/1.1 "));
     at = put_number(at, status);
     at = put(at, SLICE(" "));
     at = put(at, phrase);
@@ -148,38 +156,24 @@ bool h1_write_response(struct buffer *out, unsigned int status, const struct hea
     bool may_have_body = status != 204;
     bool has_body = framing->body == BODY_CHUNKED || framing->body == BODY_CLOSE ||
                     (framing->body == BODY_LENGTH && framing->content_length > 0);
-    size_t fields;
-    if (status < 200 || status > 599 || (!may_have_body && has_body) ||
-        !measure_fields(headers, false, &fields)) {
+    if (status < 200 || status > 599 || (!may_have_body && has_body)) {
         return false;
     }
-    struct slice phrase = http_reason_phrase(status);
-    if (!buffer_reserve(out, phrase.len + fields + FRAMING_MAX + DIGITS_MAX + sizeof "HTTP/1.1  \r\n\r\n")) {
+    char *at = begin_response(out, status, headers);
+    if (at == NULL) {
         return false;
     }
-    char *at = put_status_line(out->data + out->end, status, phrase);
-    at = put_fields(at, headers, false);
     at = put_framing(at, framing, may_have_body);
-    at = put(at, SLICE("\r\n"));
-    commit(out, at);
-    return true;
+    return commit(out, put_fields(at, headers, false));
 }
 
 bool h1_write_informational(struct buffer *out, unsigned int status, const struct headers *headers)
 {
-    size_t fields;
-    if (status < 100 || status > 199 || !measure_fields(headers, false, &fields)) {
+    if (status < 100 || status > 199) {
         return false;
     }
-    struct slice phrase = http_reason_phrase(status);
-    if (!buffer_reserve(out, phrase.len + fields + DIGITS_MAX + sizeof "HTTP/1.1  \r\n\r\n")) {
-        return false;
-    }
-    char *at = put_status_line(out->data + out->end, status, phrase);
-    at = put_fields(at, headers, false);
-    at = put(at, SLICE("\r\n"));
-    commit(out, at);
-    return true;
+    char *at = begin_response(out, status, headers);
+    return at != NULL && commit(out, put_fields(at, headers, false));
 }
 
 size_t h1_chunk_header(uint64_t size, char *out)
@@ -200,13 +194,9 @@ size_t h1_chunk_header(uint64_t size, char *out)
 
 bool h1_write_last_chunk(struct buffer *out, const struct headers *trailers)
 {
-    size_t fields;
-    if (!measure_fields(trailers, true, &fields) || !buffer_reserve(out, fields + sizeof "0\r\n\r\n")) {
+    if (!buffer_reserve(out, fields_max(trailers) + sizeof "0\r\n\r\n")) {
         return false;
     }
     char *at = put(out->data + out->end, SLICE("0\r\n"));
-    at = put_fields(at, trailers, true);
-    at = put(at, SLICE("\r\n"));
-    commit(out, at);
-    return true;
+    return commit(out, put_fields(at, trailers, true));
 }

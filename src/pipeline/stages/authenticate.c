@@ -28,6 +28,7 @@ static void finish_job(uv_work_t *work, int status)
 {
     (void)status; /* never cancelled */
     struct exchange *exchange = work->data;
+    net_loop_woken(&exchange->worker->loop);
     struct jwt_token *token = NULL;
     enum jwt_outcome outcome =
         jwt_finish(exchange->worker->verifier, exchange->job, &token, &exchange->token_detail);

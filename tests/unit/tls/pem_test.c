@@ -5,7 +5,7 @@
 #include <openssl/rsa.h>
 
 static struct pki ca, other_ca, site, nameless, second;
-static char chain[8192], half[4096], encrypted_key[2048], small_cert[4096], small_key[2048], both_ca[8192];
+static char chain[9000], half[9000], encrypted_key[2048], small_cert[4096], small_key[2048], both_ca[9000];
 
 static void make_encrypted_key(void)
 {

@@ -1,0 +1,405 @@
+#include "auth/key_source.h"
+
+#include "auth/key_fetch.h"
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "json/json.h"
+
+#include <stdlib.h>
+
+#define BACKOFF_FIRST   NS_PER_S
+#define BACKOFF_LAST    (60 * NS_PER_S)
+#define WANTED_ARENA    (8 * 1024 * 1024)  /* CA and key of one issuer */
+#define DOCUMENT_ARENA  (16 * 1024 * 1024) /* the tree of a document while it is looked at */
+#define DEFAULT_REFRESH (300 * NS_PER_S)
+
+/* What was configured, copied: a configuration may go while its issuers go on. */
+struct wanted {
+    struct arena arena;
+    struct slice name, url;
+    struct tls_client_settings *tls; /* NULL: the system's */
+    int64_t refresh, unknown_kid_interval, timeout, stale;
+};
+
+struct issuer {
+    struct issuer *next;
+    struct key_source *source;
+    struct wanted *wanted;
+    struct key_fetch *fetch; /* one at a time */
+    int64_t next_at;         /* of the next fetch by itself */
+    int64_t started_at;      /* of the last fetch; INT64_MIN: none yet */
+    unsigned int failures;   /* since the last good document */
+    int64_t failing_since;
+    bool has_keys; /* a good document came, and its keys were not declared stale */
+};
+
+struct key_source {
+    struct net_loop *loop;
+    struct key_fetcher *fetcher;
+    key_source_callback *callback;
+    void *context;
+    uv_timer_t timer;
+    struct issuer *issuers; /* a list */
+};
+
+/* ---- when ---- */
+
+/* Between `part`/256 and all of `duration`: many gateways must not ask in step. */
+static int64_t jitter(int64_t duration, unsigned int part)
+{
+    unsigned char random;
+    random_bytes(&random, 1);
+    return duration / 256 * (int64_t)(part + random * (256 - part) / 256);
+}
+
+static int64_t backoff(const struct issuer *issuer)
+{
+    int64_t wait = BACKOFF_FIRST;
+    for (unsigned int i = 1; i < issuer->failures && wait < BACKOFF_LAST; i++) {
+        wait *= 2;
+    }
+    wait = wait < BACKOFF_LAST ? wait : BACKOFF_LAST;
+    /* Never slower than when all is well. */
+    return jitter(wait < issuer->wanted->refresh ? wait : issuer->wanted->refresh, 128);
+}
+
+static int64_t stale_at(const struct issuer *issuer)
+{
+    bool counts = issuer->has_keys && issuer->failures > 0 && issuer->wanted->stale > 0;
+    return counts ? issuer->failing_since + issuer->wanted->stale : INT64_MAX;
+}
+
+static int64_t due_at(const struct issuer *issuer)
+{
+    int64_t stale = stale_at(issuer);
+    int64_t next = issuer->fetch == NULL ? issuer->next_at : INT64_MAX;
+    return stale < next ? stale : next;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void schedule(struct key_source *source)
+{
+    int64_t next = INT64_MAX;
+    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        int64_t due = due_at(issuer);
+        next = due < next ? due : next;
+    }
+    if (next == INT64_MAX) {
+        uv_timer_stop(&source->timer);
+        return;
+    }
+    int64_t wait = next - source->loop->now;
+    uv_update_time(&source->loop->uv);
+    uv_timer_start(&source->timer, on_timer, wait > 0 ? (uint64_t)(wait / NS_PER_MS + 1) : 0, 0);
+}
+
+/* ---- fetching ---- */
+
+static void report(struct issuer *issuer, enum key_source_event event, struct slice text)
+{
+    struct key_source *source = issuer->source;
+    source->callback(source->context, issuer->wanted->name, event, text);
+}
+
+static void on_failure(struct issuer *issuer, const char *why)
+{
+    int64_t now = issuer->source->loop->now;
+    if (issuer->failures++ == 0) {
+        issuer->failing_since = now;
+    }
+    issuer->next_at = now + backoff(issuer);
+    report(issuer, KEYS_FAILED, slice_from_string(why));
+}
+
+/* NULL for a JSON object with an array `keys` (RFC 7517 section 5); the keys themselves are the verifier's business. */
+static const char *check_document(struct slice text)
+{
+    struct arena arena;
+    struct json *document = NULL;
+    arena_init(&arena, DOCUMENT_ARENA);
+    struct error error = json_parse(text, JSON_DEPTH_MAX, &arena, &document, NULL);
+    const struct json *keys = failed(error) ? NULL : json_get(document, SLICE("keys"));
+    const char *wrong = NULL;
+    if (failed(error)) {
+        wrong = error.kind == ERROR_MEMORY ? "the document is too complex" : "the document is not JSON";
+    } else if (keys == NULL || keys->type != JSON_ARRAY) {
+        wrong = "the document is no key set: it has no array `keys`";
+    }
+    arena_done(&arena);
+    return wrong;
+}
+
+static void on_done(void *context, const char *failure, struct slice body)
+{
+    struct issuer *issuer = context;
+    issuer->fetch = NULL;
+    const char *wrong = failure != NULL ? failure : check_document(body);
+    if (wrong != NULL) {
+        on_failure(issuer, wrong);
+    } else {
+        issuer->failures = 0;
+        issuer->has_keys = true;
+        issuer->next_at = issuer->source->loop->now + jitter(issuer->wanted->refresh, 230);
+        report(issuer, KEYS_FETCHED, body);
+    }
+    schedule(issuer->source);
+}
+
+static void start(struct issuer *issuer)
+{
+    const struct wanted *wanted = issuer->wanted;
+    issuer->started_at = issuer->source->loop->now;
+    struct error error = key_fetch_start(issuer->source->fetcher, wanted->url, wanted->tls, wanted->timeout,
+                                         on_done, issuer, &issuer->fetch);
+    if (failed(error)) {
+        issuer->fetch = NULL;
+        on_failure(issuer, error.what);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct key_source *source = timer->data;
+    net_loop_woken(source->loop);
+    int64_t now = source->loop->now;
+    for (struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        if (stale_at(issuer) <= now) {
+            issuer->has_keys = false;
+            report(issuer, KEYS_STALE, SLICE_NONE);
+        }
+        if (issuer->fetch == NULL && issuer->next_at <= now) {
+            start(issuer);
+        }
+    }
+    schedule(source);
+}
+
+static struct issuer *find(const struct key_source *source, struct slice name)
+{
+    struct issuer *issuer = source->issuers;
+    while (issuer != NULL && !slice_equal(issuer->wanted->name, name)) {
+        issuer = issuer->next;
+    }
+    return issuer;
+}
+
+void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
+{
+    struct issuer *issuer = find(source, issuer_name);
+    /* Under way already; or failing: then the next look is due soon anyway, and a flood must not hasten it. */
+    if (issuer == NULL || issuer->fetch != NULL || issuer->failures > 0) {
+        return;
+    }
+    int64_t allowed_at = issuer->started_at + issuer->wanted->unknown_kid_interval;
+    if (allowed_at < issuer->next_at) {
+        issuer->next_at =
+            allowed_at; /* in the past: at once. In the future: one fetch for all that ask until then */
+        schedule(source);
+    }
+}
+
+/* ---- configuration ---- */
+
+static void free_wanted(struct wanted *wanted)
+{
+    if (wanted == NULL) {
+        return;
+    }
+    if (wanted->tls != NULL && wanted->tls->key_pem.ptr != NULL) {
+        secret_wipe((void *)wanted->tls->key_pem.ptr, wanted->tls->key_pem.len);
+    }
+    arena_done(&wanted->arena);
+    free(wanted);
+}
+
+static bool copy_text(struct wanted *wanted, struct slice *text)
+{
+    *text = arena_copy(&wanted->arena, *text);
+    return text->ptr != NULL;
+}
+
+static bool copy_tls(struct wanted *wanted, const struct tls_client_settings *tls)
+{
+    wanted->tls = arena_alloc(&wanted->arena, sizeof *wanted->tls);
+    if (wanted->tls == NULL) {
+        return false;
+    }
+    *wanted->tls = *tls;
+    struct slice key = tls->key_pem;
+    wanted->tls->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
+    if (!copy_text(wanted, &wanted->tls->ca) || !copy_text(wanted, &wanted->tls->server_name) ||
+        !copy_text(wanted, &wanted->tls->cert) || !copy_text(wanted, &wanted->tls->key) ||
+        !copy_text(wanted, &wanted->tls->ca_pem) || !copy_text(wanted, &wanted->tls->cert_pem)) {
+        return false;
+    }
+    wanted->tls->key_pem = arena_copy(&wanted->arena, key);
+    return wanted->tls->key_pem.ptr != NULL;
+}
+
+static struct wanted *new_wanted(const struct issuer_settings *settings)
+{
+    struct wanted *wanted = calloc(1, sizeof *wanted);
+    if (wanted == NULL) {
+        return NULL;
+    }
+    arena_init(&wanted->arena, WANTED_ARENA);
+    wanted->name = settings->name;
+    wanted->url = settings->jwks_url;
+    wanted->refresh = settings->jwks_refresh > 0 ? settings->jwks_refresh : DEFAULT_REFRESH;
+    wanted->unknown_kid_interval = settings->jwks_unknown_kid_interval;
+    wanted->timeout = settings->jwks_timeout;
+    wanted->stale = settings->jwks_stale;
+    bool copied = copy_text(wanted, &wanted->name) && copy_text(wanted, &wanted->url);
+    if (copied && settings->jwks_tls != NULL) {
+        copied = copy_tls(wanted, settings->jwks_tls);
+    }
+    if (!copied) {
+        free_wanted(wanted);
+        return NULL;
+    }
+    return wanted;
+}
+
+static void free_issuer(struct issuer *issuer)
+{
+    if (issuer != NULL) {
+        key_fetch_cancel(issuer->fetch);
+        free_wanted(issuer->wanted);
+        free(issuer);
+    }
+}
+
+static void free_list(struct issuer *issuers)
+{
+    for (struct issuer *next; issuers != NULL; issuers = next) {
+        next = issuers->next;
+        free_issuer(issuers);
+    }
+}
+
+static struct issuer *new_issuer(struct key_source *source, const struct issuer_settings *settings)
+{
+    struct issuer *issuer = calloc(1, sizeof *issuer);
+    if (issuer == NULL) {
+        return NULL;
+    }
+    issuer->source = source;
+    issuer->started_at = INT64_MIN / 2;
+    issuer->next_at = source->loop->now;
+    issuer->wanted = new_wanted(settings);
+    if (issuer->wanted == NULL) {
+        free(issuer);
+        return NULL;
+    }
+    return issuer;
+}
+
+/* All that are wanted as new ones; false without memory, with nothing made. */
+static bool make_list(struct key_source *source, const struct issuer_settings *issuers, size_t count,
+                      struct issuer **ret_list)
+{
+    struct issuer *list = NULL;
+    struct issuer **last = &list;
+    for (size_t i = 0; i < count; i++) {
+        if (issuers[i].jwks_url.len == 0) {
+            continue;
+        }
+        *last = new_issuer(source, &issuers[i]);
+        if (*last == NULL) {
+            free_list(list);
+            return false;
+        }
+        last = &(*last)->next;
+    }
+    *ret_list = list;
+    return true;
+}
+
+/* Takes an issuer of that name and URL out of the list. */
+static struct issuer *take_known(struct issuer **list, const struct wanted *wanted)
+{
+    for (; *list != NULL; list = &(*list)->next) {
+        struct issuer *issuer = *list;
+        if (slice_equal(issuer->wanted->name, wanted->name) &&
+            slice_equal(issuer->wanted->url, wanted->url)) {
+            *list = issuer->next;
+            return issuer;
+        }
+    }
+    return NULL;
+}
+
+/* The new one takes over the place, the known one goes on with the new settings. */
+static struct issuer *go_on(struct issuer *known, struct issuer *fresh)
+{
+    struct wanted *wanted = known->wanted;
+    known->wanted = fresh->wanted;
+    fresh->wanted = wanted;
+    known->next = fresh->next;
+    fresh->next = NULL;
+    free_issuer(fresh);
+    int64_t now = known->source->loop->now;
+    /* One that fails is tried at once: what was wrong may have been put right. */
+    int64_t latest = known->failures > 0 ? now : now + known->wanted->refresh;
+    known->next_at = known->next_at < latest ? known->next_at : latest;
+    return known;
+}
+
+struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers, size_t count)
+{
+    struct issuer *list;
+    if (!make_list(source, issuers, count, &list)) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    for (struct issuer **place = &list; *place != NULL; place = &(*place)->next) {
+        struct issuer *known = take_known(&source->issuers, (*place)->wanted);
+        if (known != NULL) {
+            *place = go_on(known, *place);
+        }
+    }
+    free_list(source->issuers);
+    source->issuers = list;
+    schedule(source);
+    return OK;
+}
+
+/* ---- the source ---- */
+
+struct error key_source_new(struct net_loop *loop, key_source_callback *callback, void *context,
+                            struct key_source **ret_source)
+{
+    struct key_source *source = calloc(1, sizeof *source);
+    if (source == NULL) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    struct error error = key_fetcher_new(loop, &source->fetcher);
+    if (failed(error)) {
+        free(source);
+        return error;
+    }
+    source->loop = loop;
+    source->callback = callback;
+    source->context = context;
+    uv_timer_init(&loop->uv, &source->timer);
+    source->timer.data = source;
+    *ret_source = source;
+    return OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void key_source_free(struct key_source *source)
+{
+    if (source == NULL) {
+        return;
+    }
+    free_list(source->issuers);
+    key_fetcher_free(source->fetcher);
+    uv_close((uv_handle_t *)&source->timer, on_closed);
+}

@@ -1,0 +1,197 @@
+/* Cross-checks of listeners: addresses, certificates, exposure, limits before routing. */
+#include "base/clock.h"
+#include "config/internal.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#define LISTENERS_MAX 64 /* bits of route_entry.listeners */
+
+static bool is_loopback(const struct address *address)
+{
+    static const unsigned char v6[16] = { [15] = 1 };
+    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
+}
+
+static void check_address(struct loader *loader, struct listener_settings *listener,
+                          const struct conf_node *node)
+{
+    if (!address_parse(listener->address, &listener->parsed_address)) {
+        tell(loader, &listener->address, node,
+             "an IP address is wanted here, not \"%.*s\", as in \"address: 0.0.0.0\"",
+             SLICE_ARG(listener->address));
+        return;
+    }
+    listener->parsed_address.port = (uint16_t)listener->port;
+    const struct listener_settings *others = loader->settings->listeners;
+    for (const struct listener_settings *other = others; other < listener; other++) {
+        if (listener->port != 0 && other->port == listener->port &&
+            memcmp(other->parsed_address.bytes, listener->parsed_address.bytes, 16) == 0) {
+            tell(loader, &listener->port, node, "listener \"%.*s\" has the same address and port (%.*s)",
+                 SLICE_ARG(other->name),
+                 SLICE_ARG(conf_place_text(conf_node_place(loader_object(loader, other)), loader->arena)));
+            return;
+        }
+    }
+}
+
+static struct error check_proxies(struct loader *loader, struct listener_settings *listener,
+                                  const struct conf_node *node)
+{
+    size_t count = listener->trusted_proxies.count;
+    listener->trusted = arena_calloc(loader->arena, count + 1, sizeof *listener->trusted);
+    if (listener->trusted == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct slice *text = &listener->trusted_proxies.items[i];
+        if (!address_prefix_parse(*text, &listener->trusted[i])) {
+            tell(loader, text, node,
+                 "an address or prefix is wanted here, not \"%.*s\", as in 10.0.0.0/8; no bits may be set "
+                 "behind it",
+                 SLICE_ARG(*text));
+        }
+    }
+    if (listener->forwarded != FORWARDED_NONE && count == 0) {
+        tell(loader, &listener->forwarded, node, "trusted_proxies is missing: nobody's headers would count");
+    } else if (listener->forwarded == FORWARDED_NONE && count > 0) {
+        tell(loader, &listener->trusted_proxies, node,
+             "forwarded is missing: say x_forwarded or forwarded, whichever these proxies send");
+    }
+    return OK;
+}
+
+static void check_kind(struct loader *loader, const struct listener_settings *listener,
+                       const struct conf_node *node)
+{
+    bool plain = listener->plaintext == PLAINTEXT_ALLOW;
+    if (listener->redirect_to_https && listener->tls != NULL) {
+        tell(loader, &listener->tls, node, "a listener that redirects to https has no tls of its own");
+    }
+    if (listener->redirect_to_https && (plain || listener->status)) {
+        tell(loader, &listener->redirect_to_https, node,
+             "a listener that redirects does nothing else: neither plaintext: allow nor status");
+    }
+    if (listener->status && listener->exposure != EXPOSURE_INTERNAL) {
+        tell(loader, &listener->status, node, "status pages are for the inside: say exposure: internal");
+    }
+    if (listener->tls != NULL && plain) {
+        tell(loader, &listener->plaintext, node, "a listener with tls cannot allow plaintext too");
+    }
+    if (listener->tls == NULL && !plain && !listener->redirect_to_https && !listener->status &&
+        conf_node_get(node, SLICE("tls")) == NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
+                         "has no tls: add certificates, or redirect_to_https: true, or plaintext: allow");
+    }
+    if (plain && !listener->status && listener->exposure == EXPOSURE_EXTERNAL &&
+        !is_loopback(&listener->parsed_address)) {
+        warn(loader, &listener->plaintext, node, "credentials will come in plain text from outside");
+    }
+}
+
+bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node)
+{
+    return limit->limit.count == 0 && limit->rate.count == 0 &&
+           (conf_node_get(node, SLICE("limit")) != NULL || conf_node_get(node, SLICE("rate")) != NULL);
+}
+
+static void check_limits(struct loader *loader, struct listener_settings *listener,
+                         const struct conf_node *node)
+{
+    struct limit_settings *limits = listener->limits.items;
+    struct slice owner = arena_printf(loader->arena, "listener %.*s", SLICE_ARG(listener->name));
+    for (size_t i = 0; i < listener->limits.count; i++) {
+        const struct conf_node *at = loader_object(loader, &limits[i]);
+        if (limit_is_broken(&limits[i], at)) {
+            continue;
+        }
+        const char *problem = limit_check_settings(&limits[i], owner, (unsigned int)i);
+        if (problem != NULL) {
+            diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, at != NULL ? at : node, "%s", problem);
+        } else if (limits[i].kind == LIMIT_BY_CALLER || limits[i].kind == LIMIT_BY_CLAIM) {
+            tell(loader, &limits[i].by, at,
+                 "a listener does not know callers yet: count by address, header or route");
+        }
+    }
+}
+
+/* What is not wrong but will be: certificates that have expired or are not yet valid. */
+static void warn_of_dates(struct loader *loader, const struct tls_certificate_settings *certificate)
+{
+    BIO *bio = BIO_new_mem_buf(certificate->cert_pem.ptr, (int)certificate->cert_pem.len);
+    X509 *x509 = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    time_t now = (time_t)(clock_real_ns() / NS_PER_S);
+    const struct conf_node *node = loader_object(loader, certificate);
+    if (x509 != NULL && X509_cmp_time(X509_get0_notAfter(x509), &now) < 0) {
+        warn(loader, &certificate->cert, node, "the certificate has expired");
+    } else if (x509 != NULL && X509_cmp_time(X509_get0_notBefore(x509), &now) > 0) {
+        warn(loader, &certificate->cert, node, "the certificate is not valid yet");
+    }
+    X509_free(x509);
+    BIO_free(bio);
+    ERR_clear_error();
+}
+
+static bool is_readable(const struct tls_server_settings *tls)
+{
+    const struct tls_certificate_settings *certificates = tls->certificates.items;
+    for (size_t i = 0; i < tls->certificates.count; i++) {
+        const struct tls_certificate_settings *one = &certificates[i];
+        if (one->cert_pem.len == 0 || one->key_pem.len == 0 ||
+            (one->client_ca.len > 0 && one->client_ca_pem.len == 0)) {
+            return false;
+        }
+    }
+    return tls->certificates.count > 0 && (tls->client_ca.len == 0 || tls->client_ca_pem.len > 0);
+}
+
+static struct error check_tls(struct loader *loader, const struct listener_settings *listener,
+                              const struct conf_node *node)
+{
+    const struct tls_server_settings *tls = listener->tls;
+    if (tls == NULL || !is_readable(tls)) {
+        return OK; /* the rest has been told */
+    }
+    int index = -1;
+    struct tls_server *server = NULL;
+    struct error error = tls_server_new(tls, NULL, SLICE("\x08http/1.1"), &server, &index);
+    if (error.kind == ERROR_MEMORY) {
+        return error;
+    }
+    const struct tls_certificate_settings *certificates = tls->certificates.items;
+    if (failed(error)) {
+        char why[256];
+        error_describe(error, why, sizeof why);
+        const struct conf_node *at = index >= 0 ? loader_object(loader, &certificates[index]) : NULL;
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR,
+                         at != NULL ? at : loader_node(loader, &listener->tls, node), "%s", why);
+        return OK;
+    }
+    tls_server_free(server);
+    for (size_t i = 0; i < tls->certificates.count; i++) {
+        warn_of_dates(loader, &certificates[i]);
+    }
+    return OK;
+}
+
+struct error check_listeners(struct loader *loader)
+{
+    struct settings *settings = loader->settings;
+    if (settings->listener_count > LISTENERS_MAX) {
+        tell(loader, &loader->places->input.listeners, loader->places->root, "more than %d listeners",
+             LISTENERS_MAX);
+    }
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        struct listener_settings *listener = &settings->listeners[i];
+        const struct conf_node *node = loader_object(loader, listener);
+        listener->index = (unsigned int)i;
+        check_address(loader, listener, node);
+        TRY(check_proxies(loader, listener, node));
+        check_kind(loader, listener, node);
+        check_limits(loader, listener, node);
+        TRY(check_tls(loader, listener, node));
+    }
+    return OK;
+}

@@ -1,0 +1,119 @@
+/* Cross-checks of issuers and upstreams. */
+#include "auth/jwt.h"
+#include "config/internal.h"
+#include "http/uri.h"
+#include "tls/tls.h"
+
+/* A client context made for trial: everything that can be wrong with CA, certificate and key. */
+static struct error check_client(struct loader *loader, const struct tls_client_settings *tls)
+{
+    if (tls == NULL || (tls->ca.len > 0 && tls->ca_pem.len == 0) ||
+        (tls->cert.len > 0 && tls->cert_pem.len == 0) || (tls->key.len > 0 && tls->key_pem.len == 0)) {
+        return OK; /* unreadable files have been told */
+    }
+    const struct conf_node *node = loader_object(loader, tls);
+    struct tls_client *client = NULL;
+    struct error error = tls_client_new(tls, SLICE(""), &client);
+    if (error.kind == ERROR_MEMORY) {
+        return error;
+    }
+    if (failed(error)) {
+        char why[256];
+        error_describe(error, why, sizeof why);
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", why);
+        return OK;
+    }
+    tls_client_free(client);
+    return OK;
+}
+
+static struct error check_issuer(struct loader *loader, const struct issuer_settings *issuer)
+{
+    const struct conf_node *node = loader_object(loader, issuer);
+    /* What is missing or wrong in itself has been told by the reader: do not tell it again in other words. */
+    bool told = (conf_node_get(node, SLICE("secret")) != NULL && issuer->secret.len == 0) ||
+                issuer->issuer.len == 0 || issuer->audiences.count == 0;
+    const char *problem = told ? NULL : issuer_check_settings(issuer);
+    if (problem != NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
+    }
+    if (issuer->jwks_text.len > 0) {
+        size_t used = 0;
+        struct error error = jwt_keys_check(issuer->jwks_text, &used);
+        if (error.kind == ERROR_MEMORY) {
+            return error;
+        }
+        if (failed(error)) {
+            char why[256];
+            error_describe(error, why, sizeof why);
+            tell(loader, &issuer->jwks_file, node, "%.*s: %s", SLICE_ARG(issuer->jwks_file), why);
+        } else if (used == 0) {
+            tell(loader, &issuer->jwks_file, node, "%.*s has no key that verifies signatures",
+                 SLICE_ARG(issuer->jwks_file));
+        }
+    }
+    return check_client(loader, issuer->jwks_tls);
+}
+
+static bool is_loopback(const struct upstream_endpoint *endpoint)
+{
+    static const unsigned char v6[16] = { [15] = 1 };
+    if (!endpoint->is_address) {
+        return slice_equal(endpoint->host, SLICE("localhost"));
+    }
+    return address_is_v4(&endpoint->address) ? endpoint->address.bytes[12] == 127
+                                             : memcmp(endpoint->address.bytes, v6, sizeof v6) == 0;
+}
+
+static struct error check_endpoints(struct loader *loader, struct upstream_settings *upstream,
+                                    const struct conf_node *node, bool *ret_any_tls)
+{
+    upstream->parsed = arena_calloc(loader->arena, upstream->endpoints.count + 1, sizeof *upstream->parsed);
+    if (upstream->parsed == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < upstream->endpoints.count; i++) {
+        const struct slice *url = &upstream->endpoints.items[i];
+        struct upstream_endpoint *endpoint = &upstream->parsed[i];
+        const char *problem = upstream_parse_endpoint(*url, loader->arena, endpoint);
+        if (problem != NULL) {
+            tell(loader, url, node, "%s, as in https://10.0.0.5:9001", problem);
+            *ret_any_tls = true; /* it may have been meant so */
+        } else if (!endpoint->tls && !is_loopback(endpoint)) {
+            warn(loader, url, node,
+                 "requests go to this endpoint without TLS: anybody on the way can read them");
+        }
+        *ret_any_tls = *ret_any_tls || endpoint->tls;
+    }
+    return OK;
+}
+
+static struct error check_upstream(struct loader *loader, struct upstream_settings *upstream)
+{
+    const struct conf_node *node = loader_object(loader, upstream);
+    bool any_tls = false;
+    TRY(check_endpoints(loader, upstream, node, &any_tls));
+    if (upstream->tls != NULL && !any_tls && upstream->endpoints.count > 0) {
+        tell(loader, &upstream->tls, node, "no endpoint is https: these settings would have no effect");
+    }
+    if (upstream->host_header.len > 0) {
+        char lower[512];
+        struct uri_authority authority;
+        if (upstream->host_header.len > sizeof lower ||
+            uri_parse_authority(upstream->host_header, lower, &authority) != URI_OK) {
+            tell(loader, &upstream->host_header, node, "a host, with a port or not, is wanted here");
+        }
+    }
+    return check_client(loader, upstream->tls);
+}
+
+struct error check_services(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->settings->issuer_count; i++) {
+        TRY(check_issuer(loader, &loader->settings->issuers[i]));
+    }
+    for (size_t i = 0; i < loader->settings->upstream_count; i++) {
+        TRY(check_upstream(loader, &loader->settings->upstreams[i]));
+    }
+    return OK;
+}

@@ -1,0 +1,111 @@
+#include "config/compose.h"
+#include "config/internal.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct conf_object *const layer_objects[] = { &defaults_object, &policy_object, &group_object,
+                                                           &route_object, NULL };
+
+static void move_lists(struct loader *loader)
+{
+    struct input_settings *input = &loader->places->input;
+    struct settings *settings = loader->settings;
+    *settings = input->settings;
+    settings->listeners = input->listeners.items;
+    settings->listener_count = input->listeners.count;
+    settings->issuers = input->issuers.items;
+    settings->issuer_count = input->issuers.count;
+    settings->upstreams = input->upstreams.items;
+    settings->upstream_count = input->upstreams.count;
+}
+
+static struct error name_instance(struct loader *loader)
+{
+    if (loader->settings->instance.len > 0) {
+        return OK;
+    }
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
+        memcpy(host, "sallyport", sizeof "sallyport");
+    }
+    loader->settings->instance = arena_copy(loader->arena, slice_from_string(host));
+    return loader->settings->instance.ptr != NULL ? OK : NO_MEMORY;
+}
+
+static struct error check_everything(struct loader *loader)
+{
+    TRY(conf_read(&loader->reader, &config_object, loader->places->root, &loader->places->input));
+    move_lists(loader);
+    TRY(name_instance(loader));
+    TRY(load_files(loader));
+    TRY(load_routes(loader));
+    TRY(check_listeners(loader));
+    TRY(check_services(loader));
+    TRY(check_routes(loader));
+    return check_table(loader);
+}
+
+static struct error load(struct config *config, const struct config_options *options,
+                         struct config_files *files)
+{
+    struct config_places *places = arena_calloc(&config->arena, 1, sizeof *places);
+    if (places == NULL) {
+        return NO_MEMORY;
+    }
+    config->places = places;
+    diagnostics_init(&places->diagnostics, &config->arena);
+    places_init(&places->fields, &config->arena);
+    struct loader loader = {
+        .config = config,
+        .arena = &config->arena,
+        .settings = &config->settings,
+        .places = places,
+        .diagnostics = &places->diagnostics,
+        .files = files,
+        .reader = { .arena = &config->arena,
+                    .diagnostics = &places->diagnostics,
+                    .places = &places->fields,
+                    .files = files,
+                    .layers = layer_objects },
+    };
+    TRY(compose_load(options, files, &places->diagnostics, &places->root));
+    if (places->root != NULL) {
+        TRY(check_everything(&loader));
+    }
+    config->error_count = places->diagnostics.error_count;
+    config->warning_count = places->diagnostics.warning_count;
+    return places->diagnostics.out_of_memory ? NO_MEMORY : OK;
+}
+
+struct error config_load(const struct config_options *options, struct config_files *files,
+                         struct config **ret_config)
+{
+    struct config *config = calloc(1, sizeof *config);
+    if (config == NULL) {
+        return NO_MEMORY;
+    }
+    arena_init(&config->arena, CONFIG_ARENA_MAX);
+    struct error error = load(config, options, files);
+    if (failed(error)) {
+        config_free(config);
+        return error;
+    }
+    *ret_config = config;
+    return OK;
+}
+
+void config_free(struct config *config)
+{
+    if (config != NULL) {
+        arena_done(&config->arena);
+        free(config);
+    }
+}
+
+void config_print_diagnostics(const struct config *config, struct buffer *out)
+{
+    diagnostics_print(&config->places->diagnostics, out);
+}

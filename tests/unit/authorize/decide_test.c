@@ -1,0 +1,247 @@
+#include "authorize/authorize.h"
+#include "base/limits.h"
+#include "unit.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static struct conf_strings list(const char *text)
+{
+    struct conf_strings out = { arena_calloc(&arena, 16, sizeof(struct slice)), 0 };
+    struct slice rest = slice_from_string(text), part;
+    while (rest.len > 0 && slice_next(&rest, ' ', &part)) {
+        out.items[out.count++] = part;
+    }
+    return out;
+}
+
+/* Scopes in sorted order; claims as JSON. */
+static struct principal caller(const char *scopes, const char *claims)
+{
+    struct conf_strings sorted = list(scopes);
+    struct json *value = NULL;
+    assert_ok(json_parse(slice_from_string(claims), JSON_DEPTH_MAX, &arena, &value, NULL));
+    return (struct principal){
+        .kind = PRINCIPAL_JWT, .scopes = sorted.items, .scope_count = sorted.count, .claims = value
+    };
+}
+
+static const struct route_variables no_variables;
+
+static void test_deny_by_default(void **state)
+{
+    (void)state;
+    struct principal principal = caller("a", "{}");
+    struct authorize_settings settings = { 0 };
+    assert_int_equal(authorize_decide(NULL, &principal, &no_variables), DENY_AUTHORIZATION_ERROR);
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_AUTHORIZATION_ERROR);
+    struct scope_settings empty = { 0 };
+    settings.scopes = &empty;
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_AUTHORIZATION_ERROR);
+    settings = (struct authorize_settings){ .any_caller = true };
+    assert_int_equal(authorize_decide(&settings, NULL, &no_variables), DENY_AUTHORIZATION_ERROR);
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_NONE);
+    struct principal anonymous = { 0 };
+    assert_int_equal(authorize_decide(&settings, &anonymous, &no_variables), DENY_NONE);
+}
+
+static enum deny_reason by_scopes(const char *all, const char *any, const char *has)
+{
+    struct scope_settings scopes = { list(all), list(any) };
+    struct authorize_settings settings = { .scopes = &scopes };
+    struct principal principal = caller(has, "{}");
+    return authorize_decide(&settings, &principal, &no_variables);
+}
+
+static void test_scopes(void **state)
+{
+    (void)state;
+    assert_int_equal(by_scopes("a", "", "a"), DENY_NONE);
+    assert_int_equal(by_scopes("a b", "", "a b c"), DENY_NONE);
+    assert_int_equal(by_scopes("a b", "", "a"), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("a", "", ""), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("a", "", "A"), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("read", "", "read_all reader"), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("", "a b", "b"), DENY_NONE);
+    assert_int_equal(by_scopes("", "a b", "c"), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("x", "a b", "a x"), DENY_NONE);
+    assert_int_equal(by_scopes("x", "a b", "a"), DENY_SCOPE_MISSING);
+    assert_int_equal(by_scopes("x", "a b", "x"), DENY_SCOPE_MISSING);
+    struct principal anonymous = { 0 };
+    struct scope_settings scopes = { list("a"), list("") };
+    struct authorize_settings settings = { .scopes = &scopes };
+    assert_int_equal(authorize_decide(&settings, &anonymous, &no_variables), DENY_SCOPE_MISSING);
+}
+
+static enum deny_reason by_rule(struct claim_settings rule, const char *claims)
+{
+    struct authorize_settings settings = { .claims = { &rule, 1 } };
+    struct principal principal = caller("", claims);
+    return authorize_decide(&settings, &principal, &no_variables);
+}
+
+#define EQUALS(name, text) ((struct claim_settings){ .claim = SLICE(name), .equals = SLICE(text) })
+
+static void test_equals(void **state)
+{
+    (void)state;
+    assert_int_equal(by_rule(EQUALS("t", "acme"), "{\"t\":\"acme\"}"), DENY_NONE);
+    assert_int_equal(by_rule(EQUALS("t", "5"), "{\"t\":5}"), DENY_NONE);
+    assert_int_equal(by_rule(EQUALS("t", "5"), "{\"t\":\"5\"}"), DENY_NONE);
+    assert_int_equal(by_rule(EQUALS("t", "true"), "{\"t\":true}"), DENY_NONE);
+    assert_int_equal(by_rule(EQUALS("a.b", "x"), "{\"a\":{\"b\":\"x\"}}"), DENY_NONE);
+    assert_int_equal(by_rule(EQUALS("[\"a.b\"]", "x"), "{\"a.b\":\"x\"}"), DENY_NONE);
+    static const char *const wrong[] = {
+        "{}",
+        "{\"t\":null}",
+        "{\"t\":\"Acme\"}",
+        "{\"t\":\"acme \"}",
+        "{\"t\":\"acm\"}",
+        "{\"t\":\"acme2\"}",
+        "{\"t\":[\"acme\"]}",
+        "{\"t\":{\"acme\":1}}",
+        "{\"T\":\"acme\"}",
+        "{\"t\":\"\"}",
+        "{\"t\":\"acme\\u0000\"}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(by_rule(EQUALS("t", "acme"), wrong[i]), DENY_CLAIM_RULE);
+    }
+    assert_int_equal(by_rule(EQUALS("t", "5"), "{\"t\":5.0}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(EQUALS("t", "true"), "{\"t\":false}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(EQUALS("t", "null"), "{\"t\":null}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(EQUALS("t", ""), "{}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(EQUALS("t", ""), "{\"t\":null}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(EQUALS("a.b", "x"), "{\"a.b\":\"x\"}"), DENY_CLAIM_RULE);
+}
+
+static void test_one_of_and_contains(void **state)
+{
+    (void)state;
+    struct claim_settings one_of = { .claim = SLICE("role"), .one_of = list("admin owner 7") };
+    assert_int_equal(by_rule(one_of, "{\"role\":\"owner\"}"), DENY_NONE);
+    assert_int_equal(by_rule(one_of, "{\"role\":7}"), DENY_NONE);
+    assert_int_equal(by_rule(one_of, "{\"role\":\"user\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(one_of, "{\"role\":\"user,admin\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(one_of, "{\"role\":[\"admin\"]}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(one_of, "{}"), DENY_CLAIM_RULE);
+    struct claim_settings contains = { .claim = SLICE("groups"), .contains = SLICE("admin") };
+    assert_int_equal(by_rule(contains, "{\"groups\":[\"user\",\"admin\"]}"), DENY_NONE);
+    assert_int_equal(by_rule(contains, "{\"groups\":[]}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{\"groups\":\"admin\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{\"groups\":\"user admin\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{\"groups\":[[\"admin\"]]}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{\"groups\":[{\"admin\":1},null]}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{\"groups\":{\"admin\":true}}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_rule(contains, "{}"), DENY_CLAIM_RULE);
+    contains.contains = SLICE("5");
+    assert_int_equal(by_rule(contains, "{\"groups\":[4,5]}"), DENY_NONE);
+}
+
+static enum deny_reason by_path(const char *value, const char *claims)
+{
+    struct claim_settings rule = { .claim = SLICE("tenant"), .path_variable = SLICE("t") };
+    struct authorize_settings settings = { .claims = { &rule, 1 } };
+    struct principal principal = caller("", claims);
+    struct route_variables variables = {
+        .items = { { SLICE("x"), SLICE("acme") }, { SLICE("t"), slice_from_string(value) } }, .count = 2
+    };
+    return authorize_decide(&settings, &principal, &variables);
+}
+
+static void test_path_variable(void **state)
+{
+    (void)state;
+    assert_int_equal(by_path("acme", "{\"tenant\":\"acme\"}"), DENY_NONE);
+    assert_int_equal(by_path("42", "{\"tenant\":42}"), DENY_NONE);
+    assert_int_equal(by_path("caf%C3%A9", "{\"tenant\":\"caf\xc3\xa9\"}"), DENY_NONE);
+    assert_int_equal(by_path("a%20b", "{\"tenant\":\"a b\"}"), DENY_NONE);
+    assert_int_equal(by_path("a%2Fb", "{\"tenant\":\"a/b\"}"), DENY_NONE);
+    assert_int_equal(by_path("other", "{\"tenant\":\"acme\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_path("Acme", "{\"tenant\":\"acme\"}"), DENY_CLAIM_RULE);
+    /* What is compared is what the path says, never its spelling. */
+    assert_int_equal(by_path("a%20b", "{\"tenant\":\"a%20b\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_path("a%25b", "{\"tenant\":\"a%b\"}"), DENY_NONE);
+    assert_int_equal(by_path("acme", "{}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_path("acme", "{\"tenant\":[\"acme\"]}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_path("", "{\"tenant\":\"\"}"), DENY_CLAIM_RULE);
+    assert_int_equal(by_path("null", "{\"tenant\":null}"), DENY_CLAIM_RULE);
+    struct claim_settings rule = { .claim = SLICE("tenant"), .path_variable = SLICE("t") };
+    assert_int_equal(by_rule(rule, "{\"tenant\":\"acme\"}"), DENY_AUTHORIZATION_ERROR);
+}
+
+/* Settings that check refuses are no way in. */
+static void test_broken_rules(void **state)
+{
+    (void)state;
+    assert_int_equal(by_rule((struct claim_settings){ .claim = SLICE("t") }, "{\"t\":\"\"}"),
+                     DENY_AUTHORIZATION_ERROR);
+    struct claim_settings two = { .claim = SLICE("t"), .equals = SLICE("x"), .contains = SLICE("x") };
+    assert_int_equal(by_rule(two, "{\"t\":\"x\"}"), DENY_AUTHORIZATION_ERROR);
+    struct principal anonymous = { 0 };
+    struct claim_settings rule = EQUALS("t", "x");
+    struct authorize_settings settings = { .claims = { &rule, 1 } };
+    assert_int_equal(authorize_decide(&settings, &anonymous, &no_variables), DENY_CLAIM_RULE);
+}
+
+static void test_everything_must_hold(void **state)
+{
+    (void)state;
+    struct scope_settings scopes = { list("a"), list("") };
+    struct claim_settings rules[] = { EQUALS("t", "x"), EQUALS("u", "y") };
+    struct authorize_settings settings = { .scopes = &scopes, .claims = { rules, 2 } };
+    struct principal principal = caller("a", "{\"t\":\"x\",\"u\":\"y\"}");
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_NONE);
+    principal = caller("b", "{\"t\":\"x\",\"u\":\"y\"}");
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_SCOPE_MISSING);
+    principal = caller("a", "{\"t\":\"x\",\"u\":\"z\"}");
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_CLAIM_RULE);
+    principal = caller("a", "{\"t\":\"z\",\"u\":\"y\"}");
+    assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_CLAIM_RULE);
+}
+
+static void test_scope_text(void **state)
+{
+    (void)state;
+    struct scope_settings scopes = { list("a b"), list("c") };
+    struct authorize_settings settings = { .scopes = &scopes };
+    assert_slice(authorize_scope_text(&settings, &arena), "a b");
+    scopes.all.count = 0;
+    assert_slice(authorize_scope_text(&settings, &arena), "c");
+    settings.scopes = NULL;
+    assert_slice(authorize_scope_text(&settings, &arena), "");
+    assert_slice(authorize_scope_text(NULL, &arena), "");
+    settings.scopes = &scopes;
+    struct arena none;
+    arena_init(&none, 0);
+    assert_null(authorize_scope_text(&settings, &none).ptr);
+    arena_done(&none);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_deny_by_default, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_scopes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_equals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_and_contains, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_variable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_everything_must_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_scope_text, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

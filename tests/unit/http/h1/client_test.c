@@ -1,0 +1,421 @@
+#include "unit.h"
+
+#include "base/clock.h"
+#include "http/h1/client.h"
+#include "http/h1/writer.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+/* A connection to a socket that the test plays the upstream on. */
+struct fixture {
+    struct net_loop loop;
+    int listener, upstream;
+    struct sockaddr_in address;
+    struct h1_client *client;
+    bool connected, connect_failed, idle_lost, finished, kept;
+    unsigned int responses, ends, failures, informational;
+    unsigned int status;
+    struct http_call_failure failure;
+    char body[1 << 20];
+    size_t body_size;
+    char seen[1 << 16]; /* what the upstream received */
+    size_t seen_size;
+    bool pause;
+};
+
+static struct fixture *fixture;
+
+static void on_response(void *call, const struct http_response *response, struct slice raw)
+{
+    (void)call;
+    (void)raw;
+    fixture->responses++;
+    fixture->status = response->status;
+    if (fixture->pause) {
+        h1_client_pause(fixture->client, true);
+    }
+}
+
+static void on_informational(void *call, const struct http_response *response)
+{
+    (void)call;
+    (void)response;
+    fixture->informational++;
+}
+
+static void on_body(void *call, struct slice data)
+{
+    (void)call;
+    memcpy(fixture->body + fixture->body_size, data.ptr, data.len);
+    fixture->body_size += data.len;
+}
+
+static void on_pause(void *call)
+{
+    (void)call;
+}
+
+static void finish(void)
+{
+    fixture->finished = true;
+    fixture->kept = h1_client_finish(fixture->client);
+}
+
+static void on_end(void *call, const struct headers *trailers)
+{
+    (void)call;
+    (void)trailers;
+    fixture->ends++;
+    finish();
+}
+
+static void on_writable(void *call)
+{
+    (void)call;
+}
+
+static void on_failed(void *call, const struct http_call_failure *failure)
+{
+    (void)call;
+    fixture->failures++;
+    fixture->failure = *failure;
+    finish();
+}
+
+static const struct http_call_events events = {
+    .on_response = on_response,
+    .on_informational = on_informational,
+    .on_body = on_body,
+    .on_pause = on_pause,
+    .on_end = on_end,
+    .on_writable = on_writable,
+    .on_failed = on_failed,
+};
+
+static void on_connected(struct h1_client *client, const struct http_call_failure *failure)
+{
+    (void)client;
+    fixture->connected = failure == NULL;
+    fixture->connect_failed = failure != NULL;
+}
+
+static void on_idle_lost(struct h1_client *client)
+{
+    (void)client;
+    fixture->idle_lost = true;
+}
+
+/* Turns of the loop until `done`, five seconds at the most. */
+static void turn_until(const bool *done)
+{
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (!*done && clock_monotonic_ns() < limit) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_true(*done);
+}
+
+static void turn_while_nothing_happens(void)
+{
+    for (int i = 0; i < 50; i++) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void see_request(void)
+{
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (clock_monotonic_ns() < limit && strstr(fixture->seen, "\r\n\r\n") == NULL) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+        ssize_t got = recv(fixture->upstream, fixture->seen + fixture->seen_size,
+                           sizeof fixture->seen - fixture->seen_size - 1, MSG_DONTWAIT);
+        fixture->seen_size += got > 0 ? (size_t)got : 0;
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture = calloc(1, sizeof *fixture);
+    assert_ok(net_loop_init(&fixture->loop));
+    fixture->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fixture->address =
+        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof fixture->address;
+    assert_int_equal(bind(fixture->listener, (struct sockaddr *)&fixture->address, size), 0);
+    assert_int_equal(listen(fixture->listener, 4), 0);
+    assert_int_equal(getsockname(fixture->listener, (struct sockaddr *)&fixture->address, &size), 0);
+    struct h1_client_settings settings = {
+        .loop = &fixture->loop,
+        .connect_timeout = 60 * NS_PER_S,
+        .on_connected = on_connected,
+        .on_idle_lost = on_idle_lost,
+    };
+    assert_ok(h1_client_open(&settings, (struct sockaddr *)&fixture->address, size, &fixture->client));
+    turn_until(&fixture->connected);
+    fixture->upstream = accept(fixture->listener, NULL, NULL);
+    assert_true(fixture->upstream >= 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (!fixture->idle_lost && (!fixture->finished || fixture->kept)) {
+        h1_client_close(fixture->client);
+    }
+    close(fixture->upstream);
+    close(fixture->listener);
+    net_loop_done(&fixture->loop);
+    free(fixture);
+    return 0;
+}
+
+static void begin(enum http_method method, enum http_body body, int64_t timeout)
+{
+    struct h1_client_call call = {
+        .events = &events,
+        .method = method,
+        .body = body,
+        .response_timeout = timeout,
+        .idle_timeout = timeout,
+    };
+    struct headers none = { .count = 0 };
+    struct h1_framing framing = { .body = body, .content_length = 3 };
+    fixture->finished = fixture->kept = false;
+    fixture->seen_size = 0;
+    memset(fixture->seen, 0, sizeof fixture->seen);
+    assert_true(h1_write_request(h1_client_begin(fixture->client, &call), SLICE("GET"), SLICE("/x"),
+                                 SLICE("up"), &none, &framing));
+    if (body == BODY_NONE) {
+        h1_client_send_end(fixture->client, NULL);
+    } else {
+        h1_client_flush(fixture->client);
+    }
+}
+
+static void get(void)
+{
+    begin(METHOD_GET, BODY_NONE, 60 * NS_PER_S);
+    see_request();
+    assert_non_null(strstr(fixture->seen, "GET /x HTTP/1.1\r\n"));
+}
+
+static void upstream_says(const char *text)
+{
+    assert_int_equal(write(fixture->upstream, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void keeps_the_connection(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        get();
+        upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        turn_until(&fixture->finished);
+        assert_true(fixture->kept);
+    }
+    assert_int_equal(fixture->ends, 3);
+    assert_memory_equal(fixture->body, "hellohellohello", 15);
+}
+
+static void split_bytes_give_the_same(void **state)
+{
+    (void)state;
+    get();
+    for (const char *at =
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n";
+         *at != '\0'; at++) {
+        assert_int_equal(write(fixture->upstream, at, 1), 1);
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    turn_until(&fixture->finished);
+    assert_true(fixture->kept);
+    assert_int_equal(fixture->body_size, 5);
+    assert_memory_equal(fixture->body, "abcde", 5);
+}
+
+static void bytes_behind_the_answer_end_the_connection(void **state)
+{
+    (void)state;
+    get();
+    upstream_says(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->ends, 1);
+    assert_false(fixture->kept);
+}
+
+static void bytes_that_nobody_asked_for_end_an_idle_connection(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    assert_true(fixture->kept);
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    turn_until(&fixture->idle_lost);
+}
+
+static void a_kept_connection_that_dies_is_told_apart(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    assert_true(fixture->kept);
+    begin(METHOD_GET, BODY_NONE, 60 * NS_PER_S);
+    shutdown(fixture->upstream, SHUT_RDWR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->failures, 1);
+    assert_true(fixture->failure.reused);
+}
+
+static void a_fresh_connection_that_dies_is_not_retried(void **state)
+{
+    (void)state;
+    get();
+    shutdown(fixture->upstream, SHUT_RDWR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
+    assert_false(fixture->failure.reused);
+}
+
+static void a_cut_body_is_a_failure(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    shutdown(fixture->upstream, SHUT_WR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->ends, 0);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
+}
+
+static void a_body_may_end_with_the_connection(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    shutdown(fixture->upstream, SHUT_WR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->ends, 1);
+    assert_false(fixture->kept);
+    assert_memory_equal(fixture->body, "until the end", 13);
+}
+
+static void informational_answers_come_before(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                  "HTTP/1.1 204 No Content\r\n\r\n");
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->informational, 1);
+    assert_int_equal(fixture->status, 204);
+    assert_true(fixture->kept);
+}
+
+static void refused(const char *text)
+{
+    get();
+    upstream_says(text);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_PROTOCOL);
+    assert_int_equal(fixture->responses, 0);
+    assert_false(fixture->kept);
+}
+
+static void both_lengths_are_refused(void **state)
+{
+    (void)state;
+    refused("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+}
+
+static void a_switch_of_protocols_is_refused(void **state)
+{
+    (void)state;
+    refused("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+}
+
+static void a_flood_of_informational_answers_is_refused(void **state)
+{
+    (void)state;
+    char text[4096];
+    size_t used = 0;
+    for (int i = 0; i < HTTP_INFORMATIONAL_MAX + 1; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "HTTP/1.1 102 Processing\r\n\r\n");
+    }
+    refused(text);
+}
+
+static void rubbish_is_refused(void **state)
+{
+    (void)state;
+    refused("SSH-2.0-OpenSSH_9.2\r\n\r\n");
+}
+
+static void an_early_answer_ends_the_connection(void **state)
+{
+    (void)state;
+    begin(METHOD_POST, BODY_LENGTH, 60 * NS_PER_S);
+    see_request();
+    upstream_says("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->status, 413);
+    assert_false(
+        fixture->kept); /* the request was not complete: what follows on it would be taken for a head */
+}
+
+static void no_answer_in_time(void **state)
+{
+    (void)state;
+    begin(METHOD_GET, BODY_NONE, 20 * NS_PER_MS);
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (!fixture->finished && clock_monotonic_ns() < limit) {
+        uv_run(&fixture->loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_TIMEOUT);
+}
+
+static void a_paused_body_waits(void **state)
+{
+    (void)state;
+    fixture->pause = true;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    turn_while_nothing_happens();
+    assert_int_equal(fixture->responses, 1);
+    assert_int_equal(fixture->body_size, 0);
+    h1_client_pause(fixture->client, false);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->body_size, 5);
+    assert_true(fixture->kept);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(keeps_the_connection),
+        TEST(split_bytes_give_the_same),
+        TEST(bytes_behind_the_answer_end_the_connection),
+        TEST(bytes_that_nobody_asked_for_end_an_idle_connection),
+        TEST(a_kept_connection_that_dies_is_told_apart),
+        TEST(a_fresh_connection_that_dies_is_not_retried),
+        TEST(a_cut_body_is_a_failure),
+        TEST(a_body_may_end_with_the_connection),
+        TEST(informational_answers_come_before),
+        TEST(both_lengths_are_refused),
+        TEST(a_switch_of_protocols_is_refused),
+        TEST(a_flood_of_informational_answers_is_refused),
+        TEST(rubbish_is_refused),
+        TEST(an_early_answer_ends_the_connection),
+        TEST(no_answer_in_time),
+        TEST(a_paused_body_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
