@@ -296,9 +296,13 @@ static void take_message(struct supervisor *supervisor)
     bool complete = false;
     struct error error = channel_receive(supervisor->channel, &supervisor->reader, &message, &complete);
     if (failed(error)) {
-        /* It is dying, or broke the protocol: either way its end is what comes next. */
+        /* It is ending, and has the time to: its channel closes before its logs are written out. Or it broke the protocol. */
         close_channel(supervisor);
-        kill(supervisor->gateway, SIGKILL);
+        if (error.kind == ERROR_STATE) {
+            supervisor->kill_at = clock_monotonic_ns() + DRAIN_MARGIN;
+        } else {
+            kill(supervisor->gateway, SIGKILL);
+        }
         return;
     }
     for (size_t i = 0; complete && i < message.fd_count; i++) {
