@@ -314,7 +314,7 @@ static void process(struct h1_client *client)
         size_t consumed = process_data(client, buffer_slice(&client->in));
         buffer_consume(&client->in, consumed);
     }
-    if (client->read_ended && !client->paused && buffer_length(&client->in) == 0) {
+    if (client->read_ended && !client->paused) {
         on_read_end(client);
     }
 }
