@@ -21,8 +21,12 @@ struct log_pair {
 #define LOG_TEXT(name_, slice_)    ((struct log_pair){ (name_), (slice_), false })
 #define LOG_STRING(name_, string_) ((struct log_pair){ (name_), slice_from_string(string_), false })
 /* log_event(LOG_INFO, "listening", LOG_TEXT("listener", name)); */
+#ifdef __cppcheck__ /* it knows no __VA_OPT__ */
+#define log_event(level, event, ...) log_event_pairs((level), (event), NULL)
+#else
 #define log_event(level, event, ...) \
     log_event_pairs((level), (event), (const struct log_pair[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
+#endif
 
 /* Lines under this level are not written. Before threads start. */
 void log_set_level(enum log_level level);

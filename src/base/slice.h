@@ -56,7 +56,7 @@ static inline struct slice slice_part(struct slice s, size_t from, size_t len)
     if (len > s.len - from) {
         len = s.len - from;
     }
-    return (struct slice){ s.ptr != NULL ? s.ptr + from : NULL, len };
+    return s.ptr != NULL ? (struct slice){ s.ptr + from, len } : SLICE_NONE;
 }
 
 static inline struct slice slice_from(struct slice s, size_t from)

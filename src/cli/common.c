@@ -38,12 +38,13 @@ int cli_read_files(const char *command, int count, char **arguments, struct cli_
 {
     *out = (struct cli_files){ .options = { .overlays = out->overlays } };
     for (int at = 0; at < count; at++) {
+        const char *argument = arguments[at];
         bool missing = false;
         const char *overlay = option_value("--overlay", count, arguments, &at, &missing);
         const char *path =
             overlay == NULL && !missing ? option_value("--config", count, arguments, &at, &missing) : NULL;
         if (missing) {
-            return cli_misuse(command, "a file is missing after", arguments[at]);
+            return cli_misuse(command, "a file is missing after", argument);
         }
         if (overlay != NULL) {
             if (out->options.overlay_count == sizeof out->overlays / sizeof out->overlays[0]) {
@@ -52,13 +53,13 @@ int cli_read_files(const char *command, int count, char **arguments, struct cli_
             out->overlays[out->options.overlay_count++] = slice_from_string(overlay);
             continue;
         }
-        if (path == NULL && arguments[at][0] == '-') {
-            return cli_misuse(command, "unknown option", arguments[at]);
+        if (path == NULL && argument[0] == '-') {
+            return cli_misuse(command, "unknown option", argument);
         }
         if (out->options.path.len > 0) {
-            return cli_misuse(command, "one configuration is wanted, not another", arguments[at]);
+            return cli_misuse(command, "one configuration is wanted, not another", argument);
         }
-        out->options.path = slice_from_string(path != NULL ? path : arguments[at]);
+        out->options.path = slice_from_string(path != NULL ? path : argument);
     }
     return out->options.path.len > 0 ? 0 : cli_misuse(command, "no configuration is named", NULL);
 }

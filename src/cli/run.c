@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "gateway/gateway.h"
+#include "supervisor/process.h"
 #include "supervisor/supervisor.h"
 
 int cli_run(int count, char **arguments)
@@ -21,5 +22,6 @@ int cli_gateway(int count, char **arguments)
     if (count != 1 || !slice_to_u64(slice_from_string(arguments[0]), &fd) || fd > INT32_MAX) {
         return cli_misuse("gateway", "it is started by `sallyport run`", NULL);
     }
+    process_prepare();
     return gateway_run((int)fd);
 }

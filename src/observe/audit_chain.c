@@ -213,10 +213,12 @@ size_t log_audit_verify(struct slice text)
     bool ended = slice_ends_with(text, SLICE("\n"));
     while (broken == 0 && slice_next(&text, '\n', &line)) {
         number++;
+        bool unfinished = text.ptr == NULL && !ended;
         if (slice_starts_with(line, SLICE(AUDIT_START))) {
-            bool unfinished = text.ptr == NULL && !ended;
             last = number;
             broken = unfinished || !line_holds(&state, line) ? number : 0;
+        } else if (!slice_starts_with(line, SLICE("{\"")) && (line.len > 0 || text.ptr != NULL)) {
+            broken = number; /* no line of any log of ours */
         }
     }
     if (broken == 0 && state.cut) {

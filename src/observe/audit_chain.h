@@ -1,5 +1,5 @@
 /* The chain of audit lines: each carries instance, boot, sequence and the SHA-256 of the audit line before it in the same
- * file, as written, without its newline. Lines of other logs may stand between them.
+ * file, as written, without its newline. Lines of other logs (objects of JSON too) may stand between them.
  *
  * A file's first line names a line that the file may no longer hold (rotation); where nothing came before, prev is 64
  * zeros. The chain has no key: it shows what was lost or edited in passing, and against a writer who recomputes it all it

@@ -101,7 +101,8 @@ struct error channel_send(int fd, const struct channel_message *message)
             .more = left > PART_FDS,
         };
         struct slice text = sent == 0 ? message->text : SLICE_NONE;
-        TRY(send_part(fd, &part, text, message->fds + sent));
+        const int *fds = part.places > 0 ? message->fds + sent : NULL;
+        TRY(send_part(fd, &part, text, fds));
         sent += part.places;
     } while (sent < message->fd_count);
     return OK;

@@ -2,7 +2,8 @@
  *
  * supervisor → gateway: CONFIGURE carries the bundle's memfd, the limiter's memfd and all listening sockets; first start,
  * reload and restart are this one message. DRAIN asks for an orderly end. REOPEN reopens log files.
- * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not. */
+ * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not.
+ * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited. */
 #ifndef SALLYPORT_SUPERVISOR_CHANNEL_H
 #define SALLYPORT_SUPERVISOR_CHANNEL_H
 
@@ -21,7 +22,7 @@ enum channel_kind {
 #define CHANNEL_TEXT_MAX 32768
 
 /* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
- * text: JSON: {"config":PATH,"overlays":[…],"boot":ID,"restarts":N,"access":true,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
  * a listener's N sockets (one per worker) follow each other in this order. */
 struct channel_message {
     enum channel_kind kind;

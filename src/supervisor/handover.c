@@ -11,24 +11,42 @@
 
 #define FIXED_FDS 4 /* bundle, limiter, access log, audit log */
 
-/* A log's path is relative to the main configuration file. Append only: a line is never written over. */
-static struct error open_log(const struct config_options *options, struct slice file, int *ret_fd)
+/* Append only: a line is never written over. Readable, so that the audit log's chain can go on behind its last line. */
+static struct error open_file(const struct config_options *options, struct slice file, char *text,
+                              size_t size, int *ret_fd)
 {
     char path[PATH_MAX];
+    ssize_t slash = slice_find_last(options->path, '/');
+    bool relative = file.len > 0 && file.ptr[0] != '/' && slash >= 0;
+    struct slice folder = relative ? slice_part(options->path, 0, (size_t)slash + 1) : SLICE("");
+    if (snprintf(path, sizeof path, "%.*s%.*s", SLICE_ARG(folder), SLICE_ARG(file)) >= (int)sizeof path) {
+        snprintf(text, size, "log file %.*s: its path is too long", SLICE_ARG(file));
+        return FAIL(ERROR_LIMIT, "a log file cannot be opened");
+    }
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd < 0) {
+        snprintf(text, size, "log file %s: %s", path, strerror(errno));
+        return FAIL_ERRNO("a log file cannot be opened");
+    }
+    *ret_fd = fd;
+    return OK;
+}
+
+static struct error open_log(const struct config_options *options, const struct log_file_settings *log,
+                             char *text, size_t size, int *ret_fd)
+{
+    struct slice file = log != NULL ? log->file : SLICE("-");
     if (slice_equal(file, SLICE("off"))) {
         *ret_fd = -1;
         return OK;
     }
-    ssize_t slash = slice_find_last(options->path, '/');
-    bool relative = file.len > 0 && file.ptr[0] != '/' && slash >= 0;
-    snprintf(path, sizeof path, "%.*s%.*s",
-             SLICE_ARG(relative ? slice_part(options->path, 0, (size_t)slash + 1) : SLICE("")),
-             SLICE_ARG(file));
-    int fd = slice_equal(file, SLICE("-"))
-                 ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                 : open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (!slice_equal(file, SLICE("-"))) {
+        return open_file(options, file, text, size, ret_fd);
+    }
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) {
-        return FAIL_ERRNO("a log file cannot be opened");
+        snprintf(text, size, "standard output: %s", strerror(errno));
+        return FAIL_ERRNO("standard output cannot be used");
     }
     *ret_fd = fd;
     return OK;
@@ -36,16 +54,37 @@ static struct error open_log(const struct config_options *options, struct slice 
 
 struct error handover_limiter(size_t entries, int *ret_fd)
 {
-    int fd = memfd_create("sallyport-limits", MFD_CLOEXEC);
+    int fd = memfd_create("sallyport-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return FAIL_ERRNO("the limiter's table cannot be made");
     }
-    if (ftruncate(fd, (off_t)limiter_size(entries)) != 0) {
+    /* Sealed: a gateway that was taken over could else shorten it under the feet of the next one. */
+    if (ftruncate(fd, (off_t)limiter_size(entries)) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        struct error error = FAIL_ERRNO("the limiter's table cannot be made");
         close(fd);
-        return FAIL_ERRNO("the limiter's table cannot be made");
+        return error;
     }
     *ret_fd = fd;
     return OK;
+}
+
+static void write_listeners(const struct handover *handover, struct json_writer *json)
+{
+    json_name(json, SLICE("listeners"));
+    json_array_begin(json);
+    for (const struct listening *listening = handover->sockets->first; listening != NULL;
+         listening = listening->next) {
+        if (listening->is_wanted) {
+            const char *name = listening->new_name != NULL ? listening->new_name : listening->name;
+            json_object_begin(json);
+            json_member_string(json, SLICE("name"), slice_from_string(name));
+            json_member_integer(json, SLICE("port"), listening->address.port);
+            json_member_integer(json, SLICE("sockets"), (int64_t)listening->count);
+            json_object_end(json);
+        }
+    }
+    json_array_end(json);
 }
 
 static bool write_text(const struct handover *handover, struct buffer *out)
@@ -61,34 +100,28 @@ static bool write_text(const struct handover *handover, struct buffer *out)
     }
     json_array_end(&json);
     json_member_integer(&json, SLICE("restarts"), handover->restarts);
-    json_name(&json, SLICE("listeners"));
-    json_array_begin(&json);
-    for (const struct listening *listening = handover->sockets->first; listening != NULL;
-         listening = listening->next) {
-        if (listening->wanted) {
-            json_object_begin(&json);
-            json_member_string(&json, SLICE("name"), slice_from_string(listening->name));
-            json_member_integer(&json, SLICE("port"), listening->address.port);
-            json_member_integer(&json, SLICE("sockets"), (int64_t)listening->count);
-            json_object_end(&json);
-        }
-    }
-    json_array_end(&json);
+    json_member_integer(&json, SLICE("workers"), (int64_t)handover->sockets->workers);
+    write_listeners(handover, &json);
     json_object_end(&json);
     return !json.failed;
 }
 
-static struct error gather(const struct handover *handover, int *fds, size_t *ret_count)
+/* fds[0], [2] and [3] are opened here, and the caller's to close, on failure too. */
+static struct error gather(const struct handover *handover, char *text, size_t size, int *fds,
+                           size_t *ret_count)
 {
     const struct logs_settings *logs = handover->settings->logs;
     TRY(config_files_pack(handover->files, &fds[0]));
     fds[1] = handover->limiter_fd;
-    TRY(open_log(handover->options, logs->access->file, &fds[2]));
-    TRY(open_log(handover->options, logs->audit->file, &fds[3]));
+    TRY(open_log(handover->options, logs->access, text, size, &fds[2]));
+    TRY(open_log(handover->options, logs->audit, text, size, &fds[3]));
+    if (fds[3] < 0) {
+        return FAIL(ERROR_VALUE, "the audit log cannot be off");
+    }
     size_t count = FIXED_FDS;
     for (const struct listening *listening = handover->sockets->first; listening != NULL;
          listening = listening->next) {
-        for (size_t i = 0; listening->wanted && i < listening->count; i++) {
+        for (size_t i = 0; listening->is_wanted && i < listening->count; i++) {
             if (count == CHANNEL_FDS_MAX) {
                 return FAIL(ERROR_LIMIT, "too many listeners for this many workers");
             }
@@ -106,41 +139,53 @@ static void close_fd(int fd)
     }
 }
 
-struct error handover_configure(const struct handover *handover, int channel)
+/* Where nothing more telling was said. */
+static struct error explained(struct error error, char *text, size_t size)
+{
+    if (failed(error) && text[0] == '\0') {
+        error_describe(error, text, size);
+    }
+    return error;
+}
+
+struct error handover_configure(const struct handover *handover, int channel, char *text, size_t size,
+                                bool *ret_sent)
 {
     static int fds[CHANNEL_FDS_MAX];
-    struct buffer text;
+    struct buffer json;
     fds[0] = fds[2] = fds[3] = -1;
-    buffer_init(&text, CHANNEL_TEXT_MAX);
+    text[0] = '\0';
+    *ret_sent = false;
+    buffer_init(&json, CHANNEL_TEXT_MAX);
     struct channel_message message = { .kind = CHANNEL_CONFIGURE, .fds = fds };
-    struct error error = write_text(handover, &text) ? gather(handover, fds, &message.fd_count)
+    struct error error = write_text(handover, &json) ? gather(handover, text, size, fds, &message.fd_count)
                                                      : FAIL(ERROR_LIMIT, "too many listeners");
     if (!failed(error)) {
-        message.text = buffer_slice(&text);
+        message.text = buffer_slice(&json);
+        *ret_sent = true;
         error = channel_send(channel, &message);
     }
     close_fd(fds[0]);
     close_fd(fds[2]);
     close_fd(fds[3]);
-    buffer_done(&text);
-    return error;
+    buffer_done(&json);
+    return explained(error, text, size);
 }
 
 struct error handover_reopen(const struct config_options *options, const struct settings *settings,
-                             int channel)
+                             int channel, char *text, size_t size)
 {
     int fds[2] = { -1, -1 };
-    struct error error = open_log(options, settings->logs->access->file, &fds[0]);
+    text[0] = '\0';
+    struct error error = open_log(options, settings->logs->access, text, size, &fds[0]);
     if (!failed(error)) {
-        error = open_log(options, settings->logs->audit->file, &fds[1]);
+        error = open_log(options, settings->logs->audit, text, size, &fds[1]);
     }
     if (!failed(error)) {
-        struct channel_message message = {
-            .kind = CHANNEL_REOPEN, .text = SLICE(""), .fds = fds, .fd_count = 2
-        };
+        struct channel_message message = { .kind = CHANNEL_REOPEN, .fds = fds, .fd_count = 2 };
         error = channel_send(channel, &message);
     }
     close_fd(fds[0]);
     close_fd(fds[1]);
-    return error;
+    return explained(error, text, size);
 }

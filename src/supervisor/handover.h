@@ -10,18 +10,22 @@ struct handover {
     const struct config_options *options;
     const struct settings *settings;
     const struct config_files *files;
-    const struct sockets *sockets;
+    const struct sockets *sockets; /* those that are wanted */
     int limiter_fd;
     unsigned int restarts;
 };
 
-struct error handover_configure(const struct handover *handover, int channel) MUST_CHECK;
+/* On failure `text` says why, with the path of a log file that cannot be opened. ERROR_STATE and ERROR_SYSTEM from the
+ * channel may leave a message half sent: then the gateway cannot be spoken to any more. `*ret_sent` says whether any of it
+ * was sent. */
+struct error handover_configure(const struct handover *handover, int channel, char *text, size_t size,
+                                bool *ret_sent) MUST_CHECK;
 
 /* Opens the log files anew and sends them: REOPEN. */
 struct error handover_reopen(const struct config_options *options, const struct settings *settings,
-                             int channel) MUST_CHECK;
+                             int channel, char *text, size_t size) MUST_CHECK;
 
-/* A table for `entries` keys in shared memory: it outlives gateways. */
+/* A table for `entries` keys in shared memory, whose size nobody can change: it outlives gateways. */
 struct error handover_limiter(size_t entries, int *ret_fd) MUST_CHECK;
 
 #endif

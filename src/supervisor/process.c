@@ -1,5 +1,7 @@
 #include "supervisor/process.h"
 
+#include "base/log.h"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -7,16 +9,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define NAME_MAX_LENGTH 64
 
-/* What of the environment goes on: nothing that names a secret. */
-static const char *const kept_variables[] = { "PATH",          "LANG",          "TZ",
-                                              "SSL_CERT_FILE", "SSL_CERT_DIR",  "ASAN_OPTIONS",
-                                              "LSAN_OPTIONS",  "UBSAN_OPTIONS", "TSAN_OPTIONS" };
+/* A leak checker looks at its own process as a debugger does. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
-#define KEPT_COUNT (sizeof kept_variables / sizeof kept_variables[0])
+/* ---- who ---- */
 
 static struct error find_group(struct slice name, gid_t *ret_gid)
 {
@@ -24,7 +34,9 @@ static struct error find_group(struct slice name, gid_t *ret_gid)
     if (name.len == 0) {
         return OK;
     }
-    snprintf(text, sizeof text, "%.*s", SLICE_ARG(name));
+    if (snprintf(text, sizeof text, "%.*s", SLICE_ARG(name)) >= (int)sizeof text) {
+        return FAIL(ERROR_VALUE, "`group` names no group of this machine");
+    }
     const struct group *entry = getgrnam(text);
     if (entry == NULL) {
         return FAIL(ERROR_VALUE, "`group` names no group of this machine");
@@ -37,66 +49,101 @@ struct error process_find_user(struct slice user, struct slice group, struct pro
 {
     char text[NAME_MAX_LENGTH];
     bool is_root = geteuid() == 0;
-    if (!is_root && user.len == 0) {
+    /* The default is for those who start as root; a name that was chosen must hold. */
+    if (!is_root && (user.len == 0 || slice_equal(user, SLICE("nobody")))) {
         *ret_user = (struct process_user){ .change = false };
         return OK;
     }
-    snprintf(text, sizeof text, "%.*s", SLICE_ARG(user.len > 0 ? user : SLICE("nobody")));
-    const struct passwd *entry = getpwnam(text);
+    struct slice name = user.len > 0 ? user : SLICE("nobody");
+    const struct passwd *entry = NULL;
+    if (snprintf(text, sizeof text, "%.*s", SLICE_ARG(name)) < (int)sizeof text) {
+        entry = getpwnam(text);
+    }
     if (entry == NULL) {
         return FAIL(ERROR_VALUE, "`user` names no user of this machine");
     }
     struct process_user found = { .change = is_root, .uid = entry->pw_uid, .gid = entry->pw_gid };
     if (!is_root && found.uid != geteuid()) {
-        /* The default is for those who start as root; a name that was chosen must hold. */
-        if (!slice_equal(user, SLICE("nobody"))) {
-            return FAIL(ERROR_VALUE,
-                        "`user` can only be another one where the supervisor is started as root");
-        }
+        return FAIL(ERROR_VALUE, "`user` can only be another one where the supervisor is started as root");
     }
     TRY(find_group(group, &found.gid));
     *ret_user = found;
     return OK;
 }
 
-/* Irreversible, and checked: a gateway that is still root must not run. */
-static bool drop_privileges(const struct process_user *user)
+/* ---- the child ---- */
+
+/* Irreversible, and checked: a gateway that is still root, or could be again, must not run. */
+static const char *drop_privileges(const struct process_user *user)
 {
-    if (!user->change) {
-        return true;
+    if (user->change) {
+        if (setgroups(0, NULL) != 0) {
+            return "setgroups";
+        }
+        if (setresgid(user->gid, user->gid, user->gid) != 0) {
+            return "setresgid";
+        }
+        if (setresuid(user->uid, user->uid, user->uid) != 0) {
+            return "setresuid";
+        }
+        if (user->uid != 0 && setuid(0) == 0) {
+            return "root was not given up";
+        }
     }
-    return setgroups(0, NULL) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
-           setresuid(user->uid, user->uid, user->uid) == 0 && (user->uid == 0 || setuid(0) != 0);
+    /* What a service manager gave the supervisor for its ports would pass through exec. */
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? NULL : "no_new_privs";
 }
 
-__attribute__((noreturn)) static void become_gateway(int program, const struct process_user *user,
-                                                     int channel, pid_t supervisor)
+/* Nothing that names a secret goes on. */
+static char **make_environment(void)
 {
-    char number[16];
-    char *environment[KEPT_COUNT + 1];
-    char values[KEPT_COUNT][512];
+    static const char *const kept[] = { "PATH",          "LANG",          "TZ",
+                                        "SSL_CERT_FILE", "SSL_CERT_DIR",  "ASAN_OPTIONS",
+                                        "LSAN_OPTIONS",  "UBSAN_OPTIONS", "TSAN_OPTIONS" };
+    static char values[sizeof kept / sizeof kept[0]][1024];
+    static char *environment[sizeof kept / sizeof kept[0] + 1];
     size_t count = 0;
-    for (size_t i = 0; i < KEPT_COUNT; i++) {
-        const char *value = getenv(kept_variables[i]);
-        if (value != NULL && snprintf(values[count], sizeof values[count], "%s=%s", kept_variables[i],
-                                      value) < (int)sizeof values[count]) {
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        const char *value = getenv(kept[i]);
+        size_t room = sizeof values[count];
+        if (value != NULL && snprintf(values[count], room, "%s=%s", kept[i], value) < (int)room) {
             environment[count] = values[count];
             count++;
         }
     }
     environment[count] = NULL;
+    return environment;
+}
+
+/* What of ours or of our parent's is open goes no further, whoever forgot to mark it. */
+static bool keep_only(int channel)
+{
+    return close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && fcntl(channel, F_SETFD, 0) == 0;
+}
+
+/* Returns why it could not. */
+static const char *become_gateway(int program, const struct process_user *user, int channel, pid_t supervisor)
+{
+    char number[16];
     snprintf(number, sizeof number, "%d", channel);
-    char *arguments[] = { (char *)"sallyport", (char *)"gateway", number, NULL };
+    char *arguments[] = { (char *)(uintptr_t) "sallyport", (char *)(uintptr_t) "gateway", number, NULL };
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (fcntl(channel, F_SETFD, 0) == 0 && drop_privileges(user) &&
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-        /* The gateway must not outlive its supervisor; asked after the change of user, which would undo it. */
-        prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == supervisor) {
-        fexecve(program, arguments, environment);
+    if (!keep_only(channel)) {
+        return "descriptors";
     }
-    _exit(126);
+    const char *problem = drop_privileges(user);
+    if (problem != NULL) {
+        return problem;
+    }
+    /* The gateway must not outlive its supervisor; asked after the change of user, which would undo it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != supervisor) {
+        return "the supervisor is gone";
+    }
+    fexecve(program, arguments, make_environment());
+    return "exec";
 }
 
 struct error process_start(const char *program, const struct process_user *user, int channel, pid_t *ret_pid)
@@ -109,7 +156,11 @@ struct error process_start(const char *program, const struct process_user *user,
     pid_t self = getpid();
     pid_t child = fork();
     if (child == 0) {
-        become_gateway(fd, user, channel, self);
+        errno = 0;
+        const char *what = become_gateway(fd, user, channel, self);
+        const char *why = errno != 0 ? strerror(errno) : "";
+        log_event(LOG_ERROR, "gateway_start_failed", LOG_STRING("step", what), LOG_STRING("reason", why));
+        _exit(PROCESS_FAILED);
     }
     close(fd);
     if (child < 0) {
@@ -117,4 +168,24 @@ struct error process_start(const char *program, const struct process_user *user,
     }
     *ret_pid = child;
     return OK;
+}
+
+/* ---- both ---- */
+
+void process_prepare(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            /* The lowest free number is this one. */
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+        }
+    }
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (!SANITIZED) {
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    }
 }

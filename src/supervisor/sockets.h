@@ -1,33 +1,39 @@
-/* Listening sockets: one per worker and listener, kept as long as the listener stays configured. */
+/* Listening sockets: one per worker and listener, bound here or inherited, kept as long as the listener stays configured
+ * (closing one would reset the connections in its queue). One thread. */
 #ifndef SALLYPORT_SUPERVISOR_SOCKETS_H
 #define SALLYPORT_SUPERVISOR_SOCKETS_H
 
 #include "config/settings.h"
+#include "supervisor/inherited.h"
 
 #define SOCKETS_PER_LISTENER_MAX 256
 
 struct listening {
-    char *name;
-    struct address address; /* with the port that is bound */
-    uint16_t wanted_port;   /* as configured: 0 is any */
+    char *name;             /* in force */
+    char *new_name;         /* by the configuration being applied, where it renames the listener; else NULL */
+    struct address wanted;  /* as configured; port 0 is any */
+    struct address address; /* as bound */
     int fds[SOCKETS_PER_LISTENER_MAX];
     size_t count;
-    bool wanted; /* by the configuration being applied */
-    bool fresh;  /* bound for it: closed again where it is refused */
+    bool is_wanted; /* by the configuration being applied */
+    bool fresh;     /* opened for it: closed again where it is refused */
     struct listening *next;
 };
 
 struct sockets {
     struct listening *first;
-    size_t workers;
+    size_t workers;             /* sockets per listener */
+    struct inherited inherited; /* not taken yet */
 };
 
-/* Binds what the configuration names and is not bound yet; what is bound and named goes on as it is. On failure `text`
- * says which listener, where and why, and nothing has changed. */
+/* Opens what the configuration names and is not open yet; what is open and named goes on as it is. An address that
+ * another process listens on is an error, though the kernel would let us share it. On failure `text` says which listener,
+ * where and why, and nothing has changed. */
 struct error sockets_open(struct sockets *sockets, const struct settings *settings, char *text,
                           size_t size) MUST_CHECK;
 
-/* Closes what the configuration no longer names, or (`taken_up` false) what was bound for it. */
+/* Closes what the configuration no longer names, or (`taken_up` false) what was opened for it. All that is left is wanted
+ * then. */
 void sockets_settle(struct sockets *sockets, bool taken_up);
 void sockets_done(struct sockets *sockets);
 

@@ -1,0 +1,52 @@
+/* Who gains and who loses access between two configurations: the parts of the comparison. Private to src/config. */
+#ifndef SALLYPORT_CONFIG_DIFFERENCE_H
+#define SALLYPORT_CONFIG_DIFFERENCE_H
+
+#include "config/print.h"
+
+enum change {
+    CHANGE_GAINS,
+    CHANGE_LOSES,
+    CHANGE_OTHER,
+    CHANGE_KINDS,
+};
+
+struct change_line {
+    struct change_line *next;
+    struct slice text;
+};
+
+struct difference {
+    struct arena arena;
+    const struct config *before, *after;
+    struct change_line *first[CHANGE_KINDS], **last[CHANGE_KINDS];
+    size_t count;
+};
+
+/* A sentence about `subject`. The same sentence is kept once. */
+void difference_tell(struct difference *difference, enum change kind, struct slice subject,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Text into the arena; the buffer is emptied. */
+struct slice difference_take(struct difference *difference, struct buffer *buffer);
+
+/* What the policies of the same requests differ in. `subject`: which requests. */
+void difference_policies(struct difference *difference, struct slice subject,
+                         const struct route_policy *before, const struct route_policy *after);
+
+/* "anybody", "callers with a token of main and all scopes of [read]". */
+struct slice difference_callers(struct difference *difference, const struct route_policy *policy);
+
+/* Limits that went or came. */
+void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,
+                       const struct conf_list *after);
+
+/* Names of `some` that `others` has not: each told as `kind`, "WHAT NAME VERB". */
+void difference_strings(struct difference *difference, struct slice subject, enum change kind,
+                        const struct conf_strings *some, const struct conf_strings *others, const char *what,
+                        const char *verb);
+
+/* Listeners, issuers and upstreams of the same name. */
+void difference_things(struct difference *difference);
+
+#endif

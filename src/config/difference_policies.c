@@ -1,0 +1,338 @@
+/* What the policies of the same requests differ in, in sentences. */
+#include "config/difference.h"
+#include "config/units.h"
+
+#define VALUE_MAX 4096
+
+static bool holds(const struct conf_strings *strings, struct slice text)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        if (slice_equal(strings->items[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void difference_strings(struct difference *difference, struct slice subject, enum change kind,
+                        const struct conf_strings *some, const struct conf_strings *others, const char *what,
+                        const char *verb)
+{
+    for (size_t i = 0; i < some->count; i++) {
+        if (!holds(others, some->items[i])) {
+            difference_tell(difference, kind, subject, "%s %.*s %s", what, SLICE_ARG(some->items[i]), verb);
+        }
+    }
+}
+
+static const struct conf_strings no_strings;
+static const struct scope_settings no_scopes;
+static const struct conf_list no_list;
+
+struct slice difference_callers(struct difference *difference, const struct route_policy *policy)
+{
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    const struct auth_settings *auth = policy->auth;
+    const struct authorize_settings *authorize = policy->authorize;
+    if (auth == NULL || auth->mode == AUTH_NONE) {
+        buffer_append(&text, SLICE("ANYBODY"));
+    } else {
+        buffer_append(&text, SLICE("callers with "));
+        print_auth(auth, &text);
+        if (authorize != NULL && authorize->scopes != NULL) {
+            buffer_append(&text, SLICE(" and "));
+            print_scopes(authorize->scopes, &text);
+        }
+        const struct claim_settings *rules = authorize != NULL ? authorize->claims.items : NULL;
+        for (size_t i = 0; authorize != NULL && i < authorize->claims.count; i++) {
+            buffer_append(&text, SLICE(" whose "));
+            print_claim(&rules[i], &text);
+        }
+    }
+    struct slice callers = difference_take(difference, &text);
+    buffer_done(&text);
+    return callers;
+}
+
+static int mode_of(const struct route_policy *policy)
+{
+    return policy->auth != NULL ? policy->auth->mode : AUTH_NONE;
+}
+
+/* False where one side is public: then there is no rule to compare. */
+static bool compare_auth(struct difference *difference, struct slice subject,
+                         const struct route_policy *before, const struct route_policy *after)
+{
+    int was = mode_of(before), is = mode_of(after);
+    if (was == AUTH_NONE && is == AUTH_NONE) {
+        return false;
+    }
+    if (is == AUTH_NONE) {
+        struct slice callers = difference_callers(difference, before);
+        difference_tell(difference, CHANGE_GAINS, subject,
+                        "PUBLIC now: anybody may call it, before only %.*s", SLICE_ARG(callers));
+        return false;
+    }
+    if (was == AUTH_NONE) {
+        struct slice callers = difference_callers(difference, after);
+        difference_tell(difference, CHANGE_LOSES, subject, "was public; now only %.*s may call it",
+                        SLICE_ARG(callers));
+        return false;
+    }
+    if (was != is) {
+        difference_tell(difference, is == AUTH_OPTIONAL ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        is == AUTH_OPTIONAL ? "a token is optional now: without one the caller is anonymous"
+                                            : "a token is needed now; it was optional");
+    }
+    difference_strings(difference, subject, CHANGE_GAINS, &after->auth->jwt, &before->auth->jwt,
+                       "tokens of issuer", "are accepted now");
+    difference_strings(difference, subject, CHANGE_LOSES, &before->auth->jwt, &after->auth->jwt,
+                       "tokens of issuer", "are not accepted any more");
+    return true;
+}
+
+static void compare_scopes(struct difference *difference, struct slice subject,
+                           const struct scope_settings *before, const struct scope_settings *after)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, &before->all, &after->all, "scope",
+                       "is not needed any more");
+    difference_strings(difference, subject, CHANGE_LOSES, &after->all, &before->all, "scope",
+                       "is needed now");
+    if (before->any.count > 0 && after->any.count > 0) {
+        difference_strings(difference, subject, CHANGE_GAINS, &after->any, &before->any, "scope",
+                           "is one of those that are enough now");
+        difference_strings(difference, subject, CHANGE_LOSES, &before->any, &after->any, "scope",
+                           "is not one of those that are enough any more");
+    } else if (before->any.count > 0 || after->any.count > 0) {
+        struct buffer text;
+        buffer_init(&text, VALUE_MAX);
+        bool loosened = after->any.count == 0;
+        print_strings(loosened ? &before->any : &after->any, &text);
+        struct slice list = difference_take(difference, &text);
+        buffer_done(&text);
+        difference_tell(difference, loosened ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        loosened ? "none of the scopes %.*s is needed any more"
+                                 : "one of the scopes %.*s is needed now",
+                        SLICE_ARG(list));
+    }
+}
+
+static struct slice claim_text(struct difference *difference, const struct claim_settings *rule)
+{
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    print_claim(rule, &text);
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy;
+}
+
+static struct slice limit_text(struct difference *difference, const struct limit_settings *limit)
+{
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    print_limit(limit, &text);
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy;
+}
+
+/* The texts of a list's items. */
+static struct conf_strings claim_texts(struct difference *difference, const struct conf_list *list)
+{
+    const struct claim_settings *rules = list->items;
+    struct conf_strings texts = { arena_calloc(&difference->arena, list->count + 1, sizeof(struct slice)),
+                                  0 };
+    for (size_t i = 0; texts.items != NULL && i < list->count; i++) {
+        texts.items[texts.count++] = claim_text(difference, &rules[i]);
+    }
+    return texts;
+}
+
+static void compare_authorize(struct difference *difference, struct slice subject,
+                              const struct authorize_settings *was, const struct authorize_settings *is)
+{
+    compare_scopes(difference, subject, was != NULL && was->scopes != NULL ? was->scopes : &no_scopes,
+                   is != NULL && is->scopes != NULL ? is->scopes : &no_scopes);
+    struct conf_strings before = claim_texts(difference, was != NULL ? &was->claims : &no_list);
+    struct conf_strings after = claim_texts(difference, is != NULL ? &is->claims : &no_list);
+    difference_strings(difference, subject, CHANGE_GAINS, &before, &after, "the rule that",
+                       "does not hold any more");
+    difference_strings(difference, subject, CHANGE_LOSES, &after, &before, "the rule that", "holds now");
+    bool any_was = was != NULL && was->any_caller, any_is = is != NULL && is->any_caller;
+    if (any_is && !any_was) {
+        difference_tell(difference, CHANGE_GAINS, subject, "every authenticated caller may call it now");
+    }
+}
+
+static bool same_rate(struct conf_rate a, struct conf_rate b)
+{
+    return a.count == b.count && a.window == b.window;
+}
+
+static bool same_limit(const struct limit_settings *a, const struct limit_settings *b)
+{
+    return slice_equal(a->by, b->by) && same_rate(a->limit, b->limit) && same_rate(a->rate, b->rate) &&
+           a->burst == b->burst;
+}
+
+/* What counts by the same thing is one limit that was changed. */
+static bool same_kind(const struct limit_settings *a, const struct limit_settings *b)
+{
+    return slice_equal(a->by, b->by);
+}
+
+/* The limits of a list, each with whether the other side has its like. */
+struct limits {
+    const struct limit_settings *items;
+    size_t count;
+    bool *matched;
+};
+
+static void match_limits(struct limits *before, struct limits *after,
+                         bool (*alike)(const struct limit_settings *, const struct limit_settings *),
+                         void (*tell_pair)(struct difference *, struct slice, const struct limit_settings *,
+                                           const struct limit_settings *),
+                         struct difference *difference, struct slice subject)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        for (size_t k = 0; k < after->count && !before->matched[i]; k++) {
+            if (!after->matched[k] && alike(&before->items[i], &after->items[k])) {
+                before->matched[i] = after->matched[k] = true;
+                if (tell_pair != NULL) {
+                    tell_pair(difference, subject, &before->items[i], &after->items[k]);
+                }
+            }
+        }
+    }
+}
+
+/* Requests per time in the long run. */
+static double speed(const struct limit_settings *limit)
+{
+    struct conf_rate rate = limit->limit.count > 0 ? limit->limit : limit->rate;
+    return rate.window > 0 ? (double)rate.count / (double)rate.window : 0;
+}
+
+static void tell_changed_limit(struct difference *difference, struct slice subject,
+                               const struct limit_settings *before, const struct limit_settings *after)
+{
+    double was = speed(before), is = speed(after);
+    enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
+    difference_tell(difference, kind, subject, "the limit is %.*s, was %.*s",
+                    SLICE_ARG(limit_text(difference, after)), SLICE_ARG(limit_text(difference, before)));
+}
+
+static void tell_unmatched(struct difference *difference, struct slice subject, const struct limits *limits,
+                           enum change kind, const char *verb)
+{
+    for (size_t i = 0; i < limits->count; i++) {
+        if (!limits->matched[i]) {
+            difference_tell(difference, kind, subject, "the limit %.*s %s",
+                            SLICE_ARG(limit_text(difference, &limits->items[i])), verb);
+        }
+    }
+}
+
+void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,
+                       const struct conf_list *after)
+{
+    struct limits was = { before->items, before->count,
+                          arena_calloc(&difference->arena, before->count + 1, sizeof(bool)) };
+    struct limits is = { after->items, after->count,
+                         arena_calloc(&difference->arena, after->count + 1, sizeof(bool)) };
+    if (was.matched == NULL || is.matched == NULL) {
+        return;
+    }
+    match_limits(&was, &is, same_limit, NULL, difference, subject);
+    match_limits(&was, &is, same_kind, tell_changed_limit, difference, subject);
+    tell_unmatched(difference, subject, &was, CHANGE_GAINS, "does not hold any more");
+    tell_unmatched(difference, subject, &is, CHANGE_LOSES, "holds now");
+}
+
+static void compare_cors(struct difference *difference, struct slice subject, const struct cors_settings *was,
+                         const struct cors_settings *is)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, is != NULL ? &is->origins : &no_strings,
+                       was != NULL ? &was->origins : &no_strings, "pages of origin",
+                       "may read responses now");
+    difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
+                       is != NULL ? &is->origins : &no_strings, "pages of origin",
+                       "may not read responses any more");
+    bool sent = was != NULL && was->credentials, sends = is != NULL && is->credentials;
+    if (sent != sends) {
+        difference_tell(difference, sends ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        sends ? "browsers may send credentials from other origins now"
+                              : "browsers may not send credentials from other origins any more");
+    }
+}
+
+static void compare_field(struct difference *difference, struct slice subject, const char *name,
+                          const struct route_policy *before, const struct route_policy *after)
+{
+    const struct conf_field *field = conf_field_find(&effective_object, slice_from_string(name));
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    const char *was_value = (const char *)before + field->offset,
+               *is_value = (const char *)after + field->offset;
+    if (!print_is_empty(field, was_value)) {
+        print_value(NULL, field, was_value, &text);
+    }
+    struct slice was = difference_take(difference, &text);
+    if (!print_is_empty(field, is_value)) {
+        print_value(NULL, field, is_value, &text);
+    }
+    struct slice is = difference_take(difference, &text);
+    buffer_done(&text);
+    if (!slice_equal(was, is)) {
+        difference_tell(difference, CHANGE_OTHER, subject, "%s is %.*s, was %.*s", name,
+                        SLICE_ARG(is.len > 0 ? is : SLICE("not set")),
+                        SLICE_ARG(was.len > 0 ? was : SLICE("not set")));
+    }
+}
+
+static void compare_body(struct difference *difference, struct slice subject, int64_t was, int64_t is)
+{
+    if (was == is) {
+        return;
+    }
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    units_print_size(is, &text);
+    buffer_append(&text, SLICE(", was "));
+    units_print_size(was, &text);
+    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                    "the largest request body is %.*s", SLICE_ARG(buffer_slice(&text)));
+    buffer_done(&text);
+}
+
+static void compare_path_allows(struct difference *difference, struct slice subject, uint64_t was,
+                                uint64_t is)
+{
+    const struct conf_field *field = conf_field_find(&effective_object, SLICE("path_allows"));
+    for (const struct conf_choice *choice = field->choices; choice->name != NULL; choice++) {
+        uint64_t bit = UINT64_C(1) << choice->value;
+        if ((was & bit) != (is & bit)) {
+            difference_tell(difference, (is & bit) != 0 ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                            (is & bit) != 0 ? "paths may hold %s now" : "paths may not hold %s any more",
+                            choice->name);
+        }
+    }
+}
+
+void difference_policies(struct difference *difference, struct slice subject,
+                         const struct route_policy *before, const struct route_policy *after)
+{
+    if (compare_auth(difference, subject, before, after)) {
+        compare_authorize(difference, subject, before->authorize, after->authorize);
+    }
+    difference_limits(difference, subject, &before->limits, &after->limits);
+    compare_body(difference, subject, before->body, after->body);
+    compare_path_allows(difference, subject, before->path_allows, after->path_allows);
+    compare_cors(difference, subject, before->cors, after->cors);
+    static const char *const others[] = { "upstream", "relay", "audit", "timeout", "idle_timeout" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        compare_field(difference, subject, others[i], before, after);
+    }
+}

@@ -1,0 +1,195 @@
+/* What `check` prints: listeners, issuers, upstreams, and the effective policy of each route, every value with where it
+ * comes from. */
+#include "base/limits.h"
+#include "config/print.h"
+#include "config/units.h"
+
+#include <inttypes.h>
+
+#define TEXT_MAX (1024 * 1024) /* bytes of one value */
+
+struct printer {
+    const struct config *config;
+    struct print_block block;
+    struct arena arena;
+    struct slice self;           /* the owner whose block it is: "route orders.read" */
+    struct buffer value, origin; /* of the next line */
+    struct buffer *out;
+};
+
+static const struct conf_node *written(const struct printer *printer, const void *field)
+{
+    return places_field(&printer->config->places->fields, field);
+}
+
+static void add_line(struct printer *printer, const char *name, const struct conf_node *node)
+{
+    print_origin(node, printer->self, &printer->origin);
+    print_block_add(&printer->block, name, &printer->value, &printer->origin);
+}
+
+static void add_field(struct printer *printer, const struct conf_field *field, const char *value)
+{
+    if (print_is_empty(field, value)) {
+        return;
+    }
+    print_value(printer->config, field, value, &printer->value);
+    add_line(printer, field->name, written(printer, value));
+}
+
+/* A listener, issuer or upstream: its name, then every field. */
+static void print_thing(struct printer *printer, const struct conf_object *object, const char *thing)
+{
+    printer->self =
+        arena_printf(&printer->arena, "%s %.*s", object->name, SLICE_ARG(*(const struct slice *)thing));
+    buffer_printf(printer->out, "%.*s\n", SLICE_ARG(printer->self));
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        add_field(printer, field, thing + field->offset);
+    }
+    print_block_flush(&printer->block, printer->out);
+    buffer_append_char(printer->out, '\n');
+}
+
+/* ---- routes ---- */
+
+static void add_strings(struct printer *printer, const char *name, const struct conf_strings *strings,
+                        const char *when_empty, const struct conf_node *otherwise)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        buffer_printf(&printer->value, "%s%.*s", i > 0 ? " " : "", SLICE_ARG(strings->items[i]));
+    }
+    if (strings->count == 0) {
+        buffer_append(&printer->value, slice_from_string(when_empty));
+    }
+    const struct conf_node *node = strings->count > 0 ? written(printer, &strings->items[0]) : NULL;
+    add_line(printer, name, node != NULL ? node : otherwise);
+}
+
+static void add_listeners(struct printer *printer, const struct route_policy *policy)
+{
+    const struct settings *settings = &printer->config->settings;
+    for (size_t i = 0; i < policy->listeners.count; i++) {
+        struct slice name = policy->listeners.items[i];
+        const struct listener_settings *listener =
+            settings_find(settings->listeners, settings->listener_count, sizeof *listener, name);
+        buffer_printf(&printer->value, "%s%.*s (%s)", i > 0 ? ", " : "", SLICE_ARG(name),
+                      listener != NULL && listener->exposure == EXPOSURE_INTERNAL ? "internal" : "external");
+    }
+    add_line(printer, "listeners", written(printer, &policy->listeners));
+}
+
+static void add_auth(struct printer *printer, const struct route_policy *policy)
+{
+    const struct auth_settings *auth = policy->auth;
+    if (auth == NULL) {
+        return;
+    }
+    print_auth(auth, &printer->value);
+    add_line(printer, "auth", written(printer, &policy->auth));
+}
+
+static void add_authorize(struct printer *printer, const struct route_policy *policy)
+{
+    const struct authorize_settings *authorize = policy->authorize;
+    if (authorize == NULL) {
+        return;
+    }
+    const struct conf_node *node = written(printer, &policy->authorize);
+    if (authorize->any_caller) {
+        buffer_append(&printer->value, SLICE("any caller"));
+        add_line(printer, "authorize", node);
+    }
+    if (authorize->scopes != NULL) {
+        const struct conf_node *at = written(printer, &authorize->scopes);
+        print_scopes(authorize->scopes, &printer->value);
+        add_line(printer, "authorize", at != NULL ? at : node);
+    }
+    const struct claim_settings *rules = authorize->claims.items;
+    for (size_t i = 0; i < authorize->claims.count; i++) {
+        print_claim(&rules[i], &printer->value);
+        add_line(printer, "authorize", places_object(&printer->config->places->fields, &rules[i]));
+    }
+}
+
+static void add_limits(struct printer *printer, const struct conf_list *list)
+{
+    const struct limit_settings *limits = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct limit_settings *limit = &limits[i];
+        struct buffer *value = &printer->value;
+        print_limit(limit, value);
+        if (limit->limit.count > 0) {
+            buffer_printf(value, ": never more than %" PRId64 " in any ", limit->limit.count);
+            units_print_duration(limit->limit.window, value);
+            buffer_printf(value, "; may refuse up to 1/%d early", LIMIT_SUBWINDOWS);
+        } else {
+            buffer_printf(value, ": at most %" PRId64 " + %" PRId64 " in any ", limit->burst,
+                          limit->rate.count);
+            units_print_duration(limit->rate.window, value);
+        }
+        add_line(printer, "limits", places_object(&printer->config->places->fields, limit));
+    }
+}
+
+static const struct conf_node *match_node(const struct route_source *source)
+{
+    const struct conf_node *own = conf_node_get(source->node, SLICE("match"));
+    return own != NULL ? own : source->node;
+}
+
+static void print_route(struct printer *printer, const struct route_settings *route,
+                        const struct route_source *source)
+{
+    const struct route_policy *policy = &route->policy;
+    printer->self = arena_printf(&printer->arena, "route %.*s", SLICE_ARG(route->name));
+    buffer_append(printer->out, printer->self);
+    if (route->team.len > 0) {
+        buffer_printf(printer->out, " (team %.*s)", SLICE_ARG(route->team));
+    }
+    buffer_append_char(printer->out, '\n');
+    add_strings(printer, "hosts", &route->match.host, "", match_node(source));
+    add_strings(printer, "paths", &route->match.path, "", match_node(source));
+    add_strings(printer, "methods", &route->match.methods, "all but CONNECT and TRACE", NULL);
+    add_listeners(printer, policy);
+    add_auth(printer, policy);
+    add_authorize(printer, policy);
+    add_limits(printer, &policy->limits);
+    static const char *const shown_otherwise[] = { "listeners", "auth", "authorize", "limits", "exposure" };
+    for (const struct conf_field *field = effective_object.fields; field->name != NULL; field++) {
+        bool shown = false;
+        for (size_t i = 0; i < sizeof shown_otherwise / sizeof *shown_otherwise; i++) {
+            shown = shown || strcmp(field->name, shown_otherwise[i]) == 0;
+        }
+        if (!shown) {
+            add_field(printer, field, (const char *)policy + field->offset);
+        }
+    }
+    print_block_flush(&printer->block, printer->out);
+    buffer_append_char(printer->out, '\n');
+}
+
+void config_print_effective(const struct config *config, struct buffer *out)
+{
+    const struct settings *settings = &config->settings;
+    struct printer printer = { .config = config, .out = out };
+    arena_init(&printer.arena, CONFIG_ARENA_MAX);
+    print_block_init(&printer.block);
+    buffer_init(&printer.value, TEXT_MAX);
+    buffer_init(&printer.origin, TEXT_MAX);
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        print_thing(&printer, &listener_object, (const char *)&settings->listeners[i]);
+    }
+    for (size_t i = 0; i < settings->issuer_count; i++) {
+        print_thing(&printer, &issuer_object, (const char *)&settings->issuers[i]);
+    }
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        print_thing(&printer, &upstream_object, (const char *)&settings->upstreams[i]);
+    }
+    for (size_t i = 0; i < settings->route_count; i++) {
+        print_route(&printer, &settings->routes[i], &config->places->routes[i]);
+    }
+    print_block_done(&printer.block);
+    arena_done(&printer.arena);
+    buffer_done(&printer.value);
+    buffer_done(&printer.origin);
+}

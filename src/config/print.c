@@ -1,0 +1,302 @@
+#include "config/print.h"
+
+#include "base/limits.h"
+#include "config/units.h"
+
+#include <inttypes.h>
+
+#define VALUE_COLUMN_MAX 88
+
+bool print_is_empty(const struct conf_field *field, const void *value)
+{
+    switch (field->type) {
+    case CONF_STRING:
+    case CONF_SECRET:
+    case CONF_FILE:
+        return ((const struct slice *)value)->len == 0;
+    case CONF_FLAGS:
+        return *(const uint64_t *)value == 0;
+    case CONF_RATE:
+        return ((const struct conf_rate *)value)->count == 0;
+    case CONF_STRINGS:
+    case CONF_FILES:
+        return ((const struct conf_strings *)value)->count == 0;
+    case CONF_PAIRS:
+        return ((const struct conf_pairs *)value)->count == 0;
+    case CONF_OBJECT:
+        return *(const void *const *)value == NULL;
+    case CONF_LIST:
+    case CONF_MAP:
+        return ((const struct conf_list *)value)->count == 0;
+    default:
+        return false;
+    }
+}
+
+/* What YAML would read as something else, or not at all, stands in quotes. */
+static bool needs_quotes(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (memchr("{}[],#&*!|>'\"%@`: \\", text.ptr[i], 19) != NULL &&
+            !(text.ptr[i] == ':' && i + 1 < text.len) && !(text.ptr[i] == '*' && i > 0)) {
+            return true;
+        }
+    }
+    return text.len == 0;
+}
+
+static void print_text(struct slice text, struct buffer *out)
+{
+    if (!needs_quotes(text)) {
+        buffer_append(out, text);
+        return;
+    }
+    buffer_append_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+            buffer_append_char(out, '\\');
+        }
+        buffer_append_char(out, text.ptr[i]);
+    }
+    buffer_append_char(out, '"');
+}
+
+void print_strings(const struct conf_strings *strings, struct buffer *out)
+{
+    buffer_append_char(out, '[');
+    for (size_t i = 0; i < strings->count; i++) {
+        buffer_append(out, i > 0 ? SLICE(", ") : SLICE(""));
+        print_text(strings->items[i], out);
+    }
+    buffer_append_char(out, ']');
+}
+
+static void print_pairs(const struct conf_pairs *pairs, struct buffer *out)
+{
+    buffer_append(out, SLICE("{ "));
+    for (size_t i = 0; i < pairs->count; i++) {
+        buffer_printf(out, "%s%.*s: ", i > 0 ? ", " : "", SLICE_ARG(pairs->items[i].name));
+        print_text(pairs->items[i].value, out);
+    }
+    buffer_append(out, SLICE(" }"));
+}
+
+static void print_flags(const struct conf_field *field, uint64_t flags, struct buffer *out)
+{
+    const char *separator = "";
+    buffer_append_char(out, '[');
+    for (const struct conf_choice *choice = field->choices; choice->name != NULL; choice++) {
+        if ((flags >> choice->value & 1) != 0) {
+            buffer_printf(out, "%s%s", separator, choice->name);
+            separator = ", ";
+        }
+    }
+    buffer_append_char(out, ']');
+}
+
+static void print_choice(const struct conf_field *field, int value, struct buffer *out)
+{
+    for (const struct conf_choice *choice = field->choices; choice->name != NULL; choice++) {
+        if (choice->value == value) {
+            buffer_append(out, slice_from_string(choice->name));
+            return;
+        }
+    }
+}
+
+static bool any_written(const struct config *config, const struct conf_object *object, const char *value)
+{
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        if (places_field(&config->places->fields, value + field->offset) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was written in it; all of its defaults where nothing was. As deep as the tables nest. */
+static void print_object(const struct config *config, const struct conf_object *object, const char *value,
+                         struct buffer *out)
+{
+    const char *separator = "";
+    bool all = config == NULL || !any_written(config, object, value);
+    buffer_append(out, SLICE("{ "));
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        if ((all || places_field(&config->places->fields, value + field->offset) != NULL) &&
+            !print_is_empty(field, value + field->offset)) {
+            buffer_printf(out, "%s%s: ", separator, field->name);
+            print_value(config, field, value + field->offset, out);
+            separator = ", ";
+        }
+    }
+    buffer_append(out, *separator != '\0' ? SLICE(" }") : SLICE("}"));
+}
+
+static void print_list(const struct config *config, const struct conf_field *field,
+                       const struct conf_list *list, struct buffer *out)
+{
+    buffer_append_char(out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_append(out, i > 0 ? SLICE(", ") : SLICE(""));
+        print_object(config, field->object, (const char *)list->items + i * field->object->size, out);
+    }
+    buffer_append_char(out, ']');
+}
+
+void print_value(const struct config *config, const struct conf_field *field, const void *value,
+                 struct buffer *out)
+{
+    switch (field->type) {
+    case CONF_BOOL:
+        buffer_append(out, *(const bool *)value ? SLICE("true") : SLICE("false"));
+        break;
+    case CONF_INTEGER:
+        buffer_printf(out, "%" PRId64, *(const int64_t *)value);
+        break;
+    case CONF_DURATION:
+        units_print_duration(*(const int64_t *)value, out);
+        break;
+    case CONF_SIZE:
+        units_print_size(*(const int64_t *)value, out);
+        break;
+    case CONF_STRING:
+    case CONF_FILE:
+        print_text(*(const struct slice *)value, out);
+        break;
+    case CONF_SECRET:
+        buffer_append(out, SLICE("****"));
+        break;
+    case CONF_ENUM:
+        print_choice(field, *(const int *)value, out);
+        break;
+    case CONF_FLAGS:
+        print_flags(field, *(const uint64_t *)value, out);
+        break;
+    case CONF_RATE:
+        units_print_rate(*(const struct conf_rate *)value, out);
+        break;
+    case CONF_STRINGS:
+    case CONF_FILES:
+        print_strings(value, out);
+        break;
+    case CONF_PAIRS:
+        print_pairs(value, out);
+        break;
+    case CONF_OBJECT:
+        print_object(config, field->object, *(const char *const *)value, out);
+        break;
+    case CONF_LIST:
+    case CONF_MAP:
+        print_list(config, field, value, out);
+        break;
+    }
+}
+
+void print_limit(const struct limit_settings *limit, struct buffer *out)
+{
+    bool is_window = limit->limit.count > 0;
+    units_print_rate(is_window ? limit->limit : limit->rate, out);
+    if (!is_window) {
+        buffer_printf(out, " burst %" PRId64, limit->burst);
+    }
+    buffer_printf(out, " by %.*s", SLICE_ARG(limit->by));
+}
+
+void print_origin(const struct conf_node *node, struct slice self, struct buffer *out)
+{
+    if (node == NULL || node->place.source == NULL) {
+        buffer_append(out, SLICE("default"));
+        return;
+    }
+    struct conf_place place = conf_node_place(node);
+    if (node->owner == NULL || slice_equal(node->owner->text, self)) {
+        buffer_printf(out, "%.*s:%u", SLICE_ARG(place.source->path), place.line);
+    } else {
+        buffer_printf(out, "%.*s (%.*s:%u)", SLICE_ARG(node->owner->text), SLICE_ARG(place.source->path),
+                      place.line);
+    }
+}
+
+void print_scopes(const struct scope_settings *scopes, struct buffer *out)
+{
+    if (scopes->all.count > 0) {
+        buffer_append(out, SLICE("all scopes of "));
+        print_strings(&scopes->all, out);
+    }
+    if (scopes->any.count > 0) {
+        buffer_append(out, scopes->all.count > 0 ? SLICE(" and one of ") : SLICE("one scope of "));
+        print_strings(&scopes->any, out);
+    }
+}
+
+void print_claim(const struct claim_settings *rule, struct buffer *out)
+{
+    buffer_printf(out, "claim %.*s ", SLICE_ARG(rule->claim));
+    if (rule->one_of.count > 0) {
+        buffer_append(out, SLICE("is one of "));
+        print_strings(&rule->one_of, out);
+    } else if (rule->path_variable.len > 0) {
+        buffer_printf(out, "is the path's {%.*s}", SLICE_ARG(rule->path_variable));
+    } else if (rule->contains.ptr != NULL) {
+        buffer_printf(out, "contains \"%.*s\"", SLICE_ARG(rule->contains));
+    } else {
+        buffer_printf(out, "is \"%.*s\"", SLICE_ARG(rule->equals));
+    }
+}
+
+void print_auth(const struct auth_settings *auth, struct buffer *out)
+{
+    if (auth->mode == AUTH_NONE) {
+        buffer_append(out, SLICE("none: PUBLIC, anybody may call"));
+        return;
+    }
+    for (size_t i = 0; i < auth->jwt.count; i++) {
+        buffer_printf(out, "%s%.*s", i > 0 ? " or " : "a token of ", SLICE_ARG(auth->jwt.items[i]));
+    }
+    if (auth->mode == AUTH_OPTIONAL) {
+        buffer_append(out, SLICE(", or none at all (optional)"));
+    }
+}
+
+void print_block_init(struct print_block *block)
+{
+    arena_init(&block->arena, CONFIG_ARENA_MAX);
+    block->count = 0;
+}
+
+void print_block_add(struct print_block *block, const char *name, struct buffer *value, struct buffer *origin)
+{
+    if (block->count < PRINT_LINES_MAX) {
+        block->lines[block->count++] = (struct print_line){
+            slice_from_string(name),
+            arena_copy(&block->arena, buffer_slice(value)),
+            arena_copy(&block->arena, buffer_slice(origin)),
+        };
+    }
+    buffer_clear(value);
+    buffer_clear(origin);
+}
+
+void print_block_flush(struct print_block *block, struct buffer *out)
+{
+    size_t name_width = 0, value_width = 0;
+    for (size_t i = 0; i < block->count; i++) {
+        const struct print_line *line = &block->lines[i];
+        name_width = line->name.len > name_width ? line->name.len : name_width;
+        if (line->value.len > value_width && line->value.len <= VALUE_COLUMN_MAX) {
+            value_width = line->value.len;
+        }
+    }
+    for (size_t i = 0; i < block->count; i++) {
+        const struct print_line *line = &block->lines[i];
+        buffer_printf(out, "  %-*.*s  %-*.*s  ← %.*s\n", (int)name_width, SLICE_ARG(line->name),
+                      (int)value_width, SLICE_ARG(line->value), SLICE_ARG(line->origin));
+    }
+    block->count = 0;
+    arena_reset(&block->arena);
+}
+
+void print_block_done(struct print_block *block)
+{
+    arena_done(&block->arena);
+}

@@ -1,0 +1,49 @@
+/* Values of a configuration as text: in the notation of the files, on one line, secrets masked. Private to src/config. */
+#ifndef SALLYPORT_CONFIG_PRINT_H
+#define SALLYPORT_CONFIG_PRINT_H
+
+#include "config/internal.h"
+
+/* Nothing to show: an absent object, an empty text or list, no flag. Numbers are never empty. */
+bool print_is_empty(const struct conf_field *field, const void *value);
+
+/* The value of a field. Of an object: what was written in it, or everything where `config` is NULL or nothing was. */
+void print_value(const struct config *config, const struct conf_field *field, const void *value,
+                 struct buffer *out);
+
+/* "[a, b]" */
+void print_strings(const struct conf_strings *strings, struct buffer *out);
+
+/* "100/1m by address", and for rates "burst 20". */
+void print_limit(const struct limit_settings *limit, struct buffer *out);
+
+/* "a token of main or other", "all scopes of [a] and one of [b, c]", "claim role is one of [admin]". */
+void print_auth(const struct auth_settings *auth, struct buffer *out);
+void print_scopes(const struct scope_settings *scopes, struct buffer *out);
+void print_claim(const struct claim_settings *rule, struct buffer *out);
+
+/* "policy user-api (gateway.yaml:12)"; "default"; where the owner is `self`, the place alone. */
+void print_origin(const struct conf_node *node, struct slice self, struct buffer *out);
+
+/* Lines of a block: name, value, origin, in columns. */
+struct print_line {
+    struct slice name, value, origin;
+};
+
+#define PRINT_LINES_MAX 256
+
+struct print_block {
+    struct arena arena;
+    struct print_line lines[PRINT_LINES_MAX];
+    size_t count;
+};
+
+void print_block_init(struct print_block *block);
+/* Adds a line; the text of the two buffers is taken and they are cleared. */
+void print_block_add(struct print_block *block, const char *name, struct buffer *value,
+                     struct buffer *origin);
+/* Prints all lines, two spaces in, and empties the block. */
+void print_block_flush(struct print_block *block, struct buffer *out);
+void print_block_done(struct print_block *block);
+
+#endif

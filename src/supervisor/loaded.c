@@ -1,0 +1,92 @@
+#include "supervisor/loaded.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+#define DIAGNOSTICS_MAX ((size_t)4 * 1024 * 1024)
+
+struct error loaded_read(const struct config_options *options, struct loaded *out)
+{
+    *out = (struct loaded){ NULL, NULL };
+    struct error error = config_files_new(&out->files);
+    if (!failed(error)) {
+        error = config_load(options, out->files, &out->config);
+    }
+    if (failed(error)) {
+        loaded_done(out);
+    }
+    return error;
+}
+
+void loaded_done(struct loaded *loaded)
+{
+    if (loaded->config != NULL) {
+        config_free(loaded->config);
+    }
+    if (loaded->files != NULL) {
+        config_files_free(loaded->files);
+    }
+    *loaded = (struct loaded){ NULL, NULL };
+}
+
+void loaded_print(const struct loaded *loaded)
+{
+    struct buffer text;
+    buffer_init(&text, DIAGNOSTICS_MAX);
+    config_print_diagnostics(loaded->config, &text);
+    struct slice lines = buffer_slice(&text);
+    fwrite(lines.ptr, 1, lines.len, stderr);
+    fflush(stderr);
+    buffer_done(&text);
+}
+
+void loaded_log(const struct loaded *loaded, char *first, size_t size)
+{
+    struct buffer text;
+    struct slice line;
+    buffer_init(&text, DIAGNOSTICS_MAX);
+    config_print_diagnostics(loaded->config, &text);
+    struct slice rest = buffer_slice(&text);
+    first[0] = '\0';
+    while (slice_next(&rest, '\n', &line)) {
+        bool is_error = slice_contains(line, SLICE(": error: "));
+        if (line.len > 0) {
+            log_event(is_error ? LOG_ERROR : LOG_WARNING,
+                      is_error ? "configuration_error" : "configuration_warning", LOG_TEXT("message", line));
+        }
+        if (is_error && first[0] == '\0') {
+            snprintf(first, size, "%.*s", SLICE_ARG(line));
+        }
+    }
+    buffer_done(&text);
+}
+
+static int64_t queue_of(const struct log_file_settings *log)
+{
+    return log != NULL ? log->queue : 0;
+}
+
+void loaded_compare(const struct loaded *before, const struct loaded *after)
+{
+    const struct settings *a = &before->config->settings;
+    const struct settings *b = &after->config->settings;
+    const struct {
+        const char *name;
+        bool same;
+    } fixed[] = {
+        { "instance", slice_equal(a->instance, b->instance) },
+        { "workers", a->workers == b->workers },
+        { "user", slice_equal(a->user, b->user) },
+        { "group", slice_equal(a->group, b->group) },
+        { "limit_keys", a->limit_keys == b->limit_keys },
+        { "token_cache", a->token_cache == b->token_cache },
+        { "logs.access.queue", queue_of(a->logs->access) == queue_of(b->logs->access) },
+        { "logs.audit.queue", queue_of(a->logs->audit) == queue_of(b->logs->audit) },
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (!fixed[i].same) {
+            log_event(LOG_WARNING, "restart_needed", LOG_STRING("setting", fixed[i].name));
+        }
+    }
+}
