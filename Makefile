@@ -6,7 +6,7 @@ endif
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 NINJA = ninja -j $(JOBS)
-SANITIZE = --buildtype=debug -Doptimization=1 -Dhardening=false -Darena_debug=true -Db_lundef=false
+SANITIZE = --buildtype=debugoptimized -Dhardening=false -Darena_debug=true -Db_lundef=false
 
 .PHONY: all release debug demo test lint asan tsan fuzz-smoke bench bench-quick cover docs install clean clang-build
 all: release
@@ -14,10 +14,10 @@ all: release
 # One directory per kind of build; CC is fixed when it is made.
 build/release/build.ninja:
 	@tools/need build
-	CC=$(CC) meson setup build/release --buildtype=release -Doptimization=2 -Ddebug=true --prefix=$(PREFIX)
+	CC=$(CC) meson setup build/release --buildtype=debugoptimized --prefix=$(PREFIX)
 build/debug/build.ninja:
 	@tools/need build
-	CC=$(CC) meson setup build/debug --buildtype=debug -Doptimization=0 -Dhardening=false -Darena_debug=true
+	CC=$(CC) meson setup build/debug --buildtype=debug -Dhardening=false -Darena_debug=true
 build/asan/build.ninja:
 	@tools/need build sanitize
 	CC=clang meson setup build/asan $(SANITIZE) -Db_sanitize=address,undefined
@@ -29,10 +29,10 @@ build/fuzz/build.ninja:
 	CC=clang meson setup build/fuzz $(SANITIZE) -Db_sanitize=address,undefined -Dfuzz=true
 build/clang/build.ninja:
 	@tools/need build lint
-	CC=clang meson setup build/clang --buildtype=release -Doptimization=2
+	CC=clang meson setup build/clang --buildtype=debugoptimized
 build/cover/build.ninja:
 	@tools/need build
-	CC=gcc meson setup build/cover --buildtype=debug -Doptimization=0 -Dhardening=false -Db_coverage=true
+	CC=gcc meson setup build/cover --buildtype=debug -Dhardening=false -Db_coverage=true
 
 # The program: build/release/sallyport
 release: build/release/build.ninja

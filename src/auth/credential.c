@@ -21,32 +21,18 @@ static bool is_b64token(struct slice text)
     return padding > 0;
 }
 
-static bool is_scheme(struct slice text)
-{
-    if (slice_is_empty(text)) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && memchr("!#$%&'*+-.^_`|~", c, 15) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum deny_reason read_authorization(struct slice value, struct credential *ret_credential)
 {
     ssize_t space = slice_find(value, ' ');
     struct slice scheme = space < 0 ? value : slice_part(value, 0, (size_t)space);
     struct slice rest = space < 0 ? SLICE("") : slice_from(value, (size_t)space);
-    if (!is_scheme(scheme)) {
+    if (!http_token_valid(scheme)) {
         return DENY_CREDENTIAL_MALFORMED;
     }
     if (!slice_equal_nocase(scheme, SLICE("bearer"))) {
         return DENY_NONE;
     }
-    while (rest.len > 0 && rest.ptr[0] == ' ') {
+    while (slice_starts_with(rest, SLICE(" "))) {
         rest = slice_from(rest, 1);
     }
     if (!is_b64token(rest)) {

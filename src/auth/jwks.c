@@ -11,7 +11,7 @@
 static struct error parse_keys(struct jws_crypto *crypto, const struct json *keys,
                                struct jws_key_set **ret_set)
 {
-    struct jws_key_set *set = calloc(1, sizeof *set + keys->count * sizeof *set->keys);
+    struct jws_key_set *set = calloc(1, sizeof *set);
     if (set == NULL) {
         return FAIL(ERROR_MEMORY, "no memory for a key set");
     }

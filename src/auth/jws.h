@@ -9,6 +9,7 @@
 #include "auth/settings.h"
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "pipeline/deny_reasons.h"
 #include "json/json.h"
 
@@ -108,7 +109,7 @@ static inline bool jws_key_fits(const struct jws_key *key, enum jwt_algorithm al
 
 struct jws_key_set {
     size_t count;
-    struct jws_key *keys[];
+    struct jws_key *keys[JWKS_KEYS_MAX];
 };
 
 /* The usable keys of a JWKS document; the others are left out. Fails only where the document itself is broken. */

@@ -6,13 +6,17 @@
 #include "tls/settings.h"
 
 /* X(ID, "name"): JWS algorithms (RFC 7518, RFC 8037, RFC 9864). */
-#define JWT_ALGORITHMS(X)                                                                             \
-    X(RS256, "RS256")                                                                                 \
-    X(RS384, "RS384")                                                                                 \
-    X(RS512, "RS512")                                                                                 \
-    X(PS256, "PS256") X(PS384, "PS384") X(PS512, "PS512") X(ES256, "ES256") X(ES384, "ES384")         \
-        X(ES512, "ES512") X(EDDSA, "EdDSA") X(ED25519, "Ed25519") X(HS256, "HS256") X(HS384, "HS384") \
-            X(HS512, "HS512")
+#define JWT_ALGORITHMS(X) \
+    X(RS256, "RS256")     \
+    X(RS384, "RS384")     \
+    X(RS512, "RS512")     \
+    X(PS256, "PS256")     \
+    X(PS384, "PS384")     \
+    X(PS512, "PS512")     \
+    X(ES256, "ES256")     \
+    X(ES384, "ES384")     \
+    X(ES512, "ES512")     \
+    X(EDDSA, "EdDSA") X(ED25519, "Ed25519") X(HS256, "HS256") X(HS384, "HS384") X(HS512, "HS512")
 
 enum jwt_algorithm {
 #define JWT_ALGORITHM_ENUM(id, name) JWT_##id,

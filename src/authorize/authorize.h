@@ -26,7 +26,7 @@ struct claim_settings {
 
 /* `authorize`: `any_caller`, or { scopes, claims }; all that is given must hold. */
 struct authorize_settings {
-    int any_caller; /* 1: whoever has authenticated, or anybody where auth lets the anonymous through; else 0 */
+    bool any_caller; /* whoever has authenticated, or anybody where auth lets the anonymous through */
     struct scope_settings *scopes;
     struct conf_list claims; /* of struct claim_settings */
 };

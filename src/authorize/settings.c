@@ -1,13 +1,6 @@
 /* What `authorize` may hold. */
 #include "authorize/authorize.h"
 
-static const struct conf_choice any_caller_choices[] = {
-    { "any_caller", 1, "Every caller that authenticated." },
-    { "true", 1, "The same." },
-    { "false", 0, "Only whom scopes and claims let in." },
-    { 0 },
-};
-
 static const struct conf_field scope_fields[] = {
     { .name = "all",
       .type = CONF_STRINGS,
@@ -67,11 +60,10 @@ static const struct conf_object claim_object = {
 
 static const struct conf_field authorize_fields[] = {
     { .name = "any_caller",
-      .type = CONF_ENUM,
+      .type = CONF_BOOL,
       .flags = CONF_LOWER,
       .offset = offsetof(struct authorize_settings, any_caller),
       .standard = "false",
-      .choices = any_caller_choices,
       .help = "Lets in every caller that authenticated; written `authorize: any_caller`." },
     { .name = "scopes",
       .type = CONF_OBJECT,

@@ -91,6 +91,12 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
     }
 }
 
+bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node)
+{
+    return limit->limit.count == 0 && limit->rate.count == 0 &&
+           (conf_node_get(node, SLICE("limit")) != NULL || conf_node_get(node, SLICE("rate")) != NULL);
+}
+
 static void check_limits(struct loader *loader, struct listener_settings *listener,
                          const struct conf_node *node)
 {
@@ -98,6 +104,9 @@ static void check_limits(struct loader *loader, struct listener_settings *listen
     struct slice owner = arena_printf(loader->arena, "listener %.*s", SLICE_ARG(listener->name));
     for (size_t i = 0; i < listener->limits.count; i++) {
         const struct conf_node *at = loader_object(loader, &limits[i]);
+        if (limit_is_broken(&limits[i], at)) {
+            continue;
+        }
         const char *problem = limit_check_settings(&limits[i], owner, (unsigned int)i);
         if (problem != NULL) {
             diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, at != NULL ? at : node, "%s", problem);

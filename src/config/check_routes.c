@@ -120,6 +120,13 @@ static void check_issuer(const struct check *check, const struct auth_settings *
     }
 }
 
+/* A bare word that is no mode: it has been told, and what was meant is not known. */
+static bool is_broken_auth(const struct conf_node *node, const struct auth_settings *auth)
+{
+    return node->type == CONF_NODE_SCALAR && auth->mode == AUTH_REQUIRED &&
+           !slice_equal(node->text, SLICE("required"));
+}
+
 static void check_auth(const struct check *check)
 {
     const struct auth_settings *auth = check->policy->auth;
@@ -134,7 +141,7 @@ static void check_auth(const struct check *check)
     }
     const struct conf_node *node = loader_node(check->loader, &check->policy->auth, check->node);
     const char *problem = auth_check_settings(auth);
-    if (problem != NULL && conf_node_get(node, SLICE("jwt")) == NULL) {
+    if (problem != NULL && !is_broken_auth(node, auth) && conf_node_get(node, SLICE("jwt")) == NULL) {
         diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
     }
     if (auth->mode == AUTH_NONE && auth->jwt.count > 0) {
@@ -148,35 +155,65 @@ static void check_auth(const struct check *check)
 
 /* ---- what they may do ---- */
 
-static void check_rules(const struct check *check, const struct authorize_settings *authorize,
-                        const struct conf_node *node)
+/* Every rule that is wrong under this path: the room tells of one at a time, so those that were told are left out. */
+static struct error check_rules_of(const struct check *check, const struct authorize_settings *authorize,
+                                   struct slice path, const struct conf_node *node)
 {
     const struct claim_settings *rules = authorize->claims.items;
-    const struct conf_strings *paths = &check->route->match.path;
-    for (size_t i = 0; i == 0 || i < paths->count; i++) {
+    struct claim_settings *left =
+        arena_calloc(check->loader->arena, authorize->claims.count + 1, sizeof *left);
+    size_t *indexes = arena_calloc(check->loader->arena, authorize->claims.count + 1, sizeof *indexes);
+    if (left == NULL || indexes == NULL) {
+        return NO_MEMORY;
+    }
+    struct authorize_settings rest = *authorize;
+    rest.claims = (struct conf_list){ left, authorize->claims.count };
+    for (size_t i = 0; i < rest.claims.count; i++) {
+        left[i] = rules[i];
+        indexes[i] = i;
+    }
+    for (;;) {
         int rule = -1;
-        const char *problem =
-            authorize_check_settings(authorize, paths->count > 0 ? paths->items[i] : SLICE(""), &rule);
-        if (problem == NULL || (paths->count == 0 && rule >= 0)) {
-            continue; /* without a path, which has been told, variables lead nowhere */
+        const char *problem = authorize_check_settings(&rest, path, &rule);
+        if (problem == NULL || (rule < 0 && rest.claims.count < authorize->claims.count)) {
+            return OK;
         }
-        const struct conf_node *at = rule >= 0 ? loader_object(check->loader, &rules[rule]) : NULL;
+        const struct conf_node *at = rule >= 0 ? loader_object(check->loader, &rules[indexes[rule]]) : NULL;
         diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, at != NULL ? at : node, "%s", problem);
+        if (rule < 0) {
+            return OK;
+        }
+        rest.claims.count--;
+        for (size_t i = (size_t)rule; i < rest.claims.count; i++) {
+            left[i] = left[i + 1];
+            indexes[i] = indexes[i + 1];
+        }
     }
 }
 
-static void check_authorize(const struct check *check)
+static struct error check_rules(const struct check *check, const struct authorize_settings *authorize,
+                                const struct conf_node *node)
+{
+    const struct conf_strings *paths = &check->route->match.path;
+    for (size_t i = 0; i < paths->count; i++) { /* where there is none, that has been told */
+        TRY(check_rules_of(check, authorize, paths->items[i], node));
+    }
+    return OK;
+}
+
+static struct error check_authorize(const struct check *check)
 {
     const struct authorize_settings *authorize = check->policy->authorize;
     const struct auth_settings *auth = check->policy->auth;
     bool is_public = auth != NULL && auth->mode == AUTH_NONE;
     if (authorize == NULL) {
-        if (auth != NULL && !is_public && !is_written(check, SLICE("authorize"))) {
+        if (auth != NULL && !is_public && !is_written(check, SLICE("authorize")) &&
+            !is_broken_auth(loader_node(check->loader, &check->policy->auth, check->node), auth)) {
             tell_route(check, "authorize is missing: name scopes or claims, or let every authenticated "
                               "caller in on purpose "
                               "(authorize: any_caller)");
         }
-        return;
+        return OK;
     }
     const struct conf_node *node = loader_node(check->loader, &check->policy->authorize, check->node);
     if (is_public && (authorize->scopes != NULL || authorize->claims.count > 0)) {
@@ -184,7 +221,7 @@ static void check_authorize(const struct check *check)
             check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
             "a public route (auth: none) has no callers whose scopes or claims could be checked");
     }
-    check_rules(check, authorize, node);
+    return check_rules(check, authorize, node);
 }
 
 /* ---- limits ---- */
@@ -201,6 +238,9 @@ static void check_limit(const struct check *check, struct limit_settings *limit,
     const struct conf_node *item = loader_object(loader, limit);
     struct slice owner = item != NULL && item->owner != NULL ? item->owner->text : SLICE("configuration");
     const struct conf_node *node = item != NULL ? item : check->node;
+    if (limit_is_broken(limit, item)) {
+        return;
+    }
     const char *problem = limit_check_settings(limit, owner, position_of(item));
     if (problem != NULL) {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
@@ -250,14 +290,29 @@ static void check_route_limits(const struct check *check)
 
 /* ---- the rest ---- */
 
-static void check_relay(const struct check *check)
+static struct error check_relay(const struct check *check)
 {
-    const struct relay_settings *relay = check->policy->relay;
-    size_t pair = 0;
-    const char *problem = relay != NULL ? relay_check_settings(relay, &pair) : NULL;
-    if (problem != NULL) {
-        tell(check->loader, &relay->headers.items[pair].value, check->node, "%s", problem);
+    if (check->policy->relay == NULL) {
+        return OK;
     }
+    /* One at a time, as with rules. */
+    struct relay_settings rest = *check->policy->relay;
+    const struct conf_pairs *pairs = &check->policy->relay->headers;
+    rest.headers.items = arena_calloc(check->loader->arena, pairs->count + 1, sizeof(struct conf_pair));
+    if (rest.headers.items == NULL) {
+        return NO_MEMORY;
+    }
+    rest.headers.count = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        rest.headers.items[rest.headers.count++] = pairs->items[i];
+        size_t wrong = 0;
+        const char *problem = relay_check_settings(&rest, &wrong);
+        if (problem != NULL) {
+            tell(check->loader, &pairs->items[i].value, check->node, "%s", problem);
+            rest.headers.count--;
+        }
+    }
+    return OK;
 }
 
 static void check_cors(const struct check *check)
@@ -304,9 +359,9 @@ struct error check_routes(struct loader *loader)
         TRY(check_route_listeners(&check));
         check_route_upstream(&check);
         check_auth(&check);
-        check_authorize(&check);
+        TRY(check_authorize(&check));
         check_route_limits(&check);
-        check_relay(&check);
+        TRY(check_relay(&check));
         check_cors(&check);
         check_team(loader, route, source);
     }

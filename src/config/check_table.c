@@ -108,7 +108,8 @@ static struct error check_ambiguity(struct loader *loader, struct route_entry *e
             diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node_of(loader, &entries[index]), "%s",
                              error.what);
         }
-        entries[index] = entries[--count];
+        count--; /* in their order: the first to claim a request keeps it */
+        memmove(&entries[index], &entries[index + 1], (count - index) * sizeof *entries);
     }
     return OK;
 }

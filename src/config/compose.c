@@ -79,7 +79,6 @@ static struct error read_file(struct composer *composer, struct slice path, cons
     }
     TRY(yaml_parse(text, source, composer->diagnostics, ret_root));
     composer->incomplete = composer->incomplete || *ret_root == NULL;
-    source->team = conf_node_get(*ret_root, SLICE("team"));
     return OK;
 }
 
@@ -189,6 +188,8 @@ static struct error include_file(struct composer *composer, struct slice path,
     if (file == NULL) {
         return OK;
     }
+    struct conf_source *source = map_get(&composer->seen, path);
+    source->team = conf_node_get(file, SLICE("team"));
     TRY(add_file(composer, file));
     return include_files(composer, file, depth + 1);
 }

@@ -94,7 +94,8 @@ static int compare(const void *a, const void *b)
     const struct diagnostic *left = *(const struct diagnostic *const *)a;
     const struct diagnostic *right = *(const struct diagnostic *const *)b;
     if (left->place.source == NULL || right->place.source == NULL) {
-        return compare_numbers(left->place.source != NULL, right->place.source != NULL);
+        int order = compare_numbers(left->place.source != NULL, right->place.source != NULL);
+        return order != 0 ? order : slice_compare(left->text, right->text);
     }
     int order = compare_numbers(left->place.source->order, right->place.source->order);
     if (order == 0) {

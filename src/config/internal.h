@@ -86,6 +86,9 @@ struct error check_table(struct loader *loader) MUST_CHECK;     /* check_table.c
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */
 
+/* Its number was wrong, and that was told: there is nothing to check. */
+bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node);
+
 /* Has the locked policy been loosened by what stands above it? locks.c */
 void check_locks(struct loader *loader, const struct route_settings *route,
                  const struct route_source *source);

@@ -83,11 +83,23 @@ static void write_default(const struct conf_field *field, struct buffer *out)
         buffer_append(out, SLICE("**required**"));
     } else if (field->standard == NULL) {
         buffer_append(out, SLICE("none"));
+    } else if (field->type == CONF_OBJECT) {
+        buffer_append(out, SLICE("its defaults"));
     } else {
         buffer_append_char(out, '`');
         write_cell(slice_from_string(field->standard), out);
         buffer_append_char(out, '`');
     }
+}
+
+/* A word of the language, and not the name of a key: it gets a capital at the beginning of a sentence. */
+static bool starts_with_word(struct slice text)
+{
+    size_t letters = 0;
+    while (letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
+        letters++;
+    }
+    return letters > 0 && (letters == text.len || slice_find(SLICE(" ,;:-"), text.ptr[letters]) >= 0);
 }
 
 static void write_meaning(const struct conf_field *field, struct buffer *out)
@@ -103,7 +115,12 @@ static void write_meaning(const struct conf_field *field, struct buffer *out)
         { CONF_FIXED, " A change takes a restart." },
     };
     struct slice help = slice_from_string(field->help);
-    write_cell(help, out);
+    if (starts_with_word(help)) {
+        buffer_append_char(out, (char)(help.ptr[0] & ~0x20));
+        write_cell(slice_from(help, 1), out);
+    } else {
+        write_cell(help, out);
+    }
     if (!slice_ends_with(help, SLICE("."))) {
         buffer_append_char(out, '.');
     }

@@ -83,10 +83,13 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
     if (count == 0) {
         return STAGE_NEXT;
     }
+    if (count > LIMIT_KEYS_MAX) {
+        return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
+    }
     struct address network = address_network(&exchange->client);
     struct limit_key keys[LIMIT_KEYS_MAX];
     size_t used = 0;
-    for (size_t i = 0; i < count && used < LIMIT_KEYS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!key_of(exchange, rules[i], &network, &keys[used++])) {
             return stage_deny(exchange, DENY_AUTHORIZATION_ERROR,
                               SLICE("a limit's key is missing from the request"));

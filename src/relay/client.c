@@ -21,27 +21,30 @@ static bool is_port(struct slice text)
 /* RFC 7239 section 6.3: "_" and letters, digits, ".", "_", "-". */
 static bool is_obfuscated_port(struct slice text)
 {
+    if (text.len < 2 || !slice_starts_with(text, SLICE("_"))) {
+        return false;
+    }
     for (size_t i = 1; i < text.len; i++) {
         char c = text.ptr[i];
         if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' && c != '_' && c != '-') {
             return false;
         }
     }
-    return text.len >= 2 && text.ptr[0] == '_';
+    return true;
 }
 
 /* "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]", "[2001:db8::1]:80"; "2001:db8::1" where `bare`. */
 static bool parse_node(struct slice text, bool bare, struct address *ret_address)
 {
-    bool bracketed = text.len > 0 && text.ptr[0] == '[';
+    bool bracketed = slice_starts_with(text, SLICE("["));
     ssize_t first = slice_find(text, ':');
     ssize_t last = slice_find_last(text, ':');
     if (!bracketed && first != last) {
         return bare && address_parse(text, ret_address);
     }
     ssize_t bracket = slice_find_last(text, ']');
-    if (last > bracket) {
-        struct slice port = slice_from(text, (size_t)last + 1);
+    if (text.ptr != NULL && last > bracket) {
+        struct slice port = slice_of(text.ptr + last + 1, text.len - (size_t)last - 1);
         if ((bracketed && last != bracket + 1) || (!is_port(port) && !is_obfuscated_port(port))) {
             return false;
         }
@@ -82,7 +85,7 @@ static bool take_last_quoted(struct slice *list, struct slice *ret_element)
 
 static bool is_quoted_string(struct slice text)
 {
-    if (text.len < 2 || text.ptr[0] != '"' || text.ptr[text.len - 1] != '"') {
+    if (text.len < 2 || !slice_starts_with(text, SLICE("\"")) || !slice_ends_with(text, SLICE("\""))) {
         return false;
     }
     struct slice inner = slice_part(text, 1, text.len - 2);
@@ -115,7 +118,7 @@ static bool parse_forwarded(struct slice element, struct address *ret_address)
             return false;
         }
         struct slice name = slice_part(pair, 0, (size_t)equals);
-        struct slice value = slice_from(pair, (size_t)equals + 1);
+        struct slice value = slice_of(pair.ptr + equals + 1, pair.len - (size_t)equals - 1);
         bool quoted = is_quoted_string(value);
         if (!http_token_valid(name) || (!quoted && !http_token_valid(value))) {
             return false;
@@ -123,7 +126,7 @@ static bool parse_forwarded(struct slice element, struct address *ret_address)
         if (!slice_equal_nocase(name, SLICE("for"))) {
             continue;
         }
-        struct slice node = quoted ? slice_part(value, 1, value.len - 2) : value;
+        struct slice node = quoted ? slice_of(value.ptr + 1, value.len - 2) : value;
         if (found || !parse_node(node, false, &address)) {
             return false;
         }

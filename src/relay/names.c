@@ -126,6 +126,11 @@ bool name_same(struct slice a, struct slice b)
     return true;
 }
 
+static bool name_begins(struct slice name, struct slice prefix)
+{
+    return name.len >= prefix.len && name_same(slice_of(name.ptr, prefix.len), prefix);
+}
+
 bool name_is_among(struct slice name, const struct conf_strings *names)
 {
     for (size_t i = 0; names != NULL && i < names->count; i++) {
@@ -162,7 +167,7 @@ unsigned int name_classes(enum header_id id, struct slice name)
         return classes_by_id[id];
     }
     for (size_t i = 0; i < sizeof forwarded_prefixes / sizeof forwarded_prefixes[0]; i++) {
-        if (name_same(slice_part(name, 0, forwarded_prefixes[i].len), forwarded_prefixes[i])) {
+        if (name_begins(name, forwarded_prefixes[i])) {
             return NAME_FORWARDED;
         }
     }

@@ -273,8 +273,8 @@ static struct error add_entry(struct route_table *table, const struct route_entr
 static void append(char *out, size_t *len, struct slice text)
 {
     if (*len > 0) {
-        memcpy(out + *len, ", ", 2);
-        *len += 2;
+        out[(*len)++] = ',';
+        out[(*len)++] = ' ';
     }
     memcpy(out + *len, text.ptr, text.len);
     *len += text.len;

@@ -66,8 +66,8 @@ static struct slice join(const struct conf_strings *strings, struct arena *arena
     size_t len = 0;
     for (size_t i = 0; i < strings->count; i++) {
         if (i > 0) {
-            memcpy(out + len, ", ", 2);
-            len += 2;
+            out[len++] = ',';
+            out[len++] = ' ';
         }
         memcpy(out + len, strings->items[i].ptr, strings->items[i].len);
         len += strings->items[i].len;

@@ -67,7 +67,7 @@ uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host)
         host = slice_of(text, address_format(&address, text)); /* one spelling; brackets go */
     }
     const struct tls_certificate *certificate = host.len > 0 ? certificate_of(server, host) : NULL;
-    return certificate != NULL ? certificate->policy : server->certificates[0].policy;
+    return certificate != NULL ? certificate->policy : TLS_POLICY_NONE;
 }
 
 /* The host name in the extension (RFC 6066 section 3); ptr NULL where it is malformed. */
@@ -239,6 +239,7 @@ static struct error use_policy(const struct tls_server_settings *settings,
         return FAIL(ERROR_CRYPTO, "SHA-256 failed");
     }
     memcpy(&certificate->policy, certificate->policy_digest, sizeof certificate->policy);
+    certificate->policy |= 1; /* never TLS_POLICY_NONE */
     return OK;
 }
 

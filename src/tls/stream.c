@@ -94,7 +94,7 @@ static void note_facts(struct tls_state *state)
     facts->cipher = slice_from_string(SSL_get_cipher_name(state->ssl));
     facts->resumed = SSL_session_reused(state->ssl) == 1;
     facts->server_name = slice_of(state->server_name, state->server_name_size);
-    facts->policy = state->certificate != NULL ? state->certificate->policy : 0;
+    facts->policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE;
     facts->client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE;
     note_client_certificate(state);
 }

@@ -32,8 +32,9 @@ void tls_server_free(struct tls_server *server);
  * while its streams live. */
 struct error tls_accept(struct tls_server *server, struct stream *stream) MUST_CHECK;
 
-/* The policy (client CA and mode) that a host is served under: equal numbers are equal policies, in every configuration. A
- * host that no certificate names is served by the first. Lower-case, without port and trailing dot. */
+/* The policy (client CA and mode) that a host is served under: equal numbers are equal policies, in every configuration.
+ * TLS_POLICY_NONE: no certificate names the host. Lower-case, without port and trailing dot. */
+#define TLS_POLICY_NONE 0
 uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host);
 
 /* What a finished handshake agreed on. Slices live as long as the stream. */

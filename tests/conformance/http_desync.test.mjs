@@ -19,12 +19,14 @@ const decode = (text) => Buffer.from(text, 'base64');
 function filler(head) {
   const text = head.toString('latin1');
   if (/^transfer-encoding[ \t]*:/im.test(text)) return '0\r\n\r\n';
-  const length = /^content-length[ \t]*:[ \t]*([0-9]{1,6})[ \t]*\r$/im.exec(text);
+  const length = /^content-length[ \t]*:[ \t]*([0-9]{1,7})[ \t]*\r$/im.exec(text);
   return length ? 'x'.repeat(Number(length[1])) : '';
 }
-// Compliant by their headers alone, and refused by a gateway that demands more of the rest of the message.
+// Compliant to that library and refused here: what the upstream might read otherwise, or never could.
 const STRICTER = [
-  [/%dd=%ee|%2f|%5c|\\|\|/i, 'its target'],
+  [/^transfer-encoding[ \t]*:(?![ \t]*chunked[ \t]*\r$)/im, 'transfer codings other than chunked, parameters of it, several fields of it'],
+  [/^\S* \S*%0[0-9a-d]/i, 'an encoded control character in the path'],
+  [/^\S+ {2}HTTP/, 'no target'],
 ];
 
 describe('http-desync-guardian', { skip: present ? false : 'suite not present' }, () => {
@@ -61,9 +63,9 @@ describe('http-desync-guardian', { skip: present ? false : 'suite not present' }
       assert.ok(requests.length <= 1, `${requests.length} requests upstream`);
       assert.deepEqual(s.upstream.violations, []);
       if (one.tier === 'Compliant') {
-        const excuse = STRICTER.find(([pattern]) => pattern.test(head.toString('latin1').split('\r\n')[0]));
-        if (excuse) {
-          assert.ok([200, 400].includes(response?.status), `${response?.status}`);
+        if (STRICTER.some(([pattern]) => pattern.test(head.toString('latin1')))) {
+          assert.equal(response?.status, 400);
+          assert.equal(requests.length, 0);
         } else {
           assert.equal(response?.status, 200, response?.text);
         }

@@ -52,13 +52,16 @@ struct h1_server_list {
 struct error h1_server_list_init(struct h1_server_list *list) MUST_CHECK;
 void h1_server_list_done(struct h1_server_list *list);
 
-/* Takes the descriptor, whether it succeeds or not. */
+/* Takes the descriptor, whether it succeeds or not; where it fails, no event comes. */
 struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop, int fd,
                               const struct address *peer,
                               const struct http_server_settings *settings) MUST_CHECK;
 
 /* Idle connections close now; busy ones after their response, which says Connection: close. */
 void h1_server_drain_all(struct h1_server_list *list);
+
+/* The same for the connections of one owner: a listener that is no more. */
+void h1_server_drain_owner(struct h1_server_list *list, const void *owner);
 
 /* Cuts every connection: the drain deadline. */
 void h1_server_close_all(struct h1_server_list *list);

@@ -1,4 +1,5 @@
-/* A client's connection from within: shared by server.c (connection, reading) and response.c (writing). */
+/* A client's connection from within: shared by server.c (its life, reading), server_request.c (what the client sends) and
+ * server_response.c (what an exchange sends). */
 #ifndef SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
 #define SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
 
@@ -10,7 +11,7 @@ enum server_state {
     SERVER_HANDSHAKE,
     SERVER_IDLE,     /* between requests, nothing of the next one has come */
     SERVER_HEAD,     /* part of a head has come */
-    SERVER_EXCHANGE, /* a request is with the handler */
+    SERVER_EXCHANGE, /* a request is with the handler, or the unread rest of its body is being dropped */
     SERVER_LINGER,   /* our side is closed; what still comes is dropped */
     SERVER_CLOSED,
 };
@@ -32,11 +33,11 @@ struct h1_server {
     struct net_task resume;
     struct h1_chunked chunked;
     uint64_t body_left; /* BODY_LENGTH: still to come */
-    uint64_t dropped;
+    uint64_t dropped;   /* bytes of a body that nobody wanted, or that came while lingering */
     enum http_body body;
     int minor_version;
-    bool processing; /* inside process(): do not enter it again */
-    bool body_done;  /* the request is complete */
+    bool processing; /* inside h1_server_process_data: do not enter it again */
+    bool body_done;  /* the request is complete, or nothing more of it is looked at */
     bool paused;
     bool discarding;      /* the handler does not want the rest of the body */
     bool expect_continue; /* 100 is still to be sent */
@@ -49,11 +50,15 @@ struct h1_server {
     bool blocked;    /* the handler waits for on_writable */
     bool read_ended; /* the client will send no more */
     bool held;       /* the handler has not released the stream */
+    bool draining;   /* this connection is to end after its response */
+    bool shutting;   /* LINGER: the end of our side does not fit into the socket yet */
     bool closed;     /* the descriptor is gone */
 };
 
 /* What an exchange calls. */
 extern const struct http_stream_ops h1_server_stream_ops;
+
+/* ---- server.c ---- */
 
 /* Frees the memory once the descriptor is closed, the stream released, and no task queued. */
 void h1_server_free_if_over(struct h1_server *server);
@@ -63,10 +68,40 @@ void h1_server_abort(struct h1_server *server, enum http_abort why);
 /* 0 clears it. */
 void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline, int64_t duration);
 void h1_server_update_interest(struct h1_server *server);
+/* Is there anybody for what the client sends? */
+bool h1_server_may_read(const struct h1_server *server);
+/* Our side ends; the client's bytes are read and dropped for a while, so that it can read our answer before a reset
+ * destroys it (RFC 9112 section 9.6). */
+void h1_server_linger(struct h1_server *server);
+/* LINGER: the end of our side, as far as the socket takes it. */
+void h1_server_end_output(struct h1_server *server);
+/* Will the connection end after this response, whoever asked for it? */
+static inline bool h1_server_is_draining(const struct h1_server *server)
+{
+    return server->draining || server->list->draining;
+}
+
+/* ---- server_request.c ---- */
+
+void h1_server_drop_parser(struct h1_server *server);
+bool h1_server_wants_body(const struct h1_server *server);
 /* The time limits of a body run only while the client is what we wait for. */
 void h1_server_await_body(struct h1_server *server);
+/* Nothing more of the request's body is looked at; the connection ends after the response. */
+void h1_server_give_up_body(struct h1_server *server);
+/* The same because the body broke: the handler learns it. */
+void h1_server_fail_body(struct h1_server *server, enum deny_reason reason);
+/* What came is no request. */
+void h1_server_reject(struct h1_server *server, enum deny_reason reason, const char *why);
 /* The response is out and the stream released: what next? */
 void h1_server_end_exchange(struct h1_server *server);
+/* Works through `data`; returns how much of it is done with. */
+size_t h1_server_process_data(struct h1_server *server, struct slice data);
+/* Goes on with what waits in the buffer. */
+void h1_server_process(struct h1_server *server);
+
+/* ---- server_response.c ---- */
+
 /* Writes what waits; tells the handler of room, and of the response's end. */
 void h1_server_flush(struct h1_server *server);
 

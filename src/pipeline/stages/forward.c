@@ -101,7 +101,7 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
 static void start_call(struct exchange *exchange)
 {
     exchange->ticket.on_ready = on_connection;
-    exchange->forwarded_at = exchange->worker->loop.now;
+    exchange->forwarded_at = clock_monotonic_ns();
     upstream_acquire(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket);
 }
 
@@ -164,7 +164,7 @@ static void on_response(void *call, const struct http_response *response, struct
 {
     (void)raw; /* serialised before this returns */
     struct exchange *exchange = exchange_hold(call);
-    exchange->answered_at = exchange->worker->loop.now;
+    exchange->answered_at = clock_monotonic_ns();
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
     if (!relay_build_response(response, &exchange->response.headers)) {

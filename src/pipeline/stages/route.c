@@ -12,7 +12,8 @@ static bool is_misdirected(const struct exchange *exchange)
         return false;
     }
     const struct tls_server *tls = exchange->snapshot->tls[exchange->listener->index];
-    return tls == NULL || tls_policy_of_host(tls, exchange->request.host) != facts->tls.policy;
+    uint64_t policy = tls != NULL ? tls_policy_of_host(tls, exchange->request.host) : TLS_POLICY_NONE;
+    return policy == TLS_POLICY_NONE || policy != facts->tls.policy;
 }
 
 static void find(struct exchange *exchange, enum http_method method, struct slice method_text)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { HOST, OPEN, openStage } from '../lib/stage.mjs';
+import { closeAll, HOST, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { pass, SLOW, until } from '../lib/wait.mjs';
 
@@ -40,10 +40,7 @@ describe('timeouts', () => {
       },
     });
   });
-  after(async () => {
-    await s?.close();
-    await new Promise((resolve) => silent.close(resolve));
-  });
+  after(() => closeAll(() => s?.close(), () => new Promise((resolve) => silent.close(resolve))));
 
   const timed = async (run) => {
     const from = performance.now();

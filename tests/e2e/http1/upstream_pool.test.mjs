@@ -1,7 +1,7 @@
 // Connections to upstreams: kept, bounded, and retried only where that is safe (RFC 9110 section 9.2.2).
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { OPEN, openStage } from '../lib/stage.mjs';
+import { closeAll, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { echo, startUpstream } from '../lib/upstream.mjs';
 import { until, within } from '../lib/wait.mjs';
@@ -111,10 +111,7 @@ describe('several endpoints', () => {
       },
     });
   });
-  after(async () => {
-    await s?.close();
-    await second?.close();
-  });
+  after(() => closeAll(() => s?.close(), () => second?.close()));
 
   it('round robin gives each its turn', async () => {
     const before = [s.upstream.requests.length, second.requests.length];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK } from 'jose';
 import { ASYMMETRIC, Issuer, b64, forge, hmacKey, seconds, serveKeys, signatureOf } from '../lib/issuer.mjs';
-import { HOST, READ_ORDERS, fieldsOf, originCertificate, openStage } from '../lib/stage.mjs';
+import { closeAll, HOST, READ_ORDERS, fieldsOf, originCertificate, openStage } from '../lib/stage.mjs';
 import { SLOW, until } from '../lib/wait.mjs';
 
 const route = (name, jwt = name) => ({ ...READ_ORDERS, match: { host: HOST, path: `/${name}/**` }, auth: { jwt } });
@@ -179,8 +179,7 @@ describe('jwks_url', () => {
       const metrics = await s.gateway.metrics();
       assert.equal(metrics.sum('sallyport_jwks_fetches_total'), server.fetches);
     } finally {
-      await s.close();
-      await server.stop();
+      await closeAll(() => s.close(), () => server.stop());
     }
   });
   it('is refreshed by itself; a removed key takes its tokens along', async () => {
@@ -195,8 +194,7 @@ describe('jwks_url', () => {
       await until('the removed key to be gone', async () => (await s.request({ path: '/orders/1', token })).status === 401, 20_000);
       assert.equal((await ask(s, issuer, { kid: 'second' })).status, 200);
     } finally {
-      await s.close();
-      await server.stop();
+      await closeAll(() => s.close(), () => server.stop());
     }
   });
   it('down at start: 503 with Retry-After, never 401; when it comes up: 200', async () => {
@@ -214,8 +212,7 @@ describe('jwks_url', () => {
       await server.start(port);
       await until('the keys', async () => (await ask(s, issuer, {})).status === 200, 30_000 * SLOW);
     } finally {
-      await s.close();
-      await server.stop();
+      await closeAll(() => s.close(), () => server.stop());
     }
   });
   it('down later: the last good keys stay good for jwks_stale, then 503', async () => {
@@ -243,9 +240,7 @@ describe('jwks_url', () => {
       await untrusted.gateway.event('keys_failed');
       assert.equal((await ask(untrusted, issuer, {})).status, 503);
     } finally {
-      await trusted.close();
-      await untrusted.close();
-      await server.stop();
+      await closeAll(() => trusted.close(), () => untrusted.close(), () => server.stop());
     }
   });
   it('keys we cannot use are skipped, the others serve', async () => {
@@ -268,8 +263,7 @@ describe('jwks_url', () => {
       const oct = forge({ header: { alg: 'HS256', kid: 'oct' }, payload: issuer.claims(), sign: (input) => signatureOf('HS256', hmacKey('x'.repeat(64)), input) });
       await s.denied({ status: 401, code: 'invalid_token', reason: 'token_algorithm' }, () => s.request({ path: '/orders/1', token: oct }));
     } finally {
-      await s.close();
-      await server.stop();
+      await closeAll(() => s.close(), () => server.stop());
     }
   });
 });

@@ -12,7 +12,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 
 export function binary() {
   const named = process.env.SALLYPORT_BINARY;
-  const found = (named ? [resolve(named)] : ['debug', 'release'].map((kind) => join(ROOT, 'build', kind, 'src/sallyport'))).find(existsSync);
+  const found = (named ? [resolve(named)] : ['debug', 'release'].flatMap((kind) => ['sallyport', 'src/sallyport'].map((name) => join(ROOT, 'build', kind, name)))).find(existsSync);
   if (!found) throw new Error(`no binary: build it, or name it in SALLYPORT_BINARY${named ? ` (${named} does not exist)` : ''}`);
   return found;
 }
@@ -34,6 +34,8 @@ export function sallyport(args, { env = {}, cwd, ms = 20_000 } = {}) {
   }));
 }
 
+// What `run` says of the configuration, as `check` does.
+const DIAGNOSTIC = /^\/.*:[0-9]+:[0-9]+: (warning|error): /;
 const SANITIZER = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: /;
 
 export class Gateway {
@@ -99,7 +101,8 @@ export class Gateway {
         try {
           value = JSON.parse(line);
         } catch {}
-        if (value === null || typeof value !== 'object' || !take(value)) this.noise.push(line);
+        if (value !== null && typeof value === 'object' && take(value)) continue;
+        if (!DIAGNOSTIC.test(line)) this.noise.push(line);
       }
       this.#wake();
     });

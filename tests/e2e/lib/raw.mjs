@@ -12,11 +12,12 @@ export class RawClient {
   static async connect({ port, host = '127.0.0.1', tls: options = null, localAddress, what = 'connection' }) {
     const client = new RawClient();
     const event = options ? 'secureConnect' : 'connect';
-    const socket = options
-      ? tls.connect({ port, host, localAddress, ALPNProtocols: ['http/1.1'], ...options })
-      : net.connect({ port, host, localAddress });
-    socket.setNoDelay(true);
+    const plain = net.connect({ port, host, localAddress, noDelay: true });
+    plain.on('error', () => {}); // the socket above it tells
+    const socket = options ? tls.connect({ socket: plain, ALPNProtocols: ['http/1.1'], ...options }) : plain;
+    client.plain = plain;
     client.socket = socket;
+    socket.on('session', (session) => (client.session = session));
     client.closing = new Promise((resolve) => socket.once('close', resolve));
     await within(15_000, what, new Promise((resolve, reject) => {
       socket.once(event, resolve);
@@ -81,7 +82,7 @@ export class RawClient {
 
   // RST instead of FIN.
   reset() {
-    this.socket.resetAndDestroy?.() ?? this.socket.destroy();
+    this.plain.resetAndDestroy();
   }
 }
 

@@ -71,6 +71,7 @@ export class Stage {
     return {
       instance: 'edge-test',
       workers: 2,
+      logs: { access: { file: '-' }, audit: { file: '-' } },
       listeners: {
         public: { address: '127.0.0.1', port: 0, tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },
         ops: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', status: true },
@@ -183,6 +184,13 @@ export class Stage {
       await this.upstream?.close();
     }
   }
+}
+
+// Closes everything, whatever fails on the way, and then fails by the first.
+export async function closeAll(...closers) {
+  const failures = [];
+  for (const close of closers) await Promise.resolve().then(close).catch((error) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }
 
 export const fieldsOf = (echo, name) => echo.fields.filter(([n]) => n.toLowerCase() === name.toLowerCase()).map(([, v]) => v);

@@ -25,9 +25,10 @@ export async function echo(exchange) {
 }
 
 class Connection {
-  constructor(index, socket) {
+  constructor(index, socket, plain) {
     this.index = index;
     this.socket = socket;
+    this.plain = plain; // beneath TLS
     this.chunks = [];
     this.size = 0;
     this.requests = [];
@@ -83,7 +84,7 @@ class Exchange {
   }
   reset() {
     this.stop = true;
-    (this.connection.rawSocket ?? this.socket).resetAndDestroy?.() ?? this.socket.destroy();
+    this.connection.plain.resetAndDestroy();
   }
 }
 
@@ -95,6 +96,7 @@ export class Upstream {
     this.record = record; // false: bodies too large to keep
     this.connections = [];
     this.sockets = new Set();
+    this.plain = new Map(); // remote port → socket
     this.violations = []; // requests that broke HTTP: the gateway must never send one
     this.onSocket = null; // (socket) => true where the test took it, before TLS
   }
@@ -105,6 +107,7 @@ export class Upstream {
     this.tlsServer?.on('tlsClientError', (error) => (this.tlsErrors ??= []).push(error));
     this.server = net.createServer({ noDelay: true }, (socket) => {
       this.sockets.add(socket);
+      this.plain.set(socket.remotePort, socket);
       socket.on('close', () => this.sockets.delete(socket));
       socket.on('error', () => {});
       if (this.onSocket?.(socket)) return;
@@ -142,7 +145,7 @@ export class Upstream {
   }
 
   async #serve(socket) {
-    const connection = new Connection(this.connections.length, socket);
+    const connection = new Connection(this.connections.length, socket, this.plain.get(socket.remotePort));
     this.connections.push(connection);
     const reader = new ByteReader(socket, {
       onBytes: (chunk) => {

@@ -13,6 +13,7 @@ describe('limits', () => {
     s = await openStage({
       config: {
         workers: 2,
+        defaults: { listeners: ['public'] },
         policies: { shared: { limits: [{ limit: '4/1m', by: 'caller', name: 'shared' }] } },
         listeners: { limited: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', limits: [{ limit: '3/1m', by: 'address' }] } },
       },

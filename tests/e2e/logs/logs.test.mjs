@@ -123,7 +123,7 @@ describe('the audit log', () => {
       'a missing line': all.filter((_, i) => i !== 2),
       'lines in another order': [all[0], all[2], all[1], ...all.slice(3)],
       'an added line': [...all.slice(0, 3), all[2], ...all.slice(3)],
-      'a line that is no JSON': [...all.slice(0, 2), 'nothing', ...all.slice(2)],
+      'a line that is no JSON any more': [...all.slice(0, 2), 'nothing', ...all.slice(3)],
     };
     for (const [name, text] of Object.entries(tampered)) {
       const path = join(s.dir, 'tampered.log');

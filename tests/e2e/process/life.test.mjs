@@ -169,6 +169,18 @@ describe('start', () => {
     assert.ok(s.gateway.events.every((e) => !Number.isNaN(Date.parse(e.time)) && ['debug', 'info', 'warning', 'error'].includes(e.level)));
     assert.ok(Number.isInteger(s.gateway.events.find((e) => e.event === 'ready').generation));
   });
+  it('logs go to standard output where nothing is said of them', async () => {
+    const { logs, ...config } = s.config;
+    assert.ok(logs);
+    const silent = await new Gateway({ config }).start();
+    const client = await RawClient.connect({ port: silent.ports.public, tls: s.tls() });
+    await client.send(requestText({ path: '/nowhere' }));
+    const id = (await client.response()).fields.get('x-request-id');
+    await silent.access('it', (l) => l.request_id === id);
+    await silent.audit('it', (l) => l.request_id === id);
+    client.end();
+    await silent.stop();
+  });
   it('a bad configuration does not start, and its errors are on standard error', async () => {
     const bad = new Gateway({ config: merge(s.config, { routes: { open: { upstraem: 'x' } } }) });
     const { code, stderr } = await sallyport(['run', '--config', bad.file]);

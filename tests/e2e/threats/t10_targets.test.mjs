@@ -21,6 +21,8 @@ describe('T10: strange targets', () => {
     '* on GET': { path: '*' },
     'no leading slash': { path: 'open/x' },
     'only a query': { path: '?x' },
+    'an empty Host': { host: '' },
+    'a list of Hosts': { host: `${HOST}, evil.example.com` },
     'userinfo in Host': { host: `user@${HOST}` },
     'a path in Host': { host: `${HOST}/x` },
     'a port that is none in Host': { host: `${HOST}:99999` },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HOST, OPEN, READ_ORDERS, fieldsOf, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
+import { until } from '../lib/wait.mjs';
 
 describe('T12: identity headers', () => {
   let s;
@@ -42,12 +43,24 @@ describe('T12: identity headers', () => {
   });
   it('as a trailer it does not arrive either', async () => {
     for (const path of ['/open/x', '/trailers/x']) {
-      const body = '5\r\nhello\r\n0\r\nX-User: admin\r\nx_user: admin\r\nX-Forwarded-For: 6.6.6.6\r\nX-Checksum: 1\r\n\r\n';
+      const body = '5\r\nhello\r\n0\r\nX-User: admin\r\nx_user: admin\r\nX-Checksum: 1\r\n\r\n';
       const { echo } = await s.allowed(() => s.request({ method: 'POST', path, fields: [['Transfer-Encoding', 'chunked'], ['Trailer', 'X-User']], body }));
       assert.equal(echo.body, 'hello');
       const names = echo.trailers.map(([n]) => n.toLowerCase());
       assert.deepEqual(names, path === '/trailers/x' ? ['x-checksum'] : [], `trailers on ${path}`);
       none(echo, 'x-user');
+    }
+  });
+  it('a trailer that frames, routes or authenticates is refused or dropped', async () => {
+    for (const line of ['X-Forwarded-For: 6.6.6.6', 'Authorization: Bearer x', 'Host: evil.example.com', 'Cookie: a=b', 'Transfer-Encoding: chunked']) {
+      const before = s.upstream.requests.length;
+      const response = await s.request({ method: 'POST', path: '/trailers/x', fields: [['Transfer-Encoding', 'chunked']], body: `5\r\nhello\r\n0\r\n${line}\r\n\r\n` });
+      if (response.status === 200) assert.deepEqual(response.json().trailers, [], line);
+      else {
+        assert.equal(response.status, 400, line);
+        await until('the upstream to see it broken off', () => s.upstream.connections.every((c) => c.requests.every((r) => r.body !== undefined || c.closed || c.ended)));
+        for (const request of s.upstream.requests.slice(before)) assert.equal(request.body, undefined);
+      }
     }
   });
   it('a claim that is no field value is refused, not passed on broken', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Issuer, publicJwk, serveKeys, signatureOf, standardIssuer } from '../lib/issuer.mjs';
-import { openStage, READ_ORDERS } from '../lib/stage.mjs';
+import { closeAll, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
 
 describe('T18: key sources named by the token', () => {
@@ -14,10 +14,7 @@ describe('T18: key sources named by the token', () => {
     evil = await new Issuer().addKey('RS256', { kid: 'evil' });
     evilServer = await evil.serve();
   });
-  after(async () => {
-    await s?.close();
-    await evilServer?.stop();
-  });
+  after(() => closeAll(() => s?.close(), () => evilServer?.stop()));
 
   const sign = (input) => signatureOf('RS256', evil.key({}).privateKey, input);
   const refused = (name, header, reasons = ['token_key_unknown', 'token_signature']) =>
@@ -88,10 +85,7 @@ describe('T18: what a key set server may do', () => {
       routes: Object.fromEntries(names.map((name) => [name, { ...READ_ORDERS, match: { host: 'api.example.com', path: `/${name}/**` }, auth: { jwt: name } }])),
     });
   });
-  after(async () => {
-    await s?.close();
-    for (const server of [victim, ...Object.values(servers)]) await server?.stop();
-  });
+  after(() => closeAll(() => s?.close(), ...[victim, ...Object.values(servers)].map((server) => () => server?.stop())));
 
   it('twin: honest keys are fetched and used', async () => {
     await until('honest keys', async () => (await s.request({ path: '/honest/1', token: await issuers.honest.mint({}, { alg: 'RS256' }) })).status === 200);

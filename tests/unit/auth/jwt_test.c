@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <pthread.h>
+
 #include "auth/jwt.h"
 #include "auth/mint.h"
 #include "base/clock.h"
@@ -814,6 +816,36 @@ static void keys_and_issuers_may_go_while_a_job_runs(void **state)
     free(token);
 }
 
+static void *run_job(void *job)
+{
+    jwt_job_run(job);
+    return NULL;
+}
+
+/* The pool and the worker share nothing but a counted key: the worker goes on, and may even drop the key. */
+static void a_job_runs_beside_the_verifier(void **state)
+{
+    (void)state;
+    char *slow = mint_token(&p384, JWT_ES384, ES384_HEADER, GOOD), *quick = good_token();
+    struct jwt_job *jobs[4];
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        jobs[i] = begin_job(slow, &one_issuer);
+        assert_int_equal(pthread_create(&threads[i], NULL, run_job, jobs[i]), 0);
+        assert_int_equal(verify(quick), DENY_NONE);
+    }
+    jwt_issuer_drop_keys(verifier, SLICE("main"));
+    set_keys("main", all_keys());
+    for (size_t i = 0; i < 4; i++) {
+        struct jwt_token *verified = NULL;
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(jwt_finish(verifier, jobs[i], &verified, &detail), JWT_VALID);
+        jwt_token_unref(verified);
+    }
+    free(slow);
+    free(quick);
+}
+
 static void a_job_checks_claims_too(void **state)
 {
     (void)state;
@@ -952,6 +984,7 @@ int main(void)
         TEST(slow_signatures_are_verified_elsewhere),
         TEST(a_job_that_did_not_run_proves_nothing),
         TEST(keys_and_issuers_may_go_while_a_job_runs),
+        TEST(a_job_runs_beside_the_verifier),
         TEST(a_job_checks_claims_too),
         TEST(bound_tokens_need_their_proof_each_time),
         TEST(other_kinds_of_tokens_are_refused),

@@ -19,23 +19,23 @@ static void test_something_is_demanded(void **state)
     struct authorize_settings settings = { 0 };
     assert_non_null(problem_of(&settings, &rule));
     assert_int_equal(rule, -1);
-    settings.any_caller = 1;
+    settings.any_caller = true;
     assert_null(problem_of(&settings, &rule));
     struct scope_settings scopes = { 0 };
     settings.scopes = &scopes;
     assert_non_null(problem_of(&settings, &rule));
-    settings.any_caller = 0;
+    settings.any_caller = false;
     assert_non_null(problem_of(&settings, &rule));
     struct slice one[] = { SLICE_INIT("read") };
     scopes.any = strings(one, 1);
     assert_null(problem_of(&settings, &rule));
-    settings.any_caller = 1;
+    settings.any_caller = true;
     assert_non_null(problem_of(&settings, &rule));
     settings.scopes = NULL;
     struct claim_settings claim = { .claim = SLICE("a"), .equals = SLICE("b") };
     settings.claims = (struct conf_list){ &claim, 1 };
     assert_non_null(problem_of(&settings, &rule));
-    settings.any_caller = 0;
+    settings.any_caller = false;
     assert_null(problem_of(&settings, &rule));
 }
 

@@ -51,7 +51,7 @@ static void test_deny_by_default(void **state)
     struct scope_settings empty = { 0 };
     settings.scopes = &empty;
     assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_AUTHORIZATION_ERROR);
-    settings = (struct authorize_settings){ .any_caller = 1 };
+    settings = (struct authorize_settings){ .any_caller = true };
     assert_int_equal(authorize_decide(&settings, NULL, &no_variables), DENY_AUTHORIZATION_ERROR);
     assert_int_equal(authorize_decide(&settings, &principal, &no_variables), DENY_NONE);
     struct principal anonymous = { 0 };

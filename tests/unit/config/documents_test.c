@@ -71,14 +71,14 @@ static void test_reference(void **state)
     assert_contains(text, "\n## Auth of a route\n\nWho.\n\nStands in `auth` of [group](#group).\n");
     assert_contains(text, "A single value in its place sets `mode`.");
     assert_contains(text, "A list in its place sets `jwt`.");
-    assert_contains(text, "| `groups` | map of names to [group](#group) | none | in a circle. |");
-    assert_contains(text, "| `limits` | list of [limit](#limit), not empty | none | limits. Adds to what "
+    assert_contains(text, "| `groups` | map of names to [group](#group) | none | In a circle. |");
+    assert_contains(text, "| `limits` | list of [limit](#limit), not empty | none | Limits. Adds to what "
                           "farther layers give. |");
-    assert_contains(text, "| `timeout` | duration, 1ms to 1h | `15s` | how long. Tighter is lower. A change "
+    assert_contains(text, "| `timeout` | duration, 1ms to 1h | `15s` | How long. Tighter is lower. A change "
                           "takes a restart. |");
-    assert_contains(text, "| `body` | size, 0B to 1GiB | `1MiB` | how much. |");
-    assert_contains(text, "| `rate` | rate, 1 to 1000 | **required** | so many per time. |");
-    assert_contains(text, "address \\| caller.");
+    assert_contains(text, "| `body` | size, 0B to 1GiB | `1MiB` | How much. |");
+    assert_contains(text, "| `rate` | rate, 1 to 1000 | **required** | So many per time. |");
+    assert_contains(text, "Address \\| caller.");
     assert_contains(text, "| `mode` | `round_robin`, `1.2` | `round_robin` | How. |");
     assert_contains(text, "* `mode: round_robin`: one after the other\n");
     assert_false(slice_contains(text, SLICE("\n\n\n")));

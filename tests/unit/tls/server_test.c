@@ -203,12 +203,12 @@ static void test_policies_of_hosts(void **state)
     assert_int_equal(tls_policy_of_host(server, SLICE("127.0.0.1")), site_policy);
     assert_int_equal(tls_policy_of_host(server, SLICE("[::1]")), bank_policy);
     assert_int_equal(tls_policy_of_host(server, SLICE("[0:0::1]")), bank_policy);
-    assert_int_equal(tls_policy_of_host(server, SLICE("a.b.example.com")), site_policy);
-    assert_int_equal(tls_policy_of_host(server, SLICE(".example.com")), site_policy);
+    assert_int_equal(tls_policy_of_host(server, SLICE("a.b.example.com")), TLS_POLICY_NONE);
+    assert_int_equal(tls_policy_of_host(server, SLICE(".example.com")), TLS_POLICY_NONE);
     assert_int_equal(tls_policy_of_host(server, SLICE("*.example.com")), wild_policy); /* no URI has it */
-    assert_int_equal(tls_policy_of_host(server, SLICE("example.com")), site_policy);
-    assert_int_equal(tls_policy_of_host(server, SLICE("127.0.0.2")), site_policy);
-    assert_int_equal(tls_policy_of_host(server, SLICE("")), site_policy);
+    assert_int_equal(tls_policy_of_host(server, SLICE("example.com")), TLS_POLICY_NONE);
+    assert_int_equal(tls_policy_of_host(server, SLICE("127.0.0.2")), TLS_POLICY_NONE);
+    assert_int_equal(tls_policy_of_host(server, SLICE("")), TLS_POLICY_NONE);
     struct pair pair;
     struct tls_facts facts;
     char shown[64];

@@ -171,7 +171,7 @@ static bool should_pass(struct slice line, struct slice title, struct counts *co
 static void visit(struct slice line, void *state)
 {
     struct counts *counts = state;
-    struct slice type = suite_string(line, "type"), title = suite_string(line, "title"), raw;
+    struct slice type = suite_string(line, "type"), title = suite_string(line, "title"), raw = SLICE_NONE;
     bool response = slice_starts_with(type, SLICE("response"));
     if (!response && !slice_starts_with(type, SLICE("request"))) {
         return;

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "http/h1/server.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +21,8 @@ struct fixture {
     enum deny_reason reason;
     bool answer_at_once; /* within on_request: a denial, the body unread */
     bool hold;           /* answer only when the test says so */
+    unsigned int events, writables;
+    int owner; /* something to point to */
     char printed[4 << 20];
     size_t printed_size;
 };
@@ -47,7 +51,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
     if (fixture->answer_at_once) {
         stream->ops->discard_body(stream);
         answer(stream, 403, SLICE("no"), false);
-    } else if (has_body) {
+    } else if (has_body && !fixture->hold) {
         stream->ops->pause(stream, false);
     } else if (!fixture->hold) {
         answer(stream, 200, request->target, false);
@@ -86,6 +90,7 @@ static void on_body_failed(struct http_stream *stream, enum deny_reason reason)
 static void on_writable(struct http_stream *stream)
 {
     (void)stream;
+    fixture->writables++;
 }
 
 static void on_abort(struct http_stream *stream, enum http_abort why)
@@ -111,29 +116,93 @@ static const struct http_handler handler = {
     .on_sent = on_sent,
 };
 
-static int setup(void **state)
+static void on_event(void *owner, enum http_connection_event event)
 {
-    (void)state;
-    fixture = calloc(1, sizeof *fixture);
-    assert_ok(net_loop_init(&fixture->loop));
-    assert_ok(h1_server_list_init(&fixture->list));
-    int ends[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    fixture->peer = ends[1];
-    struct http_server_settings settings = {
+    (void)owner;
+    (void)event;
+    fixture->events++;
+}
+
+static struct http_server_settings settings_of(int64_t drain, int64_t write)
+{
+    return (struct http_server_settings){
         .timeouts = { .handshake = 60 * NS_PER_S,
                       .head = 60 * NS_PER_S,
                       .body = 60 * NS_PER_S,
                       .idle = 60 * NS_PER_S,
-                      .write = 60 * NS_PER_S,
-                      .drain = 60 * NS_PER_S,
+                      .write = write,
+                      .drain = drain,
                       .min_rate = 500 },
         .limits = { .head_max = 4096, .target_max = 1024, .fields_max = 50 },
         .handler = &handler,
+        .owner = &fixture->owner,
+        .on_event = on_event,
     };
+}
+
+static void make_fixture(int ends[2])
+{
+    fixture = calloc(1, sizeof *fixture);
+    assert_ok(net_loop_init(&fixture->loop));
+    assert_ok(h1_server_list_init(&fixture->list));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    fixture->peer = ends[1];
+}
+
+static int accept_with(int fd, int64_t drain, int64_t write)
+{
+    struct http_server_settings settings = settings_of(drain, write);
     struct address peer = { .port = 1 };
-    assert_ok(h1_server_accept(&fixture->list, &fixture->loop, ends[0], &peer, &settings));
+    assert_ok(h1_server_accept(&fixture->list, &fixture->loop, fd, &peer, &settings));
     return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    int ends[2];
+    make_fixture(ends);
+    return accept_with(ends[0], 60 * NS_PER_S, 60 * NS_PER_S);
+}
+
+/* Unread bodies are waited for no longer than 30 ms. */
+static int setup_short_drain(void **state)
+{
+    (void)state;
+    int ends[2];
+    make_fixture(ends);
+    return accept_with(ends[0], 30 * NS_PER_MS, 60 * NS_PER_S);
+}
+
+static int setup_short_write(void **state)
+{
+    (void)state;
+    int ends[2];
+    make_fixture(ends);
+    return accept_with(ends[0], 60 * NS_PER_S, 60 * NS_PER_MS);
+}
+
+/* Over TCP, where a reset is told from an end. */
+static int setup_tcp(void **state)
+{
+    (void)state;
+    int ends[2];
+    make_fixture(ends);
+    close(ends[0]);
+    close(ends[1]);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    fixture->peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fixture->peer, (struct sockaddr *)&address, size), 0);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fixture->peer, F_SETFL, O_NONBLOCK), 0);
+    close(listener);
+    return accept_with(fd, 60 * NS_PER_S, 60 * NS_PER_S);
 }
 
 static int teardown(void **state)
@@ -274,14 +343,13 @@ static void a_small_unread_body_is_dropped_and_the_connection_goes_on(void **sta
     assert_int_equal(count_printed("HTTP/1.1 200"), 1);
 }
 
-static void a_large_unread_body_is_dropped_within_bounds(void **state)
+/* Sends junk until the server closes the connection; how much it took. */
+static size_t flood(size_t most)
 {
-    (void)state;
-    fixture->answer_at_once = true;
-    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
     static char junk[64 * 1024];
     size_t sent = 0;
-    while (sent < 8 * HTTP_DRAIN_MAX) {
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (sent < most && clock_monotonic_ns() < limit) {
         ssize_t written = send(fixture->peer, junk, sizeof junk, MSG_NOSIGNAL);
         if (written < 0 && errno != EAGAIN) {
             break;
@@ -289,9 +357,195 @@ static void a_large_unread_body_is_dropped_within_bounds(void **state)
         sent += written > 0 ? (size_t)written : 0;
         turn();
     }
-    assert_true(sent < 8 * HTTP_DRAIN_MAX);
+    return sent;
+}
+
+static void a_large_unread_body_is_dropped_within_bounds(void **state)
+{
+    (void)state;
+    fixture->answer_at_once = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    assert_true(flood(8 * HTTP_DRAIN_MAX) < 8 * HTTP_DRAIN_MAX);
     assert_int_equal(count_printed("HTTP/1.1 403"), 1);
     assert_int_equal(fixture->received_size, 0);
+    assert_int_equal(fixture->list.count, 0);
+}
+
+/* Past the bound the connection is not cut, for the reset would destroy the answer: it is only read no more. */
+static void a_large_unread_body_does_not_destroy_the_answer(void **state)
+{
+    (void)state;
+    fixture->answer_at_once = true;
+    static char junk[64 * 1024];
+    size_t sent = 0;
+    const char *head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n";
+    assert_int_equal(write(fixture->peer, head, strlen(head)), (ssize_t)strlen(head));
+    for (int i = 0; i < 2000; i++) {
+        ssize_t written = send(fixture->peer, junk, sizeof junk, MSG_NOSIGNAL);
+        sent += written > 0 ? (size_t)written : 0;
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_true(sent > HTTP_DRAIN_MAX && sent < 4 * HTTP_DRAIN_MAX);
+    assert_int_equal(fixture->list.count, 1);
+    turn();
+    assert_int_equal(count_printed("HTTP/1.1 403"), 1);
+}
+
+static void turn_for(int64_t duration)
+{
+    int64_t limit = clock_monotonic_ns() + duration;
+    while (clock_monotonic_ns() < limit) {
+        turn();
+    }
+}
+
+/* The exchange of a discarded body used to be closed without being told, and stayed for ever. */
+static void an_unread_body_that_stops_does_not_lose_the_exchange(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    struct http_stream *stream = fixture->stream;
+    stream->ops->discard_body(stream);
+    turn_for(60 * NS_PER_MS);
+    assert_int_equal(fixture->list.count, 1);
+    assert_int_equal(fixture->aborts, 0);
+    answer(stream, 200, SLICE("late"), false);
+    turn_for(60 * NS_PER_MS);
+    assert_non_null(strstr(fixture->printed, "late"));
+    assert_int_equal(fixture->list.count, 0);
+}
+
+static void an_unread_body_is_bounded_while_the_answer_waits(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    struct http_stream *stream = fixture->stream;
+    stream->ops->discard_body(stream);
+    static char junk[64 * 1024];
+    size_t sent = 0;
+    for (int i = 0; i < 400; i++) {
+        ssize_t written = send(fixture->peer, junk, sizeof junk, MSG_NOSIGNAL);
+        sent += written > 0 ? (size_t)written : 0;
+        turn();
+    }
+    assert_true(sent < 4 * HTTP_DRAIN_MAX);
+    assert_int_equal(fixture->aborts, 0);
+    answer(stream, 200, SLICE("in the end"), false);
+    turn();
+    assert_non_null(strstr(fixture->printed, "in the end"));
+}
+
+/* The rest of a body whose answer has begun may be of any length, or never come where 100 is waited for: the connection
+ * must not go on, whatever the head said. */
+static void an_answer_that_overtakes_its_request_ends_the_connection(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 413, .body = BODY_NONE };
+    stream->ops->send_head(stream, &response);
+    stream->ops->discard_body(stream);
+    stream->ops->send_end(stream, NULL);
+    fixture->hold = false;
+    say_string(GET("/next"));
+    assert_int_equal(fixture->requests, 1);
+    assert_true(peer_sees_end());
+}
+
+static void a_half_closed_client_with_an_unread_body_is_closed_at_once(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    struct http_stream *stream = fixture->stream;
+    stream->ops->discard_body(stream);
+    shutdown(fixture->peer, SHUT_WR);
+    turn();
+    assert_int_equal(fixture->aborts, 0);
+    answer(stream, 200, SLICE("enough"), false);
+    turn();
+    assert_non_null(strstr(fixture->printed, "enough"));
+    assert_int_equal(fixture->list.count, 0);
+}
+
+/* Each piece that is added behind what the client does not take tries to write again: that is no progress of the client. */
+static void a_source_that_trickles_does_not_extend_the_write_limit(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/slow"));
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_LENGTH, .content_length = 1 << 30 };
+    stream->ops->send_head(stream, &response);
+    static char piece[16384];
+    while (stream->ops->send_body(stream, slice_of(piece, sizeof piece))) {
+    }
+    int64_t limit = clock_monotonic_ns() + 2 * NS_PER_S;
+    while (fixture->aborts == 0 && clock_monotonic_ns() < limit) {
+        stream->ops->flush(stream);
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(fixture->aborts, 1);
+}
+
+static void a_cut_answer_is_a_reset(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("GET /until-the-end HTTP/1.0\r\n\r\n");
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    stream->ops->send_head(stream, &response);
+    stream->ops->send_body(stream, SLICE("half"));
+    stream->ops->flush(stream);
+    turn();
+    assert_non_null(strstr(fixture->printed, "half"));
+    h1_server_close_all(&fixture->list);
+    assert_int_equal(fixture->aborts, 1);
+    char byte;
+    errno = 0;
+    assert_int_equal(read(fixture->peer, &byte, 1), -1);
+    assert_int_equal(errno, ECONNRESET);
+}
+
+static void a_whole_answer_is_an_orderly_end(void **state)
+{
+    (void)state;
+    say_string("GET /until-the-end HTTP/1.0\r\n\r\n");
+    assert_non_null(strstr(fixture->printed, "/until-the-end"));
+    assert_true(peer_sees_end());
+}
+
+static void what_could_not_be_accepted_was_no_connection(void **state)
+{
+    (void)state;
+    struct http_server_settings settings = settings_of(NS_PER_S, NS_PER_S);
+    struct address peer = { .port = 1 };
+    unsigned int before = fixture->events;
+    assert_true(failed(h1_server_accept(&fixture->list, &fixture->loop, -1, &peer, &settings)));
+    assert_int_equal(fixture->events, before);
+    assert_int_equal(fixture->list.count, 1);
+}
+
+static void the_connections_of_one_owner_are_drained(void **state)
+{
+    (void)state;
+    int other = 0;
+    h1_server_drain_owner(&fixture->list, &other);
+    turn();
+    assert_int_equal(fixture->list.count, 1);
+    fixture->hold = true;
+    say_string(GET("/busy"));
+    h1_server_drain_owner(&fixture->list, &fixture->owner);
+    turn();
+    assert_int_equal(fixture->aborts, 0);
+    answer(fixture->stream, 200, SLICE("last"), false);
+    turn();
+    assert_int_equal(count_printed("onnection: close"), 1);
+    assert_true(peer_sees_end());
 }
 
 static void http_1_0_closes_unless_asked(void **state)
@@ -413,8 +667,21 @@ int main(void)
         TEST(sends_100_only_when_asked_for_the_body),
         TEST(a_denial_sends_no_100_and_closes),
         TEST(a_small_unread_body_is_dropped_and_the_connection_goes_on),
-        TEST(a_large_unread_body_is_dropped_within_bounds),
+        cmocka_unit_test_setup_teardown(a_large_unread_body_is_dropped_within_bounds, setup_short_drain,
+                                        teardown),
         TEST(http_1_0_closes_unless_asked),
+        TEST(an_unread_body_is_bounded_while_the_answer_waits),
+        TEST(an_answer_that_overtakes_its_request_ends_the_connection),
+        TEST(a_half_closed_client_with_an_unread_body_is_closed_at_once),
+        TEST(a_large_unread_body_does_not_destroy_the_answer),
+        TEST(what_could_not_be_accepted_was_no_connection),
+        TEST(the_connections_of_one_owner_are_drained),
+        cmocka_unit_test_setup_teardown(an_unread_body_that_stops_does_not_lose_the_exchange,
+                                        setup_short_drain, teardown),
+        cmocka_unit_test_setup_teardown(a_source_that_trickles_does_not_extend_the_write_limit,
+                                        setup_short_write, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_answer_is_a_reset, setup_tcp, teardown),
+        cmocka_unit_test_setup_teardown(a_whole_answer_is_an_orderly_end, setup_tcp, teardown),
         TEST(head_has_no_body),
         TEST(what_is_no_request_is_refused_and_closed),
         TEST(a_broken_chunk_is_a_failed_body),

@@ -56,7 +56,10 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
     }
     if (buffer_length(&server->out) > 0) {
         patience_wait(&server->writing, loop->now);
-        h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
+        /* Only what moved moves the limit: trying again is no progress. */
+        if (written > 0 || !deadline_is_set(&server->write_deadline)) {
+            h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
+        }
     } else {
         deadline_clear(&server->write_deadline);
     }
@@ -80,7 +83,7 @@ void h1_server_flush(struct h1_server *server)
         buffer_done(&server->out);
     }
     h1_server_update_interest(server);
-    if (server->blocked && left < WRITE_HIGH_WATER / 2) {
+    if (server->held && server->blocked && left < WRITE_HIGH_WATER / 2) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -90,7 +93,7 @@ void h1_server_flush(struct h1_server *server)
 /* May the connection go on after this response? Decided when its head is written, since the head says so. */
 static bool decide_keep_alive(struct h1_server *server, enum http_body body)
 {
-    if (!server->client_keep_alive || server->list->draining || body == BODY_CLOSE) {
+    if (!server->client_keep_alive || h1_server_is_draining(server) || body == BODY_CLOSE) {
         return false;
     }
     if (server->body_done || !server->discarding) {
@@ -104,7 +107,7 @@ static void stream_send_head(struct http_stream *stream, const struct http_respo
 {
     struct h1_server *server = server_of(stream);
     struct h1_framing framing = { .body = response->body, .content_length = response->content_length };
-    if (framing.body == BODY_CHUNKED && server->minor_version == 0 && !server->is_head) {
+    if (framing.body == BODY_CHUNKED && server->minor_version == 0) {
         framing.body = BODY_CLOSE;
     }
     server->chunked_out = framing.body == BODY_CHUNKED && !server->is_head;
@@ -224,7 +227,18 @@ static void stream_pause(struct http_stream *stream, bool paused)
 static void stream_discard_body(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
+    if (server->state != SERVER_EXCHANGE || server->discarding) {
+        return;
+    }
     server->discarding = true;
+    if (server->head_sent && !server->body_done) {
+        /* The head promised to go on when the handler still read the body. How much is left nobody knows, and a client
+         * that waits for 100 may never send it: what came next could be taken for it (RFC 9110 section 10.1.1). */
+        server->keep_alive = false;
+    }
+    if (!server->processing && !server->body_done) {
+        net_loop_post(server->stream.loop, &server->resume);
+    }
 }
 
 static void stream_release(struct http_stream *stream)

@@ -1,0 +1,192 @@
+#include "loading.h"
+
+#define NO_ROUTES "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
+
+static void addresses_and_ports(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { address: localhost, port: 1, exposure: internal, plaintext: allow }\n"
+        "  b: { address: 127.0.0.1, port: 2, plaintext: allow }\n"
+        "  c: { address: 127.0.0.1, port: 2, plaintext: allow }\n"
+        "  d: { address: \"::1\", port: 0, plaintext: allow }\n"
+        "  e: { address: \"::1\", port: 0, plaintext: allow }\n"
+        "  f: { port: 70000, plaintext: allow, address: 127.0.0.2 }\n"
+        "  g: { plaintext: allow, address: 127.0.0.3 }\n",
+        NO_ROUTES
+        "c.yaml:2:8: error: listeners.a.address: an IP address is wanted here, not \"localhost\", as in "
+        "\"address: 0.0.0.0\"\n"
+        "c.yaml:4:28: error: listeners.c.port: listener \"b\" has the same address and port (c.yaml:3)\n"
+        "c.yaml:7:8: error: listeners.f.port: a whole number from 0 to 65535 is wanted here, not \"70000\", "
+        "as in \"port: 10\"\n"
+        "c.yaml:8:3: error: listeners.g: port is missing: every listener needs it, as in \"port: 10\"\n");
+}
+
+static void without_tls_it_must_say_what_it_is_for(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { port: 1 }\n"
+        "  b: { port: 2, redirect_to_https: true }\n"
+        "  c: { port: 3, status: true, exposure: internal }\n"
+        "  d: { port: 4, status: true }\n"
+        "  e: { port: 5, redirect_to_https: true, plaintext: allow }\n"
+        "  f: { port: 6, plaintext: allow }\n"
+        "  g: { port: 7, plaintext: allow, exposure: internal }\n",
+        NO_ROUTES
+        "c.yaml:2:3: error: listeners.a: has no tls: add certificates, or redirect_to_https: true, or "
+        "plaintext: allow\n"
+        "c.yaml:5:17: error: listeners.d.status: status pages are for the inside: say exposure: internal\n"
+        "c.yaml:6:17: error: listeners.e.redirect_to_https: a listener that redirects does nothing else: "
+        "neither plaintext: allow nor status\n"
+        "c.yaml:6:42: warning: listeners.e.plaintext: credentials will come in plain text from outside\n"
+        "c.yaml:7:17: warning: listeners.f.plaintext: credentials will come in plain text from outside\n");
+}
+
+static void proxies_and_limits(void **state)
+{
+    (void)state;
+    assert_text_tells("listeners:\n"
+                      "  a: { address: 127.0.0.1, port: 1, plaintext: allow, trusted_proxies: [10.0.0.0/8, "
+                      "10.0.0.1/8, x], forwarded: "
+                      "x_forwarded }\n"
+                      "  b: { address: 127.0.0.1, port: 2, plaintext: allow, forwarded: forwarded }\n"
+                      "  c: { address: 127.0.0.1, port: 3, plaintext: allow, trusted_proxies: 10.0.0.1 }\n"
+                      "  d:\n"
+                      "    address: 127.0.0.1\n"
+                      "    port: 4\n"
+                      "    plaintext: allow\n"
+                      "    limits:\n"
+                      "      - { limit: 1/1s, by: address }\n"
+                      "      - { limit: 1/1s, by: caller }\n"
+                      "      - { limit: 1/1s, by: nonsense }\n"
+                      "      - { by: address }\n",
+                      NO_ROUTES
+                      "c.yaml:2:85: error: listeners.a.trusted_proxies[1]: an address or prefix is wanted "
+                      "here, not \"10.0.0.1/8\", as in "
+                      "10.0.0.0/8; no bits may be set behind it\n"
+                      "c.yaml:2:97: error: listeners.a.trusted_proxies[2]: an address or prefix is wanted "
+                      "here, not \"x\", as in "
+                      "10.0.0.0/8; no bits may be set behind it\n"
+                      "c.yaml:3:55: error: listeners.b.forwarded: trusted_proxies is missing: nobody's "
+                      "headers would count\n"
+                      "c.yaml:4:55: error: listeners.c.trusted_proxies: forwarded is missing: say "
+                      "x_forwarded or forwarded, whichever "
+                      "these proxies send\n"
+                      "c.yaml:11:24: error: listeners.d.limits[1].by: a listener does not know callers yet: "
+                      "count by address, header or "
+                      "route\n"
+                      "c.yaml:12:9: error: listeners.d.limits[2]: `by` is address, caller, claims.NAME, "
+                      "header:NAME or route\n"
+                      "c.yaml:13:9: error: listeners.d.limits[3]: a limit says one of limit and rate\n");
+}
+
+static void load_tls(struct loading *loading, const char *text, long from, long to)
+{
+    char *cert, *key, *other_cert, *other_key;
+    make_certificate(from, to, &cert, &key);
+    make_certificate(from, to, &other_cert, &other_key);
+    loading_init(loading);
+    loading_file(loading, "c.yaml", slice_from_string(text));
+    loading_file(loading, "cert.pem", slice_from_string(cert));
+    loading_file(loading, "key.pem", slice_from_string(key));
+    loading_file(loading, "other.key", slice_from_string(other_key));
+    loading_file(loading, "junk.pem", SLICE("junk\n"));
+    loading_file(loading, "empty.pem", SLICE(""));
+    loading_load(loading, NULL, 0);
+    free(cert);
+    free(key);
+    free(other_cert);
+    free(other_key);
+}
+
+static void certificates_are_tried(void **state)
+{
+    (void)state;
+    struct loading loading;
+    load_tls(&loading,
+             "listeners: { a: { port: 1, tls: { certificates: [{ cert: cert.pem, key: key.pem }] } } }\n",
+             -60, 3600);
+    assert_told(loading.config, NO_ROUTES);
+    loading_done(&loading);
+
+    load_tls(&loading,
+             "listeners:\n"
+             "  a: { port: 1, tls: { certificates: [{ cert: absent.pem, key: empty.pem }] } }\n"
+             "  b: { port: 2, tls: { certificates: [{ cert: cert.pem, key: key.pem }, { cert: cert.pem, key: "
+             "other.key }] } }\n"
+             "  c: { port: 3, tls: { certificates: [{ cert: cert.pem, key: key.pem }], client_ca: junk.pem, "
+             "client_certificate: required } }\n"
+             "  d: { port: 4, tls: { certificates: [{ cert: cert.pem, key: key.pem }], client_certificate: "
+             "required } }\n"
+             "  e: { port: 5, redirect_to_https: true, tls: { certificates: [{ cert: cert.pem, key: key.pem "
+             "}] } }\n"
+             "  f: { port: 6, plaintext: allow, tls: { certificates: [{ cert: cert.pem, key: key.pem }] } }\n"
+             "  g: { port: 7, tls: {} }\n",
+             -60, 3600);
+    struct buffer out;
+    buffer_init(&out, 65536);
+    config_print_diagnostics(loading.config, &out);
+    struct slice told = buffer_slice(&out);
+    static const char *const lines[] = {
+        "c.yaml:2:41: error: listeners.a.tls.certificates[0].cert: absent.pem: ",
+        "c.yaml:2:59: error: listeners.a.tls.certificates[0].key: empty.pem is empty\n",
+        "c.yaml:3:73: error: listeners.b.tls.certificates[1]: ",
+        "c.yaml:4:39: error: listeners.c.tls.certificates[0]: ",
+        "c.yaml:5:39: error: listeners.d.tls.certificates[0]: ",
+        "c.yaml:6:42: error: listeners.e.tls: a listener that redirects to https has no tls of its own\n",
+        "c.yaml:7:17: error: listeners.f.plaintext: a listener with tls cannot allow plaintext too\n",
+        "c.yaml:8:17: error: listeners.g.tls: certificates is missing: every listener TLS needs it",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (!slice_contains(told, slice_from_string(lines[i]))) {
+            fail_msg("no \"%s\" in:\n%.*s", lines[i], SLICE_ARG(told));
+        }
+    }
+    assert_int_equal(loading.config->error_count, 8);
+    buffer_done(&out);
+    loading_done(&loading);
+}
+
+static void dates_are_warned_of(void **state)
+{
+    (void)state;
+    struct loading loading;
+    static const char text[] =
+        "listeners: { a: { port: 1, tls: { certificates: [{ cert: cert.pem, key: key.pem }] } } }\n";
+    load_tls(&loading, text, -7200, -3600);
+    assert_told(loading.config, NO_ROUTES
+                "c.yaml:1:52: warning: listeners.a.tls.certificates[0].cert: the certificate has expired\n");
+    loading_done(&loading);
+    load_tls(&loading, text, 3600, 7200);
+    assert_told(
+        loading.config, NO_ROUTES
+        "c.yaml:1:52: warning: listeners.a.tls.certificates[0].cert: the certificate is not valid yet\n");
+    loading_done(&loading);
+}
+
+static void there_are_at_most_64(void **state)
+{
+    (void)state;
+    struct buffer text;
+    buffer_init(&text, 65536);
+    buffer_append(&text, SLICE("listeners:\n"));
+    for (int i = 0; i < 65; i++) {
+        buffer_printf(&text, "  l%d: { port: %d, plaintext: allow, address: 127.0.0.1 }\n", i, i + 1);
+    }
+    buffer_append_char(&text, '\0');
+    assert_text_tells(text.data, "c.yaml:1:1: error: listeners: more than 64 listeners\n" NO_ROUTES);
+    buffer_done(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_and_ports), cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
+        cmocka_unit_test(proxies_and_limits),  cmocka_unit_test(certificates_are_tried),
+        cmocka_unit_test(dates_are_warned_of), cmocka_unit_test(there_are_at_most_64),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,155 @@
+#include "loading.h"
+
+#define LISTENER  "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+#define NO_ROUTES "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
+
+static void keys_fit_the_algorithms(void **state)
+{
+    (void)state;
+    struct loading loading;
+    loading_init(&loading);
+    loading_file(
+        &loading, "c.yaml",
+        SLICE(LISTENER
+              "issuers:\n"
+              "  a: { issuer: a, audiences: [x] }\n"
+              "  b: { issuer: b, audiences: [x], jwks_file: keys.json, jwks_url: https://b.example/keys }\n"
+              "  c: { issuer: c, audiences: [x], algorithms: [HS256], secret: \"${env:SHORT}\" }\n"
+              "  d: { issuer: d, audiences: [x], algorithms: [HS256], secret: \"${env:LONG}\" }\n"
+              "  e: { issuer: e, audiences: [x], algorithms: [HS256] }\n"
+              "  f: { issuer: f, audiences: [x], jwks_file: keys.json, secret: \"${env:LONG}\" }\n"
+              "  g: { issuer: g, audiences: [x], jwks_url: http://g.example/keys }\n"
+              "  h: { issuer: h, audiences: [x], jwks_url: \"http://127.0.0.1:8000/keys\" }\n"
+              "  i: { issuer: i, audiences: [], jwks_file: keys.json }\n"
+              "  j: { audiences: [x], jwks_file: keys.json }\n"
+              "  k: { issuer: k, audiences: [x], algorithms: [none], jwks_file: keys.json }\n"
+              "  l: { issuer: l, audiences: [x], algorithms: [HS256], secret: \"${env:ABSENT}\" }\n"
+              "  m: { issuer: m, audiences: [x], algorithms: [HS256], secret: "
+              "0123456789012345678901234567890123 }\n"));
+    assert_ok(config_files_preset_environment(loading.files, SLICE("SHORT"), SLICE("0123456789")));
+    assert_ok(config_files_preset_environment(loading.files, SLICE("LONG"),
+                                              SLICE("01234567890123456789012345678901")));
+    assert_told(
+        loading_load(&loading, NULL, 0), NO_ROUTES
+        "c.yaml:3:3: error: issuers.a: no keys: jwks_file or jwks_url is missing\n"
+        "c.yaml:4:3: error: issuers.b: jwks_file and jwks_url exclude each other\n"
+        "c.yaml:5:3: error: issuers.c: secret is shorter than the 32 bytes that HS256 needs\n"
+        "c.yaml:7:3: error: issuers.e: an HS algorithm is allowed, and secret is missing\n"
+        "c.yaml:8:3: error: issuers.f: secret is given, and no HS algorithm is allowed\n"
+        "c.yaml:9:3: error: issuers.g: jwks_url is plain http to something other than loopback\n"
+        "c.yaml:11:19: error: issuers.i.audiences: must not be empty; a text or a list of texts is wanted "
+        "here\n"
+        "c.yaml:12:3: error: issuers.j: issuer is missing: every issuer needs it, as in \"issuer: text\"\n"
+        "c.yaml:13:48: error: issuers.k.algorithms[0]: a list of RS256, RS384, RS512, PS256, PS384, PS512, "
+        "ES256, "
+        "ES384, ES512, EdDSA, Ed25519, HS256, HS384, HS512 is wanted here, not \"none\"\n"
+        "c.yaml:14:56: error: issuers.l.secret: the environment variable ABSENT is not set\n"
+        "c.yaml:15:56: error: issuers.m.secret: a secret is not written here but named: ${env:NAME} or "
+        "${file:/run/secrets/name}\n");
+    loading_done(&loading);
+}
+
+static void key_sets_are_read(void **state)
+{
+    (void)state;
+    struct loading loading;
+    loading_init(&loading);
+    loading_file(&loading, "c.yaml",
+                 SLICE(LISTENER "issuers:\n"
+                                "  a: { issuer: a, audiences: [x], jwks_file: absent.json }\n"
+                                "  b: { issuer: b, audiences: [x], jwks_file: junk.json }\n"
+                                "  c: { issuer: c, audiences: [x], jwks_file: none.json }\n"
+                                "  d: { issuer: d, audiences: [x], jwks_file: keys.json }\n"));
+    loading_file(&loading, "junk.json", SLICE("{"));
+    loading_file(&loading, "none.json", SLICE("{\"keys\":[]}"));
+    struct config *config = loading_load(&loading, NULL, 0);
+    assert_int_equal(config->error_count, 3);
+    struct buffer out;
+    buffer_init(&out, 65536);
+    config_print_diagnostics(config, &out);
+    assert_true(
+        slice_contains(buffer_slice(&out), SLICE("c.yaml:3:35: error: issuers.a.jwks_file: absent.json: ")));
+    assert_true(
+        slice_contains(buffer_slice(&out), SLICE("c.yaml:4:35: error: issuers.b.jwks_file: junk.json: ")));
+    assert_true(
+        slice_contains(buffer_slice(&out), SLICE("c.yaml:5:35: error: issuers.c.jwks_file: none.json")));
+    buffer_done(&out);
+    loading_done(&loading);
+}
+
+static void endpoints_are_parsed(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        LISTENER "upstreams:\n"
+                 "  a: { endpoints: [https://10.0.0.1:9001, \"http://localhost:1\", \"http://127.1.2.3:1\", "
+                 "\"http://[::1]:1\"] }\n"
+                 "  b: { endpoints: [http://b.example] }\n"
+                 "  c: { endpoints: [ftp://c.example, https://c.example/path, https://c.example:0] }\n"
+                 "  d: { endpoints: [\"http://127.0.0.1:1\"], tls: { server_name: d.example } }\n"
+                 "  e: { endpoints: https://e.example, host_header: \"not a host\" }\n"
+                 "  f: { endpoints: https://e.example, tls: { ca: absent.pem } }\n"
+                 "  g: { endpoints: [] }\n"
+                 "  h: { }\n",
+        NO_ROUTES
+        "c.yaml:4:20: warning: upstreams.b.endpoints[0]: requests go to this endpoint without TLS: anybody "
+        "on "
+        "the way can read them\n"
+        "c.yaml:5:20: error: upstreams.c.endpoints[0]: an endpoint begins with https:// or http://, as in "
+        "https://10.0.0.5:9001\n"
+        "c.yaml:5:37: error: upstreams.c.endpoints[1]: an endpoint has no path: routes and rewrites say it, "
+        "as "
+        "in https://10.0.0.5:9001\n"
+        "c.yaml:5:61: error: upstreams.c.endpoints[2]: the port is not a number from 1 to 65535, as in "
+        "https://10.0.0.5:9001\n"
+        "c.yaml:6:43: error: upstreams.d.tls: no endpoint is https: these settings would have no effect\n"
+        "c.yaml:7:38: error: upstreams.e.host_header: a host, with a port or not, is wanted here\n"
+        "c.yaml:8:45: error: upstreams.f.tls.ca: absent.pem: cannot read the file: No such file or "
+        "directory\n"
+        "c.yaml:9:8: error: upstreams.g.endpoints: must not be empty; a text or a list of texts is wanted "
+        "here\n"
+        "c.yaml:10:3: error: upstreams.h: endpoints is missing: every upstream needs it, as in \"endpoints: "
+        "[one, other]\"\n");
+}
+
+static void outgoing_tls_is_tried(void **state)
+{
+    (void)state;
+    struct loading loading;
+    char *cert, *key;
+    make_certificate(-60, 3600, &cert, &key);
+    loading_init(&loading);
+    loading_file(&loading, "ca.pem", slice_from_string(cert));
+    loading_file(&loading, "key.pem", slice_from_string(key));
+    loading_file(&loading, "junk.pem", SLICE("junk"));
+    loading_file(
+        &loading, "c.yaml",
+        SLICE(LISTENER
+              "upstreams:\n"
+              "  a: { endpoints: https://a.example, tls: { ca: ca.pem, cert: ca.pem, key: key.pem } }\n"
+              "  b: { endpoints: https://a.example, tls: { ca: junk.pem } }\n"
+              "issuers: { c: { issuer: c, audiences: [a], jwks_url: https://c.example/k, jwks_tls: { ca: "
+              "junk.pem } } }\n"));
+    struct config *config = loading_load(&loading, NULL, 0);
+    assert_int_equal(config->error_count, 2);
+    struct buffer out;
+    buffer_init(&out, 65536);
+    config_print_diagnostics(config, &out);
+    assert_true(slice_contains(buffer_slice(&out), SLICE("c.yaml:4:38: error: upstreams.b.tls: ")));
+    assert_true(slice_contains(buffer_slice(&out), SLICE("c.yaml:5:75: error: issuers.c.jwks_tls: ")));
+    buffer_done(&out);
+    loading_done(&loading);
+    free(cert);
+    free(key);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_fit_the_algorithms),
+        cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(outgoing_tls_is_tried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

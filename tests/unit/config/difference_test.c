@@ -1,0 +1,211 @@
+#include "loading.h"
+
+static void assert_differs(const char *before, const char *after, const char *expected)
+{
+    struct loading old, new;
+    load_text(&old, before);
+    load_text(&new, after);
+    assert_int_equal(old.config->error_count, 0);
+    assert_int_equal(new.config->error_count, 0);
+    struct buffer out;
+    buffer_init(&out, 1024 * 1024);
+    bool differs = config_print_difference(old.config, new.config, &out);
+    buffer_append_char(&out, '\0');
+    if (strcmp(out.data, expected) != 0) {
+        printf("--- is:\n%s--- wanted:\n%s---\n", out.data, expected);
+        fail();
+    }
+    assert_int_equal(differs, strcmp(expected, "The same access.\n") != 0);
+    buffer_done(&out);
+    loading_done(&old);
+    loading_done(&new);
+}
+
+/* One route with a policy. */
+#define ONE(policy)                                                                                     \
+    BASE "routes: { r: { match: { host: h.example, path: /r, methods: [POST] }, upstream: svc, " policy \
+         " } }\n"
+#define SUBJECT "  POST h.example/r on public (external), route r: "
+#define LIMITS  "limits: [{ limit: 10/1s, by: address }]"
+#define USER    "auth: { jwt: main }, authorize: { scopes: [a, b] }, " LIMITS
+
+static void the_same_in_other_words_is_the_same(void **state)
+{
+    (void)state;
+    assert_differs(ONE(USER), ONE(USER), "The same access.\n");
+    assert_differs(
+        ONE(USER),
+        BASE
+        "policies: { p: { " LIMITS ", auth: { jwt: [main] }, timeout: 15s } }\n"
+        "groups: { g: { match: { host: H.example, path: / }, use: p, upstream: svc, routes: { other-name: { "
+        "match: { path: /r, methods: [POST] }, authorize: { scopes: { all: [b, a] } } } } } }\n",
+        "The same access.\n");
+}
+
+static void routes_come_and_go(void **state)
+{
+    (void)state;
+    assert_differs(
+        ONE(USER),
+        BASE "routes:\n"
+             "  r: { match: { host: h.example, path: /r, methods: [POST, GET] }, upstream: svc, " USER " }\n"
+             "  new: { match: { host: h.example, path: /new }, upstream: svc, auth: none, " LIMITS " }\n",
+        "Gains access\n"
+        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
+        "of "
+        "[a, b] may call it now; there was no such route\n"
+        "  every method h.example/new on public (external), route new: ANYBODY may call it now; there was no "
+        "such "
+        "route\n");
+    assert_differs(
+        ONE("auth: none, " LIMITS),
+        BASE "routes: { r: { match: { host: h.example, path: /r, methods: [GET] }, upstream: svc, " USER
+             " } }\n",
+        "Gains access\n"
+        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
+        "of "
+        "[a, b] may call it now; there was no such route\n"
+        "\n"
+        "Loses access\n"
+        "  POST h.example/r on public (external), route r: ANYBODY could call it; there is no such route any "
+        "more\n");
+}
+
+static void a_route_that_becomes_public_stands_first(void **state)
+{
+    (void)state;
+    assert_differs(
+        ONE(USER), ONE("auth: none, body: 1KiB, " LIMITS),
+        "Gains access\n" SUBJECT
+        "PUBLIC now: anybody may call it, before only callers with a token of main and all scopes of [a, b]\n"
+        "\n"
+        "Loses access\n" SUBJECT "the largest request body is 1KiB, was 1MiB\n");
+    assert_differs(
+        ONE("auth: none, " LIMITS), ONE(USER),
+        "Loses access\n" SUBJECT
+        "was public; now only callers with a token of main and all scopes of [a, b] may call it\n");
+    assert_differs(ONE(USER),
+                   ONE("auth: { jwt: main, mode: optional }, authorize: { scopes: [a, b] }, " LIMITS),
+                   "Gains access\n" SUBJECT "a token is optional now: without one the caller is anonymous\n");
+}
+
+static void scopes_and_claims(void **state)
+{
+    (void)state;
+    assert_differs(ONE(USER), ONE("auth: { jwt: main }, authorize: { scopes: [a, c] }, " LIMITS),
+                   "Gains access\n" SUBJECT "scope b is not needed any more\n"
+                   "\n"
+                   "Loses access\n" SUBJECT "scope c is needed now\n");
+    assert_differs(ONE("auth: { jwt: main }, authorize: { scopes: { any: [a] } }, " LIMITS),
+                   ONE("auth: { jwt: main }, authorize: { scopes: { any: [a, b] } }, " LIMITS),
+                   "Gains access\n" SUBJECT "scope b is one of those that are enough now\n");
+    assert_differs(ONE("auth: { jwt: main }, authorize: { scopes: { any: [a] } }, " LIMITS),
+                   ONE("auth: { jwt: main }, authorize: any_caller, " LIMITS),
+                   "Gains access\n" SUBJECT "none of the scopes [a] is needed any more\n" SUBJECT
+                   "every authenticated caller may call it now\n");
+    assert_differs(
+        ONE("auth: { jwt: main }, authorize: { claims: [{ claim: role, one_of: [admin] }] }, " LIMITS),
+        ONE("auth: { jwt: main }, authorize: { claims: [{ claim: role, one_of: [admin, user] }] }, " LIMITS),
+        "Gains access\n" SUBJECT "the rule that claim role is one of [admin] does not hold any more\n"
+        "\n"
+        "Loses access\n" SUBJECT "the rule that claim role is one of [admin, user] holds now\n");
+}
+
+static void limits_and_the_rest(void **state)
+{
+    (void)state;
+    assert_differs(
+        ONE("auth: none, limits: [{ limit: 10/1s, by: address }, { limit: 5/1s, by: route }]"),
+        ONE("auth: none, limits: [{ limit: 20/1s, by: address }, { rate: 1/1s, by: \"header:X-A\" }]"),
+        "Gains access\n" SUBJECT "the limit is 20/1s by address, was 10/1s by address\n" SUBJECT
+        "the limit 5/1s by route does not hold any more\n"
+        "\n"
+        "Loses access\n" SUBJECT "the limit 1/1s burst 1 by header:X-A holds now\n");
+    assert_differs(ONE(USER),
+                   ONE(USER ", cors: { origins: [https://a.example], credentials: true }, path_allows: "
+                            "[parameters], relay: { "
+                            "token: forward }, audit: all, timeout: 1s"),
+                   "Gains access\n" SUBJECT "paths may hold parameters now\n" SUBJECT
+                   "pages of origin https://a.example may read responses now\n" SUBJECT
+                   "browsers may send credentials from other origins now\n"
+                   "\n"
+                   "Other changes\n" SUBJECT
+                   "relay is { token: forward, trailers: false, underscores: false }, was not set\n" SUBJECT
+                   "audit is all, was denials\n" SUBJECT "timeout is 1s, was 15s\n");
+}
+
+static void listeners_issuers_and_upstreams(void **state)
+{
+    (void)state;
+    assert_differs(BASE,
+                   "listeners: { public: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: "
+                   "internal, trusted_proxies: "
+                   "10.0.0.1, forwarded: forwarded } }\n"
+                   "issuers: { main: { issuer: https://idp.example.com, audiences: [a, b], jwks_file: "
+                   "keys.json, algorithms: [RS256, "
+                   "RS384], max_token_lifetime: 1h, required_claims: [tenant] } }\n"
+                   "upstreams: { svc: { endpoints: [https://127.0.0.1:9002] } }\n",
+                   "Gains access\n"
+                   "  listener public: the proxy 10.0.0.1 is believed now about its clients' addresses\n"
+                   "  issuer main: tokens for audience b are accepted now\n"
+                   "  issuer main: tokens signed with RS384 are accepted now\n"
+                   "\n"
+                   "Loses access\n"
+                   "  listener public: is internal now; it was external\n"
+                   "  issuer main: the claim tenant is required now\n"
+                   "  issuer main: tokens signed with PS256 are not accepted any more\n"
+                   "  issuer main: tokens signed with ES256 are not accepted any more\n"
+                   "  issuer main: tokens signed with EdDSA are not accepted any more\n"
+                   "  issuer main: tokens signed with Ed25519 are not accepted any more\n"
+                   "  issuer main: the longest lifetime of a token is 1h, was 1d\n"
+                   "\n"
+                   "Other changes\n"
+                   "  listener public: port is 8081, was 8080\n"
+                   "  listener public: forwarded is forwarded, was none\n"
+                   "  upstream svc: endpoints is [https://127.0.0.1:9002], was [https://127.0.0.1:9001]\n");
+}
+
+static struct config *load_with_secret(struct loading *loading, const char *secret)
+{
+    loading_init(loading);
+    loading_file(loading, "c.yaml",
+                 SLICE("listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+                       "issuers: { main: { issuer: i, audiences: [a], algorithms: [HS256], secret: "
+                       "\"${env:KEY}\" } }\n"));
+    assert_ok(config_files_preset_environment(loading->files, SLICE("KEY"), slice_from_string(secret)));
+    return loading_load(loading, NULL, 0);
+}
+
+static void secrets_are_not_told(void **state)
+{
+    (void)state;
+    struct loading old, new;
+    struct buffer out;
+    buffer_init(&out, 65536);
+    assert_true(config_print_difference(load_with_secret(&old, "hunter2-hunter2-hunter2-hunter2-1"),
+                                        load_with_secret(&new, "hunter2-hunter2-hunter2-hunter2-2"), &out));
+    assert_slice(buffer_slice(&out),
+                 "Other changes\n  issuer main: tokens are verified with other keys now\n");
+    buffer_clear(&out);
+    config_print_effective(new.config, &out);
+    config_print_diagnostics(new.config, &out);
+    assert_true(slice_contains(buffer_slice(&out), SLICE("****")));
+    assert_false(slice_contains(buffer_slice(&out), SLICE("hunter2")));
+    buffer_done(&out);
+    loading_done(&old);
+    loading_done(&new);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_in_other_words_is_the_same),
+        cmocka_unit_test(routes_come_and_go),
+        cmocka_unit_test(a_route_that_becomes_public_stands_first),
+        cmocka_unit_test(scopes_and_claims),
+        cmocka_unit_test(limits_and_the_rest),
+        cmocka_unit_test(listeners_issuers_and_upstreams),
+        cmocka_unit_test(secrets_are_not_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

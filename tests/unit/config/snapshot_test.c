@@ -1,0 +1,106 @@
+#include "loading.h"
+
+#include "config/snapshot.h"
+
+static struct snapshot *compile(struct loading *loading, const char *text)
+{
+    struct snapshot *snapshot = NULL;
+    assert_told(load_text(loading, text), "");
+    assert_ok(snapshot_new(loading->config, &snapshot));
+    loading->config = NULL; /* taken */
+    return snapshot;
+}
+
+static void routes_are_compiled(void **state)
+{
+    (void)state;
+    struct loading loading;
+    struct snapshot *snapshot = compile(
+        &loading,
+        "listeners: { a: { address: 127.0.0.1, port: 1, plaintext: allow }, b: { address: 127.0.0.1, port: "
+        "2, plaintext: "
+        "allow } }\n"
+        "issuers: { main: { issuer: i, audiences: [a], jwks_file: keys.json } }\n"
+        "upstreams: { one: { endpoints: https://127.0.0.1:1 }, two: { endpoints: https://127.0.0.1:2 } }\n"
+        "routes:\n"
+        "  x:\n"
+        "    match: { host: API.example, path: [\"/x/{id}\", /y], methods: [GET] }\n"
+        "    listeners: b\n"
+        "    upstream: two\n"
+        "    auth: { jwt: main }\n"
+        "    authorize: { scopes: [read, write] }\n"
+        "    relay: { headers: { X-User: subject, X-Role: claims.role } }\n"
+        "    limits: [{ limit: 1/1s, by: caller }, { limit: 2/1s, by: address }, { limit: 3/1s, by: claims.t "
+        "}, { limit: "
+        "4/1s, by: \"header:X-A\" }]\n"
+        "  z:\n"
+        "    match: { host: \"*\", path: / }\n"
+        "    listeners: [a, b]\n"
+        "    upstream: one\n"
+        "    auth: none\n"
+        "    relay: { headers: { x-user: \"'nobody'\", X-Other: \"'text'\" } }\n"
+        "    limits: [{ limit: 1/1s, by: route }]\n");
+    assert_int_equal(snapshot->route_count, 2);
+    const struct route *x = &snapshot->routes[0], *z = &snapshot->routes[1];
+    assert_int_equal(x->upstream, 1);
+    assert_int_equal(z->upstream, 0);
+    assert_int_equal(x->client_limit_count, 2);
+    assert_int_equal(x->caller_limit_count, 2);
+    assert_int_equal(x->caller_limits[1]->kind, LIMIT_BY_CLAIM);
+    assert_int_equal(x->client_limits[1]->kind, LIMIT_BY_HEADER);
+    assert_int_equal(z->client_limit_count, 1);
+    assert_slice(x->scope_text, "read write");
+    assert_int_equal(snapshot->identity_headers.count, 3); /* X-User in two spellings is one */
+    struct route_match match;
+    route_find(snapshot->table, 1, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), &match);
+    assert_int_equal(match.outcome, ROUTE_FOUND);
+    assert_int_equal(match.id, 0);
+    assert_slice(match.variables.items[0].value, "7");
+    route_find(snapshot->table, 0, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), &match);
+    assert_int_not_equal(match.outcome, ROUTE_FOUND); /* not on listener a */
+    route_find(snapshot->table, 0, SLICE("any.example"), SLICE("/"), METHOD_POST, SLICE("POST"), &match);
+    assert_int_equal(match.outcome, ROUTE_FOUND);
+    assert_int_equal(match.id, 1);
+    snapshot_unref(snapshot);
+    loading_done(&loading);
+}
+
+static void they_are_counted(void **state)
+{
+    (void)state;
+    struct loading first, second;
+    struct snapshot *one =
+        compile(&first, BASE "routes: { r: { match: { host: h, path: / }, " WHOLE " } }\n");
+    struct snapshot *two =
+        compile(&second, BASE "routes: { r: { match: { host: h, path: / }, " WHOLE " } }\n");
+    assert_true(two->generation == one->generation + 1);
+    assert_ptr_equal(snapshot_ref(one), one);
+    snapshot_unref(one);
+    assert_int_equal(one->route_count, 1); /* still there */
+    snapshot_unref(one);
+    snapshot_unref(two);
+    snapshot_unref(NULL);
+    loading_done(&first);
+    loading_done(&second);
+}
+
+static void what_has_errors_is_not_compiled(void **state)
+{
+    (void)state;
+    struct loading loading;
+    struct snapshot *snapshot = NULL;
+    load_text(&loading, BASE "nonsense: 1\n");
+    assert_fails(snapshot_new(loading.config, &snapshot), ERROR_VALUE);
+    assert_null(snapshot);
+    loading_done(&loading); /* not taken */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(routes_are_compiled),
+        cmocka_unit_test(they_are_counted),
+        cmocka_unit_test(what_has_errors_is_not_compiled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
