@@ -96,7 +96,7 @@ static void write_default(const struct conf_field *field, struct buffer *out)
 static bool starts_with_word(struct slice text)
 {
     size_t letters = 0;
-    while (letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
+    while (text.ptr != NULL && letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
         letters++;
     }
     return letters > 0 && (letters == text.len || slice_find(SLICE(" ,;:-"), text.ptr[letters]) >= 0);
