@@ -96,10 +96,11 @@ static void write_default(const struct conf_field *field, struct buffer *out)
 static bool starts_with_word(struct slice text)
 {
     size_t letters = 0;
-    while (text.ptr != NULL && letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
+    while (letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
         letters++;
     }
-    return letters > 0 && (letters == text.len || slice_find(SLICE(" ,;:-"), text.ptr[letters]) >= 0);
+    struct slice rest = slice_from(text, letters);
+    return letters > 0 && (rest.len == 0 || slice_find(SLICE(" ,;:-"), rest.ptr[0]) >= 0);
 }
 
 static void write_meaning(const struct conf_field *field, struct buffer *out)
