@@ -257,6 +257,7 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
 static void close_list(struct pool_connection **list)
 {
     while (*list != NULL) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget takes it off the list */
         struct h1_client *client = (*list)->client;
         pool_forget(*list);
         h1_client_close(client);
