@@ -29,7 +29,19 @@ const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit
 // The totals stand before the list of what failed, which may be long.
 const totals = {};
 let left = '';
+// A file that neither ends nor says anything would hold everything up for ever.
+const QUIET = 10 * 60_000 * Math.max(1, Number(process.env.SALLYPORT_SLOW) || 1);
+let watch;
+const rearm = () => {
+  clearTimeout(watch);
+  watch = setTimeout(() => {
+    console.log(`no test has ended for ${QUIET / 60_000} minutes: given up`);
+    child.kill('SIGTERM');
+  }, QUIET);
+};
+rearm();
 child.stdout.on('data', (chunk) => {
+  rearm();
   process.stdout.write(chunk);
   const lines = (left + chunk).split('\n');
   left = lines.pop();
@@ -39,7 +51,8 @@ child.stdout.on('data', (chunk) => {
   }
 });
 child.on('close', (code) => {
+  clearTimeout(watch);
   const total = (...names) => names.reduce((sum, name) => sum + (totals[name] ?? 0), 0);
   console.log(`e2e: ${total('pass')} passed, ${total('fail', 'cancelled')} failed, ${total('skipped', 'todo')} skipped`);
-  process.exitCode = code;
+  process.exitCode = code ?? 1;
 });

@@ -128,21 +128,27 @@ describe('SIGTERM', () => {
   it('with nothing to do it ends at once; SIGINT too', async () => {
     for (const signal of ['SIGTERM', 'SIGINT']) {
       const s = await open({});
-      const idle = await s.connect();
-      const from = performance.now();
-      s.gateway.process.kill(signal);
-      assert.equal((await within(10_000, `the end after ${signal}`, s.gateway.exited)).code, 0);
-      assert.ok(performance.now() - from < 4_000 * SLOW);
-      await idle.ended();
-      await s.close();
+      try {
+        const idle = await s.connect();
+        const from = performance.now();
+        s.gateway.process.kill(signal);
+        assert.equal((await within(10_000, `the end after ${signal}`, s.gateway.exited)).code, 0);
+        assert.ok(performance.now() - from < 4_000 * SLOW);
+        await idle.ended();
+      } finally {
+        await s.close();
+      }
     }
   });
   it('the supervisor\'s death ends the gateway process too', async () => {
     const s = await open({});
-    const child = s.gateway.child();
-    s.gateway.process.kill('SIGKILL');
-    await until('the child to end', () => !existsSync(`/proc/${child}`) || /\) Z /.test(readFileSync(`/proc/${child}/stat`, 'latin1')), 10_000);
-    await s.upstream.close();
+    try {
+      const child = s.gateway.child();
+      s.gateway.process.kill('SIGKILL');
+      await until('the child to end', () => !existsSync(`/proc/${child}`) || /\) Z /.test(readFileSync(`/proc/${child}/stat`, 'latin1')), 10_000);
+    } finally {
+      await s.upstream.close();
+    }
   });
 });
 
