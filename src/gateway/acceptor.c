@@ -1,8 +1,9 @@
 #include "gateway/acceptor.h"
 
 #include "base/clock.h"
+#include "net/stream.h"
 
-#include <netinet/tcp.h>
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,27 +24,30 @@ static void pause_over(struct deadline *deadline)
     uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
 }
 
+static void pause_accepting(struct acceptor *acceptor)
+{
+    uv_poll_stop(&acceptor->poll);
+    deadline_set(&acceptor->loop->deadlines, &acceptor->pause, acceptor->loop->now, PAUSE);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
     (void)events;
     struct acceptor *acceptor = poll->data;
     net_loop_woken(acceptor->loop);
+    if (status < 0) {
+        pause_accepting(acceptor); /* libuv has stopped looking: we go on, but not in a busy loop */
+        return;
+    }
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        struct sockaddr_storage from;
-        socklen_t size = sizeof from;
-        int fd = accept4(acceptor->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct address peer;
+        int fd = stream_accept(acceptor->fd, &peer);
+        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+            pause_accepting(acceptor);
+        }
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                uv_poll_stop(poll);
-                deadline_set(&acceptor->loop->deadlines, &acceptor->pause, acceptor->loop->now, PAUSE);
-            }
             return;
         }
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        struct address peer = { .port = 0 };
-        (void)address_from_sockaddr((struct sockaddr *)&from, &peer);
         acceptor->on_accept(acceptor, fd, &peer);
     }
 }
@@ -54,8 +58,9 @@ struct error acceptor_open(struct acceptor *acceptor, struct net_loop *loop, int
     *acceptor =
         (struct acceptor){ .loop = loop, .fd = fd, .inode = acceptor_inode(fd), .on_accept = on_accept };
     acceptor->pause.expired = pause_over;
-    if (uv_poll_init_socket(&loop->uv, &acceptor->poll, fd) != 0) {
-        return FAIL(ERROR_SYSTEM, "listening socket");
+    int status = uv_poll_init_socket(&loop->uv, &acceptor->poll, fd);
+    if (status != 0) {
+        return FAIL_NUMBER(ERROR_SYSTEM, -status, "cannot watch a listening socket");
     }
     acceptor->poll.data = acceptor;
     uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);

@@ -13,6 +13,7 @@
 struct change {
     struct snapshot *snapshot;
     struct worker_change *workers; /* one each */
+    struct status_change *status;
     size_t answers_due;
     enum {
         CHANGE_PREPARING,
@@ -53,6 +54,12 @@ struct control {
 
 /* Starts to take up a CONFIGURE; the descriptors of the message are taken. Answers READY or REFUSED in the end. */
 void control_configure(struct control *control, const struct channel_message *message);
+
+/* What the first configuration starts. What was started by the time it fails is ended with the process. */
+struct error control_start_all(struct control *control, struct change *change) MUST_CHECK;
+/* A descriptor of the message; the caller's from now on. */
+int control_take_fd(struct change *change, size_t index);
+void control_free_change(struct control *control, struct change *change);
 
 /* Tells the supervisor. */
 void control_refuse(struct control *control, const char *why);

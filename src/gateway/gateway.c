@@ -139,8 +139,16 @@ static void close_handles(struct control *control)
 
 static void finish(struct control *control)
 {
+    /* Those that were not told to drain are still at work: a first configuration that was refused, a supervisor that is
+     * gone. */
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_stop(control->workers[i]);
+    }
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_free(control->workers[i]);
+    }
+    if (control->change != NULL) {
+        control_free_change(control, control->change);
     }
     close_handles(control);
     net_loop_done(&control->loop);

@@ -1,165 +1,9 @@
 #include "gateway/status.h"
 
-#include "base/clock.h"
-#include "gateway/acceptor.h"
-#include "http/date.h"
-#include "http/h1/server.h"
-#include "http/uri.h"
+#include "gateway/status_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-#define METRICS_TEXT_MAX (64 * 1024 * 1024)
-
-struct status_socket {
-    struct acceptor acceptor;
-    struct status_server *status;
-    int listener; /* index in the snapshot; -1: no longer one of ours */
-    char *name;
-    struct status_socket *next;
-};
-
-struct status_server {
-    struct net_loop *loop;
-    struct metrics *metrics;
-    struct snapshot *snapshot; /* held */
-    struct tls_server **tls;   /* by listener */
-    size_t tls_count;
-    struct h1_server_list connections;
-    struct status_socket *sockets;
-    const char *why_not_ready;
-};
-
-struct answer {
-    unsigned int status;
-    struct slice type, body;
-};
-
-/* ---- answers ---- */
-
-static void send_answer(struct http_stream *stream, const struct answer *answer)
-{
-    struct header items[6];
-    struct headers headers = { .items = items, .capacity = 6 };
-    headers_add(&headers, HEADER_CONTENT_TYPE, SLICE("content-type"), answer->type);
-    headers_add(&headers, HEADER_CACHE_CONTROL, SLICE("cache-control"), SLICE("no-store"));
-    headers_add(&headers, HEADER_DATE, SLICE("date"), http_date(clock_real_ns()));
-    struct http_response response = {
-        .status = answer->status,
-        .headers = headers,
-        .body = BODY_LENGTH,
-        .content_length = answer->body.len,
-    };
-    stream->ops->discard_body(stream);
-    stream->ops->send_head(stream, &response);
-    /* The body may be larger than one write buffer: it goes in pieces, and what the peer does not take at once is cut. */
-    stream->ops->send_body(stream, answer->body);
-    stream->ops->send_end(stream, NULL);
-}
-
-static struct status_server *status_of(const struct http_stream *stream)
-{
-    const struct status_socket *socket = stream->connection->owner;
-    return socket->status;
-}
-
-static void send_metrics(struct http_stream *stream)
-{
-    struct buffer text;
-    buffer_init(&text, METRICS_TEXT_MAX);
-    struct answer answer = { 200, SLICE_INIT("text/plain; version=0.0.4; charset=utf-8"), { NULL, 0 } };
-    if (metrics_render(status_of(stream)->metrics, &text)) {
-        answer.body = buffer_slice(&text);
-    } else {
-        answer = (struct answer){ 500, SLICE_INIT("text/plain"), SLICE_INIT("too many metrics\n") };
-    }
-    send_answer(stream, &answer);
-    buffer_done(&text);
-}
-
-static void send_readiness(struct http_stream *stream)
-{
-    const char *why_not = status_of(stream)->why_not_ready;
-    struct answer answer = { 200, SLICE_INIT("text/plain"), SLICE_INIT("ready\n") };
-    if (why_not != NULL) {
-        answer.status = 503;
-        answer.body = slice_from_string(why_not);
-    }
-    send_answer(stream, &answer);
-}
-
-static void on_request(struct http_stream *stream, const struct http_request *request, struct slice raw)
-{
-    (void)raw;
-    static const struct answer healthy = { 200, SLICE_INIT("text/plain"), SLICE_INIT("ok\n") };
-    static const struct answer unknown = {
-        404, SLICE_INIT("text/plain"), SLICE_INIT("this listener serves /metrics, /healthz and /readyz\n")
-    };
-    static const struct answer not_allowed = { 405, SLICE_INIT("text/plain"), SLICE_INIT("GET or HEAD\n") };
-    struct slice path = request->target;
-    if (request->method != METHOD_GET && request->method != METHOD_HEAD) {
-        send_answer(stream, &not_allowed);
-    } else if (slice_equal(path, SLICE("/metrics"))) {
-        send_metrics(stream);
-    } else if (slice_equal(path, SLICE("/healthz"))) {
-        send_answer(stream, &healthy);
-    } else if (slice_equal(path, SLICE("/readyz"))) {
-        send_readiness(stream);
-    } else {
-        send_answer(stream, &unknown);
-    }
-}
-
-static void on_reject(struct http_stream *stream, enum deny_reason reason, const char *why)
-{
-    struct answer answer = { deny_infos[reason].status, SLICE_INIT("text/plain"), slice_from_string(why) };
-    send_answer(stream, &answer);
-}
-
-static void ignore_body(struct http_stream *stream, struct slice data)
-{
-    (void)stream;
-    (void)data;
-}
-
-static void ignore_body_end(struct http_stream *stream, const struct headers *trailers)
-{
-    (void)stream;
-    (void)trailers;
-}
-
-static void ignore_body_failure(struct http_stream *stream, enum deny_reason reason)
-{
-    (void)stream;
-    (void)reason;
-}
-
-static void ignore_writable(struct http_stream *stream)
-{
-    (void)stream;
-}
-
-static void on_abort(struct http_stream *stream, enum http_abort why)
-{
-    (void)why;
-    stream->ops->release(stream);
-}
-
-static void on_sent(struct http_stream *stream)
-{
-    stream->ops->release(stream);
-}
-
-static const struct http_handler status_handler = {
-    .on_request = on_request,
-    .on_reject = on_reject,
-    .on_body = ignore_body,
-    .on_body_end = ignore_body_end,
-    .on_body_failed = ignore_body_failure,
-    .on_writable = ignore_writable,
-    .on_abort = on_abort,
-    .on_sent = on_sent,
-};
 
 /* ---- sockets ---- */
 
@@ -167,7 +11,8 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
 {
     struct status_socket *socket = (struct status_socket *)acceptor;
     struct status_server *status = socket->status;
-    const struct listener_settings *settings = &status->snapshot->settings->listeners[socket->listener];
+    const struct listener_settings *settings =
+        &status->current->snapshot->settings->listeners[socket->listener];
     const struct timeout_settings *timeouts = settings->timeouts;
     if (status->connections.count >= (size_t)settings->max_connections) {
         close(fd);
@@ -185,7 +30,7 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
                     .target_max = HTTP_TARGET_MAX,
                     .fields_max = HTTP_HEADERS_MAX },
         .handler = &status_handler,
-        .tls = status->tls[socket->listener],
+        .tls = status->current->tls[socket->listener],
         .owner = socket,
     };
     /* A refusal concerns this one peer, and it sees its connection closed. */
@@ -193,99 +38,147 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
     (void)error;
 }
 
-static void on_closed(struct acceptor *acceptor)
+static void free_socket(struct status_socket *socket)
 {
-    struct status_socket *socket = (struct status_socket *)acceptor;
     free(socket->name);
     free(socket);
 }
 
-static int find_listener(const struct snapshot *snapshot, const char *name)
+static void on_closed(struct acceptor *acceptor)
+{
+    ((struct status_socket *)acceptor)->closed = true;
+}
+
+static void on_closed_last(struct acceptor *acceptor)
+{
+    free_socket((struct status_socket *)acceptor);
+}
+
+static int find_listener(const struct snapshot *snapshot, struct slice name)
 {
     const struct settings *settings = snapshot->settings;
     for (size_t i = 0; i < settings->listener_count; i++) {
-        if (settings->listeners[i].status &&
-            slice_equal(settings->listeners[i].name, slice_from_string(name))) {
+        if (settings->listeners[i].status && slice_equal(settings->listeners[i].name, name)) {
             return (int)i;
         }
     }
     return -1;
 }
 
-void status_add_socket(struct status_server *status, struct slice listener, int fd)
+bool status_add_socket(struct status_server *status, struct slice listener, int fd)
 {
     for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
-        if (socket->acceptor.inode == acceptor_inode(fd)) {
+        if (socket->open && socket->acceptor.inode == acceptor_inode(fd)) {
+            socket->wanted = true;
             close(fd);
-            return;
+            return true;
         }
     }
+    int index = find_listener(status->current->snapshot, listener);
     struct status_socket *socket = calloc(1, sizeof *socket);
     char *name = socket != NULL ? strndup(listener.ptr, listener.len) : NULL;
-    if (name == NULL || failed(acceptor_open(&socket->acceptor, status->loop, fd, on_accept))) {
+    if (index < 0 || name == NULL || failed(acceptor_open(&socket->acceptor, status->loop, fd, on_accept))) {
         free(name);
         free(socket);
         close(fd);
-        return;
+        return false;
     }
     socket->status = status;
     socket->name = name;
-    socket->listener = find_listener(status->snapshot, name);
+    socket->listener = index;
+    socket->open = socket->wanted = true;
     socket->next = status->sockets;
     status->sockets = socket;
+    return true;
 }
 
-static void free_tls(struct status_server *status)
+/* ---- configurations ---- */
+
+static bool make_change(struct snapshot *snapshot, struct status_change **ret_change)
 {
-    for (size_t i = 0; i < status->tls_count; i++) {
-        if (status->tls[i] != NULL) {
-            tls_server_free(status->tls[i]);
-        }
+    struct status_change *change = calloc(1, sizeof *change);
+    if (change == NULL) {
+        return false;
     }
-    free(status->tls);
-    status->tls = NULL;
-    status->tls_count = 0;
+    change->snapshot = snapshot_ref(snapshot);
+    change->tls = calloc(snapshot->settings->listener_count + 1, sizeof(struct tls_server *));
+    if (change->tls == NULL) {
+        status_change_free(change);
+        return false;
+    }
+    *ret_change = change;
+    return true;
 }
 
-struct error status_configure(struct status_server *status, struct snapshot *snapshot,
-                              struct tls_tickets *tickets)
+struct error status_prepare(struct snapshot *snapshot, struct tls_tickets *tickets,
+                            struct status_change **ret_change)
 {
     const struct settings *settings = snapshot->settings;
-    free_tls(status);
-    status->tls = calloc(settings->listener_count + 1, sizeof *status->tls);
-    if (status->tls == NULL) {
+    struct status_change *change;
+    if (!make_change(snapshot, &change)) {
         return FAIL(ERROR_MEMORY, "status listener");
     }
-    status->tls_count = settings->listener_count;
-    struct snapshot *old = status->snapshot;
-    status->snapshot = snapshot_ref(snapshot);
-    if (old != NULL) {
-        snapshot_unref(old);
-    }
     for (size_t i = 0; i < settings->listener_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
         int certificate = -1;
-        if (settings->listeners[i].status && settings->listeners[i].tls != NULL) {
-            TRY(tls_server_new(settings->listeners[i].tls, tickets, SLICE("\x08http/1.1"), &status->tls[i],
-                               &certificate));
-        }
-    }
-    for (struct status_socket **at = &status->sockets; *at != NULL;) {
-        struct status_socket *socket = *at;
-        socket->listener = find_listener(snapshot, socket->name);
-        if (socket->listener >= 0) {
-            at = &socket->next;
+        if (!listener->status || listener->tls == NULL) {
             continue;
         }
-        *at = socket->next;
-        acceptor_close(&socket->acceptor, on_closed);
+        struct error error =
+            tls_server_new(listener->tls, tickets, SLICE("\x08http/1.1"), &change->tls[i], &certificate);
+        if (failed(error)) {
+            status_change_free(change);
+            return error;
+        }
     }
+    *ret_change = change;
     return OK;
+}
+
+void status_change_free(struct status_change *change)
+{
+    if (change == NULL) {
+        return;
+    }
+    for (size_t i = 0; change->tls != NULL && i < change->snapshot->settings->listener_count; i++) {
+        if (change->tls[i] != NULL) {
+            tls_server_free(change->tls[i]);
+        }
+    }
+    free(change->tls);
+    snapshot_unref(change->snapshot);
+    free(change);
+}
+
+void status_commit(struct status_server *status, struct status_change *change)
+{
+    status_change_free(status->current);
+    status->current = change;
+    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
+        socket->wanted = false;
+    }
+}
+
+void status_settle(struct status_server *status)
+{
+    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
+        int index = find_listener(status->current->snapshot, slice_from_string(socket->name));
+        if (!socket->open || (socket->wanted && index >= 0)) {
+            socket->listener = index;
+            continue;
+        }
+        socket->open = false;
+        acceptor_close(&socket->acceptor, on_closed);
+        h1_server_drain_owner(&status->connections, socket);
+    }
 }
 
 void status_set_ready(struct status_server *status, const char *why_not)
 {
     status->why_not_ready = why_not;
 }
+
+/* ---- life ---- */
 
 struct error status_new(struct net_loop *loop, struct metrics *metrics, struct status_server **ret_status)
 {
@@ -307,16 +200,19 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics, struct s
 
 void status_free(struct status_server *status)
 {
+    h1_server_close_all(&status->connections);
+    h1_server_list_done(&status->connections);
     while (status->sockets != NULL) {
         struct status_socket *socket = status->sockets;
         status->sockets = socket->next;
-        acceptor_close(&socket->acceptor, on_closed);
+        if (socket->open) {
+            acceptor_close(&socket->acceptor, on_closed_last);
+        } else if (socket->closed) {
+            free_socket(socket);
+        } else {
+            socket->acceptor.on_closed = on_closed_last;
+        }
     }
-    h1_server_close_all(&status->connections);
-    h1_server_list_done(&status->connections);
-    free_tls(status);
-    if (status->snapshot != NULL) {
-        snapshot_unref(status->snapshot);
-    }
+    status_change_free(status->current);
     free(status);
 }

@@ -9,17 +9,23 @@
 #include "tls/tls.h"
 
 struct status_server;
+struct status_change; /* the status listeners of a configuration: their settings and TLS */
 
 struct error status_new(struct net_loop *loop, struct metrics *metrics,
                         struct status_server **ret_status) MUST_CHECK;
 /* Closes everything; the loop must run on until its handles are closed. */
 void status_free(struct status_server *status);
 
-/* The listeners with `status: true` of a snapshot: their timeouts and TLS. Holds the snapshot. */
-struct error status_configure(struct status_server *status, struct snapshot *snapshot,
-                              struct tls_tickets *tickets) MUST_CHECK;
-/* A socket for one of them; taken. A socket that is served already is closed. */
-void status_add_socket(struct status_server *status, struct slice listener, int fd);
+/* Everything that can fail about a configuration's status listeners. Holds the snapshot. */
+struct error status_prepare(struct snapshot *snapshot, struct tls_tickets *tickets,
+                            struct status_change **ret_change) MUST_CHECK;
+void status_change_free(struct status_change *change);
+/* Takes the change up; then its sockets, then settle. */
+void status_commit(struct status_server *status, struct status_change *change);
+/* A socket for one of the listeners; taken. One that is served already goes on. False: it cannot be served. */
+bool status_add_socket(struct status_server *status, struct slice listener, int fd) MUST_CHECK;
+/* Closes the sockets that were not added since the commit, and their connections, after the answers that they wait for. */
+void status_settle(struct status_server *status);
 
 /* What /readyz says: NULL for ready, or why not. Static text. */
 void status_set_ready(struct status_server *status, const char *why_not);

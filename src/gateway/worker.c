@@ -1,9 +1,9 @@
 #include "gateway/worker.h"
 
 #include "base/clock.h"
+#include "gateway/listeners.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /* How often a draining worker looks whether its last exchange is over. */
 #define DRAIN_LOOK (20 * NS_PER_MS)
@@ -11,168 +11,6 @@
 static struct gateway_worker *gateway_worker_of(struct worker *worker)
 {
     return (struct gateway_worker *)worker;
-}
-
-/* ---- connections ---- */
-
-static void on_connection_event(void *owner, enum http_connection_event event)
-{
-    struct worker_listener *listener = owner;
-    struct metrics_worker *metrics = listener->worker->metrics;
-    switch (event) {
-    case HTTP_CONNECTION_HANDSHAKE_RESUMED:
-        metrics_add(metrics, METRIC_HANDSHAKES_RESUMED, 1);
-        metrics_add(metrics, METRIC_HANDSHAKES, 1);
-        break;
-    case HTTP_CONNECTION_HANDSHAKE:
-        metrics_add(metrics, METRIC_HANDSHAKES, 1);
-        break;
-    case HTTP_CONNECTION_HANDSHAKE_FAILED:
-        metrics_add(metrics, METRIC_HANDSHAKES_FAILED, 1);
-        break;
-    case HTTP_CONNECTION_CLOSED:
-        listener->connections--;
-        metrics_add(metrics, METRIC_CONNECTIONS_OPEN, -1);
-        break;
-    }
-}
-
-static struct http_server_settings server_settings(struct worker_listener *listener)
-{
-    struct worker *worker = listener->worker;
-    const struct listener_settings *settings =
-        &worker->current->snapshot->settings->listeners[listener->index];
-    const struct timeout_settings *timeouts = settings->timeouts;
-    return (struct http_server_settings){
-        .timeouts = { .handshake = timeouts->handshake,
-                      .head = timeouts->head,
-                      .body = timeouts->body,
-                      .idle = timeouts->idle,
-                      .write = timeouts->write,
-                      .drain = timeouts->drain,
-                      .min_rate = timeouts->min_rate },
-        .limits = { .head_max = (uint32_t)settings->max_head,
-                    .target_max = HTTP_TARGET_MAX,
-                    .fields_max = HTTP_HEADERS_MAX },
-        .handler = &exchange_handler,
-        .tls = worker->current->tls[listener->index],
-        .owner = listener,
-        .on_event = on_connection_event,
-    };
-}
-
-static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
-{
-    struct worker_listener_entry *entry =
-        (struct worker_listener_entry *)((char *)acceptor - offsetof(struct worker_listener_entry, acceptor));
-    struct worker_listener *listener = &entry->listener;
-    struct worker *worker = listener->worker;
-    const struct listener_settings *settings =
-        &worker->current->snapshot->settings->listeners[listener->index];
-    if (listener->connections >= (size_t)settings->max_connections) {
-        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-        close(fd);
-        return;
-    }
-    struct http_server_settings server = server_settings(listener);
-    listener->connections++;
-    metrics_add(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
-    metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, 1);
-    if (failed(h1_server_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
-        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-    }
-}
-
-/* ---- listeners ---- */
-
-static struct worker_listener_entry *find_listener(struct gateway_worker *worker, struct slice name)
-{
-    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
-        if (slice_equal(entry->listener.name, name)) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
-/* An entry is kept for the worker's life, so that connections may point to it; there are as many as names were ever used. */
-static struct worker_listener_entry *make_listener(struct gateway_worker *worker, struct slice name)
-{
-    struct worker_listener_entry *entry = find_listener(worker, name);
-    if (entry != NULL) {
-        return entry;
-    }
-    entry = calloc(1, sizeof *entry);
-    char *copy = entry != NULL ? strndup(name.ptr, name.len) : NULL;
-    if (copy == NULL) {
-        free(entry);
-        return NULL;
-    }
-    entry->listener =
-        (struct worker_listener){ .worker = &worker->worker, .name = { copy, name.len }, .index = -1 };
-    entry->next = worker->listeners;
-    worker->listeners = entry;
-    return entry;
-}
-
-static int listener_index(const struct settings *settings, struct slice name)
-{
-    for (size_t i = 0; i < settings->listener_count; i++) {
-        if (slice_equal(settings->listeners[i].name, name)) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-static void close_listener(struct worker_listener_entry *entry)
-{
-    if (entry->open) {
-        entry->open = false;
-        acceptor_close(&entry->acceptor, NULL);
-    }
-}
-
-/* The same socket goes on being served without a gap; another one under the name replaces it. */
-static void take_socket(struct gateway_worker *worker, struct worker_socket *socket)
-{
-    struct worker_listener_entry *entry = make_listener(worker, socket->name);
-    if (entry == NULL || worker->worker.draining ||
-        (entry->open && entry->acceptor.inode == acceptor_inode(socket->fd))) {
-        close(socket->fd);
-        return;
-    }
-    if (entry->open) {
-        /* The acceptor's handle cannot be reused before it has closed: the name gets a new entry. */
-        close_listener(entry);
-        struct worker_listener_entry *fresh = calloc(1, sizeof *fresh);
-        if (fresh == NULL) {
-            close(socket->fd);
-            return;
-        }
-        fresh->listener = entry->listener;
-        fresh->listener.connections = 0;
-        entry->listener.name = SLICE("");
-        fresh->next = worker->listeners;
-        worker->listeners = fresh;
-        entry = fresh;
-    }
-    if (failed(acceptor_open(&entry->acceptor, &worker->worker.loop, socket->fd, on_accept))) {
-        close(socket->fd);
-        return;
-    }
-    entry->open = true;
-}
-
-static void update_listeners(struct gateway_worker *worker, const struct settings *settings)
-{
-    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
-        int index = listener_index(settings, entry->listener.name);
-        entry->listener.index = index;
-        if (index < 0 || settings->listeners[index].status) {
-            close_listener(entry);
-        }
-    }
 }
 
 /* ---- changes ---- */
@@ -185,6 +23,12 @@ static void answer(struct worker_change *change)
 static void run_prepare(struct net_task *task)
 {
     struct worker_change *change = (struct worker_change *)task;
+    if (change->worker->worker.draining) {
+        change->ok = false;
+        change->failure = "the gateway is shutting down";
+        answer(change);
+        return;
+    }
     struct error error = worker_snapshot_new(&change->worker->worker, change->snapshot,
                                              change->worker->tickets, &change->prepared);
     change->ok = !failed(error);
@@ -213,12 +57,9 @@ static void run_commit(struct net_task *task)
     worker->worker.current = change->prepared;
     change->prepared = NULL;
     set_issuers(&worker->worker, settings, change);
-    for (size_t i = 0; i < change->socket_count; i++) {
-        (void)make_listener(worker, change->sockets[i].name);
-    }
-    update_listeners(worker, settings);
-    for (size_t i = 0; i < change->socket_count; i++) {
-        take_socket(worker, &change->sockets[i]);
+    if (!worker_listeners_update(worker, change->sockets, change->socket_count)) {
+        change->ok = false;
+        change->failure = "a worker cannot serve a listening socket";
     }
     if (old != NULL) {
         worker_snapshot_give(old);
@@ -327,39 +168,42 @@ static bool is_quiet(const struct gateway_worker *worker)
     return worker->worker.connections.count == 0 && worker->worker.exchange_count == 0;
 }
 
+/* Connections and exchanges first; then the pools, whose connections close, and whose tasks run, in the turns that follow. */
 static void look(struct deadline *deadline)
 {
     struct gateway_worker *worker =
         (struct gateway_worker *)((char *)deadline - offsetof(struct gateway_worker, drain_deadline));
     struct net_loop *loop = &worker->worker.loop;
-    if (loop->now >= worker->drain_limit) {
+    if (loop->now >= worker->drain_until) {
         h1_server_close_all(&worker->worker.connections);
     }
-    if (!is_quiet(worker)) {
-        deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
+    if (is_quiet(worker) && worker->worker.current == NULL) {
+        net_loop_stop(loop);
         return;
     }
-    /* Nothing of ours is left on the loop but the snapshot's pools. */
-    if (worker->worker.current != NULL) {
+    if (is_quiet(worker)) {
         worker_snapshot_give(worker->worker.current);
         worker->worker.current = NULL;
     }
-    net_loop_stop(loop);
+    deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
+}
+
+static void begin_drain(struct gateway_worker *worker, int64_t limit)
+{
+    struct net_loop *loop = &worker->worker.loop;
+    worker->worker.draining = true;
+    worker_listeners_close(worker);
+    h1_server_drain_all(&worker->worker.connections);
+    worker->drain_until = loop->now + limit;
+    worker->drain_deadline.expired = look;
+    deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
 }
 
 static void run_drain(struct net_task *task)
 {
     struct gateway_worker *worker =
         (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, drain_task));
-    struct net_loop *loop = &worker->worker.loop;
-    worker->worker.draining = true;
-    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
-        close_listener(entry);
-    }
-    h1_server_drain_all(&worker->worker.connections);
-    worker->drain_limit += loop->now;
-    worker->drain_deadline.expired = look;
-    deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
+    begin_drain(worker, worker->drain_limit);
 }
 
 void gateway_worker_drain(struct gateway_worker *worker, int64_t limit)
@@ -367,6 +211,17 @@ void gateway_worker_drain(struct gateway_worker *worker, int64_t limit)
     worker->drain_limit = limit;
     worker->drain_task.run = run_drain;
     net_loop_send(&worker->worker.loop, &worker->drain_task);
+}
+
+static void run_stop(struct net_task *task)
+{
+    begin_drain((struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, stop_task)), 0);
+}
+
+void gateway_worker_stop(struct gateway_worker *worker)
+{
+    worker->stop_task.run = run_stop;
+    net_loop_send(&worker->worker.loop, &worker->stop_task);
 }
 
 static void run_finished(struct net_task *task)
@@ -387,14 +242,7 @@ static void *run_thread(void *argument)
 
 static void free_parts(struct gateway_worker *worker)
 {
-    while (worker->listeners != NULL) {
-        struct worker_listener_entry *entry = worker->listeners;
-        worker->listeners = entry->next;
-        if (entry->listener.name.len > 0) {
-            free((char *)entry->listener.name.ptr);
-        }
-        free(entry);
-    }
+    worker_listeners_free(worker);
     exchange_free_spares(&worker->worker);
     h1_server_list_done(&worker->worker.connections);
     jwt_verifier_free(worker->worker.verifier);
@@ -405,6 +253,9 @@ void gateway_worker_free(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
     net_loop_done(&worker->worker.loop);
+    if (worker->worker.loop.uv.active_reqs.count > 0) {
+        return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+    }
     free_parts(worker);
 }
 

@@ -30,12 +30,7 @@ struct worker_change {
     void *context;
 };
 
-struct worker_listener_entry {
-    struct worker_listener listener;
-    struct acceptor acceptor;
-    bool open;
-    struct worker_listener_entry *next;
-};
+struct worker_listener_entry; /* listeners.c */
 
 struct gateway_worker {
     struct worker worker;
@@ -44,8 +39,9 @@ struct gateway_worker {
     struct tls_tickets *tickets;
     struct worker_listener_entry *listeners;
     struct deadline drain_deadline;
-    struct net_task drain_task;
-    int64_t drain_limit; /* ns */
+    struct net_task drain_task, stop_task;
+    int64_t drain_limit; /* ns; the control thread's, until drain_task is sent */
+    int64_t drain_until;
     /* The one message under way about an unknown kid. */
     struct net_task unknown_kid_task;
     bool unknown_kid_sent; /* atomic: cleared by the control thread */
@@ -79,10 +75,13 @@ void gateway_worker_discard(struct worker_change *change);
 /* Stops accepting, lets running exchanges finish for `limit` ns, then ends the thread: on_finished follows. */
 void gateway_worker_drain(struct gateway_worker *worker, int64_t limit);
 
+/* The same at once, whatever it does; also while it drains. */
+void gateway_worker_stop(struct gateway_worker *worker);
+
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
 
-/* Joins the thread and frees. After on_finished. */
+/* Waits for the thread's end and frees. After gateway_worker_stop, or on_finished. */
 void gateway_worker_free(struct gateway_worker *worker);
 
 #endif

@@ -54,12 +54,7 @@ static void finish(struct resolve_job *job, const struct addrinfo *list)
 
 static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
-    struct resolve_job *job = (struct resolve_job *)request;
-    const struct resolved *resolved = request->data;
-    if (resolved != NULL) {
-        net_loop_woken(resolved->loop);
-    }
-    finish(job, status == 0 ? list : NULL);
+    finish((struct resolve_job *)request, status == 0 ? list : NULL);
     uv_freeaddrinfo(list);
 }
 

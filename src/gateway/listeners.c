@@ -1,0 +1,238 @@
+#include "gateway/listeners.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A socket that is accepted on; freed when its handle has closed. */
+struct worker_acceptor {
+    struct acceptor acceptor;
+    struct worker_listener_entry *entry;
+    struct worker_acceptor *next;
+    bool wanted;
+};
+
+/* Kept for the worker's life, since connections point to it; there are as many as names were ever used. */
+struct worker_listener_entry {
+    struct worker_listener listener;
+    struct worker_acceptor *acceptors;
+    struct worker_listener_entry *next;
+};
+
+/* ---- connections ---- */
+
+static void on_connection_event(void *owner, enum http_connection_event event)
+{
+    struct worker_listener *listener = owner;
+    struct metrics_worker *metrics = listener->worker->metrics;
+    switch (event) {
+    case HTTP_CONNECTION_HANDSHAKE_RESUMED:
+        metrics_add(metrics, METRIC_HANDSHAKES_RESUMED, 1);
+        metrics_add(metrics, METRIC_HANDSHAKES, 1);
+        break;
+    case HTTP_CONNECTION_HANDSHAKE:
+        metrics_add(metrics, METRIC_HANDSHAKES, 1);
+        break;
+    case HTTP_CONNECTION_HANDSHAKE_FAILED:
+        metrics_add(metrics, METRIC_HANDSHAKES_FAILED, 1);
+        break;
+    case HTTP_CONNECTION_CLOSED:
+        listener->connections--;
+        metrics_add(metrics, METRIC_CONNECTIONS_OPEN, -1);
+        break;
+    }
+}
+
+static struct http_server_settings server_settings(struct worker_listener *listener)
+{
+    const struct worker *worker = listener->worker;
+    const struct listener_settings *settings =
+        &worker->current->snapshot->settings->listeners[listener->index];
+    const struct timeout_settings *timeouts = settings->timeouts;
+    return (struct http_server_settings){
+        .timeouts = { .handshake = timeouts->handshake,
+                      .head = timeouts->head,
+                      .body = timeouts->body,
+                      .idle = timeouts->idle,
+                      .write = timeouts->write,
+                      .drain = timeouts->drain,
+                      .min_rate = timeouts->min_rate },
+        .limits = { .head_max = (uint32_t)settings->max_head,
+                    .target_max = HTTP_TARGET_MAX,
+                    .fields_max = HTTP_HEADERS_MAX },
+        .handler = &exchange_handler,
+        .tls = worker->current->tls[listener->index],
+        .owner = listener,
+        .on_event = on_connection_event,
+    };
+}
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
+{
+    struct worker_acceptor *accepting = (struct worker_acceptor *)acceptor;
+    struct worker_listener *listener = &accepting->entry->listener;
+    struct worker *worker = listener->worker;
+    const struct listener_settings *settings =
+        &worker->current->snapshot->settings->listeners[listener->index];
+    if (listener->connections >= (size_t)settings->max_connections) {
+        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
+        close(fd);
+        return;
+    }
+    struct http_server_settings server = server_settings(listener);
+    /* Before: its end may come from within. */
+    listener->connections++;
+    metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, 1);
+    if (failed(h1_server_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
+        listener->connections--;
+        metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, -1);
+        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
+        return;
+    }
+    metrics_add(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
+}
+
+/* ---- sockets ---- */
+
+static struct worker_listener_entry *find_listener(struct gateway_worker *worker, struct slice name)
+{
+    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
+        if (slice_equal(entry->listener.name, name)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static struct worker_listener_entry *make_listener(struct gateway_worker *worker, struct slice name)
+{
+    struct worker_listener_entry *entry = find_listener(worker, name);
+    if (entry != NULL) {
+        return entry;
+    }
+    entry = calloc(1, sizeof *entry);
+    char *copy = entry != NULL ? strndup(name.ptr, name.len) : NULL;
+    if (copy == NULL) {
+        free(entry);
+        return NULL;
+    }
+    entry->listener =
+        (struct worker_listener){ .worker = &worker->worker, .name = { copy, name.len }, .index = -1 };
+    entry->next = worker->listeners;
+    worker->listeners = entry;
+    return entry;
+}
+
+static bool keep_served(struct worker_listener_entry *entry, int fd)
+{
+    for (struct worker_acceptor *acceptor = entry->acceptors; acceptor != NULL; acceptor = acceptor->next) {
+        if (acceptor->acceptor.inode == acceptor_inode(fd)) {
+            acceptor->wanted = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool serve(struct gateway_worker *worker, struct worker_listener_entry *entry, int fd)
+{
+    struct worker_acceptor *acceptor = calloc(1, sizeof *acceptor);
+    if (acceptor == NULL || failed(acceptor_open(&acceptor->acceptor, &worker->worker.loop, fd, on_accept))) {
+        free(acceptor);
+        return false;
+    }
+    acceptor->entry = entry;
+    acceptor->wanted = true;
+    acceptor->next = entry->acceptors;
+    entry->acceptors = acceptor;
+    return true;
+}
+
+static bool take_socket(struct gateway_worker *worker, const struct worker_socket *socket)
+{
+    struct worker_listener_entry *entry = make_listener(worker, socket->name);
+    bool ends = entry == NULL || worker->worker.draining;
+    if (ends || keep_served(entry, socket->fd)) {
+        close(socket->fd);
+        return entry != NULL;
+    }
+    if (!serve(worker, entry, socket->fd)) {
+        close(socket->fd);
+        return false;
+    }
+    return true;
+}
+
+static void on_acceptor_closed(struct acceptor *acceptor)
+{
+    free((struct worker_acceptor *)acceptor);
+}
+
+static void close_unwanted(struct worker_listener_entry *entry)
+{
+    for (struct worker_acceptor **at = &entry->acceptors; *at != NULL;) {
+        struct worker_acceptor *acceptor = *at;
+        if (acceptor->wanted) {
+            at = &acceptor->next;
+        } else {
+            *at = acceptor->next;
+            acceptor_close(&acceptor->acceptor, on_acceptor_closed);
+        }
+    }
+}
+
+static void mark_unwanted(struct gateway_worker *worker)
+{
+    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
+        for (struct worker_acceptor *acceptor = entry->acceptors; acceptor != NULL;
+             acceptor = acceptor->next) {
+            acceptor->wanted = false;
+        }
+    }
+}
+
+/* Its place among those that serve requests; -1: no longer one of them. */
+static int listener_index(const struct settings *settings, struct slice name)
+{
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        if (slice_equal(settings->listeners[i].name, name) && !settings->listeners[i].status) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+bool worker_listeners_update(struct gateway_worker *worker, const struct worker_socket *sockets, size_t count)
+{
+    const struct settings *settings = worker->worker.current->snapshot->settings;
+    bool complete = true;
+    mark_unwanted(worker);
+    for (size_t i = 0; i < count; i++) {
+        complete = take_socket(worker, &sockets[i]) && complete;
+    }
+    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
+        close_unwanted(entry);
+        entry->listener.index = listener_index(settings, entry->listener.name);
+        if (entry->listener.index < 0) {
+            h1_server_drain_owner(&worker->worker.connections, &entry->listener);
+        }
+    }
+    return complete;
+}
+
+void worker_listeners_close(struct gateway_worker *worker)
+{
+    mark_unwanted(worker);
+    for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
+        close_unwanted(entry);
+    }
+}
+
+void worker_listeners_free(struct gateway_worker *worker)
+{
+    while (worker->listeners != NULL) {
+        struct worker_listener_entry *entry = worker->listeners;
+        worker->listeners = entry->next;
+        free((char *)entry->listener.name.ptr);
+        free(entry);
+    }
+}
