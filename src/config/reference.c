@@ -93,14 +93,10 @@ static void write_default(const struct conf_field *field, struct buffer *out)
 }
 
 /* A word of the language, and not the name of a key: it gets a capital at the beginning of a sentence. */
-static bool starts_with_word(struct slice text)
+static bool starts_with_word(const char *text)
 {
-    size_t letters = 0;
-    while (letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
-        letters++;
-    }
-    struct slice rest = slice_from(text, letters);
-    return letters > 0 && (rest.len == 0 || slice_find(SLICE(" ,;:-"), rest.ptr[0]) >= 0);
+    size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+    return letters > 0 && strchr(" ,;:-", text[letters]) != NULL; /* the NUL at the end is found too */
 }
 
 static void write_meaning(const struct conf_field *field, struct buffer *out)
@@ -116,7 +112,7 @@ static void write_meaning(const struct conf_field *field, struct buffer *out)
         { CONF_FIXED, " A change takes a restart." },
     };
     struct slice help = slice_from_string(field->help);
-    if (help.len > 0 && starts_with_word(help)) {
+    if (starts_with_word(field->help)) {
         buffer_append_char(out, (char)(help.ptr[0] & ~0x20));
         write_cell(slice_from(help, 1), out);
     } else {
