@@ -92,6 +92,7 @@ cover: build/cover/build.ninja $(npm)
 docs: release
 	build/release/sallyport docs reference >docs/configuration.md
 	build/release/sallyport docs schema >docs/configuration.schema.json
+	build/release/sallyport docs reasons >docs/reasons.md
 
 install: release
 	meson install -C build/release --no-rebuild

@@ -227,8 +227,10 @@ enum jwt_outcome jwt_verify(struct jwt_verifier *verifier, const struct jwt_requ
             return denied(ret_detail, verification.detail);
         }
         *ret_token = verification.token;
+        *ret_detail = (struct jwt_detail){ .cached = true };
         return JWT_VALID;
     }
+    *ret_detail = (struct jwt_detail){ .cached = false };
     enum jwt_outcome outcome = verify_afresh(&verification, ret_token, ret_detail);
     if (outcome == JWT_SLOW && !job_take_request(verification.planned, request, digest)) {
         job_free(verification.planned);

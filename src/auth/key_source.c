@@ -1,5 +1,6 @@
 #include "auth/key_source.h"
 
+#include "auth/jwt.h"
 #include "auth/key_fetch.h"
 #include "base/arena.h"
 #include "base/limits.h"
@@ -123,10 +124,13 @@ static const char *check_document(struct slice text)
     struct error error = json_parse(text, JSON_DEPTH_MAX, &arena, &document, NULL);
     const struct json *keys = failed(error) ? NULL : json_get(document, SLICE("keys"));
     const char *wrong = NULL;
+    size_t used = 0;
     if (failed(error)) {
         wrong = error.kind == ERROR_MEMORY ? "the document is too complex" : "the document is not JSON";
     } else if (keys == NULL || keys->type != JSON_ARRAY) {
         wrong = "the document is no key set: it has no array `keys`";
+    } else if (failed(jwt_keys_check(text, &used)) || used == 0) {
+        wrong = "the key set holds no key that can be used";
     }
     arena_done(&arena);
     return wrong;

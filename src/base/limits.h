@@ -8,21 +8,20 @@
 #define CONFIG_ARENA_MAX   (256 * 1024 * 1024)
 
 /* HTTP */
-#define HTTP_HEAD_MAX          (32 * 1024) /* bytes of a head, start line and fields, either side: the ceiling */
-#define HTTP_TARGET_MAX        (8 * 1024)   /* bytes of a request target */
-#define HTTP_HEADERS_MAX       100          /* fields in one head */
-#define HTTP_METHOD_MAX        32           /* bytes of a method */
-#define HTTP_TRAILERS_MAX      (8 * 1024)   /* bytes of a trailer section */
-#define HTTP_CHUNK_LINE_MAX    256          /* bytes of a chunk-size line, extensions included */
-#define HTTP_CHUNK_EXTENSIONS_MAX \
-    (16 * 1024) /* bytes of chunk extensions in one body: nobody needs them, a flood of them costs */
-#define HTTP_HOST_MAX          255          /* bytes of a host name */
-#define HTTP_INFORMATIONAL_MAX 16           /* 1xx responses to one request */
-#define HTTP_READ_BUFFER       (16 * 1024)  /* bytes read at once */
-#define HTTP_WRITE_BUFFER_MAX  (128 * 1024) /* bytes that wait for a slow reader */
-#define HTTP_DRAIN_MAX \
-    (1024 * 1024) /* bytes of an unread body that are read and dropped after a denial: a floor
-                                               under it is the time limit */
+#define HTTP_HEAD_MAX       (32 * 1024) /* bytes of a head, start line and fields: the ceiling */
+#define HTTP_TARGET_MAX     (8 * 1024)  /* bytes of a request target */
+#define HTTP_HEADERS_MAX    100         /* fields in one head */
+#define HTTP_METHOD_MAX     32          /* bytes of a method */
+#define HTTP_TRAILERS_MAX   (8 * 1024)  /* bytes of a trailer section */
+#define HTTP_CHUNK_LINE_MAX 256         /* bytes of a chunk-size line, extensions included */
+/* Bytes of chunk extensions in one body: nobody needs them, a flood of them costs. */
+#define HTTP_CHUNK_EXTENSIONS_MAX (16 * 1024)
+#define HTTP_HOST_MAX             255          /* bytes of a host name */
+#define HTTP_INFORMATIONAL_MAX    16           /* 1xx responses to one request */
+#define HTTP_READ_BUFFER          (16 * 1024)  /* bytes read at once */
+#define HTTP_WRITE_BUFFER_MAX     (128 * 1024) /* bytes that wait for a slow reader */
+/* Bytes of an unread body that are read and dropped after a denial; the time limit may come first. */
+#define HTTP_DRAIN_MAX (1024 * 1024)
 
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */

@@ -77,8 +77,8 @@ static void check_listener(const struct check *check, const struct slice *name)
 
 static struct error check_route_listeners(const struct check *check)
 {
-    if (check->policy->listeners.count == 0) {
-        return is_written(check, SLICE("listeners")) ? OK : default_listener(check);
+    if (check->policy->listeners.count == 0 && !is_written(check, SLICE("listeners"))) {
+        TRY(default_listener(check));
     }
     for (size_t i = 0; i < check->policy->listeners.count; i++) {
         check_listener(check, &check->policy->listeners.items[i]);

@@ -34,7 +34,8 @@ void config_print_diagnostics(const struct config *config, struct buffer *out);
 /* The effective policy per route with the origin of each value; secrets masked. What `check` prints. */
 void config_print_effective(const struct config *config, struct buffer *out);
 
-/* Who gains and who loses access from `before` to `after`; true where anything differs. What `diff` prints. */
+/* Who gains and who loses access from `before` to `after`, and other changes that a reviewer wants to know; true where
+ * there is any. Timeouts and sizes of the gateway itself are told too, and do not count. What `diff` prints. */
 bool config_print_difference(const struct config *before, const struct config *after, struct buffer *out);
 
 /* The reference (Markdown) and the JSON Schema, from the tables. */

@@ -34,7 +34,21 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
     *line = (struct change_line){ NULL, whole };
     *difference->last[kind] = line;
     difference->last[kind] = &line->next;
-    difference->count++;
+    difference->count += kind != CHANGE_TUNING;
+}
+
+enum change difference_kind(const char *field)
+{
+    static const char *const tuning[] = { "timeout",      "idle_timeout",    "connect_timeout",
+                                          "timeouts",     "max_connections", "max_idle",
+                                          "retries",      "balance",         "max_head",
+                                          "jwks_refresh", "jwks_timeout",    "jwks_unknown_kid_interval" };
+    for (size_t i = 0; i < sizeof tuning / sizeof *tuning; i++) {
+        if (strcmp(tuning[i], field) == 0) {
+            return CHANGE_TUNING;
+        }
+    }
+    return CHANGE_OTHER;
 }
 
 struct slice difference_take(struct difference *difference, struct buffer *buffer)
@@ -175,32 +189,85 @@ struct comparison {
 };
 
 /* Methods of `entry` that the other side has no route for, under the same host, path and listener. */
-static uint64_t left_over(const struct place_entry *entry, const struct side *other)
+static uint64_t left_over(const struct place_entry *entry, const struct side *other, bool *ret_path_exists)
 {
     uint64_t bits = entry->methods;
+    *ret_path_exists = false;
     for (size_t i = 0; i < other->count; i++) {
         if (same_place(entry, &other->entries[i])) {
             bits &= ~other->entries[i].methods;
+            *ret_path_exists = true;
         }
     }
     return bits;
 }
 
-static void tell_one_sided(const struct comparison *comparison, const struct side *side,
-                           const struct side *other, enum change kind, const struct config *config)
+static bool place_covers(const struct place_entry *wide, const struct place_entry *narrow)
+{
+    return slice_equal(wide->listener, narrow->listener) && host_covers(wide->host, narrow->host) &&
+           path_covers(wide->path, narrow->path);
+}
+
+/* The narrowest place of the other side that takes these requests where their own place is not there; NULL: none. */
+static const struct place_entry *cover_of(const struct place_entry *entry, const struct side *other)
+{
+    const struct place_entry *best = NULL;
+    for (size_t i = 0; i < other->count; i++) {
+        const struct place_entry *candidate = &other->entries[i];
+        if (place_covers(candidate, entry) && (best == NULL || place_covers(best, candidate))) {
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+/* Compares with the wider routes that take the requests on the other side; returns the methods that none takes. */
+static uint64_t compare_with_cover(const struct comparison *comparison, const struct place_entry *entry,
+                                   uint64_t bits, bool entry_is_after)
 {
     struct difference *difference = comparison->difference;
+    const struct side *other = entry_is_after ? &comparison->before : &comparison->after;
+    const struct place_entry *cover = cover_of(entry, other);
+    for (size_t i = 0; cover != NULL && i < other->count; i++) {
+        const struct place_entry *wider = &other->entries[i];
+        uint64_t shared = bits & wider->methods;
+        if (shared == 0 || !same_place(wider, cover)) {
+            continue;
+        }
+        struct place_entry subject = *entry;
+        subject.route = entry_is_after ? entry->route : wider->route;
+        const struct route_policy *before = entry_is_after ? &wider->route->policy : &entry->route->policy;
+        const struct route_policy *after = entry_is_after ? &entry->route->policy : &wider->route->policy;
+        difference_policies(difference,
+                            subject_of(difference, comparison->methods, shared, &subject, difference->after),
+                            before, after);
+        bits &= ~shared;
+    }
+    return bits;
+}
+
+static void tell_one_sided(const struct comparison *comparison, bool is_after)
+{
+    struct difference *difference = comparison->difference;
+    const struct side *side = is_after ? &comparison->after : &comparison->before;
+    const struct side *other = is_after ? &comparison->before : &comparison->after;
     for (size_t i = 0; i < side->count; i++) {
         const struct place_entry *entry = &side->entries[i];
-        uint64_t bits = left_over(entry, other);
-        if (bits != 0) {
-            struct slice callers = difference_callers(difference, &entry->route->policy);
-            difference_tell(difference, kind,
-                            subject_of(difference, comparison->methods, bits, entry, config),
-                            kind == CHANGE_GAINS ? "%.*s may call it now; there was no such route"
-                                                 : "%.*s could call it; there is no such route any more",
-                            SLICE_ARG(callers));
+        bool path_exists;
+        uint64_t bits = left_over(entry, other, &path_exists);
+        if (bits != 0 &&
+            !path_exists) { /* where the path is there, another method is 405, never a wider route */
+            bits = compare_with_cover(comparison, entry, bits, is_after);
         }
+        if (bits == 0) {
+            continue;
+        }
+        const struct config *config = is_after ? difference->after : difference->before;
+        difference_tell(difference, is_after ? CHANGE_GAINS : CHANGE_LOSES,
+                        subject_of(difference, comparison->methods, bits, entry, config),
+                        is_after ? "%.*s may call it now; there was no such route"
+                                 : "%.*s could call it; there is no such route any more",
+                        SLICE_ARG(difference_callers(difference, &entry->route->policy)));
     }
 }
 
@@ -233,8 +300,8 @@ static bool compare_requests(struct difference *difference)
         !collect_side(difference, &methods, &difference->after->settings, &comparison.after)) {
         return false;
     }
-    tell_one_sided(&comparison, &comparison.after, &comparison.before, CHANGE_GAINS, difference->after);
-    tell_one_sided(&comparison, &comparison.before, &comparison.after, CHANGE_LOSES, difference->before);
+    tell_one_sided(&comparison, true);
+    tell_one_sided(&comparison, false);
     tell_both_sided(&comparison);
     return true;
 }
@@ -245,6 +312,7 @@ static void print(const struct difference *difference, struct buffer *out)
         [CHANGE_GAINS] = "Gains access",
         [CHANGE_LOSES] = "Loses access",
         [CHANGE_OTHER] = "Other changes",
+        [CHANGE_TUNING] = "Tuning",
     };
     const char *separator = "";
     for (int kind = 0; kind < CHANGE_KINDS; kind++) {
@@ -258,7 +326,7 @@ static void print(const struct difference *difference, struct buffer *out)
         }
     }
     if (difference->count == 0) {
-        buffer_append(out, SLICE("The same access.\n"));
+        buffer_printf(out, "%sThe same access.\n", separator);
     }
 }
 

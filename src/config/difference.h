@@ -7,7 +7,8 @@
 enum change {
     CHANGE_GAINS,
     CHANGE_LOSES,
-    CHANGE_OTHER,
+    CHANGE_OTHER,  /* neither, but a reviewer wants to know: another upstream, other keys */
+    CHANGE_TUNING, /* no matter of access: timeouts and sizes */
     CHANGE_KINDS,
 };
 
@@ -36,6 +37,9 @@ void difference_policies(struct difference *difference, struct slice subject,
 
 /* "anybody", "callers with a token of main and all scopes of [read]". */
 struct slice difference_callers(struct difference *difference, const struct route_policy *policy);
+
+/* The kind of a change of a field that has no sentence of its own. */
+enum change difference_kind(const char *field);
 
 /* Limits that went or came. */
 void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,

@@ -286,7 +286,7 @@ static void compare_field(struct difference *difference, struct slice subject, c
     struct slice is = difference_take(difference, &text);
     buffer_done(&text);
     if (!slice_equal(was, is)) {
-        difference_tell(difference, CHANGE_OTHER, subject, "%s is %.*s, was %.*s", name,
+        difference_tell(difference, difference_kind(name), subject, "%s is %.*s, was %.*s", name,
                         SLICE_ARG(is.len > 0 ? is : SLICE("not set")),
                         SLICE_ARG(was.len > 0 ? was : SLICE("not set")));
     }

@@ -40,8 +40,8 @@ static void compare_fields(struct difference *difference, struct slice subject,
         struct slice was = field_text(difference, field, before + field->offset);
         struct slice is = field_text(difference, field, after + field->offset);
         if (!slice_equal(was, is)) {
-            difference_tell(difference, CHANGE_OTHER, subject, "%s is %.*s, was %.*s", field->name,
-                            SLICE_ARG(is), SLICE_ARG(was));
+            difference_tell(difference, difference_kind(field->name), subject, "%s is %.*s, was %.*s",
+                            field->name, SLICE_ARG(is), SLICE_ARG(was));
         }
     }
 }

@@ -81,6 +81,7 @@ struct error load_routes(struct loader *loader) MUST_CHECK;     /* expand.c: lay
 struct error load_files(struct loader *loader) MUST_CHECK;      /* contents.c: certificates, keys, key sets */
 struct error check_listeners(struct loader *loader) MUST_CHECK; /* check_listeners.c */
 struct error check_services(struct loader *loader) MUST_CHECK;  /* check_services.c: issuers, upstreams */
+void check_policies(struct loader *loader);                     /* check_policies.c */
 struct error check_routes(struct loader *loader) MUST_CHECK;    /* check_routes.c */
 struct error check_table(struct loader *loader) MUST_CHECK;     /* check_table.c: ambiguity */
 void check_team(struct loader *loader, const struct route_settings *route,

@@ -139,14 +139,15 @@ static bool object_holds(const struct conf_object *object, const char *locked, c
 
 static const char *what_is_tighter(const struct conf_field *field)
 {
-    if ((field->flags & CONF_LOWER) != 0 && field->type != CONF_ENUM) {
+    bool is_number = field->type != CONF_ENUM && field->type != CONF_BOOL;
+    if ((field->flags & (CONF_LOWER | CONF_HIGHER)) != 0 && !is_number) {
+        return "only a stricter value may stand here";
+    }
+    if ((field->flags & CONF_LOWER) != 0) {
         return "only a smaller value may stand here";
     }
-    if ((field->flags & CONF_HIGHER) != 0 && field->type != CONF_ENUM) {
+    if ((field->flags & CONF_HIGHER) != 0) {
         return "only a larger value may stand here";
-    }
-    if ((field->flags & (CONF_LOWER | CONF_HIGHER)) != 0) {
-        return "only a stricter value may stand here";
     }
     if ((field->flags & CONF_SUBSET) != 0) {
         return "only part of its list may stand here";

@@ -99,7 +99,8 @@ static bool starts_with_word(struct slice text)
     while (letters < text.len && text.ptr[letters] >= 'a' && text.ptr[letters] <= 'z') {
         letters++;
     }
-    return letters > 0 && (letters == text.len || slice_find(SLICE(" ,;:-"), text.ptr[letters]) >= 0);
+    struct slice rest = slice_from(text, letters);
+    return letters > 0 && (rest.len == 0 || slice_find(SLICE(" ,;:-"), rest.ptr[0]) >= 0);
 }
 
 static void write_meaning(const struct conf_field *field, struct buffer *out)

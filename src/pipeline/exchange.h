@@ -11,6 +11,8 @@
 #include "pipeline/worker.h"
 #include "relay/relay.h"
 
+#include <assert.h>
+
 #define REQUEST_ID_LENGTH  32
 #define TRACEPARENT_LENGTH 55
 
@@ -102,6 +104,7 @@ extern const struct http_handler exchange_handler;
 /* Settings of the route's policy; only where a route was found. */
 static inline const struct route_policy *exchange_policy(const struct exchange *exchange)
 {
+    assert(exchange->route != NULL);
     return &exchange->route->settings->policy;
 }
 

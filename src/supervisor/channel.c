@@ -162,6 +162,7 @@ static void add_part(struct channel_reader *reader, const struct part *part, con
     }
     size_t next = 0;
     for (size_t i = 0; i < part->places; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): part_fits has counted them */
         reader->fds[reader->fd_count++] = part->present[i] != 0 ? received->fds[next++] : -1;
     }
     reader->partial = part->more != 0;

@@ -23,6 +23,7 @@
 #define HEALTHY_AFTER  (30 * NS_PER_S)
 #define DRAIN_MARGIN   (5 * NS_PER_S)
 #define ANSWER_WITHIN  (60 * NS_PER_S) /* for a gateway to take up or refuse a configuration */
+#define END_WITHIN     (5 * NS_PER_S)  /* for a gateway that closed its channel */
 #define REASON_MAX     1024
 
 struct supervisor {
@@ -290,19 +291,26 @@ static void not_taken_up(struct supervisor *supervisor, struct slice reason)
     }
 }
 
+/* Its end is what comes next: of itself, where it closed the channel as its last act; else by force. */
+static void hang_up(struct supervisor *supervisor, struct error error)
+{
+    close_channel(supervisor);
+    supervisor->answer_by = 0;
+    supervisor->serving = false;
+    if (error.kind != ERROR_STATE) {
+        kill_gateway(supervisor, error.what);
+    } else if (!supervisor->stopping) {
+        supervisor->kill_at = clock_monotonic_ns() + END_WITHIN;
+    }
+}
+
 static void take_message(struct supervisor *supervisor)
 {
     struct channel_message message;
     bool complete = false;
     struct error error = channel_receive(supervisor->channel, &supervisor->reader, &message, &complete);
     if (failed(error)) {
-        /* It is ending, and has the time to: its channel closes before its logs are written out. Or it broke the protocol. */
-        close_channel(supervisor);
-        if (error.kind == ERROR_STATE) {
-            supervisor->kill_at = clock_monotonic_ns() + DRAIN_MARGIN;
-        } else {
-            kill(supervisor->gateway, SIGKILL);
-        }
+        hang_up(supervisor, error);
         return;
     }
     for (size_t i = 0; complete && i < message.fd_count; i++) {
@@ -357,6 +365,7 @@ static void gateway_ended(struct supervisor *supervisor, int status)
     if (supervisor->candidate.config != NULL) {
         refuse(supervisor, SLICE("the gateway process ended while taking it up"), 0, false);
     }
+    supervisor->kill_at = 0;
     plan_restart(supervisor);
     if (supervisor->reload_again) {
         reload(supervisor);
@@ -379,6 +388,8 @@ static void stop(struct supervisor *supervisor)
         (supervisor->channel < 0 || failed(channel_send(supervisor->channel, &drain)))) {
         kill(supervisor->gateway, SIGKILL);
     }
+    /* The gateway has its own descriptors of them; when it closes those, nobody listens any more. */
+    sockets_done(&supervisor->sockets);
     const struct shutdown_settings *shutdown = wanted_configuration(supervisor)->config->settings.shutdown;
     supervisor->kill_at = clock_monotonic_ns() + shutdown->drain_delay + shutdown->deadline + DRAIN_MARGIN;
 }

@@ -11,9 +11,11 @@ struct upstream_pool;
 struct pool_connection;
 struct pool_endpoint;
 
-/* A request's claim to a connection; embedded in the exchange, zeroed before the first use. */
+/* A request's claim to a connection; embedded in the exchange, zeroed before the first use. From upstream_acquire until it
+ * was released or failed it must stay where it is. */
 struct upstream_ticket {
-    /* Exactly one answer to upstream_acquire, possibly from within it: a connection in `client`, or `failure`. */
+    /* Exactly one answer to upstream_acquire, possibly from within it: a connection in `client`, or `failure`, whose text may
+     * go with the call. */
     void (*on_ready)(struct upstream_ticket *ticket, const struct http_call_failure *failure);
     struct h1_client *client;
     bool fresh; /* set by the caller for a retry: do not use a kept connection */
@@ -22,7 +24,12 @@ struct upstream_ticket {
     struct pool_endpoint *endpoint;
     struct pool_connection *connection;
     struct upstream_ticket *next_waiting;
-    uint64_t tried; /* endpoints, a bit each */
+    struct deadline patience; /* with a look-up */
+    struct slice url;         /* of the endpoint that was chosen last */
+    size_t address;           /* index of the address that is tried */
+    size_t addresses_left;    /* of the endpoint, this one included */
+    int64_t connecting_since; /* to this endpoint */
+    uint64_t tried;           /* endpoints, a bit each */
     unsigned int attempts;
 };
 
@@ -38,7 +45,7 @@ void upstream_release(struct upstream_ticket *ticket);
 /* May the ticket be tried again? Counts the attempt. */
 bool upstream_may_retry(struct upstream_ticket *ticket);
 
-/* The endpoint's URL, for the log; empty before one was chosen. */
+/* The URL of the endpoint that was chosen last, for the log; lives with the pool's settings. Empty before one was chosen. */
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket);
 
 #endif

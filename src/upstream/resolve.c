@@ -30,16 +30,6 @@ void resolved_set(struct resolved *resolved, const struct address *address)
     resolved->until = INT64_MAX;
 }
 
-bool resolved_ready(const struct resolved *resolved, int64_t now)
-{
-    return resolved->count > 0 && now < resolved->until;
-}
-
-struct address resolved_next(struct resolved *resolved)
-{
-    return resolved->addresses[resolved->next++ % resolved->count];
-}
-
 static void finish(struct resolve_job *job, const struct addrinfo *list)
 {
     struct resolved *resolved = job->request.data;
@@ -64,7 +54,12 @@ static void finish(struct resolve_job *job, const struct addrinfo *list)
 
 static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
-    finish((struct resolve_job *)request, status == 0 ? list : NULL);
+    struct resolve_job *job = (struct resolve_job *)request;
+    const struct resolved *resolved = request->data;
+    if (resolved != NULL) {
+        net_loop_woken(resolved->loop);
+    }
+    finish(job, status == 0 ? list : NULL);
     uv_freeaddrinfo(list);
 }
 

@@ -63,6 +63,10 @@ struct h1_client_call {
         idle_timeout; /* ns between two pieces of the answer, and of a request that the upstream does not take */
 };
 
+/* Is an idle connection still good: open, and silent? One that has something to say has lost count of questions and answers;
+ * what it said must not become the answer to the next question. A read of the socket. */
+bool h1_client_is_quiet(struct h1_client *client);
+
 /* Begins a call on an established, idle connection. The caller writes the request's head onto the buffer that this returns
  * (h1/writer.h); it leaves with the first flush. */
 struct buffer *h1_client_begin(struct h1_client *client, const struct h1_client_call *call);

@@ -18,6 +18,11 @@ static void accept_token(struct exchange *exchange, struct jwt_token *token, str
     exchange->token = text;
 }
 
+static void count_token(const struct exchange *exchange, bool cached)
+{
+    metrics_add(exchange->worker->metrics, cached ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
+}
+
 static void run_job(uv_work_t *work)
 {
     struct exchange *exchange = work->data;
@@ -34,6 +39,7 @@ static void finish_job(uv_work_t *work, int status)
         jwt_finish(exchange->worker->verifier, exchange->job, &token, &exchange->token_detail);
     exchange->job = NULL;
     if (outcome == JWT_VALID) {
+        count_token(exchange, false);
         jwt_principal(token, &exchange->principal);
     }
     if (!exchange->cancelled) {
@@ -79,6 +85,7 @@ static enum stage_verdict verify_bearer(struct exchange *exchange, struct slice 
     switch (
         jwt_verify(exchange->worker->verifier, &request, &token, &exchange->token_detail, &exchange->job)) {
     case JWT_VALID:
+        count_token(exchange, exchange->token_detail.cached);
         accept_token(exchange, token, text);
         return STAGE_NEXT;
     case JWT_SLOW:

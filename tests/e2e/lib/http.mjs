@@ -172,8 +172,14 @@ class Message {
     this.pieces = bodyPieces(reader, this);
   }
   async read() {
+    if (this.broken) throw this.broken; // a generator that has thrown would look like one that has ended
     const parts = [];
-    for await (const piece of this.pieces) parts.push(piece);
+    try {
+      for await (const piece of this.pieces) parts.push(piece);
+    } catch (error) {
+      this.broken = error;
+      throw error;
+    }
     this.body = Buffer.concat(parts);
     return this;
   }

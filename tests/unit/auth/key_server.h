@@ -76,13 +76,18 @@ static inline void key_server_fill(struct key_server *server, struct key_server_
 
 static inline void key_server_keys(struct key_server *server, struct key_server_connection *connection)
 {
-    char body[64];
+    char body[256];
     int number = __atomic_add_fetch(&server->keys_requests, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&server->failing, __ATOMIC_SEQ_CST)) {
         key_server_answer(connection, "503 Down", "", "");
         return;
     }
-    snprintf(body, sizeof body, "{\"keys\":[{\"kid\":\"%d\"}]}", number);
+    snprintf(body, sizeof body,
+             "{\"keys\":["
+             "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"%d\",\"x\":\"11qYAYKxCrfVS_"
+             "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"
+             "]}",
+             number);
     key_server_answer(connection, "200 OK", "", body);
 }
 
@@ -111,7 +116,8 @@ static inline bool key_server_serve(struct key_server *server, struct key_server
              i++) {
         }
     } else if (strcmp(path, "/exact") == 0) {
-        static const char keys[] = "{\"keys\":[]}";
+        static const char keys[] = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+                                   "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
         key_server_write(connection, "HTTP/1.0 200 OK\r\n\r\n", 19);
         key_server_write(connection, keys, strlen(keys));
         key_server_fill(server, connection, server->exact_size - strlen(keys));

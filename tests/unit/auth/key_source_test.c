@@ -114,10 +114,10 @@ static void test_fetches_at_once_and_again(void **state)
     memset(&issuer, 0xaa, sizeof issuer); /* nothing of it is kept */
     memset(url_text, 'x', sizeof url_text);
     wait_for(&fetched, 1);
-    assert_string_equal(last_text, "{\"keys\":[{\"kid\":\"1\"}]}");
+    assert_non_null(strstr(last_text, "\"kid\":\"1\""));
     assert_string_equal(last_issuer, "main");
     wait_for(&fetched, 3);
-    assert_string_equal(last_text, "{\"keys\":[{\"kid\":\"3\"}]}");
+    assert_non_null(strstr(last_text, "\"kid\":\"3\""));
     assert_int_equal(failed_count, 0);
 }
 

@@ -104,6 +104,11 @@ static void the_inside_stays_inside(void **state)
                           "      b: { match: { path: /b }, listeners: [mesh, public], " WHOLE " }\n",
                       "c.yaml:10:7: error: groups.g.routes.b: must stay inside (exposure: internal, "
                       "c.yaml:6), and listener \"public\" is external\n");
+    /* A listener that was not named, but is the only one, is looked at too. */
+    assert_text_tells(BASE "routes: { r: { match: { host: h.example, path: / }, exposure: internal, " WHOLE
+                           " } }\n",
+                      "c.yaml:4:11: error: routes.r: must stay inside (exposure: internal, c.yaml:4), and "
+                      "listener \"public\" is external\n");
 }
 
 static void limits_count_by_what_there_is(void **state)

@@ -71,6 +71,28 @@ static void routes_come_and_go(void **state)
         "more\n");
 }
 
+/* A route that goes leaves its requests to a wider one: that is who gains, not only who loses. */
+static void wider_routes_take_over(void **state)
+{
+    (void)state;
+#define WIDE                                                                                             \
+    "wide: { match: { host: \"*.example\", path: /** }, upstream: svc, auth: { jwt: main }, authorize: " \
+    "any_caller, " LIMITS " }"
+#define NARROW                                                                                              \
+    "narrow: { match: { host: h.example, path: /admin, methods: [GET] }, upstream: svc, auth: { jwt: main " \
+    "}, authorize: { scopes: [admin] }, " LIMITS " }"
+    assert_differs(
+        BASE "routes: { " WIDE ", " NARROW " }\n", BASE "routes: { " WIDE " }\n",
+        "Gains access\n"
+        "  GET, HEAD h.example/admin on public (external), route wide: scope admin is not needed any more\n"
+        "  GET, HEAD h.example/admin on public (external), route wide: every authenticated caller may call "
+        "it now\n");
+    assert_differs(
+        BASE "routes: { " WIDE " }\n", BASE "routes: { " WIDE ", " NARROW " }\n",
+        "Loses access\n"
+        "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n");
+}
+
 static void a_route_that_becomes_public_stands_first(void **state)
 {
     (void)state;
@@ -131,7 +153,22 @@ static void limits_and_the_rest(void **state)
                    "\n"
                    "Other changes\n" SUBJECT
                    "relay is { token: forward, trailers: false, underscores: false }, was not set\n" SUBJECT
-                   "audit is all, was denials\n" SUBJECT "timeout is 1s, was 15s\n");
+                   "audit is all, was denials\n"
+                   "\nTuning\n" SUBJECT "timeout is 1s, was 15s\n");
+}
+
+static void tuning_is_no_matter_of_access(void **state)
+{
+    (void)state;
+    struct loading old, new;
+    struct buffer out;
+    buffer_init(&out, 65536);
+    assert_false(config_print_difference(load_text(&old, ONE(USER)),
+                                         load_text(&new, ONE(USER ", timeout: 1s")), &out));
+    assert_slice(buffer_slice(&out), "Tuning\n" SUBJECT "timeout is 1s, was 15s\n\nThe same access.\n");
+    buffer_done(&out);
+    loading_done(&old);
+    loading_done(&new);
 }
 
 static void listeners_issuers_and_upstreams(void **state)
@@ -201,9 +238,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_in_other_words_is_the_same),
         cmocka_unit_test(routes_come_and_go),
+        cmocka_unit_test(wider_routes_take_over),
         cmocka_unit_test(a_route_that_becomes_public_stands_first),
         cmocka_unit_test(scopes_and_claims),
         cmocka_unit_test(limits_and_the_rest),
+        cmocka_unit_test(tuning_is_no_matter_of_access),
         cmocka_unit_test(listeners_issuers_and_upstreams),
         cmocka_unit_test(secrets_are_not_told),
     };

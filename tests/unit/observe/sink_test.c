@@ -55,7 +55,7 @@ static void limit_files(rlim_t size)
 
 static int full_file(char *path, size_t room)
 {
-    strcpy(path, "/tmp/sallyport-sink-XXXXXX");
+    memcpy(path, "/tmp/sallyport-sink-XXXXXX", sizeof "/tmp/sallyport-sink-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     limit_files(room);

@@ -23,7 +23,7 @@ struct fixture {
     size_t body_size;
     char seen[1 << 16]; /* what the upstream received */
     size_t seen_size;
-    bool pause;
+    bool pause, writable;
 };
 
 static struct fixture *fixture;
@@ -75,6 +75,7 @@ static void on_end(void *call, const struct headers *trailers)
 static void on_writable(void *call)
 {
     (void)call;
+    fixture->writable = true;
 }
 
 static void on_failed(void *call, const struct http_call_failure *failure)
@@ -167,6 +168,7 @@ static int teardown(void **state)
     if (!fixture->idle_lost && (!fixture->finished || fixture->kept)) {
         h1_client_close(fixture->client);
     }
+    turn_while_nothing_happens(); /* what is queued frees the connection */
     close(fixture->upstream);
     close(fixture->listener);
     net_loop_done(&fixture->loop);
@@ -396,6 +398,123 @@ static void a_paused_body_waits(void **state)
     assert_true(fixture->kept);
 }
 
+/* Half a head that nothing will complete: a failure at once, not a socket that is looked at until the time is up. */
+static void half_a_head_is_a_failure_at_once(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Len");
+    shutdown(fixture->upstream, SHUT_WR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
+    assert_false(fixture->kept);
+}
+
+static void half_a_trailer_is_a_failure_at_once(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ");
+    shutdown(fixture->upstream, SHUT_WR);
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->ends, 0);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
+}
+
+static void an_idle_connection_that_speaks_is_not_quiet(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    assert_true(fixture->kept);
+    assert_true(h1_client_is_quiet(fixture->client));
+    /* Before the loop looks at the socket: an answer in advance must not become the next request's. */
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    assert_false(h1_client_is_quiet(fixture->client));
+}
+
+static void a_closed_idle_connection_is_not_quiet(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    shutdown(fixture->upstream, SHUT_WR);
+    assert_false(h1_client_is_quiet(fixture->client));
+}
+
+static void a_head_that_trickles_is_not_in_time(void **state)
+{
+    (void)state;
+    begin(METHOD_GET, BODY_NONE, 60 * NS_PER_MS);
+    see_request();
+    upstream_says("HTTP/1.1 200 OK\r\nX: ");
+    int64_t limit = clock_monotonic_ns() + 2 * NS_PER_S;
+    while (!fixture->finished && clock_monotonic_ns() < limit) {
+        upstream_says("x");
+        for (int i = 0; i < 20; i++) {
+            uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+        }
+    }
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_TIMEOUT);
+    assert_int_equal(fixture->responses, 0);
+}
+
+static void a_request_that_is_not_taken_is_not_in_time(void **state)
+{
+    (void)state;
+    begin(METHOD_POST, BODY_CHUNKED, 60 * NS_PER_MS);
+    static char piece[16384];
+    while (h1_client_send_body(fixture->client, slice_of(piece, sizeof piece))) {
+    }
+    int64_t limit = clock_monotonic_ns() + 2 * NS_PER_S;
+    while (!fixture->finished && clock_monotonic_ns() < limit) {
+        /* The kernel's buffers grow for a while; then trying again is no progress. */
+        h1_client_flush(fixture->client);
+        if (fixture->writable) {
+            fixture->writable = h1_client_send_body(fixture->client, slice_of(piece, 4096));
+        }
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_TIMEOUT);
+}
+
+/* An upstream that refuses a body answers, and closes without reading the rest: what it said still counts. */
+static void the_answer_of_an_upstream_that_reads_no_more_is_read(void **state)
+{
+    (void)state;
+    begin(METHOD_POST, BODY_CHUNKED, 60 * NS_PER_S);
+    see_request();
+    static char piece[16384];
+    while (h1_client_send_body(fixture->client, slice_of(piece, sizeof piece))) {
+    }
+    upstream_says("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    close(fixture->upstream);
+    fixture->upstream = -1;
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->status, 413);
+    assert_int_equal(fixture->failures, 0);
+    assert_false(fixture->kept);
+}
+
+static void a_request_that_cannot_be_sent_fails(void **state)
+{
+    (void)state;
+    begin(METHOD_POST, BODY_CHUNKED, 60 * NS_PER_S);
+    see_request();
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    assert_int_equal(setsockopt(fixture->upstream, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(fixture->upstream);
+    fixture->upstream = -1;
+    static char piece[16384];
+    for (int i = 0; i < 4; i++) {
+        h1_client_send_body(fixture->client, slice_of(piece, sizeof piece));
+    }
+    turn_until(&fixture->finished);
+    assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -416,6 +535,14 @@ int main(void)
         TEST(an_early_answer_ends_the_connection),
         TEST(no_answer_in_time),
         TEST(a_paused_body_waits),
+        TEST(half_a_head_is_a_failure_at_once),
+        TEST(half_a_trailer_is_a_failure_at_once),
+        TEST(an_idle_connection_that_speaks_is_not_quiet),
+        TEST(a_closed_idle_connection_is_not_quiet),
+        TEST(a_head_that_trickles_is_not_in_time),
+        TEST(a_request_that_is_not_taken_is_not_in_time),
+        TEST(the_answer_of_an_upstream_that_reads_no_more_is_read),
+        TEST(a_request_that_cannot_be_sent_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,274 @@
+/* What an upstream answers: read with the same strictness as a client's request. */
+#include "http/h1/client_internal.h"
+
+#define READ_BUDGET 4
+
+/* `behind`: bytes that came after the answer. They answer no question: were the connection used again, they would be taken
+ * for the next answer (response splitting). */
+static void end_response(struct h1_client *client, const struct headers *trailers, size_t behind)
+{
+    if (behind > 0 || client->stream.ops->pending(&client->stream)) {
+        client->broken = true;
+    }
+    client->state = CLIENT_OVER;
+    deadline_clear(&client->deadline);
+    client->call.events->on_end(client->call.call, trailers);
+}
+
+/* ---- the head ---- */
+
+static const struct h1_limits response_limits = {
+    .head_max = HTTP_HEAD_MAX,
+    .target_max = HTTP_TARGET_MAX,
+    .fields_max = HTTP_HEADERS_MAX,
+};
+
+void h1_client_expect_head(struct h1_client *client)
+{
+    h1_parser_init_response(&client->parser, &response_limits, client->call.method);
+}
+
+static void take_informational(struct h1_client *client, const struct http_response *response)
+{
+    if (response->status == 101) {
+        /* Upgrade is never sent, so nothing may switch protocols. */
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "101 without an upgrade");
+        return;
+    }
+    if (++client->informational > HTTP_INFORMATIONAL_MAX) {
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "too many informational responses");
+        return;
+    }
+    if (response->status != 100) {
+        client->call.events->on_informational(client->call.call, response);
+    }
+    if (client->state == CLIENT_HEAD) {
+        h1_client_expect_head(client);
+    }
+}
+
+static void take_response(struct h1_client *client, const struct http_response *response, struct slice data)
+{
+    struct slice raw = slice_part(data, 0, client->parser.head_length);
+    client->state = CLIENT_BODY;
+    client->body = response->body;
+    client->body_left = response->body == BODY_LENGTH ? response->content_length : 0;
+    client->keep_alive = response->keep_alive && response->body != BODY_CLOSE;
+    h1_chunked_init(&client->chunked);
+    h1_client_update_deadline(client, true);
+    client->call.events->on_response(client->call.call, response, raw);
+    bool empty = client->body == BODY_NONE || (client->body == BODY_LENGTH && client->body_left == 0);
+    if (client->state == CLIENT_BODY && empty) {
+        end_response(client, NULL, data.len - raw.len);
+    }
+}
+
+static size_t process_head(struct h1_client *client, struct slice data)
+{
+    switch (h1_parse(&client->parser, data.ptr, data.len)) {
+    case H1_PARTIAL:
+        return 0;
+    case H1_FAILED:
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, h1_failure_text(client->parser.failure));
+        return data.len;
+    case H1_DONE:
+    default:
+        break;
+    }
+    struct header items[HTTP_HEADERS_MAX];
+    struct http_response response;
+    size_t length = client->parser.head_length;
+    h1_take_response(&client->parser, data.ptr, items, HTTP_HEADERS_MAX, &response);
+    if (response.status < 200) {
+        take_informational(client, &response);
+    } else {
+        take_response(client, &response, data);
+    }
+    return length;
+}
+
+/* ---- the body ---- */
+
+static size_t process_chunked(struct h1_client *client, struct slice data)
+{
+    size_t consumed = 0;
+    struct slice piece = SLICE_NONE;
+    struct slice trailers = SLICE_NONE;
+    enum h1_result result =
+        h1_chunked_parse(&client->chunked, data.ptr, data.len, &consumed, &piece, &trailers);
+    if (result == H1_FAILED) {
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, h1_failure_text(client->chunked.failure));
+        return data.len;
+    }
+    if (piece.len > 0) {
+        client->call.events->on_body(client->call.call, piece);
+    }
+    if (result == H1_DONE && client->state == CLIENT_BODY) {
+        struct header items[HTTP_HEADERS_MAX];
+        struct headers fields = { .items = items, .capacity = HTTP_HEADERS_MAX };
+        if (h1_parse_trailers(trailers, &fields)) {
+            end_response(client, &fields, data.len - consumed);
+        } else {
+            h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "malformed trailers");
+        }
+    }
+    return consumed;
+}
+
+static size_t process_body(struct h1_client *client, struct slice data)
+{
+    if (client->body == BODY_CHUNKED) {
+        return process_chunked(client, data);
+    }
+    struct slice piece = data;
+    if (client->body == BODY_LENGTH) {
+        piece = slice_part(data, 0, client->body_left < data.len ? (size_t)client->body_left : data.len);
+        client->body_left -= piece.len;
+    }
+    client->call.events->on_body(client->call.call, piece);
+    if (client->state == CLIENT_BODY && client->body == BODY_LENGTH && client->body_left == 0) {
+        end_response(client, NULL, data.len - piece.len);
+    }
+    return piece.len;
+}
+
+static size_t process_data(struct h1_client *client, struct slice data)
+{
+    size_t consumed = 0;
+    client->processing = true;
+    while (consumed < data.len) {
+        size_t step = 0;
+        if (client->state == CLIENT_HEAD) {
+            step = process_head(client, slice_from(data, consumed));
+        } else if (client->state == CLIENT_BODY && !client->paused) {
+            step = process_body(client, slice_from(data, consumed));
+        }
+        if (step == 0) {
+            break;
+        }
+        consumed += step;
+    }
+    client->processing = false;
+    return consumed;
+}
+
+/* The upstream has ended its direction, and all that it sent was looked at. */
+static void on_read_end(struct h1_client *client)
+{
+    if (client->state == CLIENT_BODY && client->body == BODY_CLOSE) {
+        end_response(client, NULL, 0);
+    } else if (client->state == CLIENT_HEAD || client->state == CLIENT_BODY) {
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED,
+                       client->answered ? "closed within the response" : "closed before the response");
+    }
+}
+
+static void process(struct h1_client *client)
+{
+    if (client->processing) {
+        return;
+    }
+    if (buffer_length(&client->in) > 0) {
+        size_t consumed = process_data(client, buffer_slice(&client->in));
+        buffer_consume(&client->in, consumed);
+    }
+    /* Half a head or half a trailer may be left over: nothing will complete it. */
+    if (client->read_ended && !client->paused) {
+        on_read_end(client);
+    }
+}
+
+/* ---- reading ---- */
+
+bool h1_client_may_read(const struct h1_client *client)
+{
+    return !client->read_ended &&
+           (client->state == CLIENT_HEAD || (client->state == CLIENT_BODY && !client->paused));
+}
+
+/* One read of the answer. False: nothing more now. */
+static bool read_once(struct h1_client *client)
+{
+    size_t room = client->in.maximum - buffer_length(&client->in);
+    room = room < HTTP_READ_BUFFER ? room : HTTP_READ_BUFFER;
+    if (room == 0 || !buffer_reserve(&client->in, room)) {
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "response head too large");
+        return false;
+    }
+    size_t size = 0;
+    switch (client->stream.ops->read(&client->stream, client->in.data + client->in.end, room, &size)) {
+    case STREAM_OK:
+        client->answered = true;
+        buffer_commit(&client->in, size);
+        /* A head that trickles in is not in time, however often something comes. */
+        h1_client_update_deadline(client, client->state == CLIENT_BODY);
+        process(client);
+        return h1_client_may_read(client);
+    case STREAM_AGAIN:
+        if (client->output_lost) {
+            h1_client_fail(client, DENY_UPSTREAM_CLOSED, "the request could not be sent");
+        }
+        return false;
+    case STREAM_END:
+        client->read_ended = true;
+        client->broken = true;
+        process(client);
+        return false;
+    default:
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED,
+                       client->answered ? "reset within the response" : "reset");
+        return false;
+    }
+}
+
+static void tell_pause(struct h1_client *client)
+{
+    if (client->state == CLIENT_BODY || client->state == CLIENT_OVER) {
+        client->call.events->on_pause(client->call.call);
+    }
+}
+
+void h1_client_read(struct h1_client *client)
+{
+    bool more = true;
+    for (int budget = READ_BUDGET; more && budget > 0; budget--) {
+        more = read_once(client) && client->stream.ops->pending(&client->stream);
+    }
+    tell_pause(client);
+    if (more && h1_client_may_read(client)) {
+        net_loop_post(client->stream.loop, &client->resume);
+    }
+    h1_client_update_interest(client);
+}
+
+void h1_client_resume(struct net_task *task)
+{
+    struct h1_client *client = (struct h1_client *)((char *)task - offsetof(struct h1_client, resume));
+    if (client->state == CLIENT_CLOSED) {
+        h1_client_free_if_over(client);
+        return;
+    }
+    if (client->state != CLIENT_BODY && client->state != CLIENT_HEAD) {
+        return;
+    }
+    process(client);
+    if (h1_client_may_read(client) && (client->output_lost || client->stream.ops->pending(&client->stream))) {
+        h1_client_read(client);
+        return;
+    }
+    tell_pause(client);
+    h1_client_update_interest(client);
+}
+
+void h1_client_pause(struct h1_client *client, bool paused)
+{
+    if (client->paused == paused || client->state != CLIENT_BODY) {
+        return;
+    }
+    client->paused = paused;
+    h1_client_update_deadline(client, true);
+    h1_client_update_interest(client);
+    if (!paused) {
+        net_loop_post(client->stream.loop, &client->resume);
+    }
+}

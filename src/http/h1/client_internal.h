@@ -1,0 +1,73 @@
+/* An upstream connection from within: shared by client.c (its life, connecting), client_request.c (what a call sends) and
+ * client_answer.c (what the upstream sends). */
+#ifndef SALLYPORT_HTTP_H1_CLIENT_INTERNAL_H
+#define SALLYPORT_HTTP_H1_CLIENT_INTERNAL_H
+
+#include "http/h1/client.h"
+
+enum client_state {
+    CLIENT_CONNECTING,
+    CLIENT_HANDSHAKE,
+    CLIENT_IDLE,
+    CLIENT_HEAD, /* a request is out or going out; the answer's head is awaited */
+    CLIENT_BODY, /* the answer's body */
+    CLIENT_OVER, /* the answer is complete, or failed; to be given back */
+    CLIENT_CLOSED,
+};
+
+struct h1_client {
+    struct stream stream;
+    struct h1_client_settings settings;
+    struct h1_client_call call;
+    enum client_state state;
+    struct buffer in, out;
+    struct h1_parser parser;
+    struct h1_chunked chunked;
+    enum http_body body;
+    uint64_t body_left;
+    struct deadline deadline;
+    int64_t limit; /* what `deadline` was set to */
+    struct net_task resume;
+    unsigned int informational; /* 1xx answers so far */
+    bool processing;
+    bool reused;
+    bool answered; /* a byte of the answer has come */
+    bool sent;     /* the request is complete */
+    bool chunked_out;
+    bool keep_alive;
+    bool paused;
+    bool blocked;
+    bool read_ended;
+    bool output_lost; /* the request cannot be sent whole: what the upstream has said so far decides */
+    bool broken;      /* never to be used again */
+    bool closed;
+};
+
+/* ---- client.c ---- */
+
+void h1_client_update_interest(struct h1_client *client);
+/* Which limit applies now: to the head once the request is out, to the flow of bodies otherwise. A limit that runs already
+ * begins anew only after `progress` of what it limits. */
+void h1_client_update_deadline(struct h1_client *client, bool progress);
+/* The call learns that it failed; the caller gives the connection back. */
+void h1_client_fail(struct h1_client *client, enum deny_reason reason, const char *detail);
+
+/* ---- client_request.c ---- */
+
+/* The rest of the request is dropped, and the answer is read as far as there is one. */
+void h1_client_lose_output(struct h1_client *client);
+
+/* ---- client_answer.c ---- */
+
+/* Expects the head of an answer. */
+void h1_client_expect_head(struct h1_client *client);
+/* Is there anybody for what the upstream sends? */
+bool h1_client_may_read(const struct h1_client *client);
+/* Reads what has come, a few pieces a turn. */
+void h1_client_read(struct h1_client *client);
+/* The task: goes on with what was read, or waits inside TLS. */
+void h1_client_resume(struct net_task *task);
+/* Frees the memory once the descriptor is closed and no task queued. */
+void h1_client_free_if_over(struct h1_client *client);
+
+#endif

@@ -1,0 +1,115 @@
+/* What a call sends to its upstream. */
+#include "http/h1/client_internal.h"
+#include "http/h1/writer.h"
+
+/* A piece of body up to this size is copied behind what waits, so that both leave in one write. */
+#define COALESCE_MAX 8192
+/* Above it, the source of a request's body is told to stop; below half of it, to go on. */
+#define WRITE_HIGH_WATER (HTTP_WRITE_BUFFER_MAX / 2)
+
+void h1_client_lose_output(struct h1_client *client)
+{
+    client->broken = true;
+    client->output_lost = true;
+    buffer_clear(&client->out);
+    net_loop_post(client->stream.loop, &client->resume);
+}
+
+/* Puts behind `out` what the kernel did not take of the parts; the first `written` bytes of all it did. */
+static bool keep_rest(struct h1_client *client, const struct iovec *parts, int count, size_t written)
+{
+    size_t from_out = buffer_length(&client->out);
+    buffer_consume(&client->out, written < from_out ? written : from_out);
+    size_t skip = written < from_out ? 0 : written - from_out;
+    for (int i = from_out > 0 ? 1 : 0; i < count; i++) {
+        size_t taken = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+        skip -= taken;
+        if (!buffer_append(&client->out,
+                           slice_of((char *)parts[i].iov_base + taken, parts[i].iov_len - taken))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Writes `parts` now, of which the first is what waits in `out`, where anything does. Returns the bytes that moved. */
+static size_t write_parts(struct h1_client *client, const struct iovec *parts, int count)
+{
+    size_t written = 0;
+    enum stream_result result = client->stream.ops->write(&client->stream, parts, count, &written);
+    if (result == STREAM_AGAIN) {
+        written = 0;
+    } else if (result != STREAM_OK) {
+        h1_client_lose_output(client);
+        return 0;
+    }
+    if (!keep_rest(client, parts, count, written)) {
+        h1_client_lose_output(client);
+    }
+    return written;
+}
+
+void h1_client_flush(struct h1_client *client)
+{
+    if (client->state != CLIENT_HEAD && client->state != CLIENT_BODY) {
+        return;
+    }
+    size_t written = 0;
+    if (buffer_length(&client->out) > 0) {
+        struct slice waiting = buffer_slice(&client->out);
+        const struct iovec part = { (char *)waiting.ptr, waiting.len };
+        written = write_parts(client, &part, 1);
+    }
+    h1_client_update_deadline(client, written > 0);
+    h1_client_update_interest(client);
+    if (client->blocked && buffer_length(&client->out) < WRITE_HIGH_WATER / 2) {
+        client->blocked = false;
+        client->call.events->on_writable(client->call.call);
+    }
+}
+
+bool h1_client_send_body(struct h1_client *client, struct slice data)
+{
+    if (data.len == 0 || client->output_lost ||
+        (client->state != CLIENT_HEAD && client->state != CLIENT_BODY)) {
+        return true;
+    }
+    char chunk[24];
+    struct slice waiting = buffer_slice(&client->out);
+    struct iovec parts[4];
+    int count = 0;
+    if (waiting.len > 0) {
+        parts[count++] = (struct iovec){ (char *)waiting.ptr, waiting.len };
+    }
+    if (client->chunked_out) {
+        parts[count++] = (struct iovec){ chunk, h1_chunk_header(data.len, chunk) };
+    }
+    parts[count++] = (struct iovec){ (char *)data.ptr, data.len };
+    if (client->chunked_out) {
+        parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
+    }
+    size_t written = 0;
+    if (waiting.len + data.len <= COALESCE_MAX || client->blocked) {
+        if (!keep_rest(client, parts, count, 0)) {
+            h1_client_lose_output(client);
+        }
+    } else {
+        written = write_parts(client, parts, count);
+    }
+    h1_client_update_deadline(client, written > 0);
+    h1_client_update_interest(client);
+    client->blocked = buffer_length(&client->out) >= WRITE_HIGH_WATER;
+    return !client->blocked;
+}
+
+void h1_client_send_end(struct h1_client *client, const struct headers *trailers)
+{
+    if (client->state != CLIENT_HEAD && client->state != CLIENT_BODY) {
+        return;
+    }
+    if (client->chunked_out && !client->output_lost && !h1_write_last_chunk(&client->out, trailers)) {
+        h1_client_lose_output(client);
+    }
+    client->sent = true;
+    h1_client_flush(client);
+}

@@ -1,0 +1,59 @@
+/* The pool from within: shared by pool.c (choosing, lending, keeping) and connect.c (names, opening). */
+#ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
+#define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
+
+#include "upstream/pool.h"
+#include "upstream/resolve.h"
+
+/* A connection, idle or lent to a ticket. */
+struct pool_connection {
+    struct h1_client *client;
+    struct pool_endpoint *endpoint;
+    struct upstream_ticket *ticket;          /* NULL: idle */
+    struct pool_connection *previous, *next; /* in the endpoint's idle or busy list */
+    struct deadline idle_deadline;
+};
+
+struct pool_endpoint {
+    struct upstream_pool *pool;
+    const struct upstream_endpoint *settings;
+    struct tls_client *tls;
+    struct resolved addresses;
+    struct pool_connection *idle; /* most recently used first */
+    struct pool_connection *busy;
+    struct upstream_ticket *waiting;  /* for the name to be resolved */
+    struct upstream_ticket *answered; /* those of them that on_resolved has not served yet */
+    size_t next_address;
+    size_t open, idle_count;
+    size_t active; /* tickets that it serves */
+};
+
+struct upstream_pool {
+    const struct upstream_settings *settings;
+    struct net_loop *loop;
+    struct metrics_worker *metrics;
+    struct tls_client *tls;
+    size_t count;
+    size_t next;            /* round robin */
+    bool serving, orphaned; /* inside on_resolved; freed meanwhile, by the last exchange that used it */
+    struct pool_endpoint endpoints[];
+};
+
+/* ---- pool.c ---- */
+
+void pool_list_add(struct pool_connection **list, struct pool_connection *connection);
+/* The connection is closed or closing itself. */
+void pool_forget(struct pool_connection *connection);
+void pool_on_idle_lost(struct h1_client *client);
+void pool_on_idle_deadline(struct deadline *deadline);
+/* This endpoint has failed the ticket; another one may be asked. */
+void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
+
+/* ---- connect.c ---- */
+
+/* Opens a connection to the ticket's endpoint, once its name is known. */
+void pool_connect(struct upstream_ticket *ticket);
+/* The ticket waits for a name no longer, if it did. */
+void pool_stop_waiting(struct upstream_ticket *ticket);
+
+#endif

@@ -1,0 +1,669 @@
+/* The supervisor with a double of the gateway: this program again, started as `program gateway CHANNEL`. The double does
+ * what the file `behaviour` beside the configuration says, and tells what it was told on standard error. */
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "supervisor/channel.h"
+#include "supervisor/supervisor.h"
+#include "json/json.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the double ---- */
+
+static struct channel_reader reader;
+static char folder[512];
+
+static bool behaves(const char *what)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/behaviour", folder);
+    size_t size;
+    char *text = read_file(path, &size);
+    bool found = text != NULL && strstr(text, what) != NULL;
+    free(text);
+    return found;
+}
+
+static void answer(int channel, enum channel_kind kind, const char *text)
+{
+    struct channel_message message = { .kind = kind, .text = slice_from_string(text) };
+    if (failed(channel_send(channel, &message))) {
+        _exit(9);
+    }
+}
+
+static void note_folder(struct slice text)
+{
+    struct arena arena;
+    struct json *json = NULL;
+    struct slice path = SLICE_NONE;
+    arena_init(&arena, 65536);
+    if (failed(json_parse(text, 8, &arena, &json, NULL)) || !json_get_string(json, SLICE("config"), &path)) {
+        _exit(8);
+    }
+    snprintf(folder, sizeof folder, "%.*s", (int)slice_find_last(path, '/'), path.ptr);
+    arena_done(&arena);
+}
+
+static int sockets[CHANNEL_FDS_MAX];
+static size_t socket_count;
+
+static void take_configuration(int channel, const struct channel_message *message)
+{
+    static unsigned int generation;
+    char number[16];
+    note_folder(message->text);
+    log_event(LOG_INFO, "double_configured", LOG_TEXT("text", message->text), LOG_NUMBER("pid", getpid()),
+              LOG_NUMBER("fds", message->fd_count), LOG_NUMBER("seals", fcntl(message->fds[1], F_GET_SEALS)),
+              LOG_NUMBER("access", message->fds[2] >= 0));
+    if (behaves("crash")) {
+        _exit(3);
+    }
+    if (behaves("refuse")) {
+        answer(channel, CHANNEL_REFUSED, "the double says no");
+        if (generation == 0) {
+            _exit(1);
+        }
+        return;
+    }
+    if (behaves("nonsense")) {
+        (void)!write(channel, "nonsense", 8);
+        return;
+    }
+    socket_count = 0;
+    for (size_t i = 4; i < message->fd_count; i++) {
+        sockets[socket_count++] = message->fds[i];
+    }
+    snprintf(number, sizeof number, "%u", ++generation);
+    answer(channel, CHANNEL_READY, number);
+}
+
+static void take(int channel, const struct channel_message *message)
+{
+    switch (message->kind) {
+    case CHANNEL_CONFIGURE:
+        take_configuration(channel, message);
+        break;
+    case CHANNEL_DRAIN:
+        log_event(LOG_INFO, "double_drain");
+        if (!behaves("stubborn")) {
+            _exit(behaves("unclean") ? 4 : 0);
+        }
+        break;
+    case CHANNEL_REOPEN:
+        log_event(LOG_INFO, "double_reopen", LOG_NUMBER("fds", message->fd_count));
+        break;
+    case CHANNEL_REFUSED:
+        log_event(LOG_INFO, "double_told", LOG_TEXT("reason", message->text));
+        break;
+    default:
+        _exit(7);
+    }
+}
+
+/* Whoever connects is told who serves. */
+static void serve(int socket)
+{
+    int client = accept(socket, NULL, NULL);
+    if (client >= 0) {
+        char text[32];
+        int size = snprintf(text, sizeof text, "%d", (int)getpid());
+        (void)!write(client, text, (size_t)size);
+        close(client);
+    }
+}
+
+static int run_double(int channel)
+{
+    for (;;) {
+        struct pollfd sources[64] = { { .fd = channel, .events = POLLIN } };
+        nfds_t count = 1;
+        for (size_t i = 0; i < socket_count && count < 64; i++) {
+            sources[count++] = (struct pollfd){ .fd = sockets[i], .events = POLLIN };
+        }
+        poll(sources, count, -1);
+        for (nfds_t i = 1; i < count; i++) {
+            if (sources[i].revents != 0) {
+                serve(sources[i].fd);
+            }
+        }
+        struct channel_message message;
+        bool complete = false;
+        if (sources[0].revents == 0) {
+            continue;
+        }
+        if (failed(channel_receive(channel, &reader, &message, &complete))) {
+            return 6;
+        }
+        if (complete) {
+            take(channel, &message);
+        }
+    }
+}
+
+/* ---- the harness ---- */
+
+struct stage {
+    char dir[64];
+    pid_t supervisor;
+    int errors; /* its standard error */
+    char text[256 * 1024];
+    size_t size;
+};
+
+static struct stage stage;
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128], fresh[160];
+    snprintf(path, sizeof path, "%s/%s", stage.dir, name);
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    FILE *file = fopen(fresh, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    chmod(fresh, 0644);
+    assert_int_equal(rename(fresh, path), 0); /* never half a file */
+}
+
+static void configure(const char *listeners, const char *more)
+{
+    char text[4096];
+    snprintf(text, sizeof text,
+             "workers: 2\n"
+             "listeners: { %s }\n"
+             "upstreams: { u: { endpoints: [\"http://127.0.0.1:1\"] } }\n"
+             "routes: { open: { match: { host: x.example, path: /** }, listeners: [public], upstream: u, "
+             "auth: none } }\n"
+             "%s",
+             listeners, more);
+    write_file("gateway.yaml", text);
+}
+
+#define PLAIN(name, port) \
+    name ": { address: 127.0.0.1, port: " port ", exposure: internal, plaintext: allow }"
+
+static int make_stage(void **state)
+{
+    (void)state;
+    memset(&stage, 0, sizeof stage);
+    strcpy(stage.dir, "/tmp/sallyport-supervisor-XXXXXX");
+    if (mkdtemp(stage.dir) == NULL || chmod(stage.dir, 0755) != 0) {
+        return -1;
+    }
+    configure(PLAIN("public", "0"), "");
+    write_file("behaviour", "serve");
+    return 0;
+}
+
+/* As a service manager does: the socket as descriptor 3, if there is one. */
+static void start_with(int socket)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    stage.supervisor = fork();
+    if (stage.supervisor == 0) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/gateway.yaml", stage.dir);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        if (socket >= 0) {
+            char pid[16];
+            snprintf(pid, sizeof pid, "%d", (int)getpid());
+            setenv("LISTEN_PID", pid, 1);
+            setenv("LISTEN_FDS", "2", 1);
+            setenv("LISTEN_FDNAMES", "public:stray", 1);
+            dup2(socket, 10);
+            dup2(10, 3);
+            dup2(10, 4);
+        }
+        struct supervisor_options options = { .config = { .path = slice_from_string(path) },
+                                              .program = "/proc/self/exe" };
+        _exit(supervisor_run(&options));
+    }
+    close(ends[1]);
+    stage.errors = ends[0];
+}
+
+static void start(void)
+{
+    start_with(-1);
+}
+
+/* One piece more of what it says; false at the end. Fails after half a minute. */
+static bool read_more(void)
+{
+    struct pollfd source = { .fd = stage.errors, .events = POLLIN };
+    if (poll(&source, 1, 30000) != 1) {
+        fail_msg("nothing more was said after:\n%s", stage.text);
+    }
+    ssize_t got = read(stage.errors, stage.text + stage.size, sizeof stage.text - 1 - stage.size);
+    assert_true(got >= 0);
+    stage.size += (size_t)got;
+    stage.text[stage.size] = '\0';
+    return got > 0;
+}
+
+/* The n-th line (from 1) with this event, waited for. */
+static const char *event(const char *name, int n)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", name);
+    for (;;) {
+        const char *at = stage.text;
+        for (int i = 0; i < n && at != NULL; i++) {
+            at = strstr(i > 0 ? at + 1 : at, wanted);
+        }
+        if (at != NULL && strchr(at, '\n') != NULL) {
+            static char line[8192];
+            snprintf(line, sizeof line, "%.*s", (int)(strchr(at, '\n') - at), at);
+            return line;
+        }
+        if (!read_more()) {
+            fail_msg("%s did not come %d times in:\n%s", name, n, stage.text);
+        }
+    }
+}
+
+static bool was_said(const char *part)
+{
+    return strstr(stage.text, part) != NULL;
+}
+
+static long number_in(const char *line, const char *name)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"%s\":", name);
+    const char *at = strstr(line, wanted);
+    if (at == NULL) {
+        fail_msg("%s is not in %s", name, line);
+        return -1;
+    }
+    return strtol(at + strlen(wanted), NULL, 10);
+}
+
+#define assert_says(line, part)                       \
+    do {                                              \
+        const char *line_ = (line);                   \
+        if (strstr(line_, (part)) == NULL) {          \
+            fail_msg("%s is not in %s", part, line_); \
+        }                                             \
+    } while (0)
+
+/* To the end of its output; its exit status. */
+static int ended(void)
+{
+    int status;
+    while (read_more()) {
+    }
+    assert_int_equal(waitpid(stage.supervisor, &status, 0), stage.supervisor);
+    stage.supervisor = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int stop(void)
+{
+    kill(stage.supervisor, SIGTERM);
+    return ended();
+}
+
+static int clear_stage(void **state)
+{
+    (void)state;
+    if (stage.supervisor > 0) {
+        kill(stage.supervisor, SIGKILL);
+        waitpid(stage.supervisor, NULL, 0);
+    }
+    close(stage.errors);
+    static const char *const names[] = { "gateway.yaml", "behaviour", "access.log", "access.log.1",
+                                         "audit.log" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", stage.dir, names[i]);
+        unlink(path);
+    }
+    rmdir(stage.dir);
+    return 0;
+}
+
+/* Who serves the port, as it says itself; -1 where nobody listens. */
+static long served_by(long port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char text[32] = "";
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    struct pollfd source = { .fd = fd, .events = POLLIN };
+    assert_int_equal(poll(&source, 1, 30000), 1);
+    assert_true(read(fd, text, sizeof text - 1) >= 0);
+    close(fd);
+    return strtol(text, NULL, 10);
+}
+
+static long port_of(const char *listener)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"listener\":\"%s\"", listener);
+    const char *at = strstr(stage.text, wanted);
+    assert_non_null(at);
+    return number_in(at, "port");
+}
+
+/* ---- the tests ---- */
+
+static void from_start_to_stop(void **state)
+{
+    (void)state;
+    start();
+    assert_says(event("ready", 1), "\"generation\":1");
+    const char *line = event("double_configured", 1);
+    assert_int_equal(number_in(line, "fds"), 4 + 2);
+    assert_int_equal(number_in(line, "seals"), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
+    assert_says(line, "\\\"workers\\\":2");
+    assert_says(line, "{\\\"name\\\":\\\"public\\\",\\\"port\\\":");
+    assert_says(line, "\\\"sockets\\\":2}");
+    long pid = number_in(line, "pid");
+    assert_int_equal(served_by(port_of("public")), pid);
+    /* What is said of the configuration is said as lines of the log. */
+    assert_says(event("configuration_warning", 1), "gateway.yaml:");
+    assert_int_equal(stop(), 0);
+    assert_true(was_said("\"event\":\"double_drain\""));
+    assert_true(was_said("\"event\":\"stopped\""));
+    assert_false(was_said("\"event\":\"gateway_exited\""));
+}
+
+static void errors_are_printed(void **state)
+{
+    (void)state;
+    configure(PLAIN("public", "0"), "bogus: 1\n");
+    start();
+    assert_int_equal(ended(), 1);
+    assert_true(was_said("gateway.yaml:5:1: error: "));
+    assert_false(was_said("double_configured"));
+}
+
+static int listen_somewhere(struct sockaddr_in *ret_address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    *ret_address = address;
+    return fd;
+}
+
+/* A socket of the service manager: nothing is bound, and a restart of the gateway keeps it. */
+static void a_socket_is_handed_over(void **state)
+{
+    (void)state;
+    struct sockaddr_in address;
+    int fd = listen_somewhere(&address);
+    char listeners[256];
+    snprintf(listeners, sizeof listeners,
+             "public: { address: 127.0.0.1, port: %d, exposure: internal, plaintext: allow }",
+             ntohs(address.sin_port));
+    configure(listeners, "");
+    start_with(fd);
+    close(fd);
+    event("ready", 1);
+    assert_int_equal(port_of("public"), ntohs(address.sin_port));
+    assert_says(event("socket_unused", 1), "stray");
+    long pid = number_in(event("double_configured", 1), "pid");
+    assert_int_equal(number_in(event("double_configured", 1), "fds"), 4 + 2);
+    assert_int_equal(served_by(port_of("public")), pid);
+    kill((pid_t)pid, SIGKILL);
+    assert_true(served_by(port_of("public")) != pid);
+    assert_int_equal(stop(), 0);
+    assert_int_equal(served_by(ntohs(address.sin_port)), -1);
+}
+
+static void a_port_in_use_is_told(void **state)
+{
+    (void)state;
+    struct sockaddr_in address;
+    int fd = listen_somewhere(&address);
+    char listeners[256], expected[128];
+    snprintf(listeners, sizeof listeners,
+             "public: { address: 127.0.0.1, port: %d, exposure: internal, plaintext: allow }",
+             ntohs(address.sin_port));
+    configure(listeners, "");
+    start();
+    assert_int_equal(ended(), 1);
+    snprintf(expected, sizeof expected, "listener public: 127.0.0.1:%d is in use by another process",
+             ntohs(address.sin_port));
+    assert_says(event("start_failed", 1), expected);
+    close(fd);
+}
+
+/* Three times over: later and later, and who connects meanwhile waits instead of being refused. */
+static void a_gateway_that_dies_is_started_again(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    long port = port_of("public"), pid = 0;
+    for (int i = 1; i <= 3; i++) {
+        pid = number_in(event("double_configured", i), "pid");
+        event("ready", i);
+        kill((pid_t)pid, SIGKILL);
+        assert_says(event("gateway_exited", i), "\"signal\":9");
+        assert_int_equal(number_in(event("gateway_restarting", i), "delay_ms"), 50 << i);
+        assert_true(served_by(port) != pid);
+    }
+    const char *line = event("double_configured", 4);
+    assert_true(number_in(line, "pid") != pid);
+    assert_says(line, "\\\"restarts\\\":3");
+    assert_int_equal(stop(), 0);
+}
+
+static void one_that_never_worked_is_not(void **state)
+{
+    (void)state;
+    static const char *const behaviours[] = { "crash", "refuse", "nonsense" };
+    for (size_t i = 0; i < 3; i++) {
+        write_file("behaviour", behaviours[i]);
+        start();
+        assert_int_equal(ended(), 1);
+        assert_false(was_said("gateway_restarting"));
+        assert_false(was_said("\"event\":\"ready\""));
+        if (i == 1) {
+            assert_says(event("start_refused", 1), "the double says no");
+        }
+        close(stage.errors);
+        stage.size = 0;
+    }
+    stage.errors = -1;
+}
+
+static void reload_takes_up_what_is_new(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    long pid = number_in(event("double_configured", 1), "pid");
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"),
+              "instance: other\nlogs: { access: { file: \"off\" } }\n");
+    kill(stage.supervisor, SIGHUP);
+    assert_says(event("ready", 2), "\"generation\":2");
+    const char *line = event("double_configured", 2);
+    assert_int_equal(number_in(line, "fds"), 4 + 4);
+    assert_int_equal(number_in(line, "access"), 0);
+    assert_says(event("restart_needed", 1), "instance");
+    long more = port_of("more");
+    assert_int_equal(served_by(more), pid);
+    assert_int_equal(served_by(port), pid);
+    configure(PLAIN("public", "0"), "");
+    kill(stage.supervisor, SIGHUP);
+    event("ready", 3);
+    assert_int_equal(number_in(event("double_configured", 3), "fds"), 4 + 2);
+    assert_int_equal(served_by(port), pid);
+    assert_int_equal(stop(), 0);
+}
+
+static void a_bad_reload_changes_nothing(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    long pid = number_in(event("double_configured", 1), "pid");
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"), "bogus: 1\nbugos: 2\n");
+    kill(stage.supervisor, SIGHUP);
+    const char *line = event("reload_refused", 1);
+    assert_says(line, "gateway.yaml:5:1: error: ");
+    assert_int_equal(number_in(line, "errors"), 2);
+    assert_says(event("configuration_error", 2), "gateway.yaml:6:1: error: ");
+    assert_says(event("double_told", 1), "gateway.yaml:5:1: error: ");
+    assert_false(was_said("\"listener\":\"more\""));
+    /* And one that the gateway refuses. */
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"), "");
+    write_file("behaviour", "refuse");
+    kill(stage.supervisor, SIGHUP);
+    assert_says(event("reload_refused", 2), "the double says no");
+    assert_int_equal(served_by(port), pid);
+    /* A log file that cannot be opened is named. */
+    configure(PLAIN("public", "0"), "logs: { audit: { file: /nonexistent/audit.log } }\n");
+    kill(stage.supervisor, SIGHUP);
+    assert_says(event("reload_refused", 3), "/nonexistent/audit.log");
+    /* What was mended is taken up. */
+    configure(PLAIN("public", "0"), "");
+    write_file("behaviour", "serve");
+    kill(stage.supervisor, SIGHUP);
+    event("ready", 2);
+    assert_int_equal(served_by(port), pid);
+    assert_int_equal(stop(), 0);
+}
+
+/* A configuration that kills the gateway: the one before it comes back. */
+static void a_deadly_reload_is_undone(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    static const char *const behaviours[] = { "crash", "nonsense" };
+    for (int i = 0; i < 2; i++) {
+        configure(PLAIN("public", "0") ", " PLAIN("more", "0"), "");
+        write_file("behaviour", behaviours[i]);
+        kill(stage.supervisor, SIGHUP);
+        assert_says(event("reload_refused", i + 1), "the gateway process ended");
+        write_file("behaviour", "serve");
+        event("gateway_restarting", i + 1);
+        event("ready", i + 2);
+        assert_int_equal(number_in(event("double_configured", 2 * i + 3), "fds"), 4 + 2);
+        assert_true(served_by(port) > 0);
+    }
+    assert_int_equal(stop(), 0);
+}
+
+/* The gateway dies of the configuration in force: a mended one is taken up without waiting. */
+static void a_dying_gateway_can_be_mended(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    write_file("behaviour", "crash");
+    kill((pid_t)number_in(event("double_configured", 1), "pid"), SIGKILL);
+    event("gateway_restarting", 5); /* waiting for 1.6 seconds */
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"), "");
+    write_file("behaviour", "serve");
+    int64_t before = clock_monotonic_ns();
+    kill(stage.supervisor, SIGHUP);
+    event("ready", 2);
+    assert_true(clock_monotonic_ns() - before < 1200 * NS_PER_MS);
+    assert_true(served_by(port_of("more")) > 0);
+    assert_int_equal(stop(), 0);
+}
+
+static void logs_are_reopened(void **state)
+{
+    (void)state;
+    char path[128], rotated[160];
+    configure(PLAIN("public", "0"), "logs: { access: { file: access.log }, audit: { file: audit.log } }\n");
+    start();
+    event("ready", 1);
+    snprintf(path, sizeof path, "%s/access.log", stage.dir);
+    snprintf(rotated, sizeof rotated, "%s.1", path);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640 & ~022);
+    assert_int_equal(rename(path, rotated), 0);
+    kill(stage.supervisor, SIGUSR1);
+    assert_int_equal(number_in(event("double_reopen", 1), "fds"), 2);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(stop(), 0);
+}
+
+static void the_end_is_waited_for(void **state)
+{
+    (void)state;
+    configure(PLAIN("public", "0"), "shutdown: { deadline: 1s }\n");
+    write_file("behaviour", "stubborn");
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    int64_t before = clock_monotonic_ns();
+    kill(stage.supervisor, SIGTERM);
+    event("double_drain", 1);
+    assert_true(served_by(port) > 0); /* as long as the gateway accepts, it is served */
+    assert_int_equal(ended(), 0);
+    assert_true(clock_monotonic_ns() - before > 1 * NS_PER_S);
+    assert_says(event("gateway_killed", 1), "in time");
+    assert_int_equal(served_by(port), -1);
+}
+
+static void an_unclean_end_is_told(void **state)
+{
+    (void)state;
+    write_file("behaviour", "unclean");
+    start();
+    event("ready", 1);
+    kill(stage.supervisor, SIGINT);
+    assert_int_equal(ended(), 1);
+    assert_says(event("gateway_exited", 1), "\"status\":4");
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 3 && strcmp(arguments[1], "gateway") == 0) {
+        return run_double(atoi(arguments[2]));
+    }
+    umask(022);
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, make_stage, clear_stage)
+    const struct CMUnitTest tests[] = {
+        STAGED(from_start_to_stop),
+        STAGED(errors_are_printed),
+        STAGED(a_port_in_use_is_told),
+        STAGED(a_socket_is_handed_over),
+        STAGED(a_gateway_that_dies_is_started_again),
+        STAGED(one_that_never_worked_is_not),
+        STAGED(reload_takes_up_what_is_new),
+        STAGED(a_bad_reload_changes_nothing),
+        STAGED(a_deadly_reload_is_undone),
+        STAGED(a_dying_gateway_can_be_mended),
+        STAGED(logs_are_reopened),
+        STAGED(the_end_is_waited_for),
+        STAGED(an_unclean_end_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

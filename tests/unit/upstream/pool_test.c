@@ -1,0 +1,661 @@
+#include "unit.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "http/h1/writer.h"
+#include "upstream/pool_internal.h"
+
+#include "upstream/resolver.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define SERVICES 2
+#define TICKETS  4
+
+/* A service that the test plays: a listening socket on loopback. */
+struct service {
+    int listener;
+    uint16_t port;
+    char url[64];
+};
+
+struct user {
+    struct upstream_ticket ticket;
+    unsigned int answers;
+    bool ready, ended;
+    struct http_call_failure failure;
+    char detail[128];
+};
+
+struct fixture {
+    struct net_loop loop;
+    struct arena arena;
+    struct metrics *metrics;
+    struct service services[SERVICES];
+    struct upstream_settings settings;
+    struct upstream_endpoint endpoints[SERVICES];
+    struct slice urls[SERVICES];
+    struct upstream_pool *pool;
+    struct user users[TICKETS];
+    bool free_pool_in_answer;
+};
+
+static struct fixture *fixture;
+
+/* ---- services ---- */
+
+static void service_open(struct service *service)
+{
+    service->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(service->listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(service->listener, 16), 0);
+    assert_int_equal(getsockname(service->listener, (struct sockaddr *)&address, &size), 0);
+    service->port = ntohs(address.sin_port);
+    snprintf(service->url, sizeof service->url, "http://127.0.0.1:%u", service->port);
+}
+
+/* Nobody listens there any more: connections are refused. */
+static void service_close(struct service *service)
+{
+    if (service->listener >= 0) {
+        close(service->listener);
+        service->listener = -1;
+    }
+}
+
+/* The next connection that the pool opened, or -1. */
+static int service_accept(struct service *service)
+{
+    return accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* ---- the pool's users ---- */
+
+static void turn(void)
+{
+    for (int i = 0; i < 10; i++) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void turn_until(const bool *done)
+{
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (!*done && clock_monotonic_ns() < limit) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_true(*done);
+}
+
+static void on_ready(struct upstream_ticket *ticket, const struct http_call_failure *failure)
+{
+    struct user *user = (struct user *)ticket;
+    user->answers++;
+    user->ready = true;
+    if (failure != NULL) {
+        user->failure = *failure;
+        snprintf(user->detail, sizeof user->detail, "%s", failure->detail);
+    }
+    if (fixture->free_pool_in_answer && user == &fixture->users[0]) {
+        upstream_pool_free(fixture->pool);
+        fixture->pool = NULL;
+    }
+}
+
+static struct user *acquire(size_t index)
+{
+    struct user *user = &fixture->users[index];
+    *user = (struct user){ .ticket = { .on_ready = on_ready } };
+    upstream_acquire(fixture->pool, &user->ticket);
+    return user;
+}
+
+static struct user *acquire_ready(size_t index)
+{
+    struct user *user = acquire(index);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_NONE);
+    assert_non_null(user->ticket.client);
+    return user;
+}
+
+static void on_response(void *call, const struct http_response *response, struct slice raw)
+{
+    (void)call;
+    (void)response;
+    (void)raw;
+}
+
+static void on_body(void *call, struct slice data)
+{
+    (void)call;
+    (void)data;
+}
+
+static void on_event(void *call)
+{
+    (void)call;
+}
+
+static void on_end(void *call, const struct headers *trailers)
+{
+    struct user *user = call;
+    (void)trailers;
+    user->ended = true;
+    upstream_release(&user->ticket);
+}
+
+static void on_failed(void *call, const struct http_call_failure *failure)
+{
+    struct user *user = call;
+    user->ended = true;
+    user->failure = *failure;
+    upstream_release(&user->ticket);
+}
+
+static const struct http_call_events events = {
+    .on_response = on_response,
+    .on_body = on_body,
+    .on_pause = on_event,
+    .on_end = on_end,
+    .on_writable = on_event,
+    .on_failed = on_failed,
+};
+
+/* One request and its answer over the ticket's connection; `fd` is the service's side of it. */
+static void exchange(struct user *user, int fd)
+{
+    struct h1_client_call call = { .events = &events, .call = user, .method = METHOD_GET };
+    struct headers none = { .count = 0 };
+    struct h1_framing framing = { .body = BODY_NONE };
+    assert_true(h1_write_request(h1_client_begin(user->ticket.client, &call), SLICE("GET"), SLICE("/"),
+                                 SLICE("up"), &none, &framing));
+    h1_client_send_end(user->ticket.client, NULL);
+    char request[1024];
+    assert_true(read(fd, request, sizeof request) > 0);
+    static const char answer[] = "HTTP/1.1 204 No Content\r\n\r\n";
+    assert_int_equal(write(fd, answer, sizeof answer - 1), sizeof answer - 1);
+    turn_until(&user->ended);
+    assert_int_equal(user->failure.reason, DENY_NONE);
+}
+
+/* ---- the fixture ---- */
+
+static int64_t count(const char *name)
+{
+    struct buffer text;
+    buffer_init(&text, 1 << 20);
+    assert_true(metrics_render(fixture->metrics, &text));
+    assert_true(buffer_append_char(&text, '\0'));
+    char line[128];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(text.data + text.begin, line);
+    assert_non_null(at);
+    int64_t value = strtoll(at + strlen(line), NULL, 10);
+    buffer_done(&text);
+    return value;
+}
+
+static void make_pool(const char *first, const char *second)
+{
+    fixture->urls[0] = slice_from_string(first);
+    fixture->urls[1] = second != NULL ? slice_from_string(second) : SLICE_NONE;
+    fixture->settings.endpoints = (struct conf_strings){ fixture->urls, second != NULL ? 2 : 1 };
+    for (size_t i = 0; i < fixture->settings.endpoints.count; i++) {
+        assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));
+    }
+    fixture->settings.parsed = fixture->endpoints;
+    assert_ok(upstream_pool_new(&fixture->settings, &fixture->loop, metrics_writer(fixture->metrics, 0),
+                                &fixture->pool));
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture = calloc(1, sizeof *fixture);
+    assert_ok(net_loop_init(&fixture->loop));
+    assert_ok(metrics_new(1, &fixture->metrics));
+    arena_init(&fixture->arena, 1 << 20);
+    for (size_t i = 0; i < SERVICES; i++) {
+        service_open(&fixture->services[i]);
+    }
+    fixture->settings = (struct upstream_settings){
+        .name = SLICE_INIT("orders"),
+        .connect_timeout = 5 * NS_PER_S,
+        .idle_timeout = 60 * NS_PER_S,
+        .max_connections = 8,
+        .max_idle = 2,
+        .retries = 0,
+    };
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_says(NULL, NULL);
+    for (size_t i = 0; i < TICKETS; i++) {
+        if (fixture->pool != NULL) {
+            upstream_release(&fixture->users[i].ticket);
+        }
+    }
+    upstream_pool_free(fixture->pool);
+    turn();
+    while (fixture->loop.uv.active_reqs.count > 0) {
+        turn(); /* libuv's thread pool still holds the loop */
+    }
+    if (fixture->metrics != NULL) {
+        assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+    }
+    net_loop_done(&fixture->loop);
+    metrics_free(fixture->metrics);
+    arena_done(&fixture->arena);
+    for (size_t i = 0; i < SERVICES; i++) {
+        service_close(&fixture->services[i]);
+    }
+    free(fixture);
+    return 0;
+}
+
+/* ---- connections ---- */
+
+static void a_connection_is_used_again(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    struct user *next = acquire(1);
+    assert_true(next->ready);
+    exchange(next, fd);
+    assert_int_equal(service_accept(&fixture->services[0]), -1);
+    assert_int_equal(count("sallyport_upstream_connects_total"), 1);
+    assert_int_equal(count("sallyport_upstream_reused_total"), 1);
+    assert_slice(upstream_endpoint_of(&next->ticket), fixture->services[0].url);
+    close(fd);
+}
+
+/* An answer sent in advance, that the loop has not looked at yet, must not be taken for the next request's. */
+static void a_connection_that_spoke_unasked_is_not_used_again(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    static const char evil[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    assert_int_equal(write(fd, evil, sizeof evil - 1), sizeof evil - 1);
+    struct user *next = acquire(1);
+    assert_false(next->ready);
+    turn_until(&next->ready);
+    int fresh = service_accept(&fixture->services[0]);
+    assert_true(fresh >= 0);
+    exchange(next, fresh);
+    assert_int_equal(count("sallyport_upstream_reused_total"), 0);
+    close(fd);
+    close(fresh);
+}
+
+static void a_connection_that_was_closed_is_not_used_again(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    close(fd);
+    struct user *next = acquire_ready(1);
+    int fresh = service_accept(&fixture->services[0]);
+    assert_true(fresh >= 0);
+    exchange(next, fresh);
+    close(fresh);
+}
+
+static void an_idle_connection_that_ends_is_forgotten(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 1);
+    close(fd);
+    turn();
+    assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+}
+
+static void an_idle_connection_is_closed_in_time(void **state)
+{
+    (void)state;
+    fixture->settings.idle_timeout = 20 * NS_PER_MS;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (count("sallyport_upstream_connections_open") > 0 && clock_monotonic_ns() < limit) {
+        uv_run(&fixture->loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+    char byte;
+    assert_int_equal(read(fd, &byte, 1), 0);
+    close(fd);
+}
+
+static void no_more_idle_connections_than_wanted(void **state)
+{
+    (void)state;
+    int fds[3];
+    make_pool(fixture->services[0].url, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        acquire_ready(i);
+        fds[i] = service_accept(&fixture->services[0]);
+        assert_true(fds[i] >= 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        exchange(&fixture->users[i], fds[i]);
+    }
+    turn();
+    assert_int_equal(count("sallyport_upstream_connections_open"), 2);
+    for (size_t i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+}
+
+static void a_retry_gets_a_fresh_connection(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    struct user *retry = &fixture->users[1];
+    *retry = (struct user){ .ticket = { .on_ready = on_ready, .fresh = true } };
+    upstream_acquire(fixture->pool, &retry->ticket);
+    assert_false(retry->ready);
+    turn_until(&retry->ready);
+    int fresh = service_accept(&fixture->services[0]);
+    assert_true(fresh >= 0);
+    close(fresh);
+    close(fd);
+}
+
+static void all_connections_in_use_is_busy(void **state)
+{
+    (void)state;
+    fixture->settings.max_connections = 2;
+    make_pool(fixture->services[0].url, NULL);
+    acquire_ready(0);
+    acquire_ready(1);
+    struct user *third = acquire(2);
+    assert_int_equal(third->answers, 1);
+    assert_int_equal(third->failure.reason, DENY_UPSTREAM_BUSY);
+    upstream_release(&fixture->users[0].ticket);
+    acquire_ready(3);
+}
+
+static void a_release_while_connecting_brings_no_answer(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire(0);
+    assert_false(user->ready);
+    upstream_release(&user->ticket);
+    turn();
+    assert_int_equal(user->answers, 0);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+}
+
+/* ---- endpoints ---- */
+
+static void endpoints_take_turns(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    for (size_t i = 0; i < 4; i++) {
+        acquire_ready(i);
+    }
+    for (size_t i = 0; i < SERVICES; i++) {
+        int one = service_accept(&fixture->services[i]);
+        int two = service_accept(&fixture->services[i]);
+        assert_true(one >= 0 && two >= 0);
+        close(one);
+        close(two);
+    }
+}
+
+static void the_emptier_endpoint_is_chosen(void **state)
+{
+    (void)state;
+    fixture->settings.balance = BALANCE_LEAST_REQUESTS;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct user *first = acquire_ready(0);
+    struct user *second = acquire_ready(1);
+    assert_false(slice_equal(first->ticket.url, second->ticket.url));
+    struct slice freed = first->ticket.url;
+    upstream_release(&first->ticket);
+    struct user *third = acquire_ready(2);
+    assert_true(slice_equal(third->ticket.url, freed));
+}
+
+static void a_refused_connection_is_a_failure(void **state)
+{
+    (void)state;
+    service_close(&fixture->services[0]);
+    make_pool(fixture->services[0].url, NULL);
+    struct user *user = acquire(0);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_slice(upstream_endpoint_of(&user->ticket), fixture->services[0].url);
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 1);
+}
+
+static void another_endpoint_is_tried_where_one_refuses(void **state)
+{
+    (void)state;
+    fixture->settings.retries = 1;
+    service_close(&fixture->services[0]);
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    for (size_t i = 0; i < 2; i++) {
+        struct user *user = acquire_ready(i);
+        assert_slice(user->ticket.url, fixture->services[1].url);
+    }
+}
+
+static void what_is_no_tls_is_told_apart(void **state)
+{
+    (void)state;
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", fixture->services[0].port);
+    make_pool(url, NULL);
+    struct user *user = acquire(0);
+    int fd = -1;
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (!user->ready && clock_monotonic_ns() < limit) {
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+        if (fd < 0 && (fd = service_accept(&fixture->services[0])) >= 0) {
+            assert_int_equal(write(fd, "HTTP/1.1 200 OK\r\n\r\n", 19), 19);
+        }
+    }
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_TLS);
+    assert_true(strlen(user->detail) > 0);
+    close(fd);
+}
+
+/* ---- names ---- */
+
+static char *named_url(uint16_t port)
+{
+    static char url[64];
+    snprintf(url, sizeof url, "http://orders.example.com:%u", port);
+    return url;
+}
+
+static void a_name_is_looked_up_once(void **state)
+{
+    (void)state;
+    unsigned int before = resolver_asked();
+    resolver_says("127.0.0.1", NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    acquire_ready(1);
+    assert_int_equal(resolver_asked(), before + 1);
+}
+
+static void a_name_without_address_is_a_failure(void **state)
+{
+    (void)state;
+    resolver_says(NULL, NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *user = acquire(0);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 1);
+}
+
+/* Nobody listens at 127.0.0.2: without a further try of the request, whichever of the addresses comes first. */
+static void all_addresses_of_a_name_are_tried(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.2", "127.0.0.1");
+    make_pool(named_url(fixture->services[0].port), NULL);
+    for (size_t i = 0; i < TICKETS; i++) {
+        acquire_ready(i);
+    }
+}
+
+static void each_address_is_tried_once(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.2", "127.0.0.3");
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *user = acquire(0);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 2);
+}
+
+static void a_look_up_that_hangs_is_given_up(void **state)
+{
+    (void)state;
+    fixture->settings.connect_timeout = 30 * NS_PER_MS;
+    resolver_hangs();
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *user = acquire(0);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_string_equal(user->detail, "looking up the host took too long");
+}
+
+/* What worked before goes on while the resolver hangs. */
+static void old_addresses_serve_while_new_ones_are_looked_up(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.1", NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    unsigned int before = resolver_asked();
+    resolver_hangs();
+    fixture->pool->endpoints[0].addresses.until = 0;
+    acquire_ready(1);
+    acquire_ready(2);
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (resolver_asked() == before && clock_monotonic_ns() < limit) {
+        turn();
+    }
+    assert_int_equal(resolver_asked(), before + 1);
+}
+
+static void a_release_while_waiting_for_a_name_brings_no_answer(void **state)
+{
+    (void)state;
+    resolver_hangs();
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *gone = acquire(0);
+    struct user *stays = acquire(1);
+    upstream_release(&gone->ticket);
+    memset(&gone->ticket, 0xa5, sizeof gone->ticket); /* its exchange has been recycled */
+    resolver_says("127.0.0.1", NULL);
+    turn_until(&stays->ready);
+    assert_int_equal(gone->answers, 0);
+    assert_int_equal(stays->failure.reason, DENY_NONE);
+    memset(gone, 0, sizeof *gone);
+}
+
+static void tickets_that_wait_for_a_name_count_as_connections(void **state)
+{
+    (void)state;
+    fixture->settings.max_connections = 2;
+    resolver_hangs();
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire(0);
+    acquire(1);
+    assert_int_equal(acquire(2)->failure.reason, DENY_UPSTREAM_BUSY);
+}
+
+/* The last exchange of a former configuration takes the pool along, from within the pool's own call. */
+static void a_pool_may_go_with_its_last_answer(void **state)
+{
+    (void)state;
+    resolver_hangs();
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *first = acquire(0);
+    struct user *second = acquire(1);
+    fixture->free_pool_in_answer = true;
+    resolver_says(NULL, NULL);
+    turn_until(&first->ready);
+    turn_until(&second->ready);
+    assert_null(fixture->pool);
+}
+
+static void a_pool_may_go_while_a_name_is_looked_up(void **state)
+{
+    (void)state;
+    resolver_hangs();
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct user *user = acquire(0);
+    upstream_release(&user->ticket);
+    upstream_pool_free(fixture->pool);
+    fixture->pool = NULL;
+    resolver_says("127.0.0.1", NULL);
+    while (fixture->loop.uv.active_reqs.count > 0) {
+        turn();
+    }
+    assert_int_equal(user->answers, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_connection_is_used_again),
+        TEST(a_connection_that_spoke_unasked_is_not_used_again),
+        TEST(a_connection_that_was_closed_is_not_used_again),
+        TEST(an_idle_connection_that_ends_is_forgotten),
+        TEST(an_idle_connection_is_closed_in_time),
+        TEST(no_more_idle_connections_than_wanted),
+        TEST(a_retry_gets_a_fresh_connection),
+        TEST(all_connections_in_use_is_busy),
+        TEST(a_release_while_connecting_brings_no_answer),
+        TEST(endpoints_take_turns),
+        TEST(the_emptier_endpoint_is_chosen),
+        TEST(a_refused_connection_is_a_failure),
+        TEST(another_endpoint_is_tried_where_one_refuses),
+        TEST(what_is_no_tls_is_told_apart),
+        TEST(a_name_is_looked_up_once),
+        TEST(a_name_without_address_is_a_failure),
+        TEST(all_addresses_of_a_name_are_tried),
+        TEST(each_address_is_tried_once),
+        TEST(a_look_up_that_hangs_is_given_up),
+        TEST(old_addresses_serve_while_new_ones_are_looked_up),
+        TEST(a_release_while_waiting_for_a_name_brings_no_answer),
+        TEST(tickets_that_wait_for_a_name_count_as_connections),
+        TEST(a_pool_may_go_with_its_last_answer),
+        TEST(a_pool_may_go_while_a_name_is_looked_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
