@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { ROOT as root, binary } from '../e2e/lib/gateway.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const binary = process.env.SALLYPORT_BINARY ?? join(root, 'build/release/sallyport');
-const printed = (kind) => execFileSync(binary, ['docs', kind], { encoding: 'utf8', maxBuffer: 1 << 26 });
+const printed = (kind) => execFileSync(binary(), ['docs', kind], { encoding: 'utf8', maxBuffer: 1 << 26 });
 
 const kept = { reference: 'docs/configuration.md', schema: 'docs/configuration.schema.json', reasons: 'docs/reasons.md' };
 for (const [kind, file] of Object.entries(kept)) {

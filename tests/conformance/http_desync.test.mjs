@@ -27,6 +27,7 @@ const STRICTER = [
   [/^transfer-encoding[ \t]*:(?![ \t]*chunked[ \t]*\r$)/im, 'transfer codings other than chunked, parameters of it, several fields of it'],
   [/^\S* \S*%0[0-9a-d]/i, 'an encoded control character in the path'],
   [/^\S+ {2}HTTP/, 'no target'],
+  [/^\S+ \S*[#"<>\\^`{|}]/, 'bytes that no target has, a fragment among them'],
 ];
 
 describe('http-desync-guardian', { skip: present ? false : 'suite not present' }, () => {

@@ -11,7 +11,7 @@ describe('timeouts', () => {
   let silent;
   before(async () => {
     // Accepts connections and never speaks: a TLS handshake that does not come.
-    silent = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    silent = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
     await new Promise((resolve) => silent.once('listening', resolve));
     s = await openStage({
       config: (stage) => ({

@@ -97,6 +97,7 @@ export class Upstream {
     this.connections = [];
     this.sockets = new Set();
     this.plain = new Map(); // remote port → socket
+    this.requests = []; // of all connections, as they came
     this.violations = []; // requests that broke HTTP: the gateway must never send one
     this.onSocket = null; // (socket) => true where the test took it, before TLS
   }
@@ -124,10 +125,6 @@ export class Upstream {
 
   get url() {
     return `${this.options ? 'https' : 'http'}://127.0.0.1:${this.port}`;
-  }
-
-  get requests() {
-    return this.connections.flatMap((c) => c.requests);
   }
 
   // Bytes of application data seen so far: "nothing upstream" is that this does not grow.
@@ -158,6 +155,7 @@ export class Upstream {
         const request = await readRequest(reader, 600_000);
         if (request === null) return socket.end();
         connection.requests.push(request);
+        this.requests.push(request);
         const exchange = new Exchange(this, connection, request);
         await this.script(exchange);
         if (exchange.stop) return;
