@@ -11,15 +11,20 @@
 #define FIXED_FDS     4 /* bundle, limiter, access log, audit log */
 #define OVERLAYS_MAX  64
 
-void control_refuse(struct control *control, const char *why)
+void control_note_refusal(struct control *control, struct slice why)
 {
-    struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
     if (control->own_metrics != NULL) {
         metrics_add(control->own_metrics, METRIC_RELOADS_REFUSED, 1);
     }
     if (control->own_logs != NULL) {
-        log_audit_event(control->own_logs, SLICE("refused"), slice_from_string(why));
+        log_audit_event(control->own_logs, SLICE("refused"), why);
     }
+}
+
+void control_refuse(struct control *control, const char *why)
+{
+    struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
+    control_note_refusal(control, message.text);
     if (failed(channel_send(control->channel, &message))) {
         net_loop_stop(&control->loop);
     }
@@ -292,6 +297,11 @@ static struct error begin(struct control *control, struct change *change,
     if (change->listeners == NULL || change->listeners->type != JSON_ARRAY) {
         return FAIL(ERROR_PEER, "configuration message without listeners");
     }
+    int64_t workers = 0;
+    if (!json_get_integer(json, SLICE("workers"), &workers) || workers < 1 || workers > WORKERS_MAX) {
+        return FAIL(ERROR_PEER, "configuration message without a number of workers");
+    }
+    change->worker_count = (size_t)workers;
     TRY(load_snapshot(change, json));
     if (control->worker_count == 0) {
         TRY(control_start_all(control, change));
