@@ -11,15 +11,20 @@
 #define FIXED_FDS     4 /* bundle, limiter, access log, audit log */
 #define OVERLAYS_MAX  64
 
-void control_refuse(struct control *control, const char *why)
+void control_record_refusal(struct control *control, struct slice why)
 {
-    struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
     if (control->own_metrics != NULL) {
         metrics_add(control->own_metrics, METRIC_RELOADS_REFUSED, 1);
     }
     if (control->own_logs != NULL) {
-        log_audit_event(control->own_logs, SLICE("refused"), slice_from_string(why));
+        log_audit_event(control->own_logs, SLICE("refused"), why);
     }
+}
+
+void control_refuse(struct control *control, const char *why)
+{
+    struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
+    control_record_refusal(control, message.text);
     if (failed(channel_send(control->channel, &message))) {
         net_loop_stop(&control->loop);
     }

@@ -61,7 +61,9 @@ struct error control_start_all(struct control *control, struct change *change) M
 int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);
 
-/* Tells the supervisor. */
+/* Counts a refused configuration, and puts it into the audit log. */
+void control_record_refusal(struct control *control, struct slice why);
+/* The same, and tells the supervisor. */
 void control_refuse(struct control *control, const char *why);
 
 #endif
