@@ -11,7 +11,7 @@
 #define FIXED_FDS     4 /* bundle, limiter, access log, audit log */
 #define OVERLAYS_MAX  64
 
-void control_record_refusal(struct control *control, struct slice why)
+void control_note_refusal(struct control *control, struct slice why)
 {
     if (control->own_metrics != NULL) {
         metrics_add(control->own_metrics, METRIC_RELOADS_REFUSED, 1);
@@ -24,7 +24,7 @@ void control_record_refusal(struct control *control, struct slice why)
 void control_refuse(struct control *control, const char *why)
 {
     struct channel_message message = { .kind = CHANNEL_REFUSED, .text = slice_from_string(why) };
-    control_record_refusal(control, message.text);
+    control_note_refusal(control, message.text);
     if (failed(channel_send(control->channel, &message))) {
         net_loop_stop(&control->loop);
     }
@@ -297,6 +297,11 @@ static struct error begin(struct control *control, struct change *change,
     if (change->listeners == NULL || change->listeners->type != JSON_ARRAY) {
         return FAIL(ERROR_PEER, "configuration message without listeners");
     }
+    int64_t workers = 0;
+    if (!json_get_integer(json, SLICE("workers"), &workers) || workers < 1 || workers > WORKERS_MAX) {
+        return FAIL(ERROR_PEER, "configuration message without a number of workers");
+    }
+    change->worker_count = (size_t)workers;
     TRY(load_snapshot(change, json));
     if (control->worker_count == 0) {
         TRY(control_start_all(control, change));

@@ -22,6 +22,7 @@ struct change {
     } phase;
     bool failed;
     const char *failure;
+    size_t worker_count;    /* of the message; the first one's decides */
     struct json *listeners; /* of the message */
     struct arena arena;
     int *fds; /* those not handed on yet; -1 where they were */
@@ -61,8 +62,8 @@ struct error control_start_all(struct control *control, struct change *change) M
 int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);
 
-/* Counts a refused configuration, and puts it into the audit log. */
-void control_record_refusal(struct control *control, struct slice why);
+/* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
+void control_note_refusal(struct control *control, struct slice why);
 /* The same, and tells the supervisor. */
 void control_refuse(struct control *control, const char *why);
 

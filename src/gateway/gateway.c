@@ -74,6 +74,9 @@ static void handle(struct control *control, const struct channel_message *messag
     case CHANNEL_REOPEN:
         reopen_logs(control, message);
         break;
+    case CHANNEL_REFUSED:
+        control_note_refusal(control, message->text);
+        break;
     default:
         for (size_t i = 0; i < message->fd_count; i++) {
             close(message->fds[i]);

@@ -91,23 +91,10 @@ static struct error start_workers(struct control *control, const struct settings
     return OK;
 }
 
-/* As many workers as a listener has sockets. */
-static size_t worker_count_of(const struct json *listeners)
-{
-    int64_t most = 1;
-    for (size_t i = 0; i < listeners->count; i++) {
-        int64_t count = 0;
-        if (json_get_integer(&listeners->items[i], SLICE("sockets"), &count) && count > most) {
-            most = count;
-        }
-    }
-    return most > WORKERS_MAX ? WORKERS_MAX : (size_t)most;
-}
-
 struct error control_start_all(struct control *control, struct change *change)
 {
     the_control = control;
-    size_t count = worker_count_of(change->listeners);
+    size_t count = change->worker_count;
     TRY(tls_tickets_new(&control->tickets));
     TRY(metrics_new((unsigned int)count + 1, &control->metrics));
     control->own_metrics = metrics_writer(control->metrics, (unsigned int)count);

@@ -252,10 +252,10 @@ static void free_parts(struct gateway_worker *worker)
 void gateway_worker_free(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    net_loop_done(&worker->worker.loop);
     if (worker->worker.loop.uv.active_reqs.count > 0) {
         return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
+    net_loop_done(&worker->worker.loop);
     free_parts(worker);
 }
 
