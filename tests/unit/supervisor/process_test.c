@@ -100,7 +100,7 @@ static void the_child_has_next_to_nothing(void **state)
     sigprocmask(SIG_UNBLOCK, &term, NULL);
     char fds[64];
     const char *number = strstr(text, "channel=") + 8;
-    snprintf(fds, sizeof fds, "fds=0,1,2,%d ", atoi(number));
+    snprintf(fds, sizeof fds, "fds=0,1,2,%ld ", strtol(number, NULL, 10));
     if (!has(text, fds)) {
         fail_msg("%s is not in %s", fds, text);
     }
@@ -235,7 +235,7 @@ static void both_are_prepared(void **state)
 int main(int count, char **arguments)
 {
     if (count == 3 && strcmp(arguments[1], "gateway") == 0) {
-        return tell(atoi(arguments[2]));
+        return tell((int)strtol(arguments[2], NULL, 10));
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_child_has_next_to_nothing),

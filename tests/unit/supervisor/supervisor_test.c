@@ -197,7 +197,7 @@ static int make_stage(void **state)
 {
     (void)state;
     memset(&stage, 0, sizeof stage);
-    strcpy(stage.dir, "/tmp/sallyport-supervisor-XXXXXX");
+    snprintf(stage.dir, sizeof stage.dir, "/tmp/sallyport-supervisor-XXXXXX");
     if (mkdtemp(stage.dir) == NULL || chmod(stage.dir, 0755) != 0) {
         return -1;
     }
@@ -646,7 +646,7 @@ static void an_unclean_end_is_told(void **state)
 int main(int count, char **arguments)
 {
     if (count == 3 && strcmp(arguments[1], "gateway") == 0) {
-        return run_double(atoi(arguments[2]));
+        return run_double((int)strtol(arguments[2], NULL, 10));
     }
     umask(022);
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, make_stage, clear_stage)
