@@ -56,7 +56,7 @@ struct jwt_detail {
     enum deny_reason reason;
     struct slice issuer_name; /* of the issuer that was tried: one of the request's; or empty */
     bool unknown_kid;         /* the control thread should look for new keys (throttled there) */
-    bool cached;              /* JWT_VALID: no signature had to be verified. Written for every outcome of jwt_verify */
+    bool cached; /* JWT_VALID: no signature had to be verified. Written for every outcome of jwt_verify */
 };
 
 enum jwt_outcome jwt_verify(struct jwt_verifier *verifier, const struct jwt_request *request,

@@ -116,7 +116,7 @@ static void write_meaning(const struct conf_field *field, struct buffer *out)
         { CONF_FIXED, " A change takes a restart." },
     };
     struct slice help = slice_from_string(field->help);
-    if (starts_with_word(help)) {
+    if (help.len > 0 && starts_with_word(help)) {
         buffer_append_char(out, (char)(help.ptr[0] & ~0x20));
         write_cell(slice_from(help, 1), out);
     } else {

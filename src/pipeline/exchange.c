@@ -99,6 +99,7 @@ static struct exchange *exchange_new(struct http_stream *stream)
     exchange->listener = listener;
     exchange->listener_settings = listener_settings_of(exchange);
     exchange->client = stream->connection->peer;
+    exchange->tls_version = stream->connection->is_tls ? stream->connection->tls.version : SLICE_NONE;
     exchange->started = clock_monotonic_ns();
     exchange->started_real = clock_real_ns();
     exchange->request_id = new_request_id(exchange);
@@ -184,6 +185,16 @@ static bool usable(const struct exchange *exchange)
     return exchange->request_id.ptr != NULL && exchange->response.headers.items != NULL;
 }
 
+/* Without memory there is not even a denial. */
+static void give_up(struct exchange *exchange)
+{
+    exchange->reason = DENY_INTERNAL;
+    exchange->detail = SLICE("no memory for the request");
+    exchange->aborted = true;
+    exchange->stream->ops->reset(exchange->stream);
+    finish(exchange);
+}
+
 static void on_request(struct http_stream *stream, const struct http_request *request, struct slice raw)
 {
     struct exchange *exchange = exchange_new(stream);
@@ -193,9 +204,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
         return;
     }
     if (!usable(exchange) || !copy_input(exchange, request, raw)) {
-        exchange->aborted = true;
-        stream->ops->reset(stream);
-        finish(exchange);
+        give_up(exchange);
         return;
     }
     pipeline_run(exchange);
@@ -204,17 +213,18 @@ static void on_request(struct http_stream *stream, const struct http_request *re
 static void on_reject(struct http_stream *stream, enum deny_reason reason, const char *why)
 {
     struct exchange *exchange = exchange_new(stream);
-    if (exchange == NULL || !usable(exchange)) {
+    if (exchange == NULL) {
         stream->ops->reset(stream);
-        if (exchange != NULL) {
-            finish(exchange);
-        } else {
-            stream->ops->release(stream);
-        }
+        stream->ops->release(stream);
         return;
     }
+    if (!usable(exchange)) {
+        give_up(exchange);
+        return;
+    }
+    /* What cannot be recorded is answered as that: so every other denial that was answered is in the audit log. */
     exchange->audit_reserved = log_audit_reserve(exchange->worker->logs);
-    exchange->reason = reason;
+    exchange->reason = exchange->audit_reserved ? reason : DENY_AUDIT_FULL;
     exchange->detail = slice_from_string(why);
     answer_denial(exchange);
 }

@@ -77,6 +77,7 @@ void record_exchange(struct exchange *exchange)
             log_audit_release(worker->logs);
         }
     }
+    metrics_add(worker->metrics, METRIC_STAGE_ERRORS, exchange->reason == DENY_INTERNAL ? 1 : 0);
     metrics_add(worker->metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
     metrics_add(worker->metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
     metrics_request(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,

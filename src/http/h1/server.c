@@ -132,11 +132,11 @@ bool h1_server_may_read(const struct h1_server *server)
 static void on_read_end(struct h1_server *server, bool clean)
 {
     server->read_ended = true;
-    if (server->state != SERVER_EXCHANGE) {
-        h1_server_close(server);
-    } else if (!clean || (!server->body_done && !server->discarding)) {
+    bool answered = server->state != SERVER_EXCHANGE || !server->held;
+    bool broken_off = !clean || (!server->body_done && !server->discarding);
+    if (server->state == SERVER_EXCHANGE && broken_off) {
         h1_server_abort(server, HTTP_ABORT_CLIENT);
-    } else if (!server->held) {
+    } else if (answered) {
         h1_server_close(server);
     } else {
         /* Half-closed: it still wants its answer. */

@@ -104,9 +104,11 @@ static enum deny_reason check_message(const struct http_request *input)
     if (headers_find(&input->headers, HEADER_UPGRADE) != NULL && has_body) {
         return DENY_UPGRADE_WITH_BODY;
     }
-    const struct header *expect = headers_find(&input->headers, HEADER_EXPECT);
-    if (expect != NULL && !slice_equal_nocase(expect->value, SLICE("100-continue"))) {
-        return DENY_EXPECTATION_UNKNOWN;
+    for (size_t i = 0; i < input->headers.count; i++) {
+        const struct header *header = &input->headers.items[i];
+        if (header->id == HEADER_EXPECT && !slice_equal_nocase(header->value, SLICE("100-continue"))) {
+            return DENY_EXPECTATION_UNKNOWN;
+        }
     }
     return DENY_NONE;
 }
@@ -160,17 +162,15 @@ static enum stage_verdict check_listener_limits(struct exchange *exchange)
 {
     const struct conf_list *limits = &exchange->listener_settings->limits;
     struct limit_settings *rules[LIMIT_KEYS_MAX];
-    size_t count = limits->count < LIMIT_KEYS_MAX ? limits->count : LIMIT_KEYS_MAX;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < limits->count && i < LIMIT_KEYS_MAX; i++) {
         rules[i] = &((struct limit_settings *)limits->items)[i];
     }
-    return limits_apply(exchange, rules, count, DENY_RATE_LISTENER);
+    return limits_apply(exchange, rules, limits->count, DENY_RATE_LISTENER); /* too many: denied there */
 }
 
 static enum stage_verdict admit(struct exchange *exchange)
 {
     const struct http_connection_facts *facts = exchange->stream->connection;
-    exchange->tls_version = facts->is_tls ? facts->tls.version : SLICE_NONE;
     exchange->audit_reserved = log_audit_reserve(exchange->worker->logs);
     if (!exchange->audit_reserved) {
         return stage_deny(exchange, DENY_AUDIT_FULL, SLICE_NONE);

@@ -9,7 +9,8 @@ static enum stage_verdict deny_token(struct exchange *exchange)
     if (detail->unknown_kid && exchange->worker->unknown_kid != NULL) {
         exchange->worker->unknown_kid(exchange->worker, detail->issuer_name);
     }
-    return stage_deny(exchange, detail->reason, SLICE_NONE);
+    /* A refusal without a reason must not pass for consent. */
+    return stage_deny(exchange, detail->reason != DENY_NONE ? detail->reason : DENY_INTERNAL, SLICE_NONE);
 }
 
 static void accept_token(struct exchange *exchange, struct jwt_token *token, struct slice text)

@@ -79,18 +79,18 @@ static bool begin_call(struct exchange *exchange)
 
 static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
-    struct exchange *exchange = exchange_of(ticket);
+    struct exchange *exchange = exchange_hold(exchange_of(ticket));
     exchange->upstream_endpoint = upstream_endpoint_of(ticket);
     if (failure != NULL) {
-        exchange_fail(exchange, failure->reason, slice_from_string(failure->detail));
-        return;
-    }
-    exchange_hold(exchange);
-    if (!begin_call(exchange)) {
+        /* The text may be the connection's, and the log line is written later. */
+        exchange_fail(exchange, failure->reason,
+                      arena_copy(&exchange->arena, slice_from_string(failure->detail)));
+    } else if (!begin_call(exchange)) {
         exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
     } else if (has_body(exchange)) {
-        exchange->stream->ops->pause(exchange->stream, false);
         h1_client_flush(ticket->client);
+        /* Last: saying 100 to a client that is gone ends the exchange, and with it the call. */
+        exchange->stream->ops->pause(exchange->stream, false);
     } else {
         exchange->request_sent = true;
         h1_client_send_end(ticket->client, NULL);
@@ -243,6 +243,8 @@ static void on_call_failed(void *call, const struct http_call_failure *failure)
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
         exchange->ticket.fresh = true;
+        /* Until there is a connection for it, the body has to wait. */
+        exchange->stream->ops->pause(exchange->stream, true);
         start_call(exchange);
         return;
     }

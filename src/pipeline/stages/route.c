@@ -11,14 +11,14 @@ static bool is_misdirected(const struct exchange *exchange)
     if (!facts->is_tls) {
         return false;
     }
-    const struct tls_server *tls = exchange->snapshot->tls[exchange->listener->index];
+    const struct tls_server *tls = exchange->snapshot->tls[exchange->listener_settings->index];
     uint64_t policy = tls != NULL ? tls_policy_of_host(tls, exchange->request.host) : TLS_POLICY_NONE;
     return policy == TLS_POLICY_NONE || policy != facts->tls.policy;
 }
 
 static void find(struct exchange *exchange, enum http_method method, struct slice method_text)
 {
-    route_find(exchange->snapshot->snapshot->table, (unsigned int)exchange->listener->index,
+    route_find(exchange->snapshot->snapshot->table, exchange->listener_settings->index,
                exchange->request.host, exchange->request.path, method, method_text, &exchange->match);
 }
 
