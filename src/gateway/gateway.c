@@ -64,10 +64,6 @@ static void handle(struct control *control, const struct channel_message *messag
     case CHANNEL_CONFIGURE:
         control_configure(control, message);
         break;
-    case CHANNEL_REFUSED:
-        /* The supervisor found a configuration wrong before we saw it. */
-        control_record_refusal(control, message->text);
-        break;
     case CHANNEL_DRAIN:
         drain(control);
         break;
