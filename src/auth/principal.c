@@ -71,7 +71,7 @@ static bool next_name(struct slice *path, bool first, struct slice *ret_name)
     if (slice_starts_with(rest, SLICE("[\""))) {
         rest = slice_from(rest, 2);
         ssize_t quote = slice_find(rest, '"');
-        if (quote < 0 || !slice_starts_with(slice_from(rest, (size_t)quote), SLICE("\"]"))) {
+        if (quote <= 0 || !slice_starts_with(slice_from(rest, (size_t)quote), SLICE("\"]"))) {
             return false;
         }
         *ret_name = slice_part(rest, 0, (size_t)quote);
@@ -91,6 +91,38 @@ static bool next_name(struct slice *path, bool first, struct slice *ret_name)
     *ret_name = slice_part(rest, 0, len);
     *path = slice_from(rest, len);
     return len > 0;
+}
+
+bool principal_claim_path_valid(struct slice path)
+{
+    struct slice name;
+    if (path.len == 0 || !next_name(&path, true, &name)) {
+        return false;
+    }
+    while (path.len > 0) {
+        if (!next_name(&path, false, &name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool principal_claim_reference(struct slice text, struct slice *ret_path)
+{
+    if (!slice_starts_with(text, SLICE("claims"))) {
+        return false;
+    }
+    struct slice path = slice_from(text, sizeof "claims" - 1);
+    if (slice_starts_with(path, SLICE("."))) {
+        path = slice_from(path, 1);
+    } else if (!slice_starts_with(path, SLICE("["))) {
+        return false;
+    }
+    if (!principal_claim_path_valid(path)) {
+        return false;
+    }
+    *ret_path = path;
+    return true;
 }
 
 const struct json *principal_claim(const struct principal *principal, struct slice path)

@@ -35,6 +35,12 @@ bool principal_has_scope(const struct principal *principal, struct slice scope);
  * false for the anonymous. Written as hash input of fixed shape into `out` (64 bytes, a SHA-256 each). */
 bool principal_caller_key(const struct principal *principal, unsigned char out[64]);
 
+/* Is it a claim path that principal_claim can follow? */
+bool principal_claim_path_valid(struct slice path);
+
+/* `claims.PATH` or `claims["NAME"]…`, as the configuration names a claim: its path. False where it is nothing of the kind. */
+bool principal_claim_reference(struct slice text, struct slice *ret_path);
+
 /* A claim by its path: "sub", "address.country", or ["https://example.com/role"] for a name with dots. NULL: absent. */
 const struct json *principal_claim(const struct principal *principal, struct slice path);
 

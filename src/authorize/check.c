@@ -52,6 +52,9 @@ static const char *claim_problem(const struct claim_settings *rule, struct slice
     if (rule->claim.len == 0) {
         return "a claim rule names its claim";
     }
+    if (!principal_claim_path_valid(rule->claim)) {
+        return "a claim is a name, names joined by dots, or [\"name with dots\"]";
+    }
     if (comparisons == 0) {
         return "a claim rule says one of equals, one_of, path_variable, contains";
     }

@@ -1,4 +1,5 @@
 /* What a limit may say. */
+#include "auth/principal.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "http/headers.h"
@@ -72,13 +73,8 @@ static const char *parse_by(struct limit_settings *settings)
         settings->kind = LIMIT_BY_CALLER;
     } else if (slice_equal(by, SLICE("route"))) {
         settings->kind = LIMIT_BY_ROUTE;
-    } else if (slice_starts_with(by, SLICE("claims.")) && by.len > 7) {
+    } else if (principal_claim_reference(by, &settings->argument)) {
         settings->kind = LIMIT_BY_CLAIM;
-        settings->argument = slice_from(by, 7);
-    } else if (slice_starts_with(by, SLICE("claims[\"")) && by.len > 10 &&
-               slice_ends_with(by, SLICE("\"]"))) {
-        settings->kind = LIMIT_BY_CLAIM;
-        settings->argument = slice_from(by, 6);
     } else if (slice_starts_with(by, SLICE("header:")) && http_token_valid(slice_from(by, 7))) {
         settings->kind = LIMIT_BY_HEADER;
         settings->argument = slice_from(by, 7);

@@ -1,57 +1,13 @@
 #include "observe/logs.h"
 
 #include "base/clock.h"
-#include "observe/audit_chain.h"
-#include "observe/line.h"
-#include "observe/ring.h"
-#include "observe/sink.h"
+#include "observe/log_writer.h"
 
 #include <assert.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define NAP_MS      20   /* how long lines gather behind a first one: one write takes them all */
-#define RETRY_MS    50   /* after a write that failed */
-#define ROUNDS_MAX  64   /* of emptying the queues, before the writer looks whether it was asked something */
-#define FAREWELL_MS 2000 /* how long the end waits for an audit log that does not take its lines */
-
-struct log_queue {
-    struct ring access, audit;
-    struct logs *logs;
-    size_t reserved; /* audit lines promised */
-    struct line_clock clock;
-};
-
-/* Whether the writer has to be woken. Who changes it to AWAKE writes the eventfd; so lines cost a system call only when
- * the writer sleeps, or when they fill half a queue while it naps. */
-enum writer_state {
-    WRITER_AWAKE,
-    WRITER_NAPS,   /* wakes by itself within NAP_MS */
-    WRITER_SLEEPS, /* until woken */
-};
-
-struct logs {
-    _Alignas(64) _Atomic int writer; /* enum writer_state; read by every producer, rarely written */
-    _Atomic bool access_on;
-    int wake; /* eventfd */
-    unsigned int producers;
-    struct log_queue *queues;
-    /* the writer's */
-    _Alignas(64) struct sink access_sink;
-    struct sink audit_sink;
-    bool shared; /* both logs go to one file: the audit sink carries both, so that lines stay whole */
-    struct audit_chain chain;
-    pthread_t thread;
-    /* asked of the writer */
-    pthread_mutex_t lock;
-    bool stop, reopen;
-    int next_access, next_audit;
-};
 
 /* --- producers ------------------------------------------------------------------------------------------------- */
 
@@ -146,198 +102,6 @@ bool log_audit_event(struct log_queue *queue, struct slice event, struct slice d
     return true;
 }
 
-/* --- the writer ------------------------------------------------------------------------------------------------ */
-
-static struct sink *access_sink(struct logs *logs)
-{
-    return logs->shared ? &logs->audit_sink : &logs->access_sink;
-}
-
-/* Whole lines, as many as there is room for. */
-static bool pump_access(struct logs *logs, struct ring *ring)
-{
-    struct sink *sink = access_sink(logs);
-    struct slice lines = ring_peek(ring);
-    size_t room = sink_room(sink);
-    if (lines.len == 0) {
-        return false;
-    }
-    if (lines.len > room) {
-        ssize_t newline = slice_find_last(slice_part(lines, 0, room), '\n');
-        lines.len = (size_t)(newline + 1);
-    }
-    if (lines.len == 0) {
-        return false;
-    }
-    memcpy(sink_end(sink), lines.ptr, lines.len);
-    sink_commit(sink, lines.len);
-    ring_consume(ring, lines.len);
-    return true;
-}
-
-static bool pump_audit(struct logs *logs, struct ring *ring)
-{
-    struct sink *sink = &logs->audit_sink;
-    struct slice bodies = ring_peek(ring);
-    size_t taken = 0;
-    ssize_t newline;
-    while ((newline = slice_find(slice_from(bodies, taken), '\n')) >= 0) {
-        struct slice body = slice_part(bodies, taken, (size_t)newline + 1);
-        if (sink_room(sink) < body.len + AUDIT_PREFIX_SIZE) {
-            break;
-        }
-        size_t size = audit_chain_line(&logs->chain, body, sink_end(sink));
-        if (size == 0) {
-            break; /* stays queued, so that the queue fills and requests are denied */
-        }
-        sink_commit(sink, size);
-        taken += body.len;
-    }
-    if (taken > 0) {
-        ring_consume(ring, taken);
-    }
-    return taken > 0;
-}
-
-static bool pump(struct logs *logs)
-{
-    bool moved = false;
-    for (unsigned int i = 0; i < logs->producers; i++) {
-        moved |= pump_audit(logs, &logs->queues[i].audit);
-        moved |= pump_access(logs, &logs->queues[i].access);
-    }
-    return moved;
-}
-
-static bool anything_queued(struct logs *logs)
-{
-    for (unsigned int i = 0; i < logs->producers; i++) {
-        if (ring_peek(&logs->queues[i].audit).len > 0 || ring_peek(&logs->queues[i].access).len > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct round {
-    bool moved; /* any line left a queue */
-    enum sink_state access, audit;
-};
-
-static struct round write_queued(struct logs *logs)
-{
-    struct round round = { .moved = false };
-    for (int i = 0; i < ROUNDS_MAX; i++) {
-        bool moved = pump(logs);
-        round.moved |= moved;
-        round.audit = sink_flush(&logs->audit_sink);
-        round.access = sink_flush(&logs->access_sink);
-        if (!moved) {
-            break;
-        }
-    }
-    return round;
-}
-
-static void wait_for_work(struct logs *logs, const struct round *round)
-{
-    bool stuck = round->access != SINK_EMPTY || round->audit != SINK_EMPTY;
-    struct pollfd ready[3] = { { .fd = logs->wake, .events = POLLIN }, { .fd = -1 }, { .fd = -1 } };
-    if (round->access == SINK_WAITING) {
-        ready[1] = (struct pollfd){ .fd = logs->access_sink.fd, .events = POLLOUT };
-    }
-    if (round->audit == SINK_WAITING) {
-        ready[2] = (struct pollfd){ .fd = logs->audit_sink.fd, .events = POLLOUT };
-    }
-    int timeout = stuck ? RETRY_MS : NAP_MS;
-    atomic_store(&logs->writer, WRITER_NAPS);
-    if (!round->moved && !stuck) {
-        atomic_store(&logs->writer, WRITER_SLEEPS);
-        timeout = anything_queued(logs) ? 0 : -1;
-    }
-    if (poll(ready, 3, timeout) > 0 && ready[0].revents != 0) {
-        uint64_t count;
-        ssize_t got = read(logs->wake, &count, sizeof count);
-        (void)got;
-    }
-    atomic_store(&logs->writer, WRITER_AWAKE);
-}
-
-static bool same_file(int a, int b)
-{
-    struct stat one, other;
-    return a >= 0 && b >= 0 && fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
-}
-
-static void set_audit(struct logs *logs, int fd)
-{
-    bool same = same_file(fd, logs->audit_sink.fd);
-    sink_set(&logs->audit_sink, fd);
-    if (same) {
-        return;
-    }
-    bool fragment;
-    audit_chain_follow(&logs->chain, fd, &fragment);
-    if (fragment && logs->audit_sink.begin == logs->audit_sink.end) {
-        *sink_end(&logs->audit_sink) = '\n';
-        sink_commit(&logs->audit_sink, 1);
-    }
-}
-
-static void set_files(struct logs *logs, int access_fd, int audit_fd)
-{
-    sink_set(&logs->access_sink, access_fd);
-    if (audit_fd >= 0) {
-        set_audit(logs, audit_fd);
-    }
-    logs->shared = same_file(logs->access_sink.fd, logs->audit_sink.fd);
-    atomic_store_explicit(&logs->access_on, access_fd >= 0, memory_order_relaxed);
-}
-
-/* True: the end was asked for. */
-static bool obey(struct logs *logs)
-{
-    pthread_mutex_lock(&logs->lock);
-    bool stop = logs->stop, reopen = logs->reopen;
-    int access_fd = logs->next_access, audit_fd = logs->next_audit;
-    logs->reopen = false;
-    logs->next_access = logs->next_audit = -1;
-    pthread_mutex_unlock(&logs->lock);
-    if (reopen) {
-        write_queued(logs); /* what was logged before belongs to the old files */
-        set_files(logs, access_fd, audit_fd);
-    }
-    return stop;
-}
-
-static void farewell(struct logs *logs)
-{
-    int64_t deadline = clock_monotonic_ns() + FAREWELL_MS * NS_PER_MS;
-    for (;;) {
-        struct round round = write_queued(logs);
-        bool stuck = round.audit != SINK_EMPTY || round.access == SINK_WAITING;
-        if ((!round.moved && !stuck) || clock_monotonic_ns() > deadline) {
-            return;
-        }
-        if (stuck) {
-            round.moved = true; /* a nap, never a sleep */
-            wait_for_work(logs, &round);
-        }
-    }
-}
-
-static void *run_writer(void *argument)
-{
-    struct logs *logs = argument;
-    while (!obey(logs)) {
-        struct round round = write_queued(logs);
-        wait_for_work(logs, &round);
-    }
-    farewell(logs);
-    return NULL;
-}
-
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
 static struct error make_queues(struct logs *logs, const struct logs_options *options)
@@ -381,7 +145,7 @@ static struct error start_writer(struct logs *logs)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(&logs->thread, NULL, run_writer, logs);
+    int number = pthread_create(&logs->thread, NULL, log_writer_run, logs);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (number != 0) {
         return FAIL_NUMBER(ERROR_SYSTEM, number, "log writer");
@@ -419,7 +183,7 @@ struct error logs_new(const struct logs_options *options, struct logs **ret_logs
     pthread_mutex_init(&logs->lock, NULL);
     struct error error = set_up(logs, options);
     if (!failed(error)) {
-        set_files(logs, options->access_fd, options->audit_fd);
+        log_writer_set_files(logs, options->access_fd, options->audit_fd);
         error = start_writer(logs);
     }
     if (failed(error)) {

@@ -28,13 +28,7 @@ static enum expression_kind parse(struct slice expression, struct slice *ret_arg
             return words[i].kind;
         }
     }
-    if (slice_starts_with(expression, SLICE("claims.")) && expression.len > 7) {
-        *ret_argument = slice_from(expression, 7);
-        return EXPRESSION_CLAIM;
-    }
-    if (slice_starts_with(expression, SLICE("claims[\"")) && slice_ends_with(expression, SLICE("\"]")) &&
-        expression.len > 10) {
-        *ret_argument = slice_from(expression, 6);
+    if (principal_claim_reference(expression, ret_argument)) {
         return EXPRESSION_CLAIM;
     }
     if (expression.len >= 2 && expression.ptr[0] == '\'' && expression.ptr[expression.len - 1] == '\'') {

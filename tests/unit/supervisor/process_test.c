@@ -100,7 +100,7 @@ static void the_child_has_next_to_nothing(void **state)
     sigprocmask(SIG_UNBLOCK, &term, NULL);
     char fds[64];
     const char *number = strstr(text, "channel=") + 8;
-    snprintf(fds, sizeof fds, "fds=0,1,2,%d ", (int)strtol(number, NULL, 10));
+    snprintf(fds, sizeof fds, "fds=0,1,2,%ld ", strtol(number, NULL, 10));
     if (!has(text, fds)) {
         fail_msg("%s is not in %s", fds, text);
     }
