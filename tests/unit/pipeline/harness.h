@@ -206,6 +206,10 @@ static inline bool upstream_sees(const char *text)
         }
         ssize_t got = recv(harness->upstream, harness->seen + harness->seen_size,
                            sizeof harness->seen - harness->seen_size - 1, MSG_DONTWAIT);
+        if (got == 0) {
+            close(harness->upstream); /* given up by the gateway: the next one, then */
+            harness->upstream = -1;
+        }
         harness->seen_size += got > 0 ? (size_t)got : 0;
         harness->seen[harness->seen_size] = '\0';
         if (strstr(harness->seen, text) != NULL) {
@@ -354,6 +358,9 @@ static inline void assert_denied(const struct client *client, enum deny_reason r
 
 /* ---- tokens ---- */
 
+/* Seconds that tokens are good for from now on; negative: they have expired that long ago. */
+static long long token_lifetime = 600;
+
 /* A token of the issuer "main"; `more` among the claims: ",\"scope\":\"read\"". Static memory of the last two calls. */
 static inline const char *token(const char *more)
 {
@@ -365,7 +372,7 @@ static inline const char *token(const char *more)
     snprintf(payload, sizeof payload,
              "{\"iss\":\"https://"
              "idp.example.com\",\"aud\":\"orders\",\"sub\":\"alice\",\"iat\":%lld,\"exp\":%lld%s}",
-             now, now + 600, more);
+             now + token_lifetime - 600, now + token_lifetime, more);
     char **text = &texts[next++ % 2];
     free(*text);
     *text = mint_token(&key, JWT_HS256, "{\"alg\":\"HS256\",\"typ\":\"JWT\"}", payload);
@@ -487,6 +494,7 @@ static inline int harness_setup(void **state)
     (void)state;
     harness = calloc(1, sizeof *harness);
     assert_non_null(harness);
+    token_lifetime = 600;
     harness->upstream = -1;
     harness->audit_queue = 256 * 1024;
     harness->config = calloc(1, sizeof *harness->config);

@@ -1,0 +1,216 @@
+#include "pipeline/harness.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
+
+static struct limit_settings rules[LIMIT_KEYS_MAX + 1];
+
+static int setup(void **state)
+{
+    harness_setup(state);
+    memset(rules, 0, sizeof rules);
+    return 0;
+}
+
+/* A rule by `by`, `count` a minute. */
+static void rule(size_t index, const char *name, const char *by, int64_t count)
+{
+    rules[index] = (struct limit_settings){ .name = slice_from_string(name),
+                                            .limit = { count, 60 * NS_PER_S },
+                                            .by = slice_from_string(by) };
+}
+
+static struct client *ask_from(const char *address, const char *text)
+{
+    struct client *client = client_new();
+    assert_true(address_parse(slice_from_string(address), &client->facts.peer));
+    client_asks(client, text);
+    return client;
+}
+
+/* The answer is not waited for: forwarded is enough. */
+static void assert_passed(struct client *client)
+{
+    assert_int_equal(client->heads, 0);
+    exchange_handler.on_abort(&client->stream, HTTP_ABORT_CLIENT);
+}
+
+static void each_network_has_its_own_count(void **state)
+{
+    (void)state;
+    rule(0, "a", "address", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_from("192.0.2.1", GET("/open/a")));
+    assert_denied(ask_from("192.0.2.1", GET("/open/a")), DENY_RATE_CLIENT);
+    assert_denied(ask_from("::ffff:192.0.2.1", GET("/open/a")), DENY_RATE_CLIENT);
+    assert_passed(ask_from("192.0.2.2", GET("/open/a")));
+}
+
+/* One network of IPv6 is one caller: it has 2^64 addresses to choose from. */
+static void addresses_of_one_ipv6_network_are_one(void **state)
+{
+    (void)state;
+    rule(0, "a", "address", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_from("2001:db8:0:1::1", GET("/open/a")));
+    assert_denied(ask_from("2001:db8:0:1:ffff::2", GET("/open/a")), DENY_RATE_CLIENT);
+    assert_passed(ask_from("2001:db8:0:2::1", GET("/open/a")));
+}
+
+/* Another client cannot use up what is somebody else's by sending his value of the header. */
+static void a_header_counts_together_with_the_address(void **state)
+{
+    (void)state;
+    static const char text[] = "GET /open/a HTTP/1.1\r\nHost: api.example.com\r\nX-Client: one\r\n\r\n";
+    static const char other[] = "GET /open/a HTTP/1.1\r\nHost: api.example.com\r\nX-Client: two\r\n\r\n";
+    rule(0, "h", "header:X-Client", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_from("192.0.2.1", text));
+    assert_denied(ask_from("192.0.2.1", text), DENY_RATE_CLIENT);
+    assert_passed(ask_from("192.0.2.1", other));
+    assert_passed(ask_from("192.0.2.2", text));
+    assert_passed(ask_from("192.0.2.1", GET("/open/a"))); /* none is a value of its own */
+    assert_denied(ask_from("192.0.2.1", GET("/open/a")), DENY_RATE_CLIENT);
+}
+
+static void a_route_counts_everybody(void **state)
+{
+    (void)state;
+    rule(0, "r", "route", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_from("192.0.2.1", GET("/open/a")));
+    assert_denied(ask_from("192.0.2.2", GET("/open/b")), DENY_RATE_CLIENT);
+}
+
+static void callers_are_told_apart_by_who_they_are(void **state)
+{
+    (void)state;
+    rule(0, "c", "caller", 1);
+    add_limits(add_route("orders", "/orders/**", &harness->jwt_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_with_token("GET /orders/1", ""));
+    assert_denied(ask_with_token("GET /orders/1", ",\"jti\":\"another token\""), DENY_RATE_CALLER);
+    /* Another subject is somebody else: a later member would be a duplicate, so the whole payload is its own. */
+    char payload[512], request[2048];
+    long long now = (long long)(clock_real_ns() / NS_PER_S);
+    struct mint_key key = mint_secret(HARNESS_SECRET);
+    snprintf(payload, sizeof payload,
+             "{\"iss\":\"https://idp.example.com\",\"aud\":\"orders\",\"sub\":\"bob\",\"exp\":%lld}",
+             now + 60);
+    char *bob = mint_token(&key, JWT_HS256, "{\"alg\":\"HS256\"}", payload);
+    snprintf(request, sizeof request,
+             "GET /orders/1 HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer %s\r\n\r\n", bob);
+    assert_passed(ask(request));
+    free(bob);
+}
+
+static void a_claim_counts_by_its_value(void **state)
+{
+    (void)state;
+    rule(0, "t", "claims.tenant", 1);
+    add_limits(add_route("orders", "/orders/**", &harness->jwt_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_with_token("GET /orders/1", ",\"tenant\":\"a\""));
+    assert_denied(ask_with_token("GET /orders/1", ",\"tenant\":\"a\""), DENY_RATE_CALLER);
+    assert_passed(ask_with_token("GET /orders/1", ",\"tenant\":\"b\""));
+    assert_passed(ask_with_token("GET /orders/1", ",\"tenant\":7"));
+}
+
+/* What cannot be counted is not let through. */
+static void a_claim_that_is_missing_is_denied(void **state)
+{
+    (void)state;
+    rule(0, "t", "claims.tenant", 100);
+    add_limits(add_route("orders", "/orders/**", &harness->jwt_auth), rules, 1);
+    harness_start();
+    assert_denied(ask_with_token("GET /orders/1", ""), DENY_AUTHORIZATION_ERROR);
+    assert_denied(ask_with_token("GET /orders/1", ",\"tenant\":[\"a\"]"), DENY_AUTHORIZATION_ERROR);
+    assert_denied(ask_with_token("GET /orders/1", ",\"tenant\":null"), DENY_AUTHORIZATION_ERROR);
+}
+
+static void more_rules_than_a_request_may_have_are_an_error(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LIMIT_KEYS_MAX; i++) {
+        rule(i, "x", "address", 1000);
+    }
+    struct route_settings *route = add_route("open", "/open/**", &harness->public_auth);
+    add_limits(route, rules, LIMIT_KEYS_MAX);
+    rules[LIMIT_KEYS_MAX] = rules[0];
+    route->policy.limits.count++;
+    harness_start();
+    assert_denied(ask(GET("/open/a")), DENY_INTERNAL);
+}
+
+static void more_rules_of_a_listener_than_a_request_may_have_are_an_error(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LIMIT_KEYS_MAX; i++) {
+        rule(i, "x", "address", 1000);
+        assert_null(limit_check_settings(&rules[i], SLICE("listener public"), (unsigned int)i));
+    }
+    rules[LIMIT_KEYS_MAX] = rules[0];
+    add_route("open", "/open/**", &harness->public_auth);
+    harness->listeners[0].limits = (struct conf_list){ rules, LIMIT_KEYS_MAX + 1 };
+    harness_start();
+    assert_denied(ask(GET("/open/a")), DENY_INTERNAL);
+}
+
+/* Whichever stage counted, all of it is told, also where the upstream answers. */
+static void the_fields_of_all_stages_are_joined(void **state)
+{
+    (void)state;
+    static struct limit_settings listener_rule = { .name = SLICE_INIT("all"),
+                                                   .limit = { 9, 60 * NS_PER_S },
+                                                   .by = SLICE_INIT("address") };
+    assert_null(limit_check_settings(&listener_rule, SLICE("listener public"), 0));
+    harness->listeners[0].limits = (struct conf_list){ &listener_rule, 1 };
+    rule(0, "few", "address", 5);
+    rule(1, "own", "caller", 3);
+    add_limits(add_route("orders", "/orders/**", &harness->jwt_auth), rules, 2);
+    harness_start();
+    struct client *client = ask_with_token("GET /orders/1", "");
+    assert_true(upstream_sees("\r\n\r\n"));
+    upstream_says("HTTP/1.1 204 No Content\r\n\r\n");
+    wait_for_release(client);
+    assert_field(client, "ratelimit-policy", "\"all\";q=9;w=60, \"few\";q=5;w=60, \"own\";q=3;w=60");
+    const char *state_field = field(client, "ratelimit");
+    assert_non_null(strstr(state_field, "\"all\";r=8;"));
+    assert_non_null(strstr(state_field, "\"few\";r=4;"));
+    assert_non_null(strstr(state_field, "\"own\";r=2;"));
+}
+
+static void without_rules_nothing_is_told(void **state)
+{
+    (void)state;
+    add_route("open", "/open/**", &harness->public_auth);
+    harness_start();
+    struct client *client = ask(GET("/open/a"));
+    assert_true(upstream_sees("\r\n\r\n"));
+    upstream_says("HTTP/1.1 204 No Content\r\n\r\n");
+    wait_for_release(client);
+    assert_no_field(client, "ratelimit");
+    assert_no_field(client, "ratelimit-policy");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(each_network_has_its_own_count),
+        TEST(addresses_of_one_ipv6_network_are_one),
+        TEST(a_header_counts_together_with_the_address),
+        TEST(a_route_counts_everybody),
+        TEST(callers_are_told_apart_by_who_they_are),
+        TEST(a_claim_counts_by_its_value),
+        TEST(a_claim_that_is_missing_is_denied),
+        TEST(more_rules_than_a_request_may_have_are_an_error),
+        TEST(more_rules_of_a_listener_than_a_request_may_have_are_an_error),
+        TEST(the_fields_of_all_stages_are_joined),
+        TEST(without_rules_nothing_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
