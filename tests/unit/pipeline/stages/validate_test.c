@@ -29,12 +29,12 @@ static void bytes_are_counted_where_no_length_is_told(void **state)
     client_gives(client, "1234");
     assert_true(upstream_sees("4\r\n1234\r\n"));
     assert_int_equal(client->heads, 0);
-    client_gives(client, "56");
+    client_gives(client, "zz");
     assert_denied(client, DENY_BODY_TOO_LARGE);
     assert_int_equal(client->discards, 1);
     /* What was too much never went on, and the upstream does not take what went for the whole. */
     turn();
-    assert_null(strstr(harness->seen, "56"));
+    assert_null(strstr(harness->seen, "zz"));
     assert_null(strstr(harness->seen, "\r\n0\r\n"));
     char byte;
     assert_int_equal(recv(harness->upstream, &byte, 1, 0), 0);
