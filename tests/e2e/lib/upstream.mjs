@@ -77,6 +77,7 @@ class Exchange {
   end() {
     this.stop = true;
     this.socket.end();
+    this.socket.resume(); // what was not read would hide the other side's end
   }
   destroy() {
     this.stop = true;
