@@ -8,7 +8,7 @@
 struct slice http_date(int64_t real_ns)
 {
     static _Thread_local char text[64];
-    static _Thread_local time_t formatted;
+    static _Thread_local time_t formatted = -1;
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
     static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
