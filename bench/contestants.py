@@ -135,7 +135,7 @@ def sallyport(place, contestant):
     folder.mkdir()
     tls = f'tls: {{ certificates: [{{ cert: {place.work}/cert.pem, key: {place.work}/key.pem }}] }}'
     route = (f'auth: {{ jwt: bench }}, authorize: {{ scopes: [read_orders] }}, '
-             f'limits: [{{ limit: 100000000/1m, by: caller }}]' if contestant.policy else 'auth: none')
+             f'limits: [{{ limit: 30000000/1m, by: caller }}]' if contestant.policy else 'auth: none')
     issuers = (f'issuers: {{ bench: {{ issuer: "https://issuer.bench", audiences: [orders], algorithms: [RS256], '
                f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy else '')
     (folder / 'gateway.yaml').write_text(f'''

@@ -19,7 +19,7 @@ export function binary() {
 
 const environment = (extra = {}) => {
   const env = { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: '/nonexistent', ...extra };
-  env.ASAN_OPTIONS = `detect_leaks=1:abort_on_error=0:allocator_may_return_null=1:${process.env.ASAN_OPTIONS ?? ''}`;
+  env.ASAN_OPTIONS = `detect_leaks=1:abort_on_error=0:allocator_may_return_null=1:quarantine_size_mb=16:${process.env.ASAN_OPTIONS ?? ''}`;
   env.UBSAN_OPTIONS = `print_stacktrace=1:halt_on_error=1:${process.env.UBSAN_OPTIONS ?? ''}`;
   env.TSAN_OPTIONS = `halt_on_error=0:${process.env.TSAN_OPTIONS ?? ''}`;
   if (process.env.LSAN_OPTIONS) env.LSAN_OPTIONS = process.env.LSAN_OPTIONS;

@@ -7,6 +7,14 @@ import { within } from './wait.mjs';
 
 export const bytes = (data) => (Buffer.isBuffer(data) ? data : Buffer.from(data, 'latin1'));
 
+// RST instead of FIN. A TLS socket whose transport goes first does not tell that it is closed (Node 18): it is told for it.
+export function resetBeneath(plain, socket) {
+  plain.resetAndDestroy();
+  if (socket === plain) return;
+  socket.destroy();
+  setImmediate(() => socket.emit('close'));
+}
+
 export class RawClient {
   // `tls`: options of tls.connect, or null for plaintext.
   static async connect({ port, host = '127.0.0.1', tls: options = null, localAddress, what = 'connection' }) {
@@ -80,9 +88,8 @@ export class RawClient {
     this.socket.destroy();
   }
 
-  // RST instead of FIN.
   reset() {
-    this.plain.resetAndDestroy();
+    resetBeneath(this.plain, this.socket);
   }
 }
 

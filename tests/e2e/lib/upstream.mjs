@@ -4,7 +4,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { ByteReader, ProtocolError, readRequest } from './http.mjs';
 import { until } from './wait.mjs';
-import { bytes } from './raw.mjs';
+import { bytes, resetBeneath } from './raw.mjs';
 
 // What `echo` answers: the request as it came.
 export const echoOf = (request, exchange) => ({
@@ -77,6 +77,7 @@ class Exchange {
   end() {
     this.stop = true;
     this.socket.end();
+    this.socket.resume(); // what was not read would hide the other side's end
   }
   destroy() {
     this.stop = true;
@@ -84,7 +85,7 @@ class Exchange {
   }
   reset() {
     this.stop = true;
-    this.connection.plain.resetAndDestroy();
+    resetBeneath(this.connection.plain, this.socket);
   }
 }
 
@@ -171,7 +172,7 @@ export class Upstream {
 
   // No longer accepts; with `cut`, open connections go too. `start(port)` brings it back.
   async stop({ cut = true } = {}) {
-    if (cut) for (const socket of this.sockets) socket.destroy();
+    if (cut) for (const socket of [...this.connections.map((c) => c.socket), ...this.sockets]) socket.destroy();
     await new Promise((resolve) => this.server.close(() => resolve()));
   }
 

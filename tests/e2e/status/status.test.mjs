@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
 import { parseMetrics } from '../lib/metrics.mjs';
 import { curl, requestText } from '../lib/raw.mjs';
+import { until } from '../lib/wait.mjs';
 
 describe('status', () => {
   let s;
@@ -71,9 +72,10 @@ describe('status', () => {
   it('bodies are counted', async () => {
     const before = await s.gateway.metrics();
     const response = await s.request({ method: 'POST', path: '/open/x', body: 'x'.repeat(1000) });
-    const after = await s.gateway.metrics();
-    assert.equal(after.sum('sallyport_request_body_bytes_total') - before.sum('sallyport_request_body_bytes_total'), 1000);
-    assert.equal(after.sum('sallyport_response_body_bytes_total') - before.sum('sallyport_response_body_bytes_total'), response.body.length);
+    // An exchange is counted when it ends, a moment after its answer has left.
+    const grown = async (name) => (await s.gateway.metrics()).sum(name) - before.sum(name);
+    await until('the bodies to be counted', async () => (await grown('sallyport_request_body_bytes_total')) === 1000);
+    assert.equal(await grown('sallyport_response_body_bytes_total'), response.body.length);
   });
   it('no route name of a client becomes a label', async () => {
     for (let i = 0; i < 5; i++) await s.request({ path: `/random-${i}`, host: 'api.example.com' });

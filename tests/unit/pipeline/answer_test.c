@@ -45,7 +45,7 @@ static void bad_tokens_are_all_the_same_to_the_caller(void **state)
         ask("GET /orders/1 HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer a.b.c\r\n\r\n");
     assert_denied(garbage, DENY_TOKEN_MALFORMED);
     char challenge[512];
-    snprintf(challenge, sizeof challenge, "%s", field(garbage, "www-authenticate"));
+    snprintf(challenge, sizeof challenge, "%.500s", field(garbage, "www-authenticate"));
     assert_non_null(strstr(challenge, "error=\"invalid_token\""));
     assert_int_equal(expired->status, 401);
     assert_field(expired, "www-authenticate", challenge);
@@ -126,7 +126,7 @@ static void the_id_is_the_logs(void **state)
     harness_start();
     struct client *client = ask("GET /orders/1 HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
     char id[64], member[96], logged[96];
-    snprintf(id, sizeof id, "%s", field(client, "x-request-id"));
+    snprintf(id, sizeof id, "%.60s", field(client, "x-request-id"));
     snprintf(member, sizeof member, "\"request_id\":\"%s\"", id);
     snprintf(logged, sizeof logged, "\"request_id\":\"%s\"", id);
     assert_body_has(client, member);
