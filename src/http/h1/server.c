@@ -3,7 +3,6 @@
 #include "http/h1/server_internal.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /* Reads per turn of the loop, so that one busy client does not starve the others. */
 #define READ_BUDGET 4
@@ -43,15 +42,7 @@ void h1_server_close(struct h1_server *server)
     deadline_clear(&server->read_deadline);
     deadline_clear(&server->write_deadline);
     h1_server_drop_parser(server);
-    if (server->previous != NULL) {
-        server->previous->next = server->next;
-    } else {
-        server->list->first = server->next;
-    }
-    if (server->next != NULL) {
-        server->next->previous = server->previous;
-    }
-    server->list->count--;
+    h1_server_list_remove(server);
     report(server, HTTP_CONNECTION_CLOSED);
     stream_close(&server->stream, on_stream_closed);
 }
@@ -315,107 +306,17 @@ static void on_write_deadline(struct deadline *deadline)
     h1_server_abort(server, HTTP_ABORT_SLOW_READER);
 }
 
-/* ---- the list ---- */
-
-struct error h1_server_list_init(struct h1_server_list *list)
+struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int fd)
 {
-    *list = (struct h1_server_list){ 0 };
-    list->scratch = malloc(HTTP_READ_BUFFER);
-    return list->scratch != NULL ? OK : FAIL(ERROR_MEMORY, "read buffer");
-}
-
-void h1_server_list_done(struct h1_server_list *list)
-{
-    free(list->scratch);
-    free(list->parser);
-    *list = (struct h1_server_list){ 0 };
-}
-
-struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop, int fd,
-                              const struct address *peer, const struct http_server_settings *settings)
-{
-    struct h1_server *server = calloc(1, sizeof *server);
-    if (server == NULL) {
-        close(fd);
-        return FAIL(ERROR_MEMORY, "client connection");
-    }
-    struct error error = stream_open(&server->stream, loop, fd, on_ready);
-    if (failed(error)) {
-        close(fd);
-        free(server);
-        return error;
-    }
-    server->settings = *settings;
-    server->list = list;
-    server->facts = (struct http_connection_facts){
-        .peer = *peer,
-        .is_tls = settings->tls != NULL,
-        .id = ++list->next_id,
-        .owner = settings->owner,
-    };
-    server->request = (struct http_stream){
-        .ops = &h1_server_stream_ops,
-        .handler = settings->handler,
-        .connection = &server->facts,
-    };
-    buffer_init(&server->in, (size_t)settings->limits.head_max + HTTP_READ_BUFFER);
-    buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
+    TRY(stream_open(&server->stream, loop, fd, on_ready));
     server->resume.run = resume;
     server->read_deadline.expired = on_read_deadline;
     server->write_deadline.expired = on_write_deadline;
-    server->next = list->first;
-    if (list->first != NULL) {
-        list->first->previous = server;
-    }
-    list->first = server;
-    list->count++;
-    if (settings->tls != NULL) {
-        error = tls_accept(settings->tls, &server->stream);
-        if (failed(error)) {
-            server->settings.on_event = NULL; /* it never was a connection */
-            h1_server_close(server);
-            return error;
-        }
-    }
-    h1_server_set_deadline(server, &server->read_deadline, settings->timeouts.handshake);
-    handshake(server);
     return OK;
 }
 
-static void drain(struct h1_server *server)
+void h1_server_begin(struct h1_server *server)
 {
-    server->draining = true;
-    if (server->state == SERVER_IDLE) {
-        h1_server_linger(server);
-    } else if (server->state == SERVER_HANDSHAKE) {
-        h1_server_close(server);
-    }
-}
-
-void h1_server_drain_owner(struct h1_server_list *list, const void *owner)
-{
-    struct h1_server *next;
-    for (struct h1_server *server = list->first; server != NULL; server = next) {
-        next = server->next;
-        if (server->facts.owner == owner) {
-            drain(server);
-        }
-    }
-}
-
-void h1_server_drain_all(struct h1_server_list *list)
-{
-    list->draining = true;
-    struct h1_server *next;
-    for (struct h1_server *server = list->first; server != NULL; server = next) {
-        next = server->next;
-        drain(server);
-    }
-}
-
-void h1_server_close_all(struct h1_server_list *list)
-{
-    while (list->first != NULL) {
-        h1_server_abort(list->first, HTTP_ABORT_SHUTDOWN);
-    }
+    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.handshake);
+    handshake(server);
 }

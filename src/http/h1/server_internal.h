@@ -1,4 +1,4 @@
-/* A client's connection from within: shared by server.c (its life, reading), server_request.c (what the client sends) and
+/* A client's connection from within: shared by server_list.c (all of them), server.c (its life, reading), server_request.c (what the client sends) and
  * server_response.c (what an exchange sends). */
 #ifndef SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
 #define SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
@@ -58,7 +58,16 @@ struct h1_server {
 /* What an exchange calls. */
 extern const struct http_stream_ops h1_server_stream_ops;
 
+/* ---- server_list.c ---- */
+
+void h1_server_list_remove(struct h1_server *server);
+
 /* ---- server.c ---- */
+
+/* The stream over `fd`, which is taken on success only, and everything that calls back. `server` is zeroed. */
+struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int fd) MUST_CHECK;
+/* A connection whose settings are complete sets out: handshake, then reading. */
+void h1_server_begin(struct h1_server *server);
 
 /* Frees the memory once the descriptor is closed, the stream released, and no task queued. */
 void h1_server_free_if_over(struct h1_server *server);
