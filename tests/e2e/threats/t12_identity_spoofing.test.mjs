@@ -65,10 +65,10 @@ describe('T12: identity headers', () => {
   });
   it('a claim that is no field value is refused, not passed on broken', async () => {
     for (const sub of ['a\r\nX-Role: admin', 'a\nb', 'a\0b', 'a\rb']) {
-      const seen = s.upstream.bytesSeen();
-      const response = await s.request({ path: '/orders/1', token: await s.mint({ sub }) });
+      // By a path of its own: a body broken off before may still be on its way.
+      const response = await s.request({ path: '/orders/broken', token: await s.mint({ sub }) });
       assert.ok([401, 403, 500].includes(response.status), `status ${response.status}`);
-      assert.equal(s.upstream.bytesSeen(), seen, 'nothing upstream');
+      assert.ok(!s.upstream.text.includes('/orders/broken'), 'nothing upstream');
     }
   });
   it('on the second request of a connection as on the first', async () => {
