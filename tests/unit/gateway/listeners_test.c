@@ -1,0 +1,332 @@
+#include "unit.h"
+
+#include "base/clock.h"
+#include "gateway/listeners.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A worker without its thread: the test turns its loop. */
+struct fixture {
+    struct gateway_worker gateway;
+    struct metrics *metrics;
+    struct logs *logs;
+    int kept[2]; /* the supervisor's descriptors of two sockets */
+    struct sockaddr_in addresses[2];
+    int peers[16];
+    size_t peer_count;
+};
+
+static struct fixture *fixture;
+
+static struct timeout_settings timeouts = { .handshake = 10 * NS_PER_S,
+                                            .head = 10 * NS_PER_S,
+                                            .body = 10 * NS_PER_S,
+                                            .idle = 10 * NS_PER_S,
+                                            .write = 10 * NS_PER_S,
+                                            .drain = 10 * NS_PER_S };
+
+static struct worker_snapshot *snapshot_of(const char *name, bool status, int64_t max_connections)
+{
+    struct config *config = calloc(1, sizeof *config);
+    arena_init(&config->arena, CONFIG_ARENA_MAX);
+    struct listener_settings *listener = arena_calloc(&config->arena, 1, sizeof *listener);
+    *listener = (struct listener_settings){ .name = slice_from_string(name),
+                                            .status = status,
+                                            .timeouts = &timeouts,
+                                            .max_head = 8192,
+                                            .max_connections = max_connections };
+    config->settings.listeners = listener;
+    config->settings.listener_count = 1;
+    struct snapshot *snapshot;
+    struct worker_snapshot *made;
+    assert_ok(snapshot_new(config, &snapshot));
+    assert_ok(worker_snapshot_new(&fixture->gateway.worker, snapshot, NULL, &made));
+    snapshot_unref(snapshot);
+    return made;
+}
+
+/* As a commit does it. */
+static bool take_up(struct worker_snapshot *made, const struct worker_socket *sockets, size_t count)
+{
+    struct worker_snapshot *old = fixture->gateway.worker.current;
+    fixture->gateway.worker.current = made;
+    bool complete = worker_listeners_update(&fixture->gateway, sockets, count);
+    if (old != NULL) {
+        worker_snapshot_give(old);
+    }
+    return complete;
+}
+
+static struct worker_socket socket_of(const char *name, size_t index)
+{
+    return (struct worker_socket){ slice_from_string(name), fcntl(fixture->kept[index], F_DUPFD_CLOEXEC, 3) };
+}
+
+static void take_up_one(const char *name, size_t index)
+{
+    struct worker_socket socket = socket_of(name, index);
+    assert_true(take_up(snapshot_of(name, false, 10), &socket, 1));
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < 10; i++) {
+        uv_run(&fixture->gateway.worker.loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void start_logs(void)
+{
+    struct logs_options options = {
+        .instance = SLICE_INIT("test"),
+        .access_fd = memfd_create("access", MFD_CLOEXEC),
+        .audit_fd = memfd_create("audit", MFD_CLOEXEC),
+        .access_queue = 64 * 1024,
+        .audit_queue = 64 * 1024,
+        .producers = 1,
+    };
+    assert_ok(logs_new(&options, &fixture->logs));
+    fixture->gateway.worker.logs = logs_queue(fixture->logs, 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture = calloc(1, sizeof *fixture);
+    struct worker *worker = &fixture->gateway.worker;
+    assert_ok(net_loop_init(&worker->loop));
+    assert_ok(h1_server_list_init(&worker->connections));
+    assert_ok(metrics_new(1, &fixture->metrics));
+    worker->metrics = metrics_writer(fixture->metrics, 0);
+    start_logs();
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof address;
+        fixture->kept[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_int_equal(bind(fixture->kept[i], (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(fixture->kept[i], 16), 0);
+        assert_int_equal(getsockname(fixture->kept[i], (struct sockaddr *)&address, &size), 0);
+        fixture->addresses[i] = address;
+    }
+    return 0;
+}
+
+static int64_t counter(const char *name)
+{
+    struct buffer text;
+    buffer_init(&text, 1 << 20);
+    assert_true(metrics_render(fixture->metrics, &text));
+    assert_true(buffer_append_char(&text, '\0'));
+    char line[128];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(text.data + text.begin, line);
+    assert_non_null(at);
+    int64_t value = strtoll(at + strlen(line), NULL, 10);
+    buffer_done(&text);
+    return value;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    struct worker *worker = &fixture->gateway.worker;
+    for (size_t i = 0; i < fixture->peer_count; i++) {
+        close(fixture->peers[i]);
+    }
+    worker_listeners_close(&fixture->gateway);
+    h1_server_close_all(&worker->connections);
+    assert_int_equal(counter("sallyport_connections_open"), 0);
+    worker_snapshot_give(worker->current);
+    turn();
+    worker_listeners_free(&fixture->gateway);
+    exchange_free_spares(worker);
+    net_loop_done(&worker->loop);
+    h1_server_list_done(&worker->connections);
+    logs_free(fixture->logs);
+    metrics_free(fixture->metrics);
+    for (size_t i = 0; i < 2; i++) {
+        close(fixture->kept[i]);
+    }
+    free(fixture);
+    return 0;
+}
+
+static int connect_to(size_t index)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in *address = &fixture->addresses[index];
+    assert_int_equal(connect(fd, (struct sockaddr *)address, sizeof *address), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    fixture->peers[fixture->peer_count++] = fd;
+    turn();
+    return fd;
+}
+
+static bool is_served(int fd)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    char answer[2048];
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0) {
+        return false;
+    }
+    turn();
+    ssize_t got = recv(fd, answer, sizeof answer, 0);
+    return got > 12 && memcmp(answer, "HTTP/1.1 404", 12) == 0;
+}
+
+/* A connection of the socket itself: this worker does not accept there. */
+static bool is_left_alone(size_t index)
+{
+    (void)connect_to(index);
+    int fd = accept4(fixture->kept[index], NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static void a_socket_is_served(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int fd = connect_to(0);
+    assert_true(is_served(fd));
+    assert_true(is_served(fd));
+    assert_int_equal(counter("sallyport_connections_open"), 1);
+    assert_int_equal(counter("sallyport_connections_accepted_total"), 1);
+}
+
+static void the_same_socket_goes_on(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int before = connect_to(0);
+    assert_true(is_served(before));
+    take_up_one("public", 0);
+    assert_true(is_served(before));
+    assert_true(is_served(connect_to(0)));
+}
+
+/* With fewer workers than sockets, one serves several. */
+static void several_sockets_of_one_listener_are_all_served(void **state)
+{
+    (void)state;
+    struct worker_socket sockets[] = { socket_of("public", 0), socket_of("public", 1) };
+    assert_true(take_up(snapshot_of("public", false, 10), sockets, 2));
+    assert_true(is_served(connect_to(0)));
+    assert_true(is_served(connect_to(1)));
+    struct worker_socket again[] = { socket_of("public", 1), socket_of("public", 0) };
+    assert_true(take_up(snapshot_of("public", false, 10), again, 2));
+    assert_true(is_served(connect_to(0)));
+    assert_true(is_served(connect_to(1)));
+}
+
+/* The listener's address has changed: who came by the former one is still served, also after the next change. */
+static void another_socket_replaces_the_first(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int before = connect_to(0);
+    assert_true(is_served(before));
+    take_up_one("public", 1);
+    turn();
+    assert_true(is_left_alone(0));
+    assert_true(is_served(connect_to(1)));
+    take_up_one("public", 1);
+    assert_true(is_served(before));
+}
+
+static void a_listener_that_goes_takes_its_connections_along(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int fd = connect_to(0);
+    assert_true(is_served(fd));
+    take_up_one("other", 1);
+    turn();
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    assert_true(is_left_alone(0));
+    /* And comes back. */
+    take_up_one("public", 0);
+    assert_true(is_served(connect_to(0)));
+}
+
+static void a_status_listener_is_not_the_workers(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int fd = connect_to(0);
+    assert_true(is_served(fd));
+    assert_true(take_up(snapshot_of("public", true, 10), NULL, 0));
+    turn();
+    assert_false(is_served(fd));
+    assert_true(is_left_alone(0));
+}
+
+static void as_many_connections_as_allowed(void **state)
+{
+    (void)state;
+    struct worker_socket socket = socket_of("public", 0);
+    assert_true(take_up(snapshot_of("public", false, 2), &socket, 1));
+    int first = connect_to(0);
+    int second = connect_to(0);
+    assert_true(is_served(first));
+    assert_true(is_served(second));
+    assert_false(is_served(connect_to(0)));
+    assert_int_equal(counter("sallyport_connections_refused_total"), 1);
+    assert_int_equal(counter("sallyport_connections_open"), 2);
+    close(first);
+    fixture->peers[0] = -1;
+    turn();
+    assert_true(is_served(connect_to(0)));
+}
+
+static void a_worker_that_drains_takes_no_socket(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    fixture->gateway.worker.draining = true;
+    take_up_one("public", 1);
+    assert_true(is_left_alone(1));
+}
+
+static void closed_is_closed(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    worker_listeners_close(&fixture->gateway);
+    turn();
+    assert_true(is_left_alone(0));
+}
+
+static void what_is_no_socket_is_told(void **state)
+{
+    (void)state;
+    struct worker_socket file = { SLICE_INIT("public"), open("/dev/null", O_RDONLY | O_CLOEXEC) };
+    assert_false(take_up(snapshot_of("public", false, 10), &file, 1));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_socket_is_served),
+        TEST(the_same_socket_goes_on),
+        TEST(several_sockets_of_one_listener_are_all_served),
+        TEST(another_socket_replaces_the_first),
+        TEST(a_listener_that_goes_takes_its_connections_along),
+        TEST(a_status_listener_is_not_the_workers),
+        TEST(as_many_connections_as_allowed),
+        TEST(a_worker_that_drains_takes_no_socket),
+        TEST(closed_is_closed),
+        TEST(what_is_no_socket_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
