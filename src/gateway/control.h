@@ -35,7 +35,9 @@ struct control {
     uv_poll_t channel_poll;
     struct channel_reader reader;
     struct tls_tickets *tickets;
-    uv_timer_t ticket_timer;
+    uv_timer_t ticket_timer, log_timer;
+    uint64_t log_lines_dropped; /* that the metric knows of */
+    int audit_problem;          /* errno that was last told of */
     struct metrics *metrics;
     struct metrics_worker *own_metrics;
     struct logs *logs;

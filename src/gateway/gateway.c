@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOG_LOOK_MS        1000
 #define TICKET_ROTATION_MS (12UL * 60 * 60 * 1000)
 
 /* ---- the end ---- */
@@ -105,6 +106,28 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
+/* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
+static void look_at_logs(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (control->logs == NULL) {
+        return;
+    }
+    uint64_t dropped = logs_dropped(control->logs);
+    metrics_add(control->own_metrics, METRIC_ACCESS_LOG_DROPPED,
+                (int64_t)(dropped - control->log_lines_dropped));
+    control->log_lines_dropped = dropped;
+    int problem = logs_audit_problem(control->logs);
+    if (problem != control->audit_problem) {
+        control->audit_problem = problem;
+        if (problem != 0) {
+            log_event(LOG_ERROR, "audit_log_failing", LOG_STRING("reason", strerror(problem)));
+        } else {
+            log_event(LOG_INFO, "audit_log_recovered");
+        }
+    }
+}
+
 static void rotate_tickets(uv_timer_t *timer)
 {
     struct control *control = timer->data;
@@ -124,6 +147,9 @@ static struct error start(struct control *control)
     uv_timer_init(&control->loop.uv, &control->ticket_timer);
     control->ticket_timer.data = control;
     uv_timer_start(&control->ticket_timer, rotate_tickets, TICKET_ROTATION_MS, TICKET_ROTATION_MS);
+    uv_timer_init(&control->loop.uv, &control->log_timer);
+    control->log_timer.data = control;
+    uv_timer_start(&control->log_timer, look_at_logs, LOG_LOOK_MS, LOG_LOOK_MS);
     return OK;
 }
 
@@ -132,6 +158,7 @@ static void close_handles(struct control *control)
 {
     uv_close((uv_handle_t *)&control->channel_poll, NULL);
     uv_close((uv_handle_t *)&control->ticket_timer, NULL);
+    uv_close((uv_handle_t *)&control->log_timer, NULL);
     if (control->status != NULL) {
         status_free(control->status);
     }
