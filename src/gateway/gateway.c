@@ -121,7 +121,10 @@ static void look_at_logs(uv_timer_t *timer)
     if (problem != control->audit_problem) {
         control->audit_problem = problem;
         if (problem != 0) {
-            log_event(LOG_ERROR, "audit_log_failing", LOG_STRING("reason", strerror(problem)));
+            char text[256];
+            error_describe(FAIL_NUMBER(ERROR_SYSTEM, problem, "the audit log cannot be written"), text,
+                           sizeof text);
+            log_event(LOG_ERROR, "audit_log_failing", LOG_STRING("reason", text));
         } else {
             log_event(LOG_INFO, "audit_log_recovered");
         }
