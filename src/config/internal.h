@@ -80,10 +80,11 @@ void *loader_find(struct loader *loader, const struct conf_node *node, const cha
 struct error load_routes(struct loader *loader) MUST_CHECK;     /* expand.c: layers, match, names */
 struct error load_files(struct loader *loader) MUST_CHECK;      /* contents.c: certificates, keys, key sets */
 struct error check_listeners(struct loader *loader) MUST_CHECK; /* check_listeners.c */
-struct error check_services(struct loader *loader) MUST_CHECK;  /* check_services.c: issuers, upstreams */
-void check_policies(struct loader *loader);                     /* check_policies.c */
-struct error check_routes(struct loader *loader) MUST_CHECK;    /* check_routes.c */
-struct error check_table(struct loader *loader) MUST_CHECK;     /* check_table.c: ambiguity */
+struct error check_confinement(struct loader *loader) MUST_CHECK; /* check_confinement.c */
+struct error check_services(struct loader *loader) MUST_CHECK;    /* check_services.c: issuers, upstreams */
+void check_policies(struct loader *loader);                       /* check_policies.c */
+struct error check_routes(struct loader *loader) MUST_CHECK;      /* check_routes.c */
+struct error check_table(struct loader *loader) MUST_CHECK;       /* check_table.c: ambiguity */
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */
 

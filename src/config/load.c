@@ -44,6 +44,7 @@ static struct error check_everything(struct loader *loader)
     TRY(load_routes(loader));
     TRY(check_listeners(loader));
     TRY(check_services(loader));
+    TRY(check_confinement(loader));
     check_policies(loader);
     TRY(check_routes(loader));
     return check_table(loader);

@@ -90,6 +90,27 @@ struct shutdown_settings {
     int64_t deadline;    /* ns for running exchanges; 30 s */
 };
 
+/* How far the gateway process is held to what it needs: see docs/confinement.md. */
+enum confinement_mode {
+    CONFINEMENT_ENFORCE, /* the default */
+    CONFINEMENT_REPORT,
+    CONFINEMENT_OFF,
+};
+
+struct port_range {
+    uint16_t first, last;
+};
+
+#define CONNECT_PORTS_MAX 64
+
+struct confinement_settings {
+    int mode;                          /* enum confinement_mode */
+    struct conf_strings connect_ports; /* "443", "8000-8999"; none: any port */
+    /* filled in by config: connect_ports, and 53 for name servers; NULL: any port */
+    struct port_range *ports;
+    size_t port_count;
+};
+
 struct settings {
     struct slice instance; /* name in logs; default: the host's name */
     int64_t workers;       /* 0: one per CPU; at most 256 */
@@ -97,8 +118,9 @@ struct settings {
         group;           /* to run the gateway process as, where started as root; default nobody, its group */
     int64_t limit_keys;  /* entries of the limiter's table; 65536 */
     int64_t token_cache; /* entries per worker; 4096 */
-    struct logs_settings *logs;         /* never NULL once loaded */
-    struct shutdown_settings *shutdown; /* never NULL once loaded */
+    struct logs_settings *logs;               /* never NULL once loaded */
+    struct shutdown_settings *shutdown;       /* never NULL once loaded */
+    struct confinement_settings *confinement; /* never NULL once loaded */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

@@ -124,6 +124,33 @@ const struct conf_object shutdown_object = {
     .help = "How the gateway ends.",
 };
 
+static const struct conf_choice confinement_choices[] = {
+    { "enforce", CONFINEMENT_ENFORCE,
+      "a forbidden call ends the process; where the kernel lacks it, a warning" },
+    { "report", CONFINEMENT_REPORT,
+      "the kernel's log tells of forbidden calls, which are made; files are free" },
+    { "off", CONFINEMENT_OFF, "none" },
+    { 0 },
+};
+
+static const struct conf_field confinement_fields[] = {
+    { "mode", CONF_ENUM, CONF_FIXED, OF(confinement_settings, mode), .standard = "enforce",
+      .choices = confinement_choices, .help = "What becomes of a system call that the gateway never needs." },
+    { "connect_ports", CONF_STRINGS, CONF_FIXED, OF(confinement_settings, connect_ports),
+      .help = "Ports and ranges that TCP connections may go to, as in [443, 8000-8999]; none: any. Those of "
+              "all "
+              "endpoints and key sets must be among them." },
+    { 0 },
+};
+
+const struct conf_object confinement_object = {
+    .name = "confinement",
+    .size = sizeof(struct confinement_settings),
+    .fields = confinement_fields,
+    .scalar = "mode",
+    .help = "What the gateway process may ask of the kernel (seccomp and Landlock).",
+};
+
 #define IN_LAYER(member)  offsetof(struct layer_settings, policy.member)
 #define IN_POLICY(member) offsetof(struct route_policy, member)
 
@@ -324,6 +351,8 @@ static const struct conf_field config_fields[] = {
       .help = "Where the access log and the audit log go." },
     { "shutdown", CONF_OBJECT, OF(input_settings, settings.shutdown), .standard = "{}",
       .object = &shutdown_object, .help = "How the gateway ends." },
+    { "confinement", CONF_OBJECT, OF(input_settings, settings.confinement), .standard = "{}",
+      .object = &confinement_object, .help = "What the gateway process may ask of the kernel." },
     { "listeners", CONF_MAP, CONF_REQUIRED | CONF_NON_EMPTY, OF(input_settings, listeners),
       .object = &listener_object, .help = "Where clients connect to; at most 64." },
     { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,

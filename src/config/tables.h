@@ -38,6 +38,7 @@ struct input_settings {
 extern const struct conf_object config_object; /* the root: everything is below it */
 extern const struct conf_object listener_object;
 extern const struct conf_object timeouts_object;
+extern const struct conf_object confinement_object;
 extern const struct conf_object shutdown_object;
 extern const struct conf_object defaults_object;
 extern const struct conf_object policy_object;

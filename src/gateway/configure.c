@@ -288,6 +288,19 @@ static struct error prepare(struct control *control, struct change *change)
     return OK;
 }
 
+/* What the process before this one died of. */
+static void note_forbidden_calls(struct control *control, const struct json *message)
+{
+    int64_t count = 0;
+    struct slice call = SLICE_NONE;
+    if (json_get_integer(message, SLICE("forbidden_calls"), &count) && count > 0) {
+        metrics_add(control->own_metrics, METRIC_FORBIDDEN_CALLS, count);
+    }
+    if (json_get_string(message, SLICE("forbidden_call"), &call)) {
+        log_audit_event(control->own_logs, SLICE("forbidden_call"), call);
+    }
+}
+
 static struct error begin(struct control *control, struct change *change,
                           const struct channel_message *message)
 {
@@ -304,7 +317,9 @@ static struct error begin(struct control *control, struct change *change,
     change->worker_count = (size_t)workers;
     TRY(load_snapshot(change, json));
     if (control->worker_count == 0) {
+        TRY(control_confine(control, change->snapshot->settings->confinement));
         TRY(control_start_all(control, change));
+        note_forbidden_calls(control, json);
     }
     return prepare(control, change);
 }

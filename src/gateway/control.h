@@ -58,6 +58,8 @@ struct control {
 /* Starts to take up a CONFIGURE; the descriptors of the message are taken. Answers READY or REFUSED in the end. */
 void control_configure(struct control *control, const struct channel_message *message);
 
+/* Gives up what this process does not need, for ever: with the first configuration, before any other thread is there. */
+struct error control_confine(struct control *control, const struct confinement_settings *settings) MUST_CHECK;
 /* What the first configuration starts. What was started by the time it fails is ended with the process. */
 struct error control_start_all(struct control *control, struct change *change) MUST_CHECK;
 /* A descriptor of the message; the caller's from now on. */

@@ -192,6 +192,8 @@ static void farewell(struct logs *logs)
 
 void *log_writer_run(void *argument)
 {
+    /* By the thread itself: a file under /proc would have to be written for another. */
+    pthread_setname_np(pthread_self(), "logs");
     struct logs *logs = argument;
     while (!obey(logs)) {
         struct round round = write_queued(logs);

@@ -141,16 +141,17 @@ static void free_logs(struct logs *logs)
 
 static struct error start_writer(struct logs *logs)
 {
-    /* Signals are the control thread's; and a broken pipe is an error here, not a signal. */
+    /* Signals are the control thread's; and a broken pipe is an error here, not a signal. What a system call that is
+     * forbidden sends is about the thread itself, and says which call it was: blocked, it would not. */
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int number = pthread_create(&logs->thread, NULL, log_writer_run, logs);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (number != 0) {
         return FAIL_NUMBER(ERROR_SYSTEM, number, "log writer");
     }
-    pthread_setname_np(logs->thread, "logs");
     return OK;
 }
 

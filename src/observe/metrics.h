@@ -44,6 +44,8 @@
       "Fetches of key set documents that failed")                                                           \
     X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                             \
     X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")    \
+    X(FORBIDDEN_CALLS, "sallyport_forbidden_calls_total", "counter",                                        \
+      "Gateway processes that died of a system call which their confinement forbids")                       \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {

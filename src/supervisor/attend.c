@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "confine/confine.h"
 #include "supervisor/handover.h"
 #include "supervisor/notify.h"
 
@@ -59,6 +60,8 @@ struct error attend_hand_over(struct supervisor *supervisor, char *text, size_t 
         .sockets = &supervisor->sockets,
         .limiter_fd = supervisor->limiter_fd,
         .restarts = supervisor->restarts,
+        .forbidden_calls = supervisor->forbidden_calls,
+        .forbidden_call = supervisor->serving ? "" : supervisor->forbidden_call,
     };
     bool sent;
     struct error error = handover_configure(&handover, supervisor->channel, text, size, &sent);
@@ -68,6 +71,18 @@ struct error attend_hand_over(struct supervisor *supervisor, char *text, size_t 
         attend_kill(supervisor, text);
     }
     return error;
+}
+
+/* What the process will be held to for as long as it lives. */
+static void hold_ports(struct supervisor *supervisor)
+{
+    const struct confinement_settings *confinement =
+        wanted_configuration(supervisor)->config->settings.confinement;
+    supervisor->port_count = confinement->mode == CONFINEMENT_ENFORCE ? confinement->port_count : 0;
+    if (supervisor->port_count > 0) {
+        memcpy(supervisor->ports, confinement->ports, supervisor->port_count * sizeof *supervisor->ports);
+    }
+    supervisor->died_of_call = false;
 }
 
 static struct error start_process(struct supervisor *supervisor)
@@ -85,6 +100,7 @@ static struct error start_process(struct supervisor *supervisor)
         close(ours);
         return error;
     }
+    hold_ports(supervisor);
     supervisor->channel = ours;
     memset(&supervisor->reader, 0, sizeof supervisor->reader);
     supervisor->serving = false;
@@ -163,6 +179,22 @@ static void hang_up(struct supervisor *supervisor, struct error error)
     }
 }
 
+/* Its last word: the number of the call that it dies of, told by the handler of the signal. */
+static void note_forbidden_call(struct supervisor *supervisor, struct slice text)
+{
+    uint64_t number;
+    if (supervisor->died_of_call) {
+        return; /* several threads may have made one; and a gateway that was taken over may say anything */
+    }
+    supervisor->died_of_call = true;
+    supervisor->forbidden_calls++;
+    bool known = slice_to_u64(text, &number) && number <= INT32_MAX;
+    confine_call_name(known ? (int)number : -1, supervisor->forbidden_call,
+                      sizeof supervisor->forbidden_call);
+    log_event(LOG_ERROR, "forbidden_call", LOG_STRING("call", supervisor->forbidden_call),
+              LOG_NUMBER("number", known ? (int64_t)number : -1));
+}
+
 void attend_message(struct supervisor *supervisor)
 {
     struct channel_message message;
@@ -177,7 +209,9 @@ void attend_message(struct supervisor *supervisor)
             close(message.fds[i]); /* the less trusted side has none to give */
         }
     }
-    if (complete && supervisor->answer_by != 0) {
+    if (complete && message.kind == CHANNEL_FORBIDDEN) {
+        note_forbidden_call(supervisor, message.text);
+    } else if (complete && supervisor->answer_by != 0) {
         uint64_t generation;
         if (message.kind == CHANNEL_READY && slice_to_u64(message.text, &generation)) {
             reload_taken_up(supervisor, generation);
@@ -203,6 +237,11 @@ static void gateway_ended(struct supervisor *supervisor, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     bool never_served = supervisor->current.config == NULL;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        note_forbidden_call(supervisor, SLICE_NONE); /* where it could not say which */
+    } else if (!supervisor->died_of_call) {
+        supervisor->forbidden_call[0] = '\0';
+    }
     supervisor->gateway = 0;
     supervisor->serving = false;
     supervisor->answer_by = 0;

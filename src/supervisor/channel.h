@@ -2,6 +2,7 @@
  *
  * supervisor → gateway: CONFIGURE carries the bundle's memfd, the limiter's memfd and all listening sockets; first start,
  * reload and restart are this one message. DRAIN asks for an orderly end. REOPEN reopens log files.
+ * gateway → supervisor: FORBIDDEN with the number of a system call that the confinement forbids, as the last word.
  * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not.
  * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited. */
 #ifndef SALLYPORT_SUPERVISOR_CHANNEL_H
@@ -16,14 +17,15 @@ enum channel_kind {
     CHANNEL_REOPEN,
     CHANNEL_READY,
     CHANNEL_REFUSED,
+    CHANNEL_FORBIDDEN,
 };
 
 #define CHANNEL_FDS_MAX  1024 /* beyond the kernel's 253 a message, they are sent in several */
 #define CHANNEL_TEXT_MAX 32768
 
 /* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
- * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
- * a listener's N sockets (one per worker) follow each other in this order. */
+ * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"workers":N,"forbidden_calls":N,"forbidden_call":NAME,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * forbidden_call: what the process before this one died of, else left out. A listener's N sockets (one per worker) follow each other in this order. */
 struct channel_message {
     enum channel_kind kind;
     struct slice text;

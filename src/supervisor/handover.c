@@ -100,6 +100,10 @@ static bool write_text(const struct handover *handover, struct buffer *out)
     }
     json_array_end(&json);
     json_member_integer(&json, SLICE("restarts"), handover->restarts);
+    json_member_integer(&json, SLICE("forbidden_calls"), handover->forbidden_calls);
+    if (handover->forbidden_call[0] != '\0') {
+        json_member_string(&json, SLICE("forbidden_call"), slice_from_string(handover->forbidden_call));
+    }
     json_member_integer(&json, SLICE("workers"), (int64_t)handover->sockets->workers);
     write_listeners(handover, &json);
     json_object_end(&json);

@@ -13,6 +13,8 @@ struct handover {
     const struct sockets *sockets; /* those that are wanted */
     int limiter_fd;
     unsigned int restarts;
+    unsigned int forbidden_calls; /* that gateway processes died of */
+    const char *forbidden_call;   /* name of the last one's; "" where it ended otherwise */
 };
 
 /* On failure `text` says why, with the path of a log file that cannot be opened. ERROR_STATE and ERROR_SYSTEM from the

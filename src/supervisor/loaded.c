@@ -67,6 +67,12 @@ static int64_t queue_of(const struct log_file_settings *log)
     return log != NULL ? log->queue : 0;
 }
 
+static bool same_ports(const struct confinement_settings *a, const struct confinement_settings *b)
+{
+    return a->port_count == b->port_count &&
+           (a->port_count == 0 || memcmp(a->ports, b->ports, a->port_count * sizeof *a->ports) == 0);
+}
+
 void loaded_compare(const struct loaded *before, const struct loaded *after)
 {
     const struct settings *a = &before->config->settings;
@@ -81,6 +87,8 @@ void loaded_compare(const struct loaded *before, const struct loaded *after)
         { "group", slice_equal(a->group, b->group) },
         { "limit_keys", a->limit_keys == b->limit_keys },
         { "token_cache", a->token_cache == b->token_cache },
+        { "confinement.mode", a->confinement->mode == b->confinement->mode },
+        { "confinement.connect_ports", same_ports(a->confinement, b->confinement) },
         { "logs.access.queue", queue_of(a->logs->access) == queue_of(b->logs->access) },
         { "logs.audit.queue", queue_of(a->logs->audit) == queue_of(b->logs->audit) },
     };

@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NAME_MAX_LENGTH 64
@@ -73,9 +75,28 @@ struct error process_find_user(struct slice user, struct slice group, struct pro
 
 /* ---- the child ---- */
 
+/* So that not even a program with capabilities of its own, were one executed, had any. It takes a capability itself: where
+ * that is not there the set stays, and no_new_privs makes it worth nothing. */
+static void drop_bounding_set(void)
+{
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
+        (void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    }
+}
+
+static const char *drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
+    /* What a service manager gave the supervisor for its ports would pass through exec. */
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &header, none) == 0 ? NULL : "capabilities";
+}
+
 /* Irreversible, and checked: a gateway that is still root, or could be again, must not run. */
 static const char *drop_privileges(const struct process_user *user)
 {
+    drop_bounding_set();
     if (user->change) {
         if (setgroups(0, NULL) != 0) {
             return "setgroups";
@@ -90,8 +111,10 @@ static const char *drop_privileges(const struct process_user *user)
             return "root was not given up";
         }
     }
-    /* What a service manager gave the supervisor for its ports would pass through exec. */
-    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    const char *problem = drop_capabilities();
+    if (problem != NULL) {
+        return problem;
+    }
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? NULL : "no_new_privs";
 }
 

@@ -36,6 +36,25 @@ void reload_refuse(struct supervisor *supervisor, struct slice reason, size_t er
     notify_manager("READY=1\nSTATUS=The last reload was refused; the configuration before it is in force");
 }
 
+/* Its own ports may be fewer than those of the configuration, never more: a process cannot be given more. */
+static bool ports_are_held(const struct supervisor *supervisor)
+{
+    const struct confinement_settings *wanted = supervisor->candidate.config->settings.confinement;
+    if (supervisor->gateway == 0 || supervisor->port_count == 0) {
+        return true;
+    }
+    bool held = wanted->port_count > 0;
+    for (size_t i = 0; i < wanted->port_count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < supervisor->port_count; k++) {
+            found = found || (wanted->ports[i].first >= supervisor->ports[k].first &&
+                              wanted->ports[i].last <= supervisor->ports[k].last);
+        }
+        held = held && found;
+    }
+    return held;
+}
+
 /* Loads and opens all that the candidate needs; false where it was refused. */
 static bool prepare_candidate(struct supervisor *supervisor)
 {
@@ -53,6 +72,14 @@ static bool prepare_candidate(struct supervisor *supervisor)
     if (errors > 0) {
         loaded_log(&supervisor->candidate, text, sizeof text);
         reload_refuse(supervisor, slice_from_string(text), errors, true);
+        return false;
+    }
+    if (!ports_are_held(supervisor)) {
+        reload_refuse(
+            supervisor,
+            SLICE("confinement.connect_ports has ports that the running gateway process may not connect to, "
+                  "and cannot be allowed: restart"),
+            0, true);
         return false;
     }
     const struct settings *settings = &supervisor->candidate.config->settings;

@@ -27,7 +27,12 @@ struct supervisor {
     int64_t answer_by;                     /* 0: no answer is awaited */
     int64_t restart_at, watch_at, kill_at; /* 0: not planned */
     unsigned int restarts;
-    bool reload_again; /* asked for while one was under way */
+    unsigned int forbidden_calls; /* that gateway processes died of */
+    char forbidden_call[32];      /* this one's, or the last one's, until the next has served; "": none */
+    struct port_range ports[CONNECT_PORTS_MAX]; /* that this gateway process is held to */
+    size_t port_count;                          /* 0: none said */
+    bool died_of_call;                          /* this one */
+    bool reload_again;                          /* asked for while one was under way */
     bool stopping;
     int exit_status;
 };
