@@ -7,6 +7,8 @@
 
 /* How often a draining worker looks whether its last exchange is over. */
 #define DRAIN_LOOK (20 * NS_PER_MS)
+/* How long a connection may stay idle when the whole gateway ends. */
+#define DRAIN_PATIENCE (500 * NS_PER_MS)
 
 static struct gateway_worker *gateway_worker_of(struct worker *worker)
 {
@@ -193,17 +195,14 @@ static void look(struct deadline *deadline)
     deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
 }
 
-static void begin_drain(struct gateway_worker *worker, int64_t limit, bool patiently)
+/* Whoever is about to send a request, on a connection that was idle, still gets an answer, which says that it is the last. */
+static void begin_drain(struct gateway_worker *worker, int64_t limit, int64_t patience)
 {
     struct net_loop *loop = &worker->worker.loop;
     worker->worker.draining = true;
     worker_listeners_close(worker);
-    if (patiently) {
-        h1_server_drain_patiently(&worker->worker.connections);
-        worker->patient_until = loop->now + limit / 2;
-    } else {
-        h1_server_drain_all(&worker->worker.connections);
-    }
+    h1_server_drain_patiently(&worker->worker.connections);
+    worker->patient_until = loop->now + patience;
     worker->drain_until = loop->now + limit;
     worker->drain_deadline.expired = look;
     deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
@@ -213,7 +212,9 @@ static void run_drain(struct net_task *task)
 {
     struct gateway_worker *worker =
         (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, drain_task));
-    begin_drain(worker, worker->drain_limit, worker->retires);
+    int64_t half = worker->drain_limit / 2;
+    bool short_of_time = !worker->retires && half > DRAIN_PATIENCE;
+    begin_drain(worker, worker->drain_limit, short_of_time ? DRAIN_PATIENCE : half);
 }
 
 static void send_drain(struct gateway_worker *worker, int64_t limit, bool retires)
@@ -236,8 +237,7 @@ void gateway_worker_retire(struct gateway_worker *worker, int64_t limit)
 
 static void run_stop(struct net_task *task)
 {
-    begin_drain((struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, stop_task)), 0,
-                false);
+    begin_drain((struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, stop_task)), 0, 0);
 }
 
 void gateway_worker_stop(struct gateway_worker *worker)

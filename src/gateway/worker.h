@@ -77,8 +77,8 @@ void gateway_worker_discard(struct worker_change *change);
 /* Stops accepting, lets running exchanges finish for `limit` ns, then ends the thread: on_finished follows. */
 void gateway_worker_drain(struct gateway_worker *worker, int64_t limit);
 
-/* The same, where another process serves the sockets already: for half of `limit` no connection is closed that a client may be
- * about to use. */
+/* The same, where another process serves the sockets already, so that there is time: for half of `limit` no connection is closed
+ * that a client may be about to use. */
 void gateway_worker_retire(struct gateway_worker *worker, int64_t limit);
 
 /* The same at once, whatever it does; also while it drains. */
