@@ -261,7 +261,7 @@ void gateway_worker_free(struct gateway_worker *worker)
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    TRY(h1_server_list_init(&worker->worker.connections));
+    h1_server_list_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);
