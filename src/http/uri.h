@@ -54,6 +54,10 @@ enum uri_result uri_parse_target(struct slice target, enum http_method method, s
  * same. Refuses what is listed above, by `allow` (enum uri_allow, or-ed); "%5C" and backslashes always. */
 enum uri_result uri_canonical_path(struct slice raw, unsigned int allow, char *out, struct slice *ret_path);
 
+/* True only where the path is sure to be its own canonical form, and to need nothing that a route must allow: found in one
+ * look at each byte. Most paths are; of the others some may be too. */
+bool uri_path_is_canonical(struct slice raw);
+
 /* Does an encoded slash or a parameter stand in it? So that a route that allows one can be asked a second time. */
 unsigned int uri_path_needs(struct slice raw);
 
