@@ -175,6 +175,11 @@ static enum stage_verdict admit(struct exchange *exchange)
     if (!exchange->audit_reserved) {
         return stage_deny(exchange, DENY_AUDIT_FULL, SLICE_NONE);
     }
+    struct worker *worker = exchange->worker;
+    if (overload_refuses(&worker->overload, &worker->loop, exchange->stream, exchange->started)) {
+        exchange->retry_after = worker->overload.retry_after;
+        return stage_deny(exchange, DENY_OVERLOADED, SLICE_NONE);
+    }
     const struct listener_settings *listener = exchange->listener_settings;
     if (listener == NULL) {
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("the listener is no longer configured"));
