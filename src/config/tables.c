@@ -131,7 +131,7 @@ static const struct conf_field overload_fields[] = {
               "there is too much to do is denied by 503. 0: any time." },
     { "retry_after", CONF_DURATION, OF(overload_settings, retry_after), .standard = "1s",
       .minimum = 100 * NS_PER_MS, .maximum = SECONDS(60),
-      .help = "What Retry-After says then; until then that connection is not listened to." },
+      .help = "What Retry-After says then, at least; a client that comes earlier is not listened to." },
     { 0 },
 };
 

@@ -1,5 +1,12 @@
 #include "pipeline/overload.h"
 
+#include "base/clock.h"
+
+/* How long after a denial the next one needs no queue that has stood for long. */
+#define ALERT (4 * NS_PER_S)
+/* Hold-offs last between one and two times Retry-After, in so many steps. */
+#define SPREAD 16
+
 void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings)
 {
     overload->deadline = settings->queue_deadline;
@@ -41,18 +48,31 @@ static int64_t waited(const struct net_loop *loop, struct http_stream *stream, i
     return elapsed > loop->last_turn ? elapsed : loop->last_turn;
 }
 
-bool overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
-                      int64_t now)
+/* Evenly spread over between one and two times retry_after, and twice as long for one that did not wait the last time. */
+static int64_t hold_off(struct overload *overload, struct http_stream *stream)
+{
+    int64_t duration = overload->retry_after + overload->retry_after / SPREAD * overload->turn;
+    overload->turn = (overload->turn + 7) % SPREAD;
+    duration = stream->held_off ? 2 * duration : duration;
+    stream->ops->hold_off(stream, duration);
+    return duration;
+}
+
+int64_t overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
+                         int64_t now)
 {
     bool stands = overload_stands(overload, loop, now);
     if ((!stands && !stream->held_off) || overload->deadline == 0) {
-        return false;
+        return 0;
     }
     int64_t time = waited(loop, stream, now);
-    /* One that came before Retry-After was over has waited, too. All calm again, the next one is listened to at once. */
-    bool refused = stands ? overload_denies(overload, time) : time >= overload->deadline / 2;
-    if (refused && stands) {
-        stream->ops->hold_off(stream, overload->retry_after);
+    if (!stands) {
+        /* One that came before Retry-After was over has waited, too. But all is calm: the next one is listened to. */
+        return time >= overload->deadline / 2 ? overload->retry_after : 0;
     }
-    return refused;
+    if (!overload_denies(overload, time)) {
+        return 0;
+    }
+    overload->alert_until = now + ALERT;
+    return hold_off(overload, stream);
 }

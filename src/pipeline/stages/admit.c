@@ -176,8 +176,9 @@ static enum stage_verdict admit(struct exchange *exchange)
         return stage_deny(exchange, DENY_AUDIT_FULL, SLICE_NONE);
     }
     struct worker *worker = exchange->worker;
-    if (overload_refuses(&worker->overload, &worker->loop, exchange->stream, exchange->started)) {
-        exchange->retry_after = worker->overload.retry_after;
+    exchange->retry_after =
+        overload_refuses(&worker->overload, &worker->loop, exchange->stream, exchange->started);
+    if (exchange->retry_after > 0) {
         return stage_deny(exchange, DENY_OVERLOADED, SLICE_NONE);
     }
     const struct listener_settings *listener = exchange->listener_settings;

@@ -31,7 +31,9 @@ static bool refused(bool after_hold_off)
 {
     struct http_stream stream = { .ops = &ops, .held_off = after_hold_off };
     held_off = 0;
-    return overload_refuses(&overload, &loop, &stream, NOW);
+    int64_t retry_after = overload_refuses(&overload, &loop, &stream, NOW);
+    assert_true(held_off == 0 || held_off == retry_after); /* who waits as told does not wait in vain */
+    return retry_after > 0;
 }
 
 static int setup(void **state)
@@ -39,6 +41,7 @@ static int setup(void **state)
     (void)state;
     const struct overload_settings settings = { .queue_deadline = DEADLINE, .retry_after = 3 * NS_PER_S };
     loop = (struct net_loop){ .long_since = INT64_MAX };
+    overload = (struct overload){ 0 };
     overload_set(&overload, &loop, &settings);
     known = 10 * NS_PER_S;
     return 0;
@@ -58,7 +61,36 @@ static void one_long_turn_is_no_queue_that_stands(void **state)
     assert_false(refused(false));
     loop.long_since = NOW - DEADLINE;
     assert_true(refused(false));
-    assert_int_equal(held_off, 3 * NS_PER_S);
+    assert_true(held_off >= 3 * NS_PER_S && held_off < 6 * NS_PER_S);
+}
+
+static void a_moment_after_a_denial_one_long_turn_is_enough(void **state)
+{
+    (void)state;
+    loop.long_since = NOW - DEADLINE;
+    assert_true(refused(false));
+    loop.long_since = NOW;
+    assert_true(refused(false));
+    overload.alert_until = NOW;
+    assert_false(refused(false));
+    /* And none is none. */
+    overload.alert_until = NOW + NS_PER_S;
+    loop.long_since = INT64_MAX;
+    assert_false(refused(false));
+}
+
+static void who_is_held_off_in_one_moment_comes_back_in_many(void **state)
+{
+    (void)state;
+    loop.long_since = NOW - DEADLINE;
+    int64_t seen[16];
+    for (size_t i = 0; i < 16; i++) {
+        assert_true(refused(false));
+        seen[i] = held_off;
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(seen[i], seen[j]);
+        }
+    }
 }
 
 static void what_came_just_now_is_taken_even_then(void **state)
@@ -110,7 +142,7 @@ static void who_did_not_wait_for_retry_after_has_waited_all_the_same(void **stat
     known = 10 * NS_PER_S;
     loop.long_since = NOW - NS_PER_S;
     assert_true(refused(true));
-    assert_int_equal(held_off, 3 * NS_PER_S);
+    assert_true(held_off >= 6 * NS_PER_S); /* again, and twice as long */
 }
 
 static void without_a_deadline_everything_is_taken(void **state)
@@ -130,6 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_refused_while_turns_are_short),
         TEST(one_long_turn_is_no_queue_that_stands),
+        TEST(a_moment_after_a_denial_one_long_turn_is_enough),
+        TEST(who_is_held_off_in_one_moment_comes_back_in_many),
         TEST(what_came_just_now_is_taken_even_then),
         TEST(between_a_quarter_and_a_half_a_part_goes_evenly),
         TEST(where_the_kernel_does_not_tell_the_turns_do),

@@ -206,7 +206,7 @@ static void what_has_waited_too_long_is_shed_and_not_listened_to(void **state)
     client_asks(client, GET("/"));
     assert_denied(client, DENY_OVERLOADED);
     assert_field(client, "retry-after", "2");
-    assert_int_equal(client->held_off, 2 * NS_PER_S);
+    assert_true(client->held_off >= 2 * NS_PER_S);
     /* Its twin came just now. */
     struct client *twin = client_new();
     worker->loop.long_since = clock_monotonic_ns() - NS_PER_S;
