@@ -57,6 +57,7 @@ static void run_commit(struct net_task *task)
     worker->worker.current = change->prepared;
     change->prepared = NULL;
     set_issuers(&worker->worker, settings, change);
+    overload_set(&worker->worker.overload, &worker->worker.loop, settings->overload);
     if (!worker_listeners_update(worker, change->sockets, change->socket_count)) {
         change->ok = false;
         change->failure = "a worker cannot serve a listening socket";

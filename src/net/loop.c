@@ -70,12 +70,23 @@ static void arm_timer(struct net_loop *loop)
     }
 }
 
+static void end_turn(struct net_loop *loop)
+{
+    loop->last_turn = loop->now - loop->turn_began;
+    if (loop->last_turn < loop->long_turn) {
+        loop->long_since = INT64_MAX;
+    } else if (loop->long_since == INT64_MAX) {
+        loop->long_since = loop->now;
+    }
+}
+
 /* Before the look at the sockets. */
 static void on_prepare(uv_prepare_t *handle)
 {
     struct net_loop *loop = handle->data;
     loop->now = clock_monotonic_ns();
     loop->now_real = clock_real_ns();
+    end_turn(loop);
     deadline_run(&loop->deadlines, loop->now);
     queue_move(&loop->due, &loop->tasks);
     if (loop->due.first == NULL) {
@@ -171,6 +182,7 @@ struct error net_loop_init(struct net_loop *loop)
     queue_init(&loop->mailbox);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->timer_at = INT64_MAX;
+    loop->long_turn = loop->long_since = INT64_MAX;
     net_loop_woken(loop);
     return OK;
 }

@@ -28,9 +28,15 @@ struct net_loop {
     uv_loop_t uv;
     int64_t now;       /* clock_monotonic_ns, as of net_loop_woken */
     int64_t now_real;  /* clock_real_ns, of the same moment */
-    bool now_is_fresh; /* read since the last sleep */
     char *scratch;     /* HTTP_READ_BUFFER bytes: see net_loop_take_scratch */
     bool scratch_taken;
+    bool now_is_fresh; /* read since the last sleep */
+    /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
+    int64_t turn_began;
+    int64_t last_turn; /* ns, of the turn before */
+    int64_t long_turn; /* the owner's: what counts as long; INT64_MAX at first: no turn does */
+    int64_t
+        long_since; /* the end of the first of an unbroken row of long turns; INT64_MAX: the last one was short */
     struct deadline_table deadlines; /* driven by `timer` */
     uv_timer_t timer;
     int64_t timer_at; /* when the timer wakes the loop at the latest; INT64_MAX: not running */
@@ -54,6 +60,7 @@ static inline void net_loop_woken(struct net_loop *loop)
     if (!loop->now_is_fresh) {
         loop->now = clock_monotonic_ns();
         loop->now_real = clock_real_ns();
+        loop->turn_began = loop->now;
         loop->now_is_fresh = true;
     }
 }

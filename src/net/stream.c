@@ -179,6 +179,17 @@ void stream_reset_on_close(struct stream *stream)
     (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset); /* no TCP: nothing to reset */
 }
 
+int64_t stream_waited(int fd)
+{
+    struct tcp_info info = { 0 };
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_last_ack_recv)) {
+        return -1;
+    }
+    return (int64_t)info.tcpi_last_data_recv * NS_PER_MS;
+}
+
 static void set_no_delay(int fd)
 {
     const int on = 1;

@@ -113,6 +113,8 @@ bool h1_server_may_read(const struct h1_server *server)
         return h1_server_wants_body(server) || (server->body_done && buffer_length(&server->in) == 0);
     case SERVER_LINGER:
         return server->dropped <= HTTP_DRAIN_MAX;
+    case SERVER_HELD_OFF:
+        return false;
     default:
         return server->state != SERVER_CLOSED;
     }
@@ -284,6 +286,14 @@ static void on_ready(struct stream *stream, unsigned int events)
     h1_server_update_interest(server);
 }
 
+static void end_hold_off(struct h1_server *server)
+{
+    server->state = SERVER_IDLE;
+    server->request.held_off = true;
+    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+    h1_server_process(server);
+}
+
 static void on_read_deadline(struct deadline *deadline)
 {
     struct h1_server *server =
@@ -304,6 +314,9 @@ static void on_read_deadline(struct deadline *deadline)
     case SERVER_HANDSHAKE:
         report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
         h1_server_close(server);
+        break;
+    case SERVER_HELD_OFF:
+        end_hold_off(server);
         break;
     default:
         h1_server_close(server);

@@ -89,7 +89,7 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
 static void drain(struct h1_server *server)
 {
     server->draining = true;
-    if (server->state == SERVER_IDLE) {
+    if (server->state == SERVER_IDLE || server->state == SERVER_HELD_OFF) {
         h1_server_linger(server);
     } else if (server->state == SERVER_HANDSHAKE) {
         h1_server_close(server);

@@ -49,6 +49,7 @@ static void begin_exchange(struct h1_server *server)
     server->blocked = false;
     server->keep_alive = false;
     server->dropped = 0;
+    server->hold_off = 0;
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;
@@ -103,6 +104,7 @@ static void start_request(struct h1_server *server, const char *head)
     server->is_head = request.method == METHOD_HEAD;
     h1_chunked_init(&server->chunked);
     server->request.handler->on_request(&server->request, &request, raw);
+    server->request.held_off = false;
 }
 
 /* Looks for a whole head at the start of `data`; returns the bytes consumed. */
@@ -233,6 +235,9 @@ void h1_server_end_exchange(struct h1_server *server)
         h1_server_close(server);
     } else if (h1_server_is_draining(server) && nothing_waits) {
         h1_server_linger(server);
+    } else if (server->hold_off > 0) {
+        server->state = SERVER_HELD_OFF;
+        h1_server_set_deadline(server, &server->read_deadline, server->hold_off);
     } else {
         h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
     }
@@ -247,6 +252,8 @@ static size_t process_step(struct h1_server *server, struct slice data)
         return process_head(server, data);
     case SERVER_EXCHANGE:
         return h1_server_wants_body(server) ? process_body(server, data) : 0;
+    case SERVER_HELD_OFF:
+        return 0;
     case SERVER_LINGER:
         server->dropped += data.len;
         return data.len;

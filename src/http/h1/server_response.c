@@ -241,6 +241,16 @@ static void stream_discard_body(struct http_stream *stream)
     }
 }
 
+static int64_t stream_op_waited(struct http_stream *stream)
+{
+    return stream_waited(server_of(stream)->stream.fd);
+}
+
+static void stream_hold_off(struct http_stream *stream, int64_t duration)
+{
+    server_of(stream)->hold_off = duration;
+}
+
 static void stream_release(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
@@ -274,5 +284,7 @@ const struct http_stream_ops h1_server_stream_ops = {
     .reset = stream_reset,
     .pause = stream_pause,
     .discard_body = stream_discard_body,
+    .waited = stream_op_waited,
+    .hold_off = stream_hold_off,
     .release = stream_release,
 };
