@@ -34,8 +34,6 @@ export function sallyport(args, { env = {}, cwd, ms = 20_000 } = {}) {
   }));
 }
 
-// What `run` says of the configuration, as `check` does.
-const DIAGNOSTIC = /^\/.*:[0-9]+:[0-9]+: (warning|error): /;
 const SANITIZER = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: /;
 
 export class Gateway {
@@ -102,7 +100,7 @@ export class Gateway {
           value = JSON.parse(line);
         } catch {}
         if (value !== null && typeof value === 'object' && take(value)) continue;
-        if (!DIAGNOSTIC.test(line)) this.noise.push(line);
+        this.noise.push(line);
       }
       this.#wake();
     });
