@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define NO_DESCRIPTORS     "the gateway process has no descriptors left to take what was sent"
 #define LOG_LOOK_MS        1000
 #define TICKET_ROTATION_MS (12UL * 60 * 60 * 1000)
 
@@ -52,7 +53,11 @@ static void reopen_logs(struct control *control, const struct channel_message *m
 {
     if (message->fd_count == 2 && control->logs != NULL) {
         logs_reopen(control->logs, message->fds[0], message->fds[1]);
+        log_event(LOG_INFO, "logs_reopened");
         return;
+    }
+    if (message->cut) {
+        log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", NO_DESCRIPTORS));
     }
     for (size_t i = 0; i < message->fd_count; i++) {
         close(message->fds[i]);
@@ -63,7 +68,11 @@ static void handle(struct control *control, const struct channel_message *messag
 {
     switch (message->kind) {
     case CHANNEL_CONFIGURE:
-        control_configure(control, message);
+        if (message->cut) {
+            control_refuse(control, NO_DESCRIPTORS);
+        } else {
+            control_configure(control, message);
+        }
         break;
     case CHANNEL_DRAIN:
         drain(control);

@@ -23,8 +23,6 @@ static void reopen_logs(struct supervisor *supervisor)
                                          supervisor->channel, text, sizeof text);
     if (failed(error)) {
         log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", text));
-    } else {
-        log_event(LOG_INFO, "logs_reopened");
     }
 }
 
