@@ -179,15 +179,17 @@ static void close_handles(struct control *control)
     }
 }
 
-static void finish(struct control *control)
+/* False: threads are left that hang in a look-up. */
+static bool finish(struct control *control)
 {
+    bool all_ended = true;
     /* Those that were not told to drain are still at work: a first configuration that was refused, a supervisor that is
      * gone. */
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
-        gateway_worker_free(control->workers[i]);
+        all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
     if (control->change != NULL) {
         control_free_change(control, control->change);
@@ -205,6 +207,7 @@ static void finish(struct control *control)
     if (control->tickets != NULL) {
         tls_tickets_free(control->tickets);
     }
+    return all_ended;
 }
 
 static void ignore_signal(int number)
@@ -232,8 +235,12 @@ int gateway_run(int channel_fd)
         return 1;
     }
     net_loop_run(&control->loop);
-    finish(control);
+    bool all_ended = finish(control);
     int status = control->exit_status;
+    if (!all_ended) {
+        _exit(
+            status); /* libuv would wait for its threads, and a resolver that does not answer would hold up the end */
+    }
     close(channel_fd);
     free(control);
     curl_global_cleanup();
