@@ -250,14 +250,15 @@ static void free_parts(struct gateway_worker *worker)
     free(worker);
 }
 
-void gateway_worker_free(struct gateway_worker *worker)
+bool gateway_worker_free(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
     if (worker->worker.loop.uv.active_reqs.count > 0) {
-        return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+        return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
     net_loop_done(&worker->worker.loop);
     free_parts(worker);
+    return true;
 }
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
