@@ -235,6 +235,7 @@ static void run_finished(struct net_task *task)
 static void *run_thread(void *argument)
 {
     struct gateway_worker *worker = argument;
+    buffer_count_in(metrics_number(worker->worker.metrics, METRIC_BUFFER_BYTES));
     net_loop_run(&worker->worker.loop);
     worker->finished_task.run = run_finished;
     net_loop_send(worker->control_loop, &worker->finished_task);
