@@ -22,7 +22,6 @@
 /* Those that still finish their requests write to them too. A gateway that starts opens them anyway. */
 static void reopen_logs(struct supervisor *supervisor)
 {
-    bool reopened = false;
     for (struct generation *generation = supervisor->generations; generation != NULL;
          generation = generation->next) {
         char text[REASON_MAX];
@@ -36,10 +35,6 @@ static void reopen_logs(struct supervisor *supervisor)
             log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", text));
             return;
         }
-        reopened = true;
-    }
-    if (reopened) {
-        log_event(LOG_INFO, "logs_reopened");
     }
 }
 
@@ -223,15 +218,10 @@ static struct error set_up(struct supervisor *supervisor, const struct settings 
 static struct error begin(struct supervisor *supervisor, char *text, size_t size)
 {
     TRY(loaded_read(&supervisor->options->config, &supervisor->candidate));
+    loaded_log(&supervisor->candidate, text, size);
     if (supervisor->candidate.config->error_count > 0) {
-        if (supervisor->upgrade.taking_over) {
-            loaded_log(&supervisor->candidate, text, size);
-        } else {
-            loaded_print(&supervisor->candidate);
-        }
         return FAIL(ERROR_VALUE, "the configuration has errors");
     }
-    loaded_log(&supervisor->candidate, text, size);
     const struct settings *settings = &supervisor->candidate.config->settings;
     TRY(set_up(supervisor, settings));
     TRY(sockets_open(&supervisor->sockets, settings, text, size));
@@ -248,14 +238,12 @@ static struct error start(struct supervisor *supervisor)
     if (!failed(error)) {
         error = begin(supervisor, text, sizeof text);
     }
-    if (!failed(error) ||
-        (supervisor->candidate.config != NULL && supervisor->candidate.config->error_count > 0)) {
-        return error; /* its errors are printed */
+    if (failed(error)) {
+        if (text[0] == '\0') {
+            error_describe(error, text, sizeof text);
+        }
+        log_event(LOG_ERROR, "start_failed", LOG_STRING("reason", text));
     }
-    if (text[0] == '\0') {
-        error_describe(error, text, sizeof text);
-    }
-    log_event(LOG_ERROR, "start_failed", LOG_STRING("reason", text));
     return error;
 }
 
