@@ -1,7 +1,7 @@
 // The gateway process is killed under load: accepting goes on at once on the same sockets, who waits in their queues is
 // served, and no request is lost but those that were under way.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sallyport, startGateway } from '../lib/gateway.mjs';
@@ -86,7 +86,9 @@ describe('a gateway process that is killed under load', () => {
 
   it('connections that wait in the accept queues are served by the next one', async () => {
     const child = gateway.child();
-    process.kill(child, 'SIGSTOP'); // it accepts nothing any more
+    process.kill(child, 'SIGSTOP'); // it accepts nothing any more, once all its threads stand
+    const stands = (task) => /\) T /.test(readFileSync(`/proc/${child}/task/${task}/stat`, 'latin1'));
+    await until('its threads to stop', () => readdirSync(`/proc/${child}/task`).every(stands));
     const clients = [];
     for (let i = 0; i < 40; i++) {
       const client = await RawClient.connect({ port: gateway.ports.plain });

@@ -40,7 +40,8 @@ describe('an upgrade under traffic', () => {
       config: {
         instance: 'upgrade',
         workers: 2,
-        shutdown: { deadline: '3s' },
+        // For half of it no idle connection is closed: each of the clients asks again by then.
+        shutdown: { deadline: '20s' },
         logs: { access: { file: 'off' }, audit: { file: join(dir, 'audit.log') } },
         listeners: {
           public: { address: '127.0.0.1', port: 0, tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },
@@ -82,7 +83,7 @@ describe('an upgrade under traffic', () => {
       new Load({ port, requests: [open], rate: 20 / SLOW, connections: 4, each: 1, secure }),
       // Denied: so that all of them write to the audit log.
       new Load({ port: plain, requests: [requestText({ path: '/nowhere', host: HOST })], rate: 50 / SLOW, connections: 4, expected: 404 }),
-      // Seldom: its connections are idle when they are about to be closed.
+      // Seldom: its connections are idle while their process retires.
       new Load({ port: plain, requests: [open], rate: 10, connections: 8 }),
     ].map((load) => load.start());
     const traffic = async () => {
