@@ -14,7 +14,7 @@ all: release
 # One directory per kind of build; CC is fixed when it is made.
 build/release/build.ninja:
 	@tools/need build
-	CC=$(CC) meson setup build/release --buildtype=debugoptimized --prefix=$(PREFIX)
+	CC=$(CC) meson setup build/release --buildtype=debugoptimized -Dwhole_program=true --prefix=$(PREFIX)
 build/debug/build.ninja:
 	@tools/need build
 	CC=$(CC) meson setup build/debug --buildtype=debug -Dhardening=false -Darena_debug=true
