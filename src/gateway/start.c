@@ -13,6 +13,7 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     metrics_add(control->own_metrics, METRIC_JWKS_FAILURES, event == KEYS_FAILED ? 1 : 0);
     if (event == KEYS_FAILED) {
         log_event(LOG_WARNING, "keys_failed", LOG_TEXT("issuer", issuer_name), LOG_TEXT("reason", text));
+        control_keys_settled(control, issuer_name);
         return;
     }
     if (event == KEYS_STALE) {
@@ -24,6 +25,7 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_set_keys(control->workers[i], issuer_name, text);
     }
+    control_keys_settled(control, issuer_name);
 }
 
 /* On the control thread, called by the worker's message. */

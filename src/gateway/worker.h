@@ -41,7 +41,8 @@ struct gateway_worker {
     struct deadline drain_deadline;
     struct net_task drain_task, stop_task;
     int64_t drain_limit; /* ns; the control thread's, until drain_task is sent */
-    int64_t drain_until;
+    int64_t drain_until, patient_until;
+    bool retires; /* the control thread's, until drain_task is sent */
     /* The one message under way about an unknown kid. */
     struct net_task unknown_kid_task;
     bool unknown_kid_sent; /* atomic: cleared by the control thread */
@@ -68,12 +69,17 @@ struct error gateway_worker_start(const struct worker_options *options,
 
 /* Step one, answered by change->answer on the control loop. */
 void gateway_worker_prepare(struct worker_change *change);
-/* Step two: takes it up, answered too; or drops it, where another worker could not prepare. */
+/* Step two: takes it up, answered too; or drops it, where another worker could not prepare. A change that was committed may
+ * be committed again, with sockets that it did not have before. */
 void gateway_worker_commit(struct worker_change *change);
 void gateway_worker_discard(struct worker_change *change);
 
 /* Stops accepting, lets running exchanges finish for `limit` ns, then ends the thread: on_finished follows. */
 void gateway_worker_drain(struct gateway_worker *worker, int64_t limit);
+
+/* The same, where another process serves the sockets already, so that there is time: for half of `limit` no connection is closed
+ * that a client may be about to use. */
+void gateway_worker_retire(struct gateway_worker *worker, int64_t limit);
 
 /* The same at once, whatever it does; also while it drains. */
 void gateway_worker_stop(struct gateway_worker *worker);

@@ -39,7 +39,7 @@ struct logs {
     pthread_t thread;
     /* asked of the writer */
     pthread_mutex_t lock;
-    bool stop, reopen;
+    bool stop, reopen, ended;
     int next_access, next_audit;
 };
 

@@ -48,6 +48,9 @@
       "Fetches of key set documents that failed")                                                           \
     X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                             \
     X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")    \
+    X(RESTARTS, "sallyport_gateway_restarts_total", "counter",                                              \
+      "Gateway processes started because the one before had died")                                          \
+    X(UPGRADES, "sallyport_upgrades_total", "counter", "Changes of the program without a restart")          \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {

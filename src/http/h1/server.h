@@ -45,6 +45,7 @@ struct h1_server_list {
     size_t count;
     uint64_t next_id;
     bool draining;
+    bool patient;             /* while draining, an idle connection may send one more request */
     struct h1_parser *parser; /* a spare one, or NULL */
 };
 
@@ -59,7 +60,11 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
 /* Idle connections close now; busy ones after their response, which says Connection: close. */
 void h1_server_drain_all(struct h1_server_list *list);
 
-/* The same for the connections of one owner: a listener that is no more. */
+/* Every response says Connection: close from now on, and nothing is closed before: a client that knows of no drain meets no
+ * closed connection. h1_server_drain_all may follow. */
+void h1_server_drain_patiently(struct h1_server_list *list);
+
+/* The same as drain_all for the connections of one owner: a listener that is no more. */
 void h1_server_drain_owner(struct h1_server_list *list, const void *owner);
 
 /* Cuts every connection: the drain deadline. */

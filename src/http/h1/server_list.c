@@ -107,9 +107,15 @@ void h1_server_drain_owner(struct h1_server_list *list, const void *owner)
     }
 }
 
+void h1_server_drain_patiently(struct h1_server_list *list)
+{
+    list->draining = list->patient = true;
+}
+
 void h1_server_drain_all(struct h1_server_list *list)
 {
     list->draining = true;
+    list->patient = false;
     struct h1_server *next;
     for (struct h1_server *server = list->first; server != NULL; server = next) {
         next = server->next;
