@@ -178,8 +178,12 @@ static void finish(struct control *control)
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_join(control->workers[i]);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_free(control->workers[i]);
     }
+    peers_free(control->peers);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }
