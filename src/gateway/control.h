@@ -46,6 +46,7 @@ struct control {
     struct logs *logs;
     struct log_queue *own_logs;
     struct limiter *limiter;
+    struct peers *peers;
     struct key_source *keys;
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];

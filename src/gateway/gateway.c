@@ -241,8 +241,12 @@ static bool finish(struct control *control)
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_join(control->workers[i]);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
         all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
+    peers_free(control->peers);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }

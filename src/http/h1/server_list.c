@@ -53,6 +53,7 @@ static void fill(struct h1_server *server, uint64_t id, const struct address *pe
         .ops = &h1_server_stream_ops,
         .handler = settings->handler,
         .connection = &server->facts,
+        .held_off = settings->late,
     };
     buffer_init(&server->in, (size_t)settings->limits.head_max + HTTP_READ_BUFFER);
     buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
