@@ -194,10 +194,10 @@ struct error logs_new(const struct logs_options *options, struct logs **ret_logs
     return OK;
 }
 
-void logs_free(struct logs *logs)
+uint64_t logs_free(struct logs *logs)
 {
     if (logs == NULL) {
-        return;
+        return 0;
     }
     pthread_mutex_lock(&logs->lock);
     logs->stop = true;
@@ -210,7 +210,9 @@ void logs_free(struct logs *logs)
     if (logs->next_audit >= 0) {
         close(logs->next_audit);
     }
+    uint64_t lost = logs->audit_lost;
     free_logs(logs);
+    return lost;
 }
 
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer)

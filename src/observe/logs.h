@@ -41,8 +41,8 @@ struct logs_options {
 
 struct error logs_new(const struct logs_options *options, struct logs **ret_logs) MUST_CHECK;
 /* Writes what is queued, ends the thread, closes the files. An audit log that does not take its lines is given up after
- * two seconds. */
-void logs_free(struct logs *logs);
+ * two seconds: how many it did not get. */
+uint64_t logs_free(struct logs *logs);
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer);
 /* Other descriptors from now on (log rotation, reload), taken: any thread. The old ones are closed by the writer.
  * access_fd -1: off from now on; audit_fd -1: the audit log stays as it is. */
