@@ -42,6 +42,7 @@ static struct snapshot *empty_snapshot(void)
 {
     struct config *config = calloc(1, sizeof *config);
     arena_init(&config->arena, CONFIG_ARENA_MAX);
+    config->settings.overload = arena_calloc(&config->arena, 1, sizeof *config->settings.overload);
     struct snapshot *snapshot;
     assert_ok(snapshot_new(config, &snapshot));
     return snapshot;
