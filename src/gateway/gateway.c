@@ -256,7 +256,10 @@ static bool finish(struct control *control)
         note_relief(control);
         log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);
         tell_audit_end(control);
-        logs_free(control->logs);
+        uint64_t lost = logs_free(control->logs);
+        if (lost > 0) {
+            log_event(LOG_ERROR, "audit_lines_lost", LOG_NUMBER("lines", lost));
+        }
     }
     if (control->current != NULL) {
         snapshot_unref(control->current);
