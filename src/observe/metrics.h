@@ -39,6 +39,8 @@
       "Requests sent again, on another connection")                                                         \
     X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                        \
       "Upstream connections open now, idle ones included")                                                  \
+    X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                              \
+      "Requests that wait for one of the connections that their upstream allows")                           \
     X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                  \
       "Access log lines dropped because the queue was full")                                                \
     X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                 \
