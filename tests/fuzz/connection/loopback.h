@@ -53,6 +53,7 @@ extern struct wire wires[WIRES_MAX];
 extern size_t wire_count;
 extern enum connect_mode connect_mode;
 extern bool upstream_records;
+extern int64_t loopback_turn_cost; /* ns that pass within a turn */
 
 /* Everything as it is before a script. */
 void loopback_reset(void);

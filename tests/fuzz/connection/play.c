@@ -303,7 +303,11 @@ static void play(const struct step *step)
         open_window(step);
         break;
     case STEP_TIME:
-        loopback_advance((int64_t)step->argument * 4 * NS_PER_MS);
+        if ((step->who & 1) != 0) {
+            loopback_turn_cost = (step->argument & 255) * NS_PER_MS;
+        } else {
+            loopback_advance((int64_t)step->argument * 4 * NS_PER_MS);
+        }
         break;
     case STEP_CONNECT:
         connect_mode = (enum connect_mode)(step->argument % CONNECT_MODES);

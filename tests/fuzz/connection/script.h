@@ -26,7 +26,7 @@ enum step_code {
     STEP_CLOSE,   /* nor does it read any more */
     STEP_RESET,   /* at once */
     STEP_WINDOW,  /* it takes so many bytes more; argument / 2 ≥ 32760: any number */
-    STEP_TIME,    /* argument × 4 ms pass */
+    STEP_TIME,    /* argument × 4 ms pass; who odd: turns take argument % 256 ms from now on */
     STEP_CONNECT, /* argument: how connections to upstreams fare from now on; /4 odd: they are like TLS */
     STEP_WORK,    /* the thread pool has finished; argument even: names were found */
     STEP_RELOAD,

@@ -43,7 +43,8 @@ static const char first[] =
     "  records: { address: 127.0.0.1, port: 8081, " LISTENER "}\n"
     "  redirect: { address: 127.0.0.1, port: 8082, redirect_to_https: true }\n"
     "upstreams:\n"
-    "  a: { endpoints: ['http://10.0.0.1:80', 'http://10.0.0.2:80'], max_connections: 5, max_idle: 2,\n"
+    "  a: { endpoints: ['http://10.0.0.1:80', 'http://10.0.0.2:80'], max_connections: 2, max_idle: 2, "
+    "max_pending: 3, pending_timeout: 1s,\n"
     "    idle_timeout: 4s, connect_timeout: 2s, retries: 1 }\n"
     "  b: { endpoints: ['http://named.internal:80'], balance: least_requests, idle_timeout: 4s,\n"
     "    connect_timeout: 2s, retries: 2, host_header: b.internal }\n"
@@ -417,7 +418,8 @@ static bool is_resting(void)
 static void check_rest(void)
 {
     static const enum metric gauges[] = { METRIC_CONNECTIONS_OPEN, METRIC_EXCHANGES_OPEN,
-                                          METRIC_UPSTREAM_OPEN, METRIC_BUFFER_BYTES };
+                                          METRIC_UPSTREAM_OPEN, METRIC_UPSTREAM_PENDING,
+                                          METRIC_BUFFER_BYTES };
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         int64_t value = atomic_load(metrics_number(metrics_writer(metrics, 0), gauges[i]));
         CHECK_THAT(value == 0, "gauge %d is %lld", (int)gauges[i], (long long)value);
@@ -429,6 +431,7 @@ static void check_rest(void)
 
 void world_end(void)
 {
+    loopback_turn_cost = 0;
     connect_mode = CONNECT_REFUSED; /* a client may have asked for more than there is time for */
     for (int i = 0; i < REST_STEPS && !is_resting(); i++) {
         size_t records;
@@ -456,6 +459,6 @@ void world_end(void)
     for (int i = 0; i < 3; i++) {
         uv_run(&control.uv, UV_RUN_NOWAIT);
     }
-    gateway_worker_free(world_worker);
+    CHECK_THAT(gateway_worker_free(world_worker), "the worker is left");
     world_worker = NULL;
 }
