@@ -333,7 +333,7 @@ void script_play(const struct script *script)
     for (size_t i = 0; i < script->count; i++) {
         play(&script->steps[i]);
         if ((script->steps[i].code & STEP_AT_ONCE) == 0) {
-            world_turn(3);
+            world_turn(4);
         }
     }
     if (connect_mode == CONNECT_HANGS) {
