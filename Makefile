@@ -103,6 +103,8 @@ cover: build/cover/build.ninja $(npm)
 	@find build/cover -name '*.gcda' -delete
 	@find build/cover -type d -exec chmod a+rwx {} +
 	@umask 0 && tests/run --build build/cover
+	@# What fuzzing has found on this machine reaches as far as it did then.
+	@for corpus in build/fuzz/corpus/*; do [ ! -d "$$corpus" ] || build/cover/tests/fuzz/replay_$${corpus##*/} "$$corpus" >/dev/null; done
 	@gcovr --root . --object-directory build/cover --filter src/ --print-summary --html-details build/cover/coverage.html
 
 # What is generated from the tables of fields and kept in the repository.
