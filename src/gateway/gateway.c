@@ -106,6 +106,15 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
+static void count_limiter(struct control *control)
+{
+    struct limiter_stats stats, *known = &control->limiter_stats;
+    limiter_read_stats(control->limiter, &stats);
+    metrics_add(control->own_metrics, METRIC_LIMIT_DISPLACED, (int64_t)(stats.displaced - known->displaced));
+    metrics_add(control->own_metrics, METRIC_LIMIT_GATHERED, (int64_t)(stats.gathered - known->gathered));
+    *known = stats;
+}
+
 /* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
 static void look_at_logs(uv_timer_t *timer)
 {

@@ -44,6 +44,10 @@
       "Fetches of key set documents that failed")                                                           \
     X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                             \
     X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")    \
+    X(LIMIT_DISPLACED, "sallyport_limit_displaced_total", "counter",                                        \
+      "Entries of the table of limits that went for want of room, their counts with them")                  \
+    X(LIMIT_GATHERED, "sallyport_limit_gathered_total", "counter",                                          \
+      "Requests of a crowd of newcomers that were counted by their common prefix")                          \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {
