@@ -90,6 +90,12 @@ struct shutdown_settings {
     int64_t deadline;    /* ns for running exchanges; 30 s */
 };
 
+struct overload_settings {
+    int64_t
+        queue_deadline;  /* ns, a request's wait for the gateway and its answer's together; 250 ms; 0: any */
+    int64_t retry_after; /* ns that a denied client is not listened to; 1 s */
+};
+
 struct settings {
     struct slice instance; /* name in logs; default: the host's name */
     int64_t workers;       /* 0: one per CPU; at most 256 */
@@ -99,6 +105,7 @@ struct settings {
     int64_t token_cache; /* entries per worker; 4096 */
     struct logs_settings *logs;         /* never NULL once loaded */
     struct shutdown_settings *shutdown; /* never NULL once loaded */
+    struct overload_settings *overload; /* never NULL once loaded */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

@@ -124,6 +124,24 @@ const struct conf_object shutdown_object = {
     .help = "How the gateway ends.",
 };
 
+static const struct conf_field overload_fields[] = {
+    { "queue_deadline", CONF_DURATION, OF(overload_settings, queue_deadline), .standard = "250ms",
+      .minimum = 0, .maximum = SECONDS(60),
+      .help = "How long a request may wait for a worker, its answer's wait included; what waits longer while "
+              "there is too much to do is denied by 503. 0: any time." },
+    { "retry_after", CONF_DURATION, OF(overload_settings, retry_after), .standard = "1s",
+      .minimum = 100 * NS_PER_MS, .maximum = SECONDS(60),
+      .help = "What Retry-After says then, at least; a client that comes earlier is not listened to." },
+    { 0 },
+};
+
+const struct conf_object overload_object = {
+    .name = "overload",
+    .size = sizeof(struct overload_settings),
+    .fields = overload_fields,
+    .help = "What the gateway does when there is more to do than it can.",
+};
+
 #define IN_LAYER(member)  offsetof(struct layer_settings, policy.member)
 #define IN_POLICY(member) offsetof(struct route_policy, member)
 
@@ -324,6 +342,8 @@ static const struct conf_field config_fields[] = {
       .help = "Where the access log and the audit log go." },
     { "shutdown", CONF_OBJECT, OF(input_settings, settings.shutdown), .standard = "{}",
       .object = &shutdown_object, .help = "How the gateway ends." },
+    { "overload", CONF_OBJECT, OF(input_settings, settings.overload), .standard = "{}",
+      .object = &overload_object, .help = "What it does when there is too much to do." },
     { "listeners", CONF_MAP, CONF_REQUIRED | CONF_NON_EMPTY, OF(input_settings, listeners),
       .object = &listener_object, .help = "Where clients connect to; at most 64." },
     { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,

@@ -57,6 +57,7 @@ static void run_commit(struct net_task *task)
     worker->worker.current = change->prepared;
     change->prepared = NULL;
     set_issuers(&worker->worker, settings, change);
+    overload_set(&worker->worker.overload, &worker->worker.loop, settings->overload);
     if (!worker_listeners_update(worker, change->sockets, change->socket_count)) {
         change->ok = false;
         change->failure = "a worker cannot serve a listening socket";
@@ -234,6 +235,7 @@ static void run_finished(struct net_task *task)
 static void *run_thread(void *argument)
 {
     struct gateway_worker *worker = argument;
+    buffer_count_in(metrics_number(worker->worker.metrics, METRIC_BUFFER_BYTES));
     net_loop_run(&worker->worker.loop);
     worker->finished_task.run = run_finished;
     net_loop_send(worker->control_loop, &worker->finished_task);
@@ -249,19 +251,20 @@ static void free_parts(struct gateway_worker *worker)
     free(worker);
 }
 
-void gateway_worker_free(struct gateway_worker *worker)
+bool gateway_worker_free(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
     if (worker->worker.loop.uv.active_reqs.count > 0) {
-        return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+        return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
     net_loop_done(&worker->worker.loop);
     free_parts(worker);
+    return true;
 }
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    TRY(h1_server_list_init(&worker->worker.connections));
+    h1_server_list_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);

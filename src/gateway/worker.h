@@ -81,7 +81,8 @@ void gateway_worker_stop(struct gateway_worker *worker);
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
 
-/* Waits for the thread's end and frees. After gateway_worker_stop, or on_finished. */
-void gateway_worker_free(struct gateway_worker *worker);
+/* Waits for the thread's end and frees. After gateway_worker_stop, or on_finished. False: it had to be left, since a look-up
+ * of its loop hangs. */
+bool gateway_worker_free(struct gateway_worker *worker) MUST_CHECK;
 
 #endif

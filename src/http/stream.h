@@ -71,6 +71,11 @@ struct http_stream_ops {
     void (*pause)(struct http_stream *stream, bool paused);
     /* The handler will not look at the rest of the request body: it is dropped, bounded, then the connection closes. */
     void (*discard_body)(struct http_stream *stream);
+    /* How long the newest bytes of the request have waited for us, ns; -1: not known. One system call. */
+    int64_t (*waited)(struct http_stream *stream);
+    /* After this response the connection is not listened to for `duration` ns, where it goes on at all: what the client was
+     * told to do by Retry-After, it does. What it sends meanwhile waits in the kernel, and costs nothing. */
+    void (*hold_off)(struct http_stream *stream, int64_t duration);
     /* The handler is done with the stream, after on_sent, on_abort or reset. */
     void (*release)(struct http_stream *stream);
 };
@@ -82,6 +87,7 @@ struct http_stream {
     void *exchange;
     uint64_t received; /* bytes of request body */
     uint64_t sent;     /* bytes of response body */
+    bool held_off;     /* the first request after hold_off: it may have waited */
 };
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_HTTP_URI_H
 #define SALLYPORT_HTTP_URI_H
 
+#include "base/arena.h"
 #include "base/slice.h"
 #include "http/message.h"
 
@@ -77,6 +78,10 @@ struct uri_authority {
  * host: IPv6 as in RFC 5952 but without dotted quads; a name that ends in a number must be a plain dotted quad. `out`:
  * room for text.len bytes. */
 enum uri_result uri_parse_authority(struct slice text, char *out, struct uri_authority *ret_authority);
+
+/* How host and port (0: none) stand in a Host field: IPv6 in brackets. The host itself where nothing is to be added; ptr NULL:
+ * no room. */
+struct slice uri_authority_text(struct slice host, uint16_t port, struct arena *arena);
 
 /* Decodes percent escapes of a path segment or a query value for comparison; returns the length. `out`: text.len bytes. */
 size_t uri_decode(struct slice text, char *out);

@@ -12,6 +12,7 @@ enum server_state {
     SERVER_IDLE,     /* between requests, nothing of the next one has come */
     SERVER_HEAD,     /* part of a head has come */
     SERVER_EXCHANGE, /* a request is with the handler, or the unread rest of its body is being dropped */
+    SERVER_HELD_OFF, /* between requests, and not listened to: see http_stream_ops.hold_off */
     SERVER_LINGER,   /* our side is closed; what still comes is dropped */
     SERVER_CLOSED,
 };
@@ -32,6 +33,7 @@ struct h1_server {
     struct patience reading, writing;
     struct net_task resume;
     struct h1_chunked chunked;
+    int64_t hold_off;   /* ns, after this response; 0: not at all */
     uint64_t body_left; /* BODY_LENGTH: still to come */
     uint64_t dropped;   /* bytes of a body that nobody wanted, or that came while lingering */
     enum http_body body;

@@ -4,16 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct error h1_server_list_init(struct h1_server_list *list)
+void h1_server_list_init(struct h1_server_list *list)
 {
     *list = (struct h1_server_list){ 0 };
-    list->scratch = malloc(HTTP_READ_BUFFER);
-    return list->scratch != NULL ? OK : FAIL(ERROR_MEMORY, "read buffer");
 }
 
 void h1_server_list_done(struct h1_server_list *list)
 {
-    free(list->scratch);
     free(list->parser);
     *list = (struct h1_server_list){ 0 };
 }
@@ -92,7 +89,7 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
 static void drain(struct h1_server *server)
 {
     server->draining = true;
-    if (server->state == SERVER_IDLE) {
+    if (server->state == SERVER_IDLE || server->state == SERVER_HELD_OFF) {
         h1_server_linger(server);
     } else if (server->state == SERVER_HANDSHAKE) {
         h1_server_close(server);

@@ -61,7 +61,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
             h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
         }
     } else {
-        deadline_clear(&server->write_deadline);
+        deadline_park(&server->write_deadline);
     }
     return true;
 }
@@ -241,6 +241,16 @@ static void stream_discard_body(struct http_stream *stream)
     }
 }
 
+static int64_t stream_op_waited(struct http_stream *stream)
+{
+    return stream_waited(server_of(stream)->stream.fd);
+}
+
+static void stream_hold_off(struct http_stream *stream, int64_t duration)
+{
+    server_of(stream)->hold_off = duration;
+}
+
 static void stream_release(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
@@ -254,7 +264,13 @@ static void stream_release(struct http_stream *stream)
         server->discarding = true;
     }
     h1_server_end_exchange(server);
-    if (server->state != SERVER_CLOSED && !server->processing) {
+    if (server->state == SERVER_CLOSED || server->processing) {
+        return;
+    }
+    bool more = buffer_length(&server->in) > 0 || server->stream.ops->pending(&server->stream);
+    if (server->state == SERVER_IDLE && !more) {
+        h1_server_update_interest(server);
+    } else {
         net_loop_post(server->stream.loop, &server->resume);
     }
 }
@@ -268,5 +284,7 @@ const struct http_stream_ops h1_server_stream_ops = {
     .reset = stream_reset,
     .pause = stream_pause,
     .discard_body = stream_discard_body,
+    .waited = stream_op_waited,
+    .hold_off = stream_hold_off,
     .release = stream_release,
 };

@@ -176,6 +176,12 @@ static enum stage_verdict admit(struct exchange *exchange)
     if (!exchange->audit_reserved) {
         return stage_deny(exchange, DENY_AUDIT_FULL, SLICE_NONE);
     }
+    struct worker *worker = exchange->worker;
+    exchange->retry_after =
+        overload_refuses(&worker->overload, &worker->loop, exchange->stream, exchange->started);
+    if (exchange->retry_after > 0) {
+        return stage_deny(exchange, DENY_OVERLOADED, SLICE_NONE);
+    }
     const struct listener_settings *listener = exchange->listener_settings;
     if (listener == NULL) {
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("the listener is no longer configured"));

@@ -100,7 +100,9 @@ describe('several endpoints', () => {
           'order-service': { endpoints: [stage.upstream.url, second.url], balance: 'round_robin' },
           least: { endpoints: [stage.upstream.url, second.url], balance: 'least_requests' },
           dead: { endpoints: ['http://127.0.0.1:1'], connect_timeout: '1s' },
-          busy: { endpoints: [stage.upstream.url], max_connections: 1 },
+          busy: { endpoints: [stage.upstream.url], max_connections: 1, max_pending: 0 },
+          queued: { endpoints: [stage.upstream.url], max_connections: 1, max_pending: 1, pending_timeout: '60s' },
+          impatient: { endpoints: [stage.upstream.url], max_connections: 1, pending_timeout: '100ms' },
           named: { endpoints: [stage.upstream.url], host_header: 'orders.internal' },
         },
       }),
@@ -109,6 +111,8 @@ describe('several endpoints', () => {
         least: { ...OPEN, match: { host: 'api.example.com', path: '/least/**' }, upstream: 'least' },
         dead: { ...OPEN, match: { host: 'api.example.com', path: '/dead/**' }, upstream: 'dead' },
         busy: { ...OPEN, match: { host: 'api.example.com', path: '/busy/**' }, upstream: 'busy' },
+        queued: { ...OPEN, match: { host: 'api.example.com', path: '/queued/**' }, upstream: 'queued' },
+        impatient: { ...OPEN, match: { host: 'api.example.com', path: '/impatient/**' }, upstream: 'impatient' },
         named: { ...OPEN, match: { host: 'api.example.com', path: '/named/**' }, upstream: 'named' },
       },
     });
@@ -165,6 +169,40 @@ describe('several endpoints', () => {
     assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
     s.upstream.script = echo;
     await s.allowed(() => s.request({ path: '/busy/x' }));
+  });
+  it('who waits for a connection gets it; one more is told at once', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/queued/hold') await held;
+      await echo(exchange);
+    };
+    const holding = s.request({ path: '/queued/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/queued/hold');
+    const waiting = s.request({ path: '/queued/next' });
+    await until('one that waits', async () => (await s.gateway.metrics()).sum('sallyport_upstream_pending') === 1);
+    await s.denied({ status: 503, code: 'unavailable', reason: 'upstream_busy' }, () => s.request({ path: '/queued/x' }));
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    assert.equal((await within(10_000, 'the one that waited', waiting)).status, 200);
+    s.upstream.script = echo;
+    assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_pending'), 0);
+  });
+  it('who waits for longer than pending_timeout is told', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/impatient/hold') await held;
+      await echo(exchange);
+    };
+    const holding = s.request({ path: '/impatient/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/impatient/hold');
+    const { response } = await s.denied({ status: 503, code: 'unavailable', reason: 'upstream_pending' }, () => s.request({ path: '/impatient/x' }));
+    assert.match(response.fields.get('retry-after'), /^[1-9][0-9]*$/);
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    s.upstream.script = echo;
+    await s.allowed(() => s.request({ path: '/impatient/x' }));
   });
   it('host_header replaces the Host', async () => {
     const { echo: seen } = await s.allowed(() => s.request({ path: '/named/x' }));

@@ -192,6 +192,29 @@ static void a_certificate_that_is_demanded_must_be_there(void **state)
     assert_denied(over_tls(TLS_CLIENT_OPTIONAL, false, 0), DENY_MISDIRECTED);
 }
 
+static void what_has_waited_too_long_is_shed_and_not_listened_to(void **state)
+{
+    (void)state;
+    harness_start();
+    struct worker *worker = &harness->worker;
+    const struct overload_settings settings = { .queue_deadline = 100 * NS_PER_MS,
+                                                .retry_after = 2 * NS_PER_S };
+    overload_set(&worker->overload, &worker->loop, &settings);
+    struct client *client = client_new();
+    client->waited = NS_PER_S;
+    worker->loop.long_since = clock_monotonic_ns() - NS_PER_S;
+    client_asks(client, GET("/"));
+    assert_denied(client, DENY_OVERLOADED);
+    assert_field(client, "retry-after", "2");
+    assert_true(client->held_off >= 2 * NS_PER_S);
+    /* Its twin came just now. */
+    struct client *twin = client_new();
+    worker->loop.long_since = clock_monotonic_ns() - NS_PER_S;
+    client_asks(twin, GET("/"));
+    assert_int_equal(twin->heads, 0);
+    assert_true(upstream_sees("GET / HTTP/1.1"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
@@ -205,6 +228,7 @@ int main(void)
         TEST(a_trace_goes_on_where_it_is_one),
         TEST(only_trusted_proxies_say_who_the_client_is),
         TEST(a_certificate_that_is_demanded_must_be_there),
+        TEST(what_has_waited_too_long_is_shed_and_not_listened_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,42 @@
+/* Too much to do: which requests a worker still takes, so that those are answered in time. Worker's thread.
+ *
+ * A worker takes what is ready in turns. A turn that lasts T makes what comes meanwhile wait up to T, and its answer up to T
+ * again: so turns must stay under half the queue deadline D. Turns of D/4 and more, one after the other for D, are a queue
+ * that stands (one long turn alone is a hiccup, and empties by itself; but where something was denied a moment ago, the first
+ * long turn is enough). Then each request is asked how long it has waited (the kernel knows): from D/4 on a growing part is
+ * denied, from D/2 on each. Who is denied is told Retry-After, and its connection is not listened to until then: so denying
+ * costs nothing to speak of, and what it leaves is work that is done. */
+#ifndef SALLYPORT_PIPELINE_OVERLOAD_H
+#define SALLYPORT_PIPELINE_OVERLOAD_H
+
+#include "config/settings.h"
+#include "http/stream.h"
+#include "net/loop.h"
+
+struct overload {
+    int64_t deadline;    /* ns; 0: everything is taken */
+    int64_t retry_after; /* ns */
+    int64_t owed;        /* parts of denials that have come together, in units of deadline/4 */
+    int64_t alert_until; /* something was denied a moment ago */
+    unsigned int turn;   /* who is held off in one moment must not come back in one moment */
+};
+
+/* A configuration's settings; the loop is told what a long turn is. */
+void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings);
+
+/* Has there been too much to do for long enough? `now`: this moment, not the turn's. */
+static inline bool overload_stands(const struct overload *overload, const struct net_loop *loop, int64_t now)
+{
+    return loop->long_since != INT64_MAX &&
+           (now - loop->long_since >= overload->deadline || now < overload->alert_until);
+}
+
+/* Of one that has waited for `waited` ns while the queue stands: must it go? */
+bool overload_denies(struct overload *overload, int64_t waited);
+
+/* May this request not be taken? The ns after which to come again, and its connection is being held off until then; 0: it
+ * may. The first question of all; costs two comparisons while all is calm. */
+int64_t overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
+                         int64_t now);
+
+#endif
