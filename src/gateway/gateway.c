@@ -125,12 +125,8 @@ static void count_limiter(struct control *control)
 }
 
 /* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
-static void look_at_logs(uv_timer_t *timer)
+static void look_at_logs(struct control *control)
 {
-    struct control *control = timer->data;
-    if (control->logs == NULL) {
-        return;
-    }
     uint64_t dropped = logs_dropped(control->logs);
     metrics_add(control->own_metrics, METRIC_ACCESS_LOG_DROPPED,
                 (int64_t)(dropped - control->log_lines_dropped));
@@ -146,6 +142,18 @@ static void look_at_logs(uv_timer_t *timer)
         } else {
             log_event(LOG_INFO, "audit_log_recovered");
         }
+    }
+}
+
+/* What is counted where this thread cannot see it happen. */
+static void look_around(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (control->limiter != NULL) {
+        count_limiter(control);
+    }
+    if (control->logs != NULL) {
+        look_at_logs(control);
     }
 }
 
@@ -170,7 +178,7 @@ static struct error start(struct control *control)
     uv_timer_start(&control->ticket_timer, rotate_tickets, TICKET_ROTATION_MS, TICKET_ROTATION_MS);
     uv_timer_init(&control->loop.uv, &control->log_timer);
     control->log_timer.data = control;
-    uv_timer_start(&control->log_timer, look_at_logs, LOG_LOOK_MS, LOG_LOOK_MS);
+    uv_timer_start(&control->log_timer, look_around, LOG_LOOK_MS, LOG_LOOK_MS);
     return OK;
 }
 

@@ -53,7 +53,8 @@ static struct error open_limiter(struct control *control, int fd)
         return FAIL_ERRNO("limiter table");
     }
     TRY(limiter_open(memory, (size_t)facts.st_size, &control->limiter));
-    limiter_read_stats(control->limiter, &control->limiter_stats); /* the table may be older than this process */
+    limiter_read_stats(control->limiter,
+                       &control->limiter_stats); /* the table may be older than this process */
     return OK;
 }
 

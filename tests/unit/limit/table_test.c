@@ -233,7 +233,7 @@ static void test_threads_make_one_entry(void **state)
         for (size_t i = 0; i < 64; i++) {
             assert_int_equal(atomic_load(&birth.admitted[i]), 3);
         }
-            assert_int_equal(table_used(table.limiter), 64);
+        assert_int_equal(table_used(table.limiter), 64);
         table_done(&table);
     }
 }
