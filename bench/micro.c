@@ -78,8 +78,7 @@ static void limits_init(size_t keys)
 
 static void decide(const struct limit_settings *rule, uint64_t who)
 {
-    unsigned char address[16] = { 0x20, 0x01, 0x0d, 0xb8 };
-    memcpy(address + 4, &who, 4);
+    const uint64_t address[2] = { 0xb80d0120, who };
     struct limit_key key = { .settings = rule, .key = address, .key_size = sizeof address };
     struct limit_answer answer;
     now_ns += 10000;

@@ -54,7 +54,10 @@ static struct error open_limiter(struct control *control, int fd)
     if (memory == MAP_FAILED) {
         return FAIL_ERRNO("limiter table");
     }
-    return limiter_open(memory, (size_t)facts.st_size, &control->limiter);
+    TRY(limiter_open(memory, (size_t)facts.st_size, &control->limiter));
+    limiter_read_stats(control->limiter,
+                       &control->limiter_stats); /* the table may be older than this process */
+    return OK;
 }
 
 static struct error start_logs(struct control *control, struct change *change, unsigned int writers)

@@ -64,6 +64,10 @@
     X(RESTARTS, "sallyport_gateway_restarts_total", "counter",                                              \
       "Gateway processes started because the one before had died")                                          \
     X(UPGRADES, "sallyport_upgrades_total", "counter", "Changes of the program without a restart")          \
+    X(LIMIT_DISPLACED, "sallyport_limit_displaced_total", "counter",                                        \
+      "Entries of the table of limits that went for want of room, their counts with them")                  \
+    X(LIMIT_GATHERED, "sallyport_limit_gathered_total", "counter",                                          \
+      "Requests of a crowd of newcomers that were counted by their common prefix")                          \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {

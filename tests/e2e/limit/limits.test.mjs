@@ -136,3 +136,27 @@ describe('limits', () => {
     }
   });
 });
+
+describe('limits in a full table', () => {
+  let s;
+  before(async () => {
+    s = await openStage({
+      config: { workers: 2, limit_keys: 1024, defaults: { listeners: ['public'] } },
+      routes: { header: open('header', [{ limit: '1/1h', by: 'header:X-Client' }]) },
+    });
+  });
+  after(() => s?.close());
+
+  it('a client that makes up keys is counted as one; another client is not', async () => {
+    const ask = (value, address) => s.request({ path: '/header/1', localAddress: address, fields: [['X-Client', `${value}`]] });
+    const counts = { 200: 0, 429: 0 };
+    for (let i = 0; i < 1500; i += 20) {
+      for (const { status } of await Promise.all(Array.from({ length: 20 }, (_, k) => ask(i + k, '127.0.1.1')))) counts[status]++;
+    }
+    assert.ok(counts[200] >= 1000 && counts[200] < 1200, `admitted ${counts[200]}`);
+    assert.equal(counts[200] + counts[429], 1500);
+    await until('the crowd to be counted', async () => (await s.gateway.metrics()).sum('sallyport_limit_gathered_total') >= counts[429]);
+    assert.ok((await s.gateway.metrics()).sum('sallyport_limit_displaced_total') >= 1);
+    for (let i = 0; i < 5; i++) assert.equal((await ask(i, `127.0.2.${i + 1}`)).status, 200);
+  });
+});
