@@ -24,6 +24,7 @@
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 struct gateway_worker *world_worker;
+static struct peers *peers;
 char *world_tokens[TOKEN_KINDS];
 struct record world_records[RECORDS_MAX];
 size_t world_record_count;
@@ -224,6 +225,7 @@ static void set_up(void)
     static char jwks[1024];
     make_keys(jwks);
     CHECK_THAT(!failed(metrics_new(1, &metrics)), "metrics");
+    CHECK_THAT(!failed(peers_new(&peers)), "peers");
     buffer_count_in(metrics_number(metrics_writer(metrics, 0), METRIC_BUFFER_BYTES));
     snapshots[0] = load(first, jwks);
     snapshots[1] = load(second, jwks);
@@ -311,6 +313,7 @@ void world_begin(void)
     struct worker_options options = {
         .control_loop = &control,
         .limiter = limiter,
+        .peers = peers,
         .logs = logs_queue(logs, 0),
         .metrics = metrics_writer(metrics, 0),
         .token_cache = 8,
@@ -459,6 +462,7 @@ void world_end(void)
     for (int i = 0; i < 3; i++) {
         uv_run(&control.uv, UV_RUN_NOWAIT);
     }
+    gateway_worker_join(world_worker);
     CHECK_THAT(gateway_worker_free(world_worker), "the worker is left");
     world_worker = NULL;
 }
