@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define NO_DESCRIPTORS     "the gateway process has no descriptors left to take what was sent"
 #define LOG_LOOK_MS        1000
 #define TICKET_ROTATION_MS (12UL * 60 * 60 * 1000)
 
@@ -52,7 +53,11 @@ static void reopen_logs(struct control *control, const struct channel_message *m
 {
     if (message->fd_count == 2 && control->logs != NULL) {
         logs_reopen(control->logs, message->fds[0], message->fds[1]);
+        log_event(LOG_INFO, "logs_reopened");
         return;
+    }
+    if (message->cut) {
+        log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", NO_DESCRIPTORS));
     }
     for (size_t i = 0; i < message->fd_count; i++) {
         close(message->fds[i]);
@@ -63,7 +68,11 @@ static void handle(struct control *control, const struct channel_message *messag
 {
     switch (message->kind) {
     case CHANNEL_CONFIGURE:
-        control_configure(control, message);
+        if (message->cut) {
+            control_refuse(control, NO_DESCRIPTORS);
+        } else {
+            control_configure(control, message);
+        }
         break;
     case CHANNEL_DRAIN:
         drain(control);
@@ -170,8 +179,10 @@ static void close_handles(struct control *control)
     }
 }
 
-static void finish(struct control *control)
+/* False: threads are left that hang in a look-up. */
+static bool finish(struct control *control)
 {
+    bool all_ended = true;
     /* Those that were not told to drain are still at work: a first configuration that was refused, a supervisor that is
      * gone. */
     for (size_t i = 0; i < control->worker_count; i++) {
@@ -181,7 +192,7 @@ static void finish(struct control *control)
         gateway_worker_join(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
-        gateway_worker_free(control->workers[i]);
+        all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
     peers_free(control->peers);
     if (control->change != NULL) {
@@ -200,6 +211,7 @@ static void finish(struct control *control)
     if (control->tickets != NULL) {
         tls_tickets_free(control->tickets);
     }
+    return all_ended;
 }
 
 static void ignore_signal(int number)
@@ -227,8 +239,12 @@ int gateway_run(int channel_fd)
         return 1;
     }
     net_loop_run(&control->loop);
-    finish(control);
+    bool all_ended = finish(control);
     int status = control->exit_status;
+    if (!all_ended) {
+        _exit(
+            status); /* libuv would wait for its threads, and a resolver that does not answer would hold up the end */
+    }
     close(channel_fd);
     free(control);
     curl_global_cleanup();

@@ -186,11 +186,7 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics, struct s
     if (status == NULL) {
         return FAIL(ERROR_MEMORY, "status listener");
     }
-    struct error error = h1_server_list_init(&status->connections);
-    if (failed(error)) {
-        free(status);
-        return error;
-    }
+    h1_server_list_init(&status->connections);
     status->loop = loop;
     status->metrics = metrics;
     status->why_not_ready = "starting\n";

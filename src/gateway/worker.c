@@ -235,6 +235,7 @@ static void run_finished(struct net_task *task)
 static void *run_thread(void *argument)
 {
     struct gateway_worker *worker = argument;
+    buffer_count_in(metrics_number(worker->worker.metrics, METRIC_BUFFER_BYTES));
     net_loop_run(&worker->worker.loop);
     worker->finished_task.run = run_finished;
     net_loop_send(worker->control_loop, &worker->finished_task);
@@ -255,18 +256,19 @@ void gateway_worker_join(struct gateway_worker *worker)
     pthread_join(worker->thread, NULL);
 }
 
-void gateway_worker_free(struct gateway_worker *worker)
+bool gateway_worker_free(struct gateway_worker *worker)
 {
     if (worker->worker.loop.uv.active_reqs.count > 0) {
-        return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+        return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
     net_loop_done(&worker->worker.loop);
     free_parts(worker);
+    return true;
 }
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    TRY(h1_server_list_init(&worker->worker.connections));
+    h1_server_list_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);

@@ -90,7 +90,8 @@ void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_
 
 /* Waits for the thread's end. After gateway_worker_stop, or on_finished. */
 void gateway_worker_join(struct gateway_worker *worker);
-/* After every worker was joined: until then one may send to another. */
-void gateway_worker_free(struct gateway_worker *worker);
+/* After every worker was joined: until then one may send to another. False: it had to be left, since a look-up of its loop
+ * hangs. */
+bool gateway_worker_free(struct gateway_worker *worker) MUST_CHECK;
 
 #endif

@@ -1,6 +1,9 @@
 #include "net/loop.h"
 
+#include "base/limits.h"
+
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Turns that wait for close callbacks at the end; each turn runs all that are due. */
@@ -82,6 +85,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct net_loop *loop = handle->data;
     loop->now = clock_monotonic_ns();
+    loop->now_real = clock_real_ns();
     end_turn(loop);
     deadline_run(&loop->deadlines, loop->now);
     queue_move(&loop->due, &loop->tasks);
@@ -151,9 +155,14 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
+    loop->scratch = malloc(HTTP_READ_BUFFER);
+    if (loop->scratch == NULL) {
+        return FAIL(ERROR_MEMORY, "read buffer");
+    }
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
+        free(loop->scratch);
         return FAIL_NUMBER(ERROR_SYSTEM, -status, "cannot make an event loop");
     }
     struct error error = init_handles(loop);
@@ -164,6 +173,7 @@ struct error net_loop_init(struct net_loop *loop)
         uv_close((uv_handle_t *)&loop->idle, NULL);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         uv_loop_close(&loop->uv);
+        free(loop->scratch);
         return error;
     }
     deadline_table_init(&loop->deadlines);
@@ -173,7 +183,7 @@ struct error net_loop_init(struct net_loop *loop)
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->timer_at = INT64_MAX;
     loop->long_turn = loop->long_since = INT64_MAX;
-    loop->now = loop->turn_began = clock_monotonic_ns();
+    net_loop_woken(loop);
     return OK;
 }
 
@@ -210,6 +220,8 @@ void net_loop_done(struct net_loop *loop)
     }
     deadline_table_done(&loop->deadlines);
     pthread_mutex_destroy(&loop->mailbox_lock);
+    free(loop->scratch);
+    loop->scratch = NULL;
 }
 
 void net_loop_post(struct net_loop *loop, struct net_task *task)

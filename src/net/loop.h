@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "net/deadline.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <uv.h>
@@ -26,6 +27,9 @@ struct net_task_queue {
 struct net_loop {
     uv_loop_t uv;
     int64_t now;       /* clock_monotonic_ns, as of net_loop_woken */
+    int64_t now_real;  /* clock_real_ns, of the same moment */
+    char *scratch;     /* HTTP_READ_BUFFER bytes: see net_loop_take_scratch */
+    bool scratch_taken;
     bool now_is_fresh; /* read since the last sleep */
     /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
     int64_t turn_began;
@@ -55,9 +59,24 @@ static inline void net_loop_woken(struct net_loop *loop)
 {
     if (!loop->now_is_fresh) {
         loop->now = clock_monotonic_ns();
+        loop->now_real = clock_real_ns();
         loop->turn_began = loop->now;
         loop->now_is_fresh = true;
     }
+}
+
+/* Memory to read into for whoever reads now: one piece for all, so that it stays in the processor's cache. Given back before
+ * anybody else reads; what is to be kept is copied. */
+static inline char *net_loop_take_scratch(struct net_loop *loop)
+{
+    assert(!loop->scratch_taken);
+    loop->scratch_taken = true;
+    return loop->scratch;
+}
+
+static inline void net_loop_give_scratch(struct net_loop *loop)
+{
+    loop->scratch_taken = false;
 }
 
 /* Ignores SIGPIPE in this process: OpenSSL and others write with write(2), and a peer that is gone is an error there. */

@@ -33,6 +33,8 @@
       "TLS handshakes that resumed a session")                                                              \
     X(HANDSHAKES_FAILED, "sallyport_tls_handshakes_failed_total", "counter", "TLS handshakes that failed")  \
     X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                        \
+    X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                      \
+      "Memory of the workers' buffers: what connections read, and what waits to be written")                \
     X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")  \
     X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
     X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \
@@ -84,6 +86,8 @@ unsigned int metrics_route_slot(struct metrics *metrics, struct slice route);
 
 /* Writer's thread; `amount` may be negative for gauges. */
 void metrics_add(struct metrics_worker *worker, enum metric metric, int64_t amount);
+/* The number itself, for who counts where metrics are not known (buffer_count_in). Writer's thread. */
+_Atomic int64_t *metrics_number(struct metrics_worker *worker, enum metric metric);
 /* One finished request; durations in ns. */
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration);

@@ -101,7 +101,7 @@ static struct exchange *exchange_new(struct http_stream *stream)
     exchange->client = stream->connection->peer;
     exchange->tls_version = stream->connection->is_tls ? stream->connection->tls.version : SLICE_NONE;
     exchange->started = clock_monotonic_ns();
-    exchange->started_real = clock_real_ns();
+    exchange->started_real = exchange->worker->loop.now_real;
     exchange->request_id = new_request_id(exchange);
     exchange->response.headers.items =
         arena_alloc(&exchange->arena, RESPONSE_HEADERS_MAX * sizeof exchange->response.headers.items[0]);

@@ -29,6 +29,7 @@ struct channel_message {
     struct slice text;
     int *fds;
     size_t fd_count;
+    bool cut; /* received without its descriptors, since this process may hold no more: fd_count is 0 */
 };
 
 /* Both ends close-on-exec. */
@@ -46,6 +47,7 @@ struct channel_reader {
     size_t text_size, fd_count;
     enum channel_kind kind;
     bool partial; /* parts are still to come */
+    bool cut;     /* descriptors were lost */
 };
 /* One message, once complete: true in *ret_complete, `out` points into the reader; the caller owns the descriptors, which
  * are close-on-exec. ERROR_STATE: the other side is gone. ERROR_PEER: it broke the protocol. Non-blocking when the

@@ -30,17 +30,6 @@ void loaded_done(struct loaded *loaded)
     *loaded = (struct loaded){ NULL, NULL };
 }
 
-void loaded_print(const struct loaded *loaded)
-{
-    struct buffer text;
-    buffer_init(&text, DIAGNOSTICS_MAX);
-    config_print_diagnostics(loaded->config, &text);
-    struct slice lines = buffer_slice(&text);
-    fwrite(lines.ptr, 1, lines.len, stderr);
-    fflush(stderr);
-    buffer_done(&text);
-}
-
 void loaded_log(const struct loaded *loaded, char *first, size_t size)
 {
     struct buffer text;

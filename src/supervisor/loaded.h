@@ -13,9 +13,7 @@ struct loaded {
 struct error loaded_read(const struct config_options *options, struct loaded *out) MUST_CHECK;
 void loaded_done(struct loaded *loaded);
 
-/* All diagnostics as they are, to standard error. */
-void loaded_print(const struct loaded *loaded);
-/* Each as an event of the operational log, so that none is cut. The first error's text, cut to `size`, in `first`. */
+/* Each diagnostic as an event of the operational log, so that none is cut. The first error's text, cut to `size`, in `first`. */
 void loaded_log(const struct loaded *loaded, char *first, size_t size);
 
 /* Warns of what differs and takes a restart to take effect. */

@@ -23,8 +23,6 @@ static void reopen_logs(struct supervisor *supervisor)
                                          supervisor->channel, text, sizeof text);
     if (failed(error)) {
         log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", text));
-    } else {
-        log_event(LOG_INFO, "logs_reopened");
     }
 }
 
@@ -182,11 +180,10 @@ static int run(struct supervisor *supervisor)
     if (failed(error)) {
         return fail_to_start(error, text, sizeof text);
     }
-    if (supervisor->candidate.config->error_count > 0) {
-        loaded_print(&supervisor->candidate);
-        return 1;
-    }
     loaded_log(&supervisor->candidate, text, sizeof text);
+    if (supervisor->candidate.config->error_count > 0) {
+        return fail_to_start(error, text, sizeof text);
+    }
     error = set_up(supervisor, text, sizeof text);
     if (failed(error)) {
         return fail_to_start(error, text, sizeof text);

@@ -37,11 +37,10 @@ struct tls_state {
     bool dead;         /* after a fatal error OpenSSL must not be called again, not even to shut down */
     bool read_blocked; /* what is buffered is part of a record: only the socket can bring the rest */
     bool hello_seen;
-    struct tls_facts facts;
-    char *client_subject;
-    size_t server_name_size;
-    char server_name[TLS_SERVER_NAME_MAX + 1];
-    char failure[160];
+    /* Each a piece of memory of its own, since few have them: thousands of quiet connections have nothing else. */
+    char *server_name;    /* in lower case; NULL: none was sent */
+    char *client_subject; /* RFC 2253 */
+    char *failure;        /* text; NULL: none, or no memory for it */
 };
 
 /* stream.c: makes `stream` a TLS stream over its descriptor. `server` is NULL on the client side. */

@@ -34,69 +34,91 @@ static void set_needs(struct stream *stream, bool read_needs_write, bool write_n
     }
 }
 
+/* Why it failed; all of it static text. */
+static const char *reason_text(const struct tls_state *state, unsigned long code, int reason, int number,
+                               const char **ret_prefix)
+{
+    const char *text = "closed by the peer";
+    *ret_prefix = "";
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        *ret_prefix = "certificate verify failed: ";
+        text = X509_verify_cert_error_string(SSL_get_verify_result(state->ssl));
+    } else if (code != 0) {
+        text = ERR_reason_error_string(code);
+    } else if (reason == SSL_ERROR_SYSCALL && number != 0) {
+        text = strerrordesc_np(number);
+    }
+    return text != NULL ? text : "TLS failed";
+}
+
 /* Before anything else touches errno and OpenSSL's queue. */
 static enum stream_result fail(struct tls_state *state, int reason)
 {
     int number = errno;
-    unsigned long code = ERR_peek_error();
+    const char *prefix;
+    const char *text = reason_text(state, ERR_peek_error(), reason, number, &prefix);
     state->dead = true;
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        snprintf(state->failure, sizeof state->failure, "certificate verify failed: %s",
-                 X509_verify_cert_error_string(SSL_get_verify_result(state->ssl)));
-    } else if (code != 0) {
-        const char *text = ERR_reason_error_string(code);
-        snprintf(state->failure, sizeof state->failure, "%s", text != NULL ? text : "TLS failed");
-    } else if (reason == SSL_ERROR_SYSCALL && number != 0) {
-        char buffer[100];
-        snprintf(state->failure, sizeof state->failure, "%s", strerror_r(number, buffer, sizeof buffer));
-    } else {
-        snprintf(state->failure, sizeof state->failure, "closed by the peer");
+    free(state->failure);
+    if (asprintf(&state->failure, "%s%s", prefix, text) < 0) {
+        state->failure = NULL;
     }
     ERR_clear_error();
     return STREAM_FAILED;
 }
 
-static void note_client_certificate(struct tls_state *state)
+/* RFC 2253, which escapes NUL. A name that is cut could be taken for another: a monstrous one is none. */
+static char *subject_of(const X509 *certificate)
 {
-    struct tls_facts *facts = &state->facts;
-    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
-    unsigned int size = sizeof facts->client_thumbprint;
-    struct tm not_after;
-    if (state->server == NULL || certificate == NULL || SSL_get_verify_result(state->ssl) != X509_V_OK ||
-        X509_digest(certificate, EVP_sha256(), facts->client_thumbprint, &size) != 1 ||
-        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
-        return;
-    }
-    facts->has_client_certificate = true;
-    facts->client_not_after = timegm(&not_after);
     BIO *text = BIO_new(BIO_s_mem());
+    char *subject = NULL;
     if (text != NULL &&
         X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
         char *bytes;
         long length = BIO_get_mem_data(text, &bytes);
-        /* A name that is cut could be taken for another: a monstrous one is none. */
-        if (length > 0 && length <= SUBJECT_MAX && (state->client_subject = malloc((size_t)length)) != NULL) {
-            memcpy(state->client_subject, bytes, (size_t)length);
-            facts->client_subject = slice_of(state->client_subject, (size_t)length);
+        if (length > 0 && length <= SUBJECT_MAX && memchr(bytes, '\0', (size_t)length) == NULL) {
+            subject = strndup(bytes, (size_t)length);
         }
     }
     BIO_free(text);
+    return subject;
 }
 
-static void note_facts(struct tls_state *state)
+static void tell_client_certificate(struct tls_state *state, struct tls_facts *out)
 {
-    struct tls_facts *facts = &state->facts;
+    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
+    unsigned int size = sizeof out->client_thumbprint;
+    struct tm not_after;
+    if (state->server == NULL || certificate == NULL || SSL_get_verify_result(state->ssl) != X509_V_OK ||
+        X509_digest(certificate, EVP_sha256(), out->client_thumbprint, &size) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
+        return;
+    }
+    out->has_client_certificate = true;
+    out->client_not_after = timegm(&not_after);
+    if (state->client_subject == NULL) {
+        state->client_subject = subject_of(certificate);
+    }
+    out->client_subject = slice_from_string(state->client_subject);
+}
+
+/* Told by OpenSSL and not kept here: the connection keeps it. */
+void tls_facts_of(const struct stream *stream, struct tls_facts *out)
+{
+    struct tls_state *state = state_of(stream);
     const unsigned char *alpn = NULL;
     unsigned int alpn_size = 0;
     SSL_get0_alpn_selected(state->ssl, &alpn, &alpn_size);
-    facts->alpn = slice_of((const char *)alpn, alpn_size);
-    facts->version = slice_from_string(SSL_get_version(state->ssl));
-    facts->cipher = slice_from_string(SSL_get_cipher_name(state->ssl));
-    facts->resumed = SSL_session_reused(state->ssl) == 1;
-    facts->server_name = slice_of(state->server_name, state->server_name_size);
-    facts->policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE;
-    facts->client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE;
-    note_client_certificate(state);
+    *out = (struct tls_facts){
+        .server_name = slice_from_string(state->server_name),
+        .alpn = slice_of((const char *)alpn, alpn_size),
+        .version = slice_from_string(SSL_get_version(state->ssl)),
+        .cipher = slice_from_string(SSL_get_cipher_name(state->ssl)),
+        .policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE,
+        .client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE,
+        .resumed = SSL_session_reused(state->ssl) == 1,
+    };
+    tell_client_certificate(state, out);
+    ERR_clear_error();
 }
 
 static enum stream_result tls_handshake(struct stream *stream)
@@ -113,7 +135,6 @@ static enum stream_result tls_handshake(struct stream *stream)
     int done = SSL_do_handshake(state->ssl);
     if (done == 1) {
         state->complete = true;
-        note_facts(state);
         set_needs(stream, false, false);
         return STREAM_OK;
     }
@@ -273,7 +294,9 @@ static void tls_free(struct stream *stream)
     if (state->server != NULL) {
         tls_server_free(state->server);
     }
+    free(state->server_name);
     free(state->client_subject);
+    free(state->failure);
     free(state);
     stream->tls = NULL;
 }
@@ -311,13 +334,11 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
     return OK;
 }
 
-void tls_facts_of(const struct stream *stream, struct tls_facts *out)
-{
-    *out = state_of(stream)->facts;
-}
-
 const char *tls_failure(const struct stream *stream)
 {
     const struct tls_state *state = stream->ops == &tls_ops ? state_of(stream) : NULL;
-    return state == NULL ? "no TLS" : state->failure[0] != '\0' ? state->failure : "no failure";
+    return state == NULL            ? "no TLS"
+           : state->failure != NULL ? state->failure
+           : state->dead            ? "TLS failed"
+                                    : "no failure";
 }

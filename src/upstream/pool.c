@@ -123,7 +123,7 @@ static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *co
     struct pool_endpoint *endpoint = ticket->endpoint;
     list_remove(&endpoint->idle, connection);
     endpoint->idle_count--;
-    deadline_clear(&connection->idle_deadline);
+    deadline_park(&connection->idle_deadline);
     connection->ticket = ticket;
     pool_list_add(&endpoint->busy, connection);
     ticket->connection = connection;

@@ -46,7 +46,7 @@ static void set_deadline(struct h1_client *client, int64_t duration)
     if (duration > 0) {
         deadline_set(&loop->deadlines, &client->deadline, loop->now, duration);
     } else {
-        deadline_clear(&client->deadline);
+        deadline_park(&client->deadline);
     }
 }
 
@@ -107,7 +107,7 @@ void h1_client_fail(struct h1_client *client, enum deny_reason reason, const cha
     };
     client->state = CLIENT_OVER;
     client->broken = true;
-    deadline_clear(&client->deadline);
+    deadline_park(&client->deadline);
     h1_client_update_interest(client);
     client->call.events->on_failed(client->call.call, &failure);
 }

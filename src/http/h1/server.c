@@ -69,7 +69,7 @@ void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline,
     if (duration > 0) {
         deadline_set(&loop->deadlines, deadline, loop->now, duration);
     } else {
-        deadline_clear(deadline);
+        deadline_park(deadline);
     }
 }
 
@@ -140,53 +140,65 @@ static void on_read_end(struct h1_server *server, bool clean)
     }
 }
 
-/* Puts what was read where it belongs; data lies in the shared scratch buffer or at the end of `in`. */
-static void take_read(struct h1_server *server, char *memory, size_t size)
+/* False: the body comes too slowly. */
+static bool count_progress(struct h1_server *server, size_t size)
 {
-    struct net_loop *loop = server->stream.loop;
-    if (server->state == SERVER_EXCHANGE && !server->body_done) {
-        const struct http_server_timeouts *timeouts = &server->settings.timeouts;
-        if (!patience_progress(&server->reading, loop->now, size, timeouts->body, timeouts->min_rate)) {
-            h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);
-            return;
-        }
+    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
+    if (server->state == SERVER_EXCHANGE && !server->body_done &&
+        !patience_progress(&server->reading, server->stream.loop->now, size, timeouts->body,
+                           timeouts->min_rate)) {
+        h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);
+        return false;
     }
-    if (memory == NULL) {
+    return true;
+}
+
+/* A read behind what waits already, a head in parts: room for the rest, and never more than the maximum. */
+static enum stream_result read_behind(struct h1_server *server)
+{
+    size_t left = server->in.maximum - buffer_length(&server->in);
+    size_t room = left < HTTP_READ_BUFFER ? left : HTTP_READ_BUFFER;
+    if (room == 0 || !buffer_reserve(&server->in, room)) {
+        return STREAM_FAILED;
+    }
+    size_t size = 0;
+    enum stream_result result =
+        server->stream.ops->read(&server->stream, server->in.data + server->in.end, room, &size);
+    if (result == STREAM_OK && count_progress(server, size)) {
         buffer_commit(&server->in, size);
         h1_server_process(server);
-        return;
     }
-    size_t consumed = h1_server_process_data(server, slice_of(memory, size));
-    if (consumed < size && server->state != SERVER_CLOSED &&
-        !buffer_append(&server->in, slice_of(memory + consumed, size - consumed))) {
-        h1_server_abort(server, HTTP_ABORT_CLIENT);
-        return;
+    return result;
+}
+
+/* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
+static enum stream_result read_fresh(struct h1_server *server)
+{
+    struct net_loop *loop = server->stream.loop;
+    char *memory = net_loop_take_scratch(loop);
+    size_t size = 0;
+    bool kept = true;
+    enum stream_result result = server->stream.ops->read(&server->stream, memory, HTTP_READ_BUFFER, &size);
+    if (result == STREAM_OK && count_progress(server, size)) {
+        size_t consumed = h1_server_process_data(server, slice_of(memory, size));
+        kept = server->state == SERVER_CLOSED ||
+               buffer_append(&server->in, slice_of(memory + consumed, size - consumed));
     }
-    h1_server_process(server);
+    net_loop_give_scratch(loop);
+    if (!kept) {
+        return STREAM_FAILED;
+    }
+    if (result == STREAM_OK) {
+        h1_server_process(server);
+    }
+    return result;
 }
 
 /* One read. False: nothing more to read now. */
 static bool read_once(struct h1_server *server)
 {
-    char *memory = NULL;
-    char *target;
-    size_t room = HTTP_READ_BUFFER;
-    if (buffer_length(&server->in) == 0) {
-        target = memory = server->list->scratch;
-    } else {
-        /* A head in parts: room for the rest, and never more than the maximum. */
-        size_t left = server->in.maximum - buffer_length(&server->in);
-        room = left < room ? left : room;
-        if (room == 0 || !buffer_reserve(&server->in, room)) {
-            h1_server_abort(server, HTTP_ABORT_CLIENT);
-            return false;
-        }
-        target = server->in.data + server->in.end;
-    }
-    size_t size = 0;
-    switch (server->stream.ops->read(&server->stream, target, room, &size)) {
+    switch (buffer_length(&server->in) > 0 ? read_behind(server) : read_fresh(server)) {
     case STREAM_OK:
-        take_read(server, memory, size);
         return server->state != SERVER_CLOSED;
     case STREAM_AGAIN:
         return false;

@@ -39,18 +39,17 @@ struct http_server_settings {
 
 struct h1_server;
 
-/* All connections of a worker, and what they share: a read buffer and a head parser serve whoever is being read, so that
- * an idle connection holds neither. */
+/* All connections of a worker, and what they share: a head parser serves whoever is being read, so that an idle connection
+ * holds none. */
 struct h1_server_list {
     struct h1_server *first;
     size_t count;
     uint64_t next_id;
     bool draining;
-    char *scratch;            /* HTTP_READ_BUFFER bytes */
     struct h1_parser *parser; /* a spare one, or NULL */
 };
 
-struct error h1_server_list_init(struct h1_server_list *list) MUST_CHECK;
+void h1_server_list_init(struct h1_server_list *list);
 void h1_server_list_done(struct h1_server_list *list);
 
 /* Takes the descriptor, whether it succeeds or not; where it fails, no event comes. */

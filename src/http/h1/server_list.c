@@ -4,16 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct error h1_server_list_init(struct h1_server_list *list)
+void h1_server_list_init(struct h1_server_list *list)
 {
     *list = (struct h1_server_list){ 0 };
-    list->scratch = malloc(HTTP_READ_BUFFER);
-    return list->scratch != NULL ? OK : FAIL(ERROR_MEMORY, "read buffer");
 }
 
 void h1_server_list_done(struct h1_server_list *list)
 {
-    free(list->scratch);
     free(list->parser);
     *list = (struct h1_server_list){ 0 };
 }

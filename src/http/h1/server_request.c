@@ -26,7 +26,7 @@ void h1_server_await_body(struct h1_server *server)
     struct net_loop *loop = server->stream.loop;
     if (!h1_server_wants_body(server)) {
         patience_pause(&server->reading, loop->now);
-        deadline_clear(&server->read_deadline);
+        deadline_park(&server->read_deadline);
         return;
     }
     patience_wait(&server->reading, loop->now);
@@ -55,7 +55,7 @@ static void begin_exchange(struct h1_server *server)
     server->request.sent = 0;
     patience_reset(&server->reading, server->settings.timeouts.body);
     patience_reset(&server->writing, server->settings.timeouts.write);
-    deadline_clear(&server->read_deadline);
+    deadline_park(&server->read_deadline);
 }
 
 static enum deny_reason reason_of_failure(enum h1_failure failure)
@@ -88,7 +88,7 @@ void h1_server_reject(struct h1_server *server, enum deny_reason reason, const c
 
 static void start_request(struct h1_server *server, const char *head)
 {
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct http_request request;
     struct slice raw = { head, server->parser->head_length };
     h1_take_request(server->parser, head, items, HTTP_HEADERS_MAX, &request);
@@ -145,7 +145,7 @@ void h1_server_give_up_body(struct h1_server *server)
     server->client_keep_alive = false;
     server->keep_alive = false;
     buffer_clear(&server->in);
-    deadline_clear(&server->read_deadline);
+    deadline_park(&server->read_deadline);
 }
 
 void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
@@ -159,7 +159,7 @@ void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
 static void end_body(struct h1_server *server, const struct headers *trailers)
 {
     server->body_done = true;
-    deadline_clear(&server->read_deadline);
+    deadline_park(&server->read_deadline);
     if (!server->discarding) {
         server->request.handler->on_body_end(&server->request, trailers);
     }
@@ -191,7 +191,7 @@ static size_t process_chunked(struct h1_server *server, struct slice data)
     }
     deliver(server, piece);
     if (result == H1_DONE && server->state == SERVER_EXCHANGE && !server->body_done) {
-        struct header items[HTTP_HEADERS_MAX];
+        HEADERS_SCRATCH(items);
         struct headers fields = { .items = items, .capacity = HTTP_HEADERS_MAX };
         if (!h1_parse_trailers(trailers, &fields)) {
             h1_server_fail_body(server, DENY_BAD_BODY);

@@ -61,7 +61,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
             h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
         }
     } else {
-        deadline_clear(&server->write_deadline);
+        deadline_park(&server->write_deadline);
     }
     return true;
 }
@@ -272,7 +272,13 @@ static void stream_release(struct http_stream *stream)
         server->discarding = true;
     }
     h1_server_end_exchange(server);
-    if (server->state != SERVER_CLOSED && !server->processing) {
+    if (server->state == SERVER_CLOSED || server->processing) {
+        return;
+    }
+    bool more = buffer_length(&server->in) > 0 || server->stream.ops->pending(&server->stream);
+    if (server->state == SERVER_IDLE && !more) {
+        h1_server_update_interest(server);
+    } else {
         net_loop_post(server->stream.loop, &server->resume);
     }
 }

@@ -61,14 +61,15 @@ static enum uri_result take_host(struct exchange *exchange, const struct uri_tar
 
 static enum uri_result take_path(struct exchange *exchange, const struct uri_target *target)
 {
+    exchange->request.query = target->query;
+    if (uri_path_is_canonical(target->path)) {
+        exchange->request.path = target->path;
+        return URI_OK;
+    }
     char *memory = arena_alloc(&exchange->arena, target->path.len);
     if (memory == NULL) {
         return URI_TOO_LONG;
     }
-    if (target->query.ptr != NULL && !uri_query_valid(target->query)) {
-        return URI_BAD_SYNTAX;
-    }
-    exchange->request.query = target->query;
     /* The route decides whether it allows what the path needs; without a route nothing is allowed. */
     exchange->path_needs = uri_path_needs(target->path);
     return uri_canonical_path(target->path, exchange->path_needs, memory, &exchange->request.path);

@@ -34,14 +34,14 @@ export function sallyport(args, { env = {}, cwd, ms = 20_000 } = {}) {
   }));
 }
 
-// What `run` says of the configuration, as `check` does.
-const DIAGNOSTIC = /^\/.*:[0-9]+:[0-9]+: (warning|error): /;
 const SANITIZER = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: /;
 
 export class Gateway {
   // `config`: an object (JSON is YAML) or a YAML text. `files`: further files by name. `overlays`: names among them.
-  constructor({ config, files = {}, overlays = [], env = {}, dir, args = [] }) {
+  // `wrap`: a command, with its arguments, that executes the program in its own place; `program`: another than the usual one.
+  constructor({ config, files = {}, overlays = [], env = {}, dir, args = [], wrap = [], program = binary() }) {
     this.dir = dir ?? tempDir('gateway');
+    this.command = [...wrap, program];
     this.file = join(this.dir, 'gateway.yaml');
     this.overlays = overlays;
     this.env = env;
@@ -68,7 +68,7 @@ export class Gateway {
   // Resolves once it is ready; with `ready: false` as soon as it was started.
   async start({ ready = true } = {}) {
     const args = ['run', '--config', this.file, ...this.overlays.flatMap((name) => ['--overlay', join(this.dir, name)]), ...this.args];
-    this.process = spawn(binary(), args, { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(this.command[0], [...this.command.slice(1), ...args], { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((done) => this.process.once('exit', (code, signal) => done({ code, signal })));
     this.closed = new Promise((done) => this.process.once('close', done));
     this.exited.then((status) => ((this.status = status), this.#wake()));
@@ -102,7 +102,7 @@ export class Gateway {
           value = JSON.parse(line);
         } catch {}
         if (value !== null && typeof value === 'object' && take(value)) continue;
-        if (!DIAGNOSTIC.test(line)) this.noise.push(line);
+        this.noise.push(line);
       }
       this.#wake();
     });
