@@ -266,6 +266,13 @@ static void on_abort(struct http_stream *stream, enum http_abort why)
     finish(exchange);
 }
 
+static int64_t on_held_off(struct http_stream *stream)
+{
+    const struct worker_listener *listener = stream->connection->owner;
+    struct worker *worker = listener->worker;
+    return overload_holds_again(&worker->overload, &worker->loop, stream, worker->loop.now);
+}
+
 static void on_sent(struct http_stream *stream)
 {
     finish(stream->exchange);
@@ -279,6 +286,7 @@ const struct http_handler exchange_handler = {
     .on_body_failed = on_body_failed,
     .on_writable = on_writable,
     .on_abort = on_abort,
+    .on_held_off = on_held_off,
     .on_sent = on_sent,
 };
 

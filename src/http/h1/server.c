@@ -288,6 +288,12 @@ static void on_ready(struct stream *stream, unsigned int events)
 
 static void end_hold_off(struct h1_server *server)
 {
+    const struct http_handler *handler = server->request.handler;
+    int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->request) : 0;
+    if (more > 0) {
+        h1_server_set_deadline(server, &server->read_deadline, more);
+        return;
+    }
     server->state = SERVER_IDLE;
     server->request.held_off = true;
     h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);

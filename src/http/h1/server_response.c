@@ -246,8 +246,16 @@ static int64_t stream_op_waited(struct http_stream *stream)
     return stream_waited(server_of(stream)->stream.fd);
 }
 
+static int64_t stream_op_unread(struct http_stream *stream)
+{
+    const struct h1_server *server = server_of(stream);
+    return buffer_length(&server->in) > 0 ? stream_waited(server->stream.fd)
+                                          : stream_unread(server->stream.fd);
+}
+
 static void stream_hold_off(struct http_stream *stream, int64_t duration)
 {
+    stream->holds = 0;
     server_of(stream)->hold_off = duration;
 }
 
@@ -285,6 +293,7 @@ const struct http_stream_ops h1_server_stream_ops = {
     .pause = stream_pause,
     .discard_body = stream_discard_body,
     .waited = stream_op_waited,
+    .unread = stream_op_unread,
     .hold_off = stream_hold_off,
     .release = stream_release,
 };

@@ -118,7 +118,7 @@ describe('overload', () => {
       await s.gateway.metrics();
       asked.push(performance.now() - began);
       const after = clients.filter((c) => c.answers.findIndex((a) => a.status === 503) < c.answers.length - 1);
-      return asked.length >= 10 && answers(clients, 503).length >= 100 && answers(clients, 200).length >= 500 && after.length >= 50;
+      return asked.length >= 10 && answers(clients, 503).length >= 50 && answers(clients, 200).length >= 500 && after.length >= 5;
     }, 40_000);
     await Promise.all(clients.map((client) => client.stop()));
     const denied = answers(clients, 503);
