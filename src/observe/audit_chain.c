@@ -176,6 +176,8 @@ static bool read_place(struct slice line, struct audit_place *ret_place)
  * it (`relieved`): so nobody can put lines of a process that never was between its own. The new one's says how the old one's
  * ends (`succeeded`): so nothing can be cut off that end. */
 #define BOOTS_MAX 16
+#define LINES_MAX \
+    64 /* a first line follows one of so many: another's may come between the look at the file and the writing */
 
 struct audit_boot {
     struct audit_place last;
@@ -190,12 +192,14 @@ struct verification {
     struct audit_chain hasher;          /* for hash_line only */
     struct audit_boot boots[BOOTS_MAX]; /* the newest first */
     size_t boot_count;
+    struct slice named[BOOTS_MAX]; /* by `relieved`, which may come before their first line; a ring */
+    size_t named_count;
+    char hashes[LINES_MAX][AUDIT_HASH_SIZE]; /* of the lines before, whose ever; a ring */
+    size_t hash_count;
     size_t number; /* of the line */
     size_t
-        stranger; /* the first line of a process that wrote between another's lines and that nobody named; 0: none */
-    bool any;
-    bool cut;                   /* the line before was not finished: its writer died */
-    char hash[AUDIT_HASH_SIZE]; /* of the line before, whose ever */
+        stranger; /* where a process began that wrote between another's lines and that nobody named; 0: nowhere */
+    bool cut;     /* the line before was not finished: its writer died */
 };
 
 static bool starts_anew(const struct audit_place *place)
@@ -248,13 +252,26 @@ static bool seal(struct verification *state, struct slice detail)
     return sealed->last.sequence == sequence && is_hash(detail, sealed->hash);
 }
 
+static bool is_named(const struct verification *state, struct slice boot)
+{
+    for (size_t i = 0; i < state->named_count && i < BOOTS_MAX; i++) {
+        if (slice_equal(state->named[i], boot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a line says of other processes. */
 static bool agrees(struct verification *state, struct slice body)
 {
     struct slice detail;
-    struct audit_boot *named = NULL;
-    if (take_event(body, SLICE("relieved"), &detail) && (named = find_boot(state, detail)) != NULL) {
-        named->known = true;
+    if (take_event(body, SLICE("relieved"), &detail)) {
+        struct audit_boot *boot = find_boot(state, detail);
+        state->named[state->named_count++ % BOOTS_MAX] = detail;
+        if (boot != NULL) {
+            boot->known = true;
+        }
     }
     return !take_event(body, SLICE("succeeded"), &detail) || seal(state, detail);
 }
@@ -274,21 +291,21 @@ static void look_for_stranger(struct verification *state, const struct audit_boo
     }
 }
 
-/* A line follows the one before it, or the one before it of its own process; the first of a process may start anew. */
+/* A line follows one before it: of its own process, or the last of the file when it was opened. The first of a process may
+ * start anew. */
 static bool follows(struct verification *state, const struct audit_place *place, const struct audit_boot *own)
 {
-    bool linked = is_hash(place->previous, state->hash);
-    if (own == NULL) {
-        for (size_t i = 0; i < state->boot_count && !linked; i++) {
-            linked = is_hash(place->previous, state->boots[i].hash);
-        }
-        return linked || !state->any || starts_anew(place);
+    bool linked = own != NULL && is_hash(place->previous, own->hash);
+    for (size_t i = 0; i < state->hash_count && i < LINES_MAX && !linked; i++) {
+        linked = is_hash(place->previous, state->hashes[i]);
     }
-    linked = linked || is_hash(place->previous, own->hash);
+    if (own == NULL) {
+        return linked || state->hash_count == 0 || starts_anew(place);
+    }
     return linked && !own->ended && place->sequence > own->last.sequence;
 }
 
-static struct audit_boot *add_boot(struct verification *state)
+static struct audit_boot *add_boot(struct verification *state, struct slice boot)
 {
     if (state->boot_count == BOOTS_MAX) {
         look_for_stranger(state, &state->boots[BOOTS_MAX - 1]);
@@ -296,7 +313,7 @@ static struct audit_boot *add_boot(struct verification *state)
     size_t kept = state->boot_count < BOOTS_MAX - 1 ? state->boot_count : BOOTS_MAX - 1;
     memmove(&state->boots[1], &state->boots[0], kept * sizeof state->boots[0]);
     state->boot_count = kept + 1;
-    state->boots[0] = (struct audit_boot){ .first = state->number };
+    state->boots[0] = (struct audit_boot){ .first = state->number, .known = is_named(state, boot) };
     return &state->boots[0];
 }
 
@@ -313,21 +330,21 @@ static bool line_holds(struct verification *state, struct slice line)
     if (own != NULL) {
         cross_newer(state, own);
     } else {
-        own = add_boot(state);
+        own = add_boot(state, place.boot);
     }
     own->last = place;
-    state->any = true;
     state->cut = !slice_ends_with(line, SLICE("}"));
-    if (!hash_line(&state->hasher, line, state->hash)) {
+    char *hash = state->hashes[state->hash_count++ % LINES_MAX];
+    if (!hash_line(&state->hasher, line, hash)) {
         return false;
     }
-    memcpy(own->hash, state->hash, AUDIT_HASH_SIZE);
+    memcpy(own->hash, hash, AUDIT_HASH_SIZE);
     return true;
 }
 
 size_t log_audit_verify(struct slice text)
 {
-    struct verification state = { .any = false };
+    struct verification state = { .number = 0 };
     if (failed(audit_chain_init(&state.hasher, SLICE("")))) {
         return 1;
     }

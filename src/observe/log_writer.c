@@ -42,6 +42,11 @@ static bool pump_audit(struct logs *logs, struct ring *ring)
 {
     struct sink *sink = &logs->audit_sink;
     struct slice bodies = ring_peek(ring);
+    if (bodies.len > 0 && logs->chain.sequence == 0) {
+        /* Another process, which this one is about to relieve, may have written since the file was opened. */
+        bool fragment;
+        audit_chain_follow(&logs->chain, sink->fd, &fragment);
+    }
     size_t taken = 0;
     ssize_t newline;
     while ((newline = slice_find(slice_from(bodies, taken), '\n')) >= 0) {

@@ -92,14 +92,17 @@ static void take_answer(struct supervisor *supervisor, const struct channel_mess
     }
 }
 
-/* How the audit log of one generation ended is written down in the log of the one that serves. */
+/* How the audit log of one generation ended is written down in the log of one that serves. */
 static void pass_on_end(struct supervisor *supervisor, const struct generation *from,
                         const struct channel_message *message)
 {
     struct channel_message end = { .kind = CHANNEL_AUDIT_END, .text = message->text };
-    struct generation *latest = supervisor->latest;
-    if (attend_serves(supervisor) && latest != from && failed(channel_send(latest->channel, &end))) {
-        generation_kill(latest, "it does not read its channel");
+    struct generation *to = supervisor->generations;
+    while (to != NULL && (to == from || !to->serving || to->leaving || to->channel < 0)) {
+        to = to->next;
+    }
+    if (to != NULL && failed(channel_send(to->channel, &end))) {
+        generation_kill(to, "it does not read its channel");
     }
 }
 

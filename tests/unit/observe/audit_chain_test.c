@@ -255,9 +255,9 @@ static void write_event(struct audit_chain *chain, struct log_text *log, const c
     log->size += audit_chain_line(chain, slice_of(full, (size_t)size), log->bytes + log->size);
 }
 
-/* Lines 1 to 7 are the old one's; 8 the new one's first, tied to 7 (or starting anew); 9 the old one's, 10 names the new one;
- * 11 new, 12 the old one's last; 13 seals it. */
-static void make_relief(bool follows, bool names, bool seals)
+/* Lines 1 to 7 are the old one's; 8 the new one's first, tied to 7 (or starting anew); 9 the old one's, 10 names the new one (or
+ * both before the new one's first, 10); 11 new, 12 the old one's last; 13 seals it. */
+static void make_relief(bool follows, bool names, bool seals, bool early)
 {
     struct audit_chain old, new;
     char place[128];
@@ -269,9 +269,15 @@ static void make_relief(bool follows, bool names, bool seals)
         audit_chain_follow(&new, fd, &fragment);
         close(fd);
     }
-    write_line(&new, &log_text, "/new");
-    write_line(&old, &log_text, "/old");
-    write_event(&old, &log_text, "relieved", names ? new.boot : "0123456789abcdef0123456789abcdef");
+    if (early) {
+        write_line(&old, &log_text, "/old"); /* since the new one looked */
+        write_event(&old, &log_text, "relieved", names ? new.boot : "0123456789abcdef0123456789abcdef");
+        write_line(&new, &log_text, "/new");
+    } else {
+        write_line(&new, &log_text, "/new");
+        write_line(&old, &log_text, "/old");
+        write_event(&old, &log_text, "relieved", names ? new.boot : "0123456789abcdef0123456789abcdef");
+    }
     write_line(&new, &log_text, "/new");
     write_line(&old, &log_text, "/last");
     if (seals) {
@@ -285,29 +291,30 @@ static void make_relief(bool follows, bool names, bool seals)
 static void one_process_relieves_another(void **state)
 {
     (void)state;
-    for (int follows = 0; follows < 2; follows++) {
-        make_relief(follows, true, true);
+    for (int i = 0; i < 4; i++) {
+        bool follows = i & 1, early = i & 2;
+        make_relief(follows, true, true, early);
         assert_int_equal(verify(&log_text), 0);
         /* Nothing can go from between, */
         for (size_t line = 8; line <= 11; line++) {
-            make_relief(follows, true, true);
+            make_relief(follows, true, true, early);
             drop_line(&log_text, line);
             size_t broken = verify(&log_text);
-            /* Without 10 nobody knows the process that began at 8. */
-            if (broken > line + 2 || broken < (line == 10 ? 8 : line)) {
+            /* Where nobody knows the new process, it is the one that is told. */
+            if (broken > line + 2 || broken < 8) {
                 fail_msg("without line %zu: %zu", line, broken);
             }
         }
         /* nor from the old one's end, though nothing of its own comes behind it; */
-        make_relief(follows, true, true);
+        make_relief(follows, true, true, early);
         drop_line(&log_text, 12);
         assert_int_equal(verify(&log_text), 12);
-        make_relief(follows, true, false);
+        make_relief(follows, true, false, early);
         drop_line(&log_text, 12);
         assert_int_equal(verify(&log_text), 0);
         /* and one that was never named did not write there. */
-        make_relief(follows, false, true);
-        assert_int_equal(verify(&log_text), 8);
+        make_relief(follows, false, true, early);
+        assert_int_equal(verify(&log_text), early ? 10 : 8);
     }
 }
 
