@@ -35,11 +35,7 @@ describe('T19: unknown kid', () => {
     let over = false;
     const honest = (async () => {
       let count = 0;
-      for (; !over; count++) {
-        const start = performance.now();
-        assert.equal(await good(), 200);
-        assert.ok(performance.now() - start < deadline(2_000), 'an honest caller waited');
-      }
+      for (; !over; count++) assert.equal(await good(), 200);
       return count;
     })();
     const flood = Array.from({ length: CONNECTIONS }, async () => {
@@ -57,6 +53,10 @@ describe('T19: unknown kid', () => {
     await Promise.all(flood);
     over = true;
     assert.ok((await honest) >= 1);
+    // By the gateway's own measure: this process is busy with the flood, as client and as upstream.
+    for (const line of s.gateway.lines.filter((l) => l.log === 'access' && l.status === 200)) {
+      assert.ok(line.duration_us - line.upstream_us < deadline(500_000), `an honest caller waited ${line.duration_us} µs`);
+    }
     const allowed = Math.ceil((performance.now() - from) / 1000 / INTERVAL) + 1;
     assert.ok(keys.fetches - fetches <= allowed, `${keys.fetches - fetches} fetches, ${allowed} allowed`);
     const metrics = await s.gateway.metrics();
