@@ -38,9 +38,9 @@ struct tls_state {
     bool read_blocked; /* what is buffered is part of a record: only the socket can bring the rest */
     bool hello_seen;
     /* Each a piece of memory of its own, since few have them: thousands of quiet connections have nothing else. */
-    char *server_name;    /* in lower case; NULL: none was sent */
-    char *client_subject; /* RFC 2253 */
-    char *failure;        /* text; NULL: none, or no memory for it */
+    char *server_name;               /* in lower case; NULL: none was sent */
+    struct tls_client_facts *client; /* with the subject's text behind it */
+    char *failure;                   /* text; NULL: none, or no memory for it */
 };
 
 /* stream.c: makes `stream` a TLS stream over its descriptor. `server` is NULL on the client side. */

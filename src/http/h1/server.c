@@ -16,6 +16,7 @@ void h1_server_free_if_over(struct h1_server *server)
     }
     buffer_done(&server->in);
     buffer_done(&server->out);
+    h1_server_drop_settings(server);
     free(server);
 }
 
@@ -28,8 +29,8 @@ static void on_stream_closed(struct stream *stream)
 
 static void report(const struct h1_server *server, enum http_connection_event event)
 {
-    if (server->settings.on_event != NULL) {
-        server->settings.on_event(server->settings.owner, event);
+    if (server->settings != NULL && server->settings->on_event != NULL) {
+        server->settings->on_event(server->settings->owner, event);
     }
 }
 
@@ -39,6 +40,7 @@ void h1_server_close(struct h1_server *server)
         return;
     }
     server->state = SERVER_CLOSED;
+    server->facts.tls.client = NULL; /* goes with the stream, before an exchange that still runs */
     deadline_clear(&server->read_deadline);
     deadline_clear(&server->write_deadline);
     h1_server_drop_parser(server);
@@ -88,7 +90,7 @@ void h1_server_linger(struct h1_server *server)
     server->state = SERVER_LINGER;
     server->dropped = 0;
     buffer_clear(&server->in);
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.drain);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.drain);
     h1_server_end_output(server);
     h1_server_update_interest(server);
 }
@@ -143,7 +145,7 @@ static void on_read_end(struct h1_server *server, bool clean)
 /* False: the body comes too slowly. */
 static bool count_progress(struct h1_server *server, size_t size)
 {
-    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
+    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
     if (server->state == SERVER_EXCHANGE && !server->body_done &&
         !patience_progress(&server->reading, server->stream.loop->now, size, timeouts->body,
                            timeouts->min_rate)) {
@@ -243,7 +245,7 @@ static void handshake(struct h1_server *server)
                server->facts.tls.resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
     }
     server->state = SERVER_IDLE;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
     h1_server_update_interest(server);
     read_some(server);
 }
@@ -290,7 +292,7 @@ static void end_hold_off(struct h1_server *server)
 {
     server->state = SERVER_IDLE;
     server->request.held_off = true;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
     h1_server_process(server);
 }
 
@@ -342,6 +344,6 @@ struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int
 
 void h1_server_begin(struct h1_server *server)
 {
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.handshake);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.handshake);
     handshake(server);
 }

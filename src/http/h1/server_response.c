@@ -35,7 +35,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
     if (result == STREAM_AGAIN) {
         written = 0;
     }
-    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
+    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
     if (written > 0 &&
         !patience_progress(&server->writing, loop->now, written, timeouts->write, timeouts->min_rate)) {
         stream_reset_on_close(&server->stream);
@@ -80,7 +80,7 @@ void h1_server_flush(struct h1_server *server)
     }
     size_t left = buffer_length(&server->out);
     if (left == 0 && server->state != SERVER_EXCHANGE) {
-        buffer_done(&server->out);
+        h1_server_give_out(server);
     }
     h1_server_update_interest(server);
     if (server->held && server->blocked && left < WRITE_HIGH_WATER / 2) {
@@ -116,6 +116,7 @@ static void stream_send_head(struct http_stream *stream, const struct http_respo
     framing.keep_alive = server->keep_alive && server->minor_version == 0;
     server->head_sent = true;
     server->expect_continue = false;
+    h1_server_take_out(server);
     if (!h1_write_response(&server->out, response->status, &response->headers, &framing)) {
         /* A field that may not be written, or no room: nothing of it has left, so it can be cut cleanly. */
         stream_reset_on_close(&server->stream);
@@ -127,8 +128,11 @@ static void stream_send_informational(struct http_stream *stream, unsigned int s
                                       const struct headers *headers)
 {
     struct h1_server *server = server_of(stream);
-    if (server->minor_version > 0 && !server->head_sent && server->state == SERVER_EXCHANGE &&
-        h1_write_informational(&server->out, status, headers)) {
+    if (server->minor_version == 0 || server->head_sent || server->state != SERVER_EXCHANGE) {
+        return;
+    }
+    h1_server_take_out(server);
+    if (h1_write_informational(&server->out, status, headers)) {
         h1_server_flush(server);
     }
 }
@@ -217,6 +221,7 @@ static void stream_pause(struct http_stream *stream, bool paused)
     if (server->expect_continue && !server->head_sent && server->request.received == 0 &&
         buffer_length(&server->in) == 0) {
         server->expect_continue = false;
+        h1_server_take_out(server);
         if (h1_write_informational(&server->out, 100, NULL)) {
             h1_server_flush(server);
         }
