@@ -46,6 +46,8 @@ struct tls_state {
 /* stream.c: makes `stream` a TLS stream over its descriptor. `server` is NULL on the client side. */
 struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_server *server,
                         struct tls_state **ret_state) MUST_CHECK;
+/* Whose SSL it is: for OpenSSL's callbacks. */
+struct tls_state *tls_state_of(const SSL *ssl);
 
 /* server.c */
 void tls_server_ref(struct tls_server *server);

@@ -329,6 +329,11 @@ static const struct stream_ops tls_ops = {
     .free = tls_free,
 };
 
+struct tls_state *tls_state_of(const SSL *ssl)
+{
+    return (struct tls_state *)BIO_get_callback_arg(SSL_get_rbio(ssl));
+}
+
 struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_server *server,
                         struct tls_state **ret_state)
 {
@@ -341,7 +346,8 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
         return FAIL(ERROR_MEMORY, "out of memory");
     }
     state->ssl = ssl;
-    SSL_set_app_data(ssl, (void *)state);
+    /* Not as application data of the SSL, for which OpenSSL makes a list: a hundred bytes of each connection. */
+    BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)state);
     if (server != NULL) {
         tls_server_ref(server);
         state->server = server;
