@@ -173,6 +173,19 @@ static enum stream_result read_behind(struct h1_server *server)
     return result;
 }
 
+/* How much is read at once. A body comes in large pieces; but no more of it than is known to be left, since what follows it
+ * has to be kept. */
+static size_t room_of_read(const struct h1_server *server)
+{
+    uint64_t left = 0;
+    if (h1_server_wants_body(server)) {
+        left = server->body == BODY_CHUNKED ? server->chunked.left : server->body_left;
+    }
+    return left <= HTTP_READ_BUFFER  ? HTTP_READ_BUFFER
+           : left < HTTP_BULK_BUFFER ? (size_t)left
+                                     : HTTP_BULK_BUFFER;
+}
+
 /* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
 static enum stream_result read_fresh(struct h1_server *server)
 {
@@ -180,7 +193,8 @@ static enum stream_result read_fresh(struct h1_server *server)
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
     bool kept = true;
-    enum stream_result result = server->stream.ops->read(&server->stream, memory, HTTP_READ_BUFFER, &size);
+    enum stream_result result =
+        server->stream.ops->read(&server->stream, memory, room_of_read(server), &size);
     if (result == STREAM_OK && count_progress(server, size)) {
         size_t consumed = h1_server_process_data(server, slice_of(memory, size));
         kept = server->state == SERVER_CLOSED ||

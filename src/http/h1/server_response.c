@@ -4,8 +4,6 @@
 
 /* A piece of body up to this size is copied behind the head, so that both leave in one write. */
 #define COALESCE_MAX 8192
-/* Above it, the source of a response is told to stop; below half of it, to go on. */
-#define WRITE_HIGH_WATER (HTTP_WRITE_BUFFER_MAX / 2)
 /* An unread body up to this size is dropped silently, and the connection goes on. */
 #define DISCARD_SMALL (64 * 1024)
 
@@ -83,7 +81,7 @@ void h1_server_flush(struct h1_server *server)
         h1_server_give_out(server);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && left < WRITE_HIGH_WATER / 2) {
+    if (server->held && server->blocked && left < HTTP_WRITE_HIGH_WATER / 2) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -169,7 +167,7 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
     } else if (!write_parts(server, parts, count)) {
         return true;
     }
-    server->blocked = buffer_length(&server->out) >= WRITE_HIGH_WATER;
+    server->blocked = buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     if (server->blocked) {
         h1_server_update_interest(server);
     }
