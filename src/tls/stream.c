@@ -215,11 +215,24 @@ static size_t gather(char *record, const struct iovec *parts, int count, int ind
     return size;
 }
 
-static bool write_piece(struct tls_state *state, const void *data, size_t size, size_t *ret_size)
+static bool write_piece(struct tls_state *state, const void *data, size_t size, bool more_follows,
+                        size_t *ret_size)
 {
     ERR_clear_error();
     errno = 0;
-    return SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = more_follows;
+    bool done = SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = false; /* what OpenSSL writes for itself goes out at once */
+    return done;
+}
+
+static size_t length_of(const struct iovec *parts, int count, int index, size_t offset)
+{
+    size_t length = 0;
+    for (; index < count; index++) {
+        length += parts[index].iov_len;
+    }
+    return length - offset;
 }
 
 /* One record; several small parts share one, so that head and body do not cost two. */
@@ -228,11 +241,12 @@ static bool write_record(struct tls_state *state, const struct iovec *parts, int
 {
     const char *data = (const char *)parts[index].iov_base + offset;
     size_t size = parts[index].iov_len - offset;
+    bool more = length_of(parts, count, index, offset) > TLS_RECORD_MAX;
     if (index + 1 == count || size >= TLS_RECORD_MAX) {
-        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, ret_size);
+        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, more, ret_size);
     }
     char record[TLS_RECORD_MAX] UNINITIALISED;
-    return write_piece(state, record, gather(record, parts, count, index, offset), ret_size);
+    return write_piece(state, record, gather(record, parts, count, index, offset), more, ret_size);
 }
 
 static enum stream_result write_outcome(struct stream *stream, struct tls_state *state)
@@ -329,25 +343,21 @@ static const struct stream_ops tls_ops = {
     .free = tls_free,
 };
 
-struct tls_state *tls_state_of(const SSL *ssl)
-{
-    return (struct tls_state *)BIO_get_callback_arg(SSL_get_rbio(ssl));
-}
-
 struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_server *server,
                         struct tls_state **ret_state)
 {
     struct tls_state *state = calloc(1, sizeof *state);
-    SSL *ssl = state != NULL ? SSL_new(context) : NULL;
-    if (ssl == NULL || SSL_set_fd(ssl, stream->fd) != 1) {
-        SSL_free(ssl);
+    if (state == NULL) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    state->stream = stream;
+    state->ssl = SSL_new(context);
+    if (state->ssl == NULL || !tls_transport_attach(state)) {
+        SSL_free(state->ssl);
         free(state);
         ERR_clear_error();
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    state->ssl = ssl;
-    /* Not as application data of the SSL, for which OpenSSL makes a list: a hundred bytes of each connection. */
-    BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)state);
     if (server != NULL) {
         tls_server_ref(server);
         state->server = server;
