@@ -133,7 +133,7 @@ listeners:
     timeouts: {{ idle: 10m, head: 10m }}
 {issuers}
 upstreams:
-  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128 }}
+  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128, max_pending: 20000 }}
 routes:
 {routes}
 ''')

@@ -99,7 +99,7 @@ static struct exchange *exchange_new(struct http_stream *stream)
     exchange->listener = listener;
     exchange->listener_settings = listener_settings_of(exchange);
     exchange->client = stream->connection->peer;
-    exchange->tls_version = stream->connection->is_tls ? stream->connection->tls.version : SLICE_NONE;
+    exchange->tls_version = slice_from_string(stream->connection->tls.version);
     exchange->started = clock_monotonic_ns();
     exchange->started_real = exchange->worker->loop.now_real;
     exchange->request_id = new_request_id(exchange);

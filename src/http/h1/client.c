@@ -290,7 +290,7 @@ struct error h1_client_open(const struct h1_client_settings *settings, const str
     client->state = CLIENT_CONNECTING;
     client->resume.run = h1_client_resume;
     client->deadline.expired = on_deadline;
-    buffer_init(&client->in, HTTP_HEAD_MAX + HTTP_READ_BUFFER);
+    buffer_init(&client->in, HTTP_HEAD_MAX + HTTP_BULK_BUFFER);
     buffer_init(&client->out, HTTP_WRITE_BUFFER_MAX + HTTP_HEAD_MAX);
     set_deadline(client, settings->connect_timeout);
     h1_client_update_interest(client);

@@ -427,6 +427,12 @@ int64_t stream_waited(int fd)
     return 2 * loopback_turn_cost;
 }
 
+int64_t stream_unread(int fd)
+{
+    const struct wire *wire = wire_of_fd(fd);
+    return wire->in_taken < wire->in_size ? stream_waited(fd) : -1;
+}
+
 int stream_accept(int listening_fd, struct address *ret_peer)
 {
     (void)listening_fd;
