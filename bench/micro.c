@@ -39,7 +39,7 @@
         }                                                        \
     } while (0)
 
-/* About 1 KiB, as a large identity provider writes it. */
+/* 1.2 KiB, as a large identity provider writes it. */
 static const char claims[] =
     "{\"exp\":1767225600,\"iat\":1767222000,\"auth_time\":1767221990,\"jti\":\"f3b2c1d0-9f2e-4c76-8a55-"
     "0d6a1e7f9b11\","
