@@ -56,6 +56,7 @@ void h1_server_take_out(struct h1_server *server)
     struct h1_server_list *list = server->list;
     if (server->out.data == NULL && list->spare_count > 0) {
         server->out = list->spares[--list->spare_count];
+        buffer_take_up(&server->out);
     }
 }
 
@@ -69,6 +70,7 @@ void h1_server_give_out(struct h1_server *server)
         buffer_done(&server->out);
         return;
     }
+    buffer_set_aside(&server->out);
     list->spares[list->spare_count++] = server->out;
     buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
 }
@@ -83,7 +85,8 @@ void h1_server_list_done(struct h1_server_list *list)
     free(list->parser);
     unref_shared(list->shared);
     while (list->spare_count > 0) {
-        buffer_done(&list->spares[--list->spare_count]);
+        buffer_take_up(&list->spares[--list->spare_count]);
+        buffer_done(&list->spares[list->spare_count]);
     }
     *list = (struct h1_server_list){ 0 };
 }
