@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,6 +48,38 @@ static void drain(struct control *control)
     }
 }
 
+/* The audit log is to say who relieves us; where its queue is full, later. */
+static void note_relief(struct control *control)
+{
+    struct slice boot = slice_from_string(control->relieved_by);
+    if (boot.len > 0 && control->own_logs != NULL &&
+        log_audit_event(control->own_logs, SLICE("relieved"), boot)) {
+        control->relieved_by[0] = '\0';
+    }
+}
+
+/* Another process serves the sockets already: nothing is to be announced, and nobody is to be turned away. */
+static void retire(struct control *control, struct slice boot)
+{
+    if (control->draining) {
+        return;
+    }
+    control->draining = true;
+    log_event(LOG_INFO, "retiring");
+    snprintf(control->relieved_by, sizeof control->relieved_by, "%.*s", SLICE_ARG(boot));
+    note_relief(control);
+    if (control->status != NULL) {
+        status_retire(control->status);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_retire(control->workers[i],
+                              control->current != NULL ? control->current->settings->shutdown->deadline : 0);
+    }
+    if (control->worker_count == 0) {
+        net_loop_stop(&control->loop);
+    }
+}
+
 /* ---- the channel ---- */
 
 static void reopen_logs(struct control *control, const struct channel_message *message)
@@ -76,6 +109,14 @@ static void handle(struct control *control, const struct channel_message *messag
         break;
     case CHANNEL_DRAIN:
         drain(control);
+        break;
+    case CHANNEL_RETIRE:
+        retire(control, message->text);
+        break;
+    case CHANNEL_AUDIT_END:
+        if (control->own_logs != NULL) {
+            log_audit_event(control->own_logs, SLICE("succeeded"), message->text);
+        }
         break;
     case CHANNEL_REOPEN:
         reopen_logs(control, message);
@@ -179,6 +220,17 @@ static void close_handles(struct control *control)
     }
 }
 
+/* So that the one that serves can write down how this log ends: what is cut off its end shows. */
+static void tell_audit_end(struct control *control)
+{
+    char text[LOGS_END_SIZE];
+    struct channel_message message = { .kind = CHANNEL_AUDIT_END };
+    message.text = slice_of(text, logs_end(control->logs, text));
+    /* Where the supervisor is gone nobody is left to be told. */
+    struct error error = channel_send(control->channel, &message);
+    (void)error;
+}
+
 /* False: threads are left that hang in a look-up. */
 static bool finish(struct control *control)
 {
@@ -189,16 +241,25 @@ static bool finish(struct control *control)
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_join(control->workers[i]);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
         all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
+    peers_free(control->peers);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }
     close_handles(control);
     net_loop_done(&control->loop);
     if (control->logs != NULL) {
+        note_relief(control);
         log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);
-        logs_free(control->logs);
+        tell_audit_end(control);
+        uint64_t lost = logs_free(control->logs);
+        if (lost > 0) {
+            log_event(LOG_ERROR, "audit_lines_lost", LOG_NUMBER("lines", lost));
+        }
     }
     if (control->current != NULL) {
         snapshot_unref(control->current);

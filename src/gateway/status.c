@@ -150,13 +150,18 @@ void status_change_free(struct status_change *change)
     free(change);
 }
 
+static void mark_unwanted(struct status_server *status)
+{
+    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
+        socket->wanted = false;
+    }
+}
+
 void status_commit(struct status_server *status, struct status_change *change)
 {
     status_change_free(status->current);
     status->current = change;
-    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
-        socket->wanted = false;
-    }
+    mark_unwanted(status);
 }
 
 void status_settle(struct status_server *status)
@@ -170,6 +175,14 @@ void status_settle(struct status_server *status)
         socket->open = false;
         acceptor_close(&socket->acceptor, on_closed);
         h1_server_drain_owner(&status->connections, socket);
+    }
+}
+
+void status_retire(struct status_server *status)
+{
+    if (status->current != NULL) {
+        mark_unwanted(status);
+        status_settle(status);
     }
 }
 

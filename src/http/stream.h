@@ -87,7 +87,7 @@ struct http_stream {
     void *exchange;
     uint64_t received; /* bytes of request body */
     uint64_t sent;     /* bytes of response body */
-    bool held_off;     /* the first request after hold_off: it may have waited */
+    bool held_off;     /* the first request after hold_off, or after a long wait to be accepted */
 };
 
 #endif

@@ -54,6 +54,9 @@ size_t limiter_size(size_t entries);
  * size is made anew). Shared between threads and processes; the caller maps and unmaps it, aligned to 64 bytes at least.
  * The limiter lives in that memory. The first opening must be over before anyone else opens. */
 struct error limiter_open(void *memory, size_t size, struct limiter **ret_limiter) MUST_CHECK;
+/* Does the memory file hold a table of `size` bytes that limiter_open would go on with, or none yet? One that others use must
+ * not be made anew under their hands. */
+bool limiter_fits(int fd, size_t size);
 
 /* One limit of a request. */
 struct limit_key {

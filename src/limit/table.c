@@ -2,6 +2,9 @@
 
 #include "base/random.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define TABLE_MAGIC   UINT64_C(0x73706c696d697403) /* "splimit" and the layout's version */
 #define ENTRIES_MAX   (UINT64_C(1) << 28)
 #define ATTEMPTS_MAX  64
@@ -67,6 +70,15 @@ struct error limiter_open(void *memory, size_t size, struct limiter **ret_limite
     }
     *ret_limiter = limiter;
     return OK;
+}
+
+bool limiter_fits(int fd, size_t size)
+{
+    struct stat facts;
+    uint64_t front[2]; /* magic and size */
+    return fstat(fd, &facts) == 0 && facts.st_size == (off_t)size &&
+           pread(fd, front, sizeof front, 0) == (ssize_t)sizeof front &&
+           (front[0] == 0 || (front[0] == TABLE_MAGIC && front[1] == size));
 }
 
 void limiter_stats(const struct limiter *limiter, uint64_t *ret_used, uint64_t *ret_evicted)

@@ -93,8 +93,8 @@ void net_loop_done(struct net_loop *loop);
 void net_loop_post(struct net_loop *loop, struct net_task *task);
 
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
- * either post or send. */
-void net_loop_send(struct net_loop *loop, struct net_task *task);
+ * either post or send. False: the loop has ended, and the task will not run. */
+bool net_loop_send(struct net_loop *loop, struct net_task *task);
 
 /* Any thread. */
 void net_loop_stop(struct net_loop *loop);

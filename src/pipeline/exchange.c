@@ -31,7 +31,7 @@ static struct exchange *take_spare(struct worker *worker)
         }
         arena_init(&arena, EXCHANGE_ARENA_MAX);
     }
-    memset(exchange, 0, sizeof *exchange);
+    memset(exchange, 0, EXCHANGE_CLEARED);
     exchange->arena = arena;
     return exchange;
 }

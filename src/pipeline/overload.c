@@ -73,6 +73,6 @@ int64_t overload_refuses(struct overload *overload, const struct net_loop *loop,
     if (!overload_denies(overload, time)) {
         return 0;
     }
-    overload->alert_until = now + ALERT;
+    __atomic_store_n(&overload->alert_until, now + ALERT, __ATOMIC_RELAXED);
     return hold_off(overload, stream);
 }

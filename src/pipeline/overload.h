@@ -17,18 +17,24 @@ struct overload {
     int64_t deadline;    /* ns; 0: everything is taken */
     int64_t retry_after; /* ns */
     int64_t owed;        /* parts of denials that have come together, in units of deadline/4 */
-    int64_t alert_until; /* something was denied a moment ago */
+    int64_t alert_until; /* something was denied a moment ago; other workers read it */
     unsigned int turn;   /* who is held off in one moment must not come back in one moment */
 };
 
 /* A configuration's settings; the loop is told what a long turn is. */
 void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings);
 
+/* Any thread: has this worker denied something in the last seconds? */
+static inline bool overload_is_alert(const struct overload *overload, int64_t now)
+{
+    return now < __atomic_load_n(&overload->alert_until, __ATOMIC_RELAXED);
+}
+
 /* Has there been too much to do for long enough? `now`: this moment, not the turn's. */
 static inline bool overload_stands(const struct overload *overload, const struct net_loop *loop, int64_t now)
 {
     return loop->long_since != INT64_MAX &&
-           (now - loop->long_since >= overload->deadline || now < overload->alert_until);
+           (now - loop->long_since >= overload->deadline || overload_is_alert(overload, now));
 }
 
 /* Of one that has waited for `waited` ns while the queue stands: must it go? */

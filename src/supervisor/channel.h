@@ -1,9 +1,12 @@
 /* How the supervisor and the gateway process talk: datagrams over a socket pair (SOCK_SEQPACKET), descriptors beside.
  *
  * supervisor → gateway: CONFIGURE carries the bundle's memfd, the limiter's memfd and all listening sockets; first start,
- * reload and restart are this one message. DRAIN asks for an orderly end. REOPEN reopens log files.
- * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not.
- * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited. */
+ * reload and restart are this one message. DRAIN asks for an orderly end; RETIRE too, where another
+ * gateway serves already, whose boot is its text.
+ * REOPEN reopens log files.
+ * gateway → supervisor: READY after a CONFIGURE was taken up ("GENERATION BOOT"), REFUSED with a text where it was not.
+ * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited.
+ * gateway → supervisor → the gateway that serves: AUDIT_END tells how the audit log of one that has ended ends. */
 #ifndef SALLYPORT_SUPERVISOR_CHANNEL_H
 #define SALLYPORT_SUPERVISOR_CHANNEL_H
 
@@ -16,13 +19,15 @@ enum channel_kind {
     CHANNEL_REOPEN,
     CHANNEL_READY,
     CHANNEL_REFUSED,
+    CHANNEL_RETIRE,
+    CHANNEL_AUDIT_END,
 };
 
 #define CHANNEL_FDS_MAX  1024 /* beyond the kernel's 253 a message, they are sent in several */
 #define CHANNEL_TEXT_MAX 32768
 
 /* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
- * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"upgrades":N,"relieves":BOOL,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
  * a listener's N sockets (one per worker) follow each other in this order. */
 struct channel_message {
     enum channel_kind kind;

@@ -24,8 +24,9 @@ void reload_refuse(struct supervisor *supervisor, struct slice reason, size_t er
         log_event(LOG_ERROR, "reload_refused", LOG_TEXT("reason", reason));
     }
     struct channel_message message = { .kind = CHANNEL_REFUSED, .text = reason };
-    if (tell && supervisor->serving && failed(channel_send(supervisor->channel, &message))) {
-        attend_kill(supervisor, "it does not read its channel");
+    struct generation *latest = supervisor->latest;
+    if (tell && attend_serves(supervisor) && failed(channel_send(latest->channel, &message))) {
+        generation_kill(latest, "it does not read its channel");
     }
     sockets_settle(&supervisor->sockets, false);
     if (supervisor->candidate.files != NULL) {
@@ -66,8 +67,7 @@ static bool prepare_candidate(struct supervisor *supervisor)
 void reload(struct supervisor *supervisor)
 {
     char text[REASON_MAX];
-    bool dying = supervisor->gateway != 0 && !supervisor->serving;
-    supervisor->reload_again = supervisor->answer_by != 0 || dying;
+    supervisor->reload_again = !attend_is_steady(supervisor);
     if (supervisor->reload_again || supervisor->stopping) {
         return;
     }
@@ -75,11 +75,11 @@ void reload(struct supervisor *supervisor)
     if (!prepare_candidate(supervisor)) {
         return;
     }
-    if (supervisor->gateway == 0) {
+    if (supervisor->latest == NULL) {
         attend_start(supervisor);
         return;
     }
-    if (failed(attend_hand_over(supervisor, text, sizeof text))) {
+    if (failed(generation_hand_over(supervisor, supervisor->latest, text, sizeof text))) {
         reload_refuse(supervisor, slice_from_string(text), 0, true);
     }
 }
@@ -89,15 +89,17 @@ void reload_watch(struct supervisor *supervisor)
     supervisor->watch_at = clock_monotonic_ns() + WATCH_INTERVAL;
     const struct config_files *seen =
         supervisor->refused != NULL ? supervisor->refused : supervisor->current.files;
-    if (supervisor->serving && supervisor->answer_by == 0 && seen != NULL && config_files_changed(seen)) {
+    if (attend_serves(supervisor) && supervisor->latest->answer_by == 0 && seen != NULL &&
+        config_files_changed(seen)) {
         log_event(LOG_INFO, "watched_file_changed");
         reload(supervisor);
     }
 }
 
-static void log_listening(const struct supervisor *supervisor)
+/* What is new, to the log; and what the service manager has not got yet, or need not keep any longer. */
+static void tell_of_sockets(struct supervisor *supervisor)
 {
-    for (const struct listening *listening = supervisor->sockets.first; listening != NULL;
+    for (struct listening *listening = supervisor->sockets.first; listening != NULL;
          listening = listening->next) {
         char address[ADDRESS_TEXT_MAX];
         address_format(&listening->address, address);
@@ -105,14 +107,34 @@ static void log_listening(const struct supervisor *supervisor)
             log_event(LOG_INFO, "listening", LOG_STRING("listener", listening->name),
                       LOG_STRING("address", address), LOG_NUMBER("port", listening->address.port));
         }
+        bool renamed = listening->is_wanted && listening->new_name != NULL;
+        if (!listening->is_wanted || renamed) {
+            notify_forget(listening->name);
+        }
+        if (listening->is_wanted) {
+            size_t known = renamed ? 0 : listening->stored;
+            notify_keep(renamed ? listening->new_name : listening->name, listening->fds + known,
+                        listening->count - known);
+            listening->stored = listening->count;
+        }
     }
 }
 
-void reload_taken_up(struct supervisor *supervisor, uint64_t generation)
+static void retire_older(struct supervisor *supervisor, struct slice boot)
 {
-    supervisor->serving = true;
-    supervisor->answer_by = 0;
-    log_listening(supervisor);
+    for (struct generation *generation = supervisor->generations; generation != NULL;
+         generation = generation->next) {
+        if (generation != supervisor->latest) {
+            generation_leave(supervisor, generation, CHANNEL_RETIRE, boot);
+        }
+    }
+}
+
+void reload_taken_up(struct supervisor *supervisor, uint64_t generation, struct slice boot)
+{
+    supervisor->latest->serving = true;
+    supervisor->latest->answer_by = 0;
+    tell_of_sockets(supervisor);
     if (supervisor->candidate.config != NULL) {
         if (supervisor->current.config != NULL) {
             loaded_compare(&supervisor->current, &supervisor->candidate);
@@ -123,7 +145,9 @@ void reload_taken_up(struct supervisor *supervisor, uint64_t generation)
         supervisor->candidate = (struct loaded){ NULL, NULL };
         remember_refused(supervisor, NULL);
     }
+    retire_older(supervisor, boot);
     log_event(LOG_INFO, "ready", LOG_NUMBER("generation", generation));
+    upgrade_done(supervisor);
     notify_manager("READY=1\nSTATUS=Serving");
 }
 

@@ -103,7 +103,8 @@ void h1_client_fail(struct h1_client *client, enum deny_reason reason, const cha
     struct http_call_failure failure = {
         .reason = reason,
         .detail = detail,
-        .reused = client->reused && !client->answered,
+        /* One that was alive and only said nothing may be at work on the request: it is not sent twice. */
+        .reused = client->reused && !client->answered && reason == DENY_UPSTREAM_CLOSED,
     };
     client->state = CLIENT_OVER;
     client->broken = true;

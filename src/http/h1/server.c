@@ -30,7 +30,7 @@ static void on_stream_closed(struct stream *stream)
 static void report(const struct h1_server *server, enum http_connection_event event)
 {
     if (server->settings != NULL && server->settings->on_event != NULL) {
-        server->settings->on_event(server->settings->owner, event);
+        server->settings->on_event(&server->facts, event);
     }
 }
 

@@ -33,8 +33,9 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
+    bool late; /* the connection may have waited before it was accepted: see http_stream.held_off */
     /* What happens to the connection, for counters; may be NULL. */
-    void (*on_event)(void *owner, enum http_connection_event event);
+    void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);
 };
 
 struct h1_server;
@@ -48,6 +49,7 @@ struct h1_server_list {
     size_t count;
     uint64_t next_id;
     bool draining;
+    bool patient;                           /* while draining, an idle connection may send one more request */
     struct h1_parser *parser;               /* a spare one, or NULL */
     struct h1_server_shared *shared;        /* the settings of the newest connection; counted */
     struct buffer spares[H1_SERVER_SPARES]; /* write buffers that nobody uses now */
@@ -65,7 +67,11 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
 /* Idle connections close now; busy ones after their response, which says Connection: close. */
 void h1_server_drain_all(struct h1_server_list *list);
 
-/* The same for the connections of one owner: a listener that is no more. */
+/* Every response says Connection: close from now on, and nothing is closed before: a client that knows of no drain meets no
+ * closed connection. h1_server_drain_all may follow. */
+void h1_server_drain_patiently(struct h1_server_list *list);
+
+/* The same as drain_all for the connections of one owner: a listener that is no more. */
 void h1_server_drain_owner(struct h1_server_list *list, const void *owner);
 
 /* Cuts every connection: the drain deadline. */

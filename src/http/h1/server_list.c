@@ -125,6 +125,7 @@ static void fill(struct h1_server *server, uint64_t id, const struct address *pe
         .ops = &h1_server_stream_ops,
         .handler = settings->handler,
         .connection = &server->facts,
+        .held_off = settings->late,
     };
     buffer_init(&server->in, (size_t)settings->limits.head_max + HTTP_READ_BUFFER);
     buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
@@ -180,9 +181,15 @@ void h1_server_drain_owner(struct h1_server_list *list, const void *owner)
     }
 }
 
+void h1_server_drain_patiently(struct h1_server_list *list)
+{
+    list->draining = list->patient = true;
+}
+
 void h1_server_drain_all(struct h1_server_list *list)
 {
     list->draining = true;
+    list->patient = false;
     struct h1_server *next;
     for (struct h1_server *server = list->first; server != NULL; server = next) {
         next = server->next;

@@ -234,7 +234,7 @@ void h1_server_end_exchange(struct h1_server *server)
     server->request.exchange = NULL;
     if (server->read_ended && nothing_waits) {
         h1_server_close(server);
-    } else if (h1_server_is_draining(server) && nothing_waits) {
+    } else if (h1_server_is_draining(server) && !server->list->patient && nothing_waits) {
         h1_server_linger(server);
     } else if (server->hold_off > 0) {
         server->state = SERVER_HELD_OFF;

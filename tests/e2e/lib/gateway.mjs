@@ -27,9 +27,9 @@ const environment = (extra = {}) => {
 };
 
 // One of the commands, to its end.
-export function sallyport(args, { env = {}, cwd, ms = 20_000 } = {}) {
+export function sallyport(args, { env = {}, cwd, ms = 20_000, ...options } = {}) {
   return within(ms, `sallyport ${args.join(' ')}`, new Promise((done) => {
-    execFile(binary(), args, { env: environment(env), cwd, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+    execFile(binary(), args, { env: environment(env), cwd, ...options, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
       done({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }));
   }));
 }
@@ -158,18 +158,24 @@ export class Gateway {
     return this.wait('an answer to SIGHUP', () => this.events.slice(from).find((e) => e.event === 'ready' || e.event === 'reload_refused'));
   }
 
-  // The process id of the gateway process, the supervisor's child.
+  // The process id of the gateway process, the supervisor's child; the newest, where one relieves another.
   child() {
+    return this.children().at(-1) ?? null;
+  }
+
+  children() {
     const pid = this.process.pid;
+    const found = [];
     for (const name of readdirSync('/proc')) {
       if (!/^[0-9]+$/.test(name)) continue;
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        if (Number(fields[1]) === pid && fields[0] !== 'Z') return Number(name);
+        if (Number(fields[1]) === pid && fields[0] !== 'Z') found.push([Number(fields[19]), Number(name)]);
       } catch {}
     }
-    return null;
+    // By the time of their start, for process ids come again.
+    return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, name]) => name);
   }
 
   // Resident memory of the gateway process in bytes.
@@ -218,15 +224,17 @@ export class Gateway {
 
   // Only for what is stuck: the supervisor and its child, by their ids.
   kill() {
-    const child = this.child();
+    const children = this.children();
     this.process.kill('SIGKILL');
-    if (child) {
+    for (const child of children) {
       try {
         process.kill(child, 'SIGKILL');
       } catch {}
     }
   }
 }
+
+export { environment };
 
 // No gateway outlives its test process.
 const running = new Set();

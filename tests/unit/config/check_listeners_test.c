@@ -182,12 +182,28 @@ static void there_are_at_most_64(void **state)
     buffer_done(&text);
 }
 
+static void rates_of_handshakes(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes: 0/1s } }\n", NO_ROUTES
+        "c.yaml:1:66: error: listeners.a.handshakes: a rate, a number per duration from 1 to 1000000 is "
+        "wanted here, not \"0/1s\", as in \"handshakes: 500/1s\"\n");
+    assert_text_tells(
+        "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes_per_address: 5/1ms } "
+        "}\n",
+        NO_ROUTES
+        "c.yaml:1:66: error: listeners.a.handshakes_per_address: the time of a limit is between 10ms and "
+        "30d\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_ports), cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
         cmocka_unit_test(proxies_and_limits),  cmocka_unit_test(certificates_are_tried),
         cmocka_unit_test(dates_are_warned_of), cmocka_unit_test(there_are_at_most_64),
+        cmocka_unit_test(rates_of_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

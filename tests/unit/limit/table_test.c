@@ -1,6 +1,7 @@
 #include "limits.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,28 @@ static void test_counts_survive(void **state)
     assert_ok(limiter_open(table.memory, table.size, &table.limiter));
     assert_int_equal(drain(&table, &rule, "a", start), 5);
     table_done(&table);
+}
+
+/* What a process may go on with while others use it. */
+static void test_what_fits(void **state)
+{
+    (void)state;
+    size_t size = limiter_size(64);
+    int fd = memfd_create("limits", MFD_CLOEXEC);
+    assert_false(limiter_fits(fd, size)); /* too short */
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    assert_true(limiter_fits(fd, size)); /* none yet */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    struct limiter *limiter;
+    assert_ok(limiter_open(memory, size, &limiter));
+    assert_true(limiter_fits(fd, size));
+    assert_false(limiter_fits(fd, limiter_size(128)));
+    atomic_store(&limiter->magic, atomic_load(&limiter->magic) + 1); /* of another version */
+    assert_false(limiter_fits(fd, size));
+    assert_false(limiter_fits(-1, size));
+    munmap(memory, size);
+    close(fd);
 }
 
 static void test_the_hash_is_keyed(void **state)
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_bad_memory),
         cmocka_unit_test(test_counts_survive),
+        cmocka_unit_test(test_what_fits),
         cmocka_unit_test(test_the_hash_is_keyed),
         cmocka_unit_test(test_keys_of_any_length),
         cmocka_unit_test(test_find_and_take),

@@ -118,9 +118,9 @@ static const struct http_handler handler = {
     .on_sent = on_sent,
 };
 
-static void on_event(void *owner, enum http_connection_event event)
+static void on_event(const struct http_connection_facts *facts, enum http_connection_event event)
 {
-    (void)owner;
+    assert_ptr_equal(facts->owner, &fixture->owner);
     (void)event;
     fixture->events++;
 }
