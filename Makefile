@@ -14,7 +14,7 @@ all: release
 # One directory per kind of build; CC is fixed when it is made.
 build/release/build.ninja:
 	@tools/need build
-	CC=$(CC) meson setup build/release --buildtype=debugoptimized --prefix=$(PREFIX)
+	CC=$(CC) meson setup build/release --buildtype=debugoptimized -Dwhole_program=true --prefix=$(PREFIX)
 build/debug/build.ninja:
 	@tools/need build
 	CC=$(CC) meson setup build/debug --buildtype=debug -Dhardening=false -Darena_debug=true
@@ -103,6 +103,8 @@ cover: build/cover/build.ninja $(npm)
 	@find build/cover -name '*.gcda' -delete
 	@find build/cover -type d -exec chmod a+rwx {} +
 	@umask 0 && tests/run --build build/cover
+	@# What fuzzing has found on this machine reaches as far as it did then.
+	@for corpus in build/fuzz/corpus/*; do [ ! -d "$$corpus" ] || build/cover/tests/fuzz/replay_$${corpus##*/} "$$corpus" >/dev/null; done
 	@gcovr --root . --object-directory build/cover --filter src/ --print-summary --html-details build/cover/coverage.html
 
 # What is generated from the tables of fields and kept in the repository.

@@ -123,6 +123,7 @@ def sallyport(place, contestant, folder):
 instance: bench
 workers: 1
 limit_keys: {max(65536, 2 * contestant.keys)}
+{'overload: { queue_deadline: 60s }' if contestant.connections > 1000 else ''}
 logs: {{ access: {{ file: {access} }}, audit: {{ file: audit.log }} }}
 listeners:
   main:
@@ -133,7 +134,7 @@ listeners:
     timeouts: {{ idle: 10m, head: 10m }}
 {issuers}
 upstreams:
-  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128 }}
+  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
 routes:
 {routes}
 ''')

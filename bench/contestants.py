@@ -60,6 +60,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for_port(port):
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(('127.0.0.1', port), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 def start(place, contestant):
     contestant.port = free_port()
     folder = place.work / contestant.folder_name

@@ -28,4 +28,4 @@ KIND = method.Kind(
     columns=(('handshakes/s', 'rate', ',.0f'), ('failed', 'failed', 'd')),
     contestants=[Contestant(f'{program} {work}', tls=True, work=work)
                  for work in ('full', 'resumed') for program in ('openssl', 'nginx', 'haproxy', 'sallyport')],
-    quick=('openssl full', 'sallyport full', 'openssl resumed', 'sallyport resumed'))
+    quick=('openssl full', 'sallyport full'))

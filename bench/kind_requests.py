@@ -21,7 +21,7 @@ def wrk(place, contestant, seconds):
         name, _, count = contestant.work.partition(' ')
         environment[name] = count
         environment['KEYS_FROM'] = str(contestant.first_key)
-    outcome = method.load(place, contestant, ['wrk', '-t1', f'-c{contestant.connections}', f'-d{seconds}s', '-s', LUA,
+    outcome = method.load(place, contestant, ['wrk', '-t1', f'-c{contestant.connections}', f'-d{seconds}s', '--timeout', '30s', '-s', LUA,
                                               *headers, contestant.url], env=environment)
     requests = max(1, outcome['requests'])
     return {'cost': outcome['cpu_us'] / requests, 'worker': outcome['worker_us'] / requests, 'requests': requests,

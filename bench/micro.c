@@ -39,7 +39,7 @@
         }                                                        \
     } while (0)
 
-/* About 1 KiB, as a large identity provider writes it. */
+/* 1 KiB, as a large identity provider writes it. */
 static const char claims[] =
     "{\"exp\":1767225600,\"iat\":1767222000,\"auth_time\":1767221990,\"jti\":\"f3b2c1d0-9f2e-4c76-8a55-"
     "0d6a1e7f9b11\","
@@ -53,7 +53,9 @@ static const char claims[] =
     "\"account\":{\"roles\":[\"manage-account\",\"manage-account-links\",\"view-profile\"]}},\"scope\":"
     "\"openid profile email read_orders write_orders\",\"email_verified\":true,\"name\":\"Ren\xc3\xa9 "
     "Fran\xc3\xa7ois "
-    "M\xc3\xbcller\",\"preferred_username\":\"rene.mueller\",\"locale\":\"de\",\"given_name\":"
+    "M\xc3\xbcller\",\"preferred_username\":\"rene.mueller\",\"locale\":\"de\",\"zoneinfo\":\"Europe/"
+    "Berlin\",\"updated_at\":1767000000,\"amr\":[\"pwd\",\"otp\"],\"given_"
+    "name\":"
     "\"Ren\xc3\xa9\","
     "\"family_name\":\"M\xc3\xbcller\",\"email\":\"rene.mueller@example.com\",\"tenant\":{\"id\":4711,"
     "\"plan\":"
@@ -78,8 +80,7 @@ static void limits_init(size_t keys)
 
 static void decide(const struct limit_settings *rule, uint64_t who)
 {
-    unsigned char address[16] = { 0x20, 0x01, 0x0d, 0xb8 };
-    memcpy(address + 4, &who, 4);
+    const uint64_t address[2] = { 0xb80d0120, who };
     struct limit_key key = { .settings = rule, .key = address, .key_size = sizeof address };
     struct limit_answer answer;
     now_ns += 10000;

@@ -115,7 +115,7 @@ static bool whole(const struct connection *connection)
     const char *end = memmem(connection->data, connection->size, "\r\n\r\n", 4);
     const char *length = strcasestr(connection->data, "content-length:");
     return end != NULL && length != NULL && length < end &&
-           connection->size >= (size_t)(end - connection->data) + 4 + (size_t)atol(length + 15);
+           connection->size >= (size_t)(end - connection->data) + 4 + strtoul(length + 15, NULL, 10);
 }
 
 static void answered(struct connection *connection, int64_t at)
@@ -192,9 +192,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: load PORT CONNECTIONS RATE SECONDS HOST TOKENS\n");
         return 2;
     }
-    int port = atoi(argv[1]);
-    size_t connections = (size_t)atol(argv[2]), next = 0;
-    double rate = atof(argv[3]), seconds = atof(argv[4]);
+    int port = (int)strtoul(argv[1], NULL, 10);
+    size_t connections = strtoul(argv[2], NULL, 10), next = 0;
+    double rate = strtod(argv[3], NULL), seconds = strtod(argv[4], NULL);
     host = argv[5];
     read_tokens(argv[6]);
     if (connections == 0 || connections > 50000 || seconds < 2 || seconds > SECONDS_MAX) {

@@ -27,6 +27,16 @@ void buffer_init(struct buffer *buffer, size_t maximum)
     *buffer = (struct buffer){ .maximum = maximum };
 }
 
+void buffer_set_aside(const struct buffer *buffer)
+{
+    count(-(int64_t)buffer->capacity);
+}
+
+void buffer_take_up(const struct buffer *buffer)
+{
+    count((int64_t)buffer->capacity);
+}
+
 void buffer_done(struct buffer *buffer)
 {
     count(-(int64_t)buffer->capacity);

@@ -51,6 +51,9 @@ bool buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 /* From now on the memory that this thread's buffers take is added to `*bytes`, and what they give back is taken off: for a
  * gauge. Only this thread writes it. NULL: nothing is counted, as at first. */
 void buffer_count_in(_Atomic int64_t *bytes);
+/* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. */
+void buffer_set_aside(const struct buffer *buffer);
+void buffer_take_up(const struct buffer *buffer);
 
 /* Drops `size` bytes at the front; at most what there is. */
 void buffer_consume(struct buffer *buffer, size_t size);

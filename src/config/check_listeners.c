@@ -117,6 +117,23 @@ static void check_limits(struct loader *loader, struct listener_settings *listen
     }
 }
 
+/* The rate of handshakes by address is a limit like any other. */
+static void take_handshakes(struct loader *loader, struct listener_settings *listener,
+                            const struct conf_node *node)
+{
+    struct limit_settings *rule = &listener->address_handshakes;
+    struct slice owner =
+        arena_printf(loader->arena, "handshakes of listener %.*s", SLICE_ARG(listener->name));
+    if (listener->handshakes_per_address.count == 0) {
+        return;
+    }
+    *rule = (struct limit_settings){ .rate = listener->handshakes_per_address, .by = SLICE("address") };
+    const char *problem = limit_check_settings(rule, owner, 0);
+    if (problem != NULL) {
+        tell(loader, &listener->handshakes_per_address, node, "%s", problem);
+    }
+}
+
 /* What is not wrong but will be: certificates that have expired or are not yet valid. */
 static void warn_of_dates(struct loader *loader, const struct tls_certificate_settings *certificate)
 {
@@ -204,6 +221,7 @@ struct error check_listeners(struct loader *loader)
         TRY(check_proxies(loader, listener, node));
         check_kind(loader, listener, node);
         check_limits(loader, listener, node);
+        take_handshakes(loader, listener, node);
         TRY(check_tls(loader, listener, node));
     }
     return OK;

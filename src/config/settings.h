@@ -47,13 +47,17 @@ struct listener_settings {
     struct conf_strings trusted_proxies; /* addresses and prefixes */
     int forwarded;                       /* enum forwarded_source */
     struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
-    struct timeout_settings *timeouts; /* never NULL once loaded */
-    int64_t max_head;                  /* bytes */
-    int64_t max_connections;           /* per worker */
+    struct timeout_settings *timeouts;       /* never NULL once loaded */
+    int64_t max_head;                        /* bytes */
+    int64_t max_connections;                 /* per worker */
+    int64_t max_connections_per_address;     /* over all workers; 0: any */
+    struct conf_rate handshakes;             /* TLS, that each worker begins; count 0: any */
+    struct conf_rate handshakes_per_address; /* over all workers */
     /* filled in by config */
     struct address parsed_address;
     struct address_prefix *trusted;
-    unsigned int index; /* in snapshot->listeners; bit in route_entry.listeners */
+    struct limit_settings address_handshakes; /* handshakes_per_address, as a limit; rate.count 0: none */
+    unsigned int index;                       /* in snapshot->listeners; bit in route_entry.listeners */
 };
 
 enum route_audit {

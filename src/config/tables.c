@@ -96,6 +96,18 @@ static const struct conf_field listener_fields[] = {
       .maximum = HTTP_HEAD_MAX, .help = "The largest head of a request, start line included." },
     { "max_connections", CONF_INTEGER, OF(listener_settings, max_connections), .standard = "10000",
       .minimum = 1, .maximum = 1000000, .help = "Open connections, per worker." },
+    { "max_connections_per_address", CONF_INTEGER, OF(listener_settings, max_connections_per_address),
+      .standard = "10000", .minimum = 0, .maximum = 1000000,
+      .help =
+          "Open connections of one client address (IPv6: /64), over all workers; trusted_proxies may have "
+          "any number. 0: any." },
+    { "handshakes", CONF_RATE, OF(listener_settings, handshakes), .standard = "500/1s", .minimum = 1,
+      .maximum = 1000000,
+      .help = "TLS handshakes that each worker begins; further connections wait to be accepted." },
+    { "handshakes_per_address", CONF_RATE, OF(listener_settings, handshakes_per_address),
+      .standard = "250/1s", .minimum = 1, .maximum = 1000000,
+      .help = "TLS handshakes of one client address (IPv6: /64), over all workers; further connections are "
+              "closed at once. Not counted for trusted_proxies." },
     { 0 },
 };
 

@@ -46,6 +46,8 @@ struct control {
     struct logs *logs;
     struct log_queue *own_logs;
     struct limiter *limiter;
+    struct peers *peers;
+    struct limiter_stats limiter_stats; /* that the metrics know of */
     struct key_source *keys;
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];

@@ -156,13 +156,18 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
-/* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
-static void look_at_logs(uv_timer_t *timer)
+static void count_limiter(struct control *control)
 {
-    struct control *control = timer->data;
-    if (control->logs == NULL) {
-        return;
-    }
+    struct limiter_stats stats, *known = &control->limiter_stats;
+    limiter_read_stats(control->limiter, &stats);
+    metrics_add(control->own_metrics, METRIC_LIMIT_DISPLACED, (int64_t)(stats.displaced - known->displaced));
+    metrics_add(control->own_metrics, METRIC_LIMIT_GATHERED, (int64_t)(stats.gathered - known->gathered));
+    *known = stats;
+}
+
+/* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
+static void look_at_logs(struct control *control)
+{
     uint64_t dropped = logs_dropped(control->logs);
     metrics_add(control->own_metrics, METRIC_ACCESS_LOG_DROPPED,
                 (int64_t)(dropped - control->log_lines_dropped));
@@ -178,6 +183,18 @@ static void look_at_logs(uv_timer_t *timer)
         } else {
             log_event(LOG_INFO, "audit_log_recovered");
         }
+    }
+}
+
+/* What is counted where this thread cannot see it happen. */
+static void look_around(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (control->limiter != NULL) {
+        count_limiter(control);
+    }
+    if (control->logs != NULL) {
+        look_at_logs(control);
     }
 }
 
@@ -202,7 +219,7 @@ static struct error start(struct control *control)
     uv_timer_start(&control->ticket_timer, rotate_tickets, TICKET_ROTATION_MS, TICKET_ROTATION_MS);
     uv_timer_init(&control->loop.uv, &control->log_timer);
     control->log_timer.data = control;
-    uv_timer_start(&control->log_timer, look_at_logs, LOG_LOOK_MS, LOG_LOOK_MS);
+    uv_timer_start(&control->log_timer, look_around, LOG_LOOK_MS, LOG_LOOK_MS);
     return OK;
 }
 
@@ -241,8 +258,12 @@ static bool finish(struct control *control)
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_join(control->workers[i]);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
         all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
+    peers_free(control->peers);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }
@@ -252,7 +273,10 @@ static bool finish(struct control *control)
         note_relief(control);
         log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);
         tell_audit_end(control);
-        logs_free(control->logs);
+        uint64_t lost = logs_free(control->logs);
+        if (lost > 0) {
+            log_event(LOG_ERROR, "audit_lines_lost", LOG_NUMBER("lines", lost));
+        }
     }
     if (control->current != NULL) {
         snapshot_unref(control->current);

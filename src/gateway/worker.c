@@ -273,9 +273,13 @@ static void free_parts(struct gateway_worker *worker)
     free(worker);
 }
 
-bool gateway_worker_free(struct gateway_worker *worker)
+void gateway_worker_join(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
+}
+
+bool gateway_worker_free(struct gateway_worker *worker)
+{
     if (worker->worker.loop.uv.active_reqs.count > 0) {
         return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
@@ -310,6 +314,9 @@ struct error gateway_worker_start(const struct worker_options *options, struct g
     worker->worker.unknown_kid = unknown_kid;
     worker->control_loop = options->control_loop;
     worker->tickets = options->tickets;
+    worker->peers = options->peers;
+    worker->workers = options->workers;
+    worker->worker_count = options->worker_count;
     worker->on_unknown_kid = options->on_unknown_kid;
     worker->on_finished = options->on_finished;
     worker->unknown_kid_task.run = tell_unknown_kid;

@@ -4,6 +4,7 @@
 #define SALLYPORT_GATEWAY_WORKER_H
 
 #include "gateway/acceptor.h"
+#include "gateway/peers.h"
 #include "pipeline/exchange.h"
 
 #include <pthread.h>
@@ -37,6 +38,9 @@ struct gateway_worker {
     pthread_t thread;
     struct net_loop *control_loop;
     struct tls_tickets *tickets;
+    struct peers *peers;
+    struct gateway_worker *const *workers; /* all of them, this one included */
+    size_t worker_count;
     struct worker_listener_entry *listeners;
     struct deadline drain_deadline;
     struct net_task drain_task, stop_task;
@@ -59,6 +63,9 @@ struct worker_options {
     struct limiter *limiter;
     struct log_queue *logs;
     struct metrics_worker *metrics;
+    struct peers *peers;
+    struct gateway_worker *const *workers; /* complete before the first configuration is committed */
+    size_t worker_count;
     size_t token_cache;
     void (*on_unknown_kid)(struct gateway_worker *worker);
     void (*on_finished)(struct gateway_worker *worker);
@@ -87,8 +94,10 @@ void gateway_worker_stop(struct gateway_worker *worker);
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
 
-/* Waits for the thread's end and frees. After gateway_worker_stop, or on_finished. False: it had to be left, since a look-up
- * of its loop hangs. */
+/* Waits for the thread's end. After gateway_worker_stop, or on_finished. */
+void gateway_worker_join(struct gateway_worker *worker);
+/* After every worker was joined: until then one may send to another. False: it had to be left, since a look-up of its loop
+ * hangs. */
 bool gateway_worker_free(struct gateway_worker *worker) MUST_CHECK;
 
 #endif

@@ -155,7 +155,7 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
-    loop->scratch = malloc(HTTP_READ_BUFFER);
+    loop->scratch = malloc(HTTP_BULK_BUFFER);
     if (loop->scratch == NULL) {
         return FAIL(ERROR_MEMORY, "read buffer");
     }
@@ -235,14 +235,16 @@ void net_loop_post(struct net_loop *loop, struct net_task *task)
     }
 }
 
-void net_loop_send(struct net_loop *loop, struct net_task *task)
+bool net_loop_send(struct net_loop *loop, struct net_task *task)
 {
     pthread_mutex_lock(&loop->mailbox_lock);
+    bool open = !loop->mailbox_closed;
     if (!task->queued && !loop->mailbox_closed) {
         queue_put(&loop->mailbox, task);
         uv_async_send(&loop->wake);
     }
     pthread_mutex_unlock(&loop->mailbox_lock);
+    return open;
 }
 
 void net_loop_stop(struct net_loop *loop)

@@ -26,9 +26,9 @@ struct net_task_queue {
 
 struct net_loop {
     uv_loop_t uv;
-    int64_t now;       /* clock_monotonic_ns, as of net_loop_woken */
-    int64_t now_real;  /* clock_real_ns, of the same moment */
-    char *scratch;     /* HTTP_READ_BUFFER bytes: see net_loop_take_scratch */
+    int64_t now;      /* clock_monotonic_ns, as of net_loop_woken */
+    int64_t now_real; /* clock_real_ns, of the same moment */
+    char *scratch;    /* HTTP_BULK_BUFFER bytes: see net_loop_take_scratch */
     bool scratch_taken;
     bool now_is_fresh; /* read since the last sleep */
     /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
@@ -93,8 +93,8 @@ void net_loop_done(struct net_loop *loop);
 void net_loop_post(struct net_loop *loop, struct net_task *task);
 
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
- * either post or send. */
-void net_loop_send(struct net_loop *loop, struct net_task *task);
+ * either post or send. False: the loop has ended, and the task will not run. */
+bool net_loop_send(struct net_loop *loop, struct net_task *task);
 
 /* Any thread. */
 void net_loop_stop(struct net_loop *loop);

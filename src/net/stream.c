@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define PARTS_MAX 1024 /* IOV_MAX: sendmsg refuses more */
@@ -188,6 +189,12 @@ int64_t stream_waited(int fd)
         return -1;
     }
     return (int64_t)info.tcpi_last_data_recv * NS_PER_MS;
+}
+
+int64_t stream_unread(int fd)
+{
+    int size = 0;
+    return ioctl(fd, FIONREAD, &size) == 0 && size > 0 ? stream_waited(fd) : -1;
 }
 
 static void set_no_delay(int fd)

@@ -81,6 +81,9 @@ void stream_reset_on_close(struct stream *stream);
  * milliseconds; -1: not known, as where it is no TCP. One system call. */
 int64_t stream_waited(int fd);
 
+/* The same, only where bytes are there that were not read: -1 where none are. */
+int64_t stream_unread(int fd);
+
 /* Accepts one connection, non-blocking, without delay (TCP_NODELAY). The descriptor, or -errno; -EAGAIN: none waits.
  * `ret_peer` may be NULL; it is zeroed where the peer has no IP address. */
 int stream_accept(int listening_fd, struct address *ret_peer);

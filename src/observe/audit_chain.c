@@ -8,11 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AUDIT_START  "{\"log\":\"audit\","
 #define INSTANCE_MAX 128
 #define LOOK_BACK    ((size_t)1024 * 1024) /* bytes at a file's end in which its last audit line is looked for */
 
-_Static_assert(sizeof AUDIT_START + 40 + INSTANCE_MAX + AUDIT_BOOT_SIZE < 256, "head");
+_Static_assert(sizeof AUDIT_LINE_START + 40 + INSTANCE_MAX + AUDIT_BOOT_SIZE < 256, "head");
 _Static_assert(256 + 20 + 16 + AUDIT_HASH_SIZE <= AUDIT_PREFIX_SIZE, "prefix");
 
 struct error audit_chain_init(struct audit_chain *chain, struct slice instance)
@@ -28,7 +27,7 @@ struct error audit_chain_init(struct audit_chain *chain, struct slice instance)
     random_bytes(random, sizeof random);
     hex_encode(random, sizeof random, chain->boot);
     memset(chain->previous, '0', sizeof chain->previous);
-    char *at = LINE_PUT(chain->head, AUDIT_START "\"instance\":\"");
+    char *at = LINE_PUT(chain->head, AUDIT_LINE_START "\"instance\":\"");
     at = line_escape(at, instance, INSTANCE_MAX);
     at = LINE_PUT(at, "\",\"boot\":\"");
     memcpy(at, chain->boot, AUDIT_BOOT_SIZE);
@@ -91,7 +90,7 @@ static struct slice last_audit_line(struct slice text, bool whole)
         struct slice line = slice_from(text, (size_t)(newline + 1));
         /* What the window cut at its front is no line. */
         bool complete = newline >= 0 || whole;
-        if (complete && line.len > 0 && slice_starts_with(line, SLICE(AUDIT_START))) {
+        if (complete && line.len > 0 && slice_starts_with(line, SLICE(AUDIT_LINE_START))) {
             return line;
         }
         if (newline < 0) {
@@ -161,7 +160,7 @@ static bool read_place(struct slice line, struct audit_place *ret_place)
 {
     struct slice rest = line, instance, number;
     struct audit_place place;
-    if (!take(&rest, SLICE(AUDIT_START "\"instance\":\"")) || !take_string(&rest, &instance) ||
+    if (!take(&rest, SLICE(AUDIT_LINE_START "\"instance\":\"")) || !take_string(&rest, &instance) ||
         !take(&rest, SLICE(",\"boot\":\"")) || !take_string(&rest, &place.boot) ||
         !take(&rest, SLICE(",\"seq\":")) || !slice_next(&rest, ',', &number) || rest.ptr == NULL ||
         !slice_to_u64(number, &place.sequence) || !take(&rest, SLICE("\"prev\":\"")) ||
@@ -355,7 +354,7 @@ size_t log_audit_verify(struct slice text)
     while (broken == 0 && slice_next(&text, '\n', &line)) {
         state.number = ++number;
         bool unfinished = text.ptr == NULL && !ended;
-        if (slice_starts_with(line, SLICE(AUDIT_START))) {
+        if (slice_starts_with(line, SLICE(AUDIT_LINE_START))) {
             last = number;
             broken = unfinished || !line_holds(&state, line) ? number : 0;
         } else if (!slice_starts_with(line, SLICE("{\"")) && (line.len > 0 || text.ptr != NULL)) {

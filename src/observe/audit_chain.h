@@ -12,7 +12,8 @@
 
 #include <openssl/evp.h>
 
-#define AUDIT_BOOT_SIZE   32  /* hexadecimal digits */
+#define AUDIT_BOOT_SIZE   32 /* hexadecimal digits */
+#define AUDIT_LINE_START  "{\"log\":\"audit\","
 #define AUDIT_HASH_SIZE   64  /* hexadecimal digits */
 #define AUDIT_PREFIX_SIZE 416 /* bytes that audit_chain_line puts before the body, at the most */
 

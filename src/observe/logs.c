@@ -213,10 +213,10 @@ size_t logs_end(struct logs *logs, char out[LOGS_END_SIZE])
     return audit_chain_place(&logs->chain, out);
 }
 
-void logs_free(struct logs *logs)
+uint64_t logs_free(struct logs *logs)
 {
     if (logs == NULL) {
-        return;
+        return 0;
     }
     end_writer(logs);
     if (logs->next_access >= 0) {
@@ -225,7 +225,9 @@ void logs_free(struct logs *logs)
     if (logs->next_audit >= 0) {
         close(logs->next_audit);
     }
+    uint64_t lost = logs->audit_lost;
     free_logs(logs);
+    return lost;
 }
 
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer)

@@ -46,8 +46,8 @@ struct error logs_new(const struct logs_options *options, struct logs **ret_logs
  * the same file by now, its event `succeeded` with this as `detail` seals the end. */
 #define LOGS_END_SIZE 128
 size_t logs_end(struct logs *logs, char out[LOGS_END_SIZE]);
-/* Ends it too, where that is still to be done, and closes the files. */
-void logs_free(struct logs *logs);
+/* Ends it too, where that is still to be done, and closes the files. Returns how many lines the audit log did not get. */
+uint64_t logs_free(struct logs *logs);
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer);
 /* Other descriptors from now on (log rotation, reload), taken: any thread. The old ones are closed by the writer.
  * access_fd -1: off from now on; audit_fd -1: the audit log stays as it is. */

@@ -8,13 +8,26 @@
 #include "base/error.h"
 #include "pipeline/deny_reasons.h"
 
-/* X(ID, "name", "counter|gauge", "help"): one number per worker, summed. */
+/* X(ID, "name", "counter|gauge", "help"): one number per worker, summed. Names with labels stand together: those of one
+ * family share its type and its first help. */
 #define METRICS(X)                                                                                          \
     X(CONNECTIONS_ACCEPTED, "sallyport_connections_accepted_total", "counter",                              \
       "Client connections accepted")                                                                        \
     X(CONNECTIONS_OPEN, "sallyport_connections_open", "gauge", "Client connections open now")               \
-    X(CONNECTIONS_REFUSED, "sallyport_connections_refused_total", "counter",                                \
-      "Client connections closed at once by a limit")                                                       \
+    X(REFUSED_LISTENER_CONNECTIONS, "sallyport_connections_refused_total{reason=\"listener_connections\"}", \
+      "counter", "Client connections closed right after they were accepted, by reason")                     \
+    X(REFUSED_ADDRESS_CONNECTIONS, "sallyport_connections_refused_total{reason=\"address_connections\"}",   \
+      "counter", "")                                                                                        \
+    X(REFUSED_ADDRESS_HANDSHAKES, "sallyport_connections_refused_total{reason=\"address_handshakes\"}",     \
+      "counter", "")                                                                                        \
+    X(REFUSED_QUEUE_DEADLINE, "sallyport_connections_refused_total{reason=\"queue_deadline\"}", "counter",  \
+      "")                                                                                                   \
+    X(REFUSED_DESCRIPTORS, "sallyport_connections_refused_total{reason=\"descriptors\"}", "counter", "")    \
+    X(REFUSED_ERROR, "sallyport_connections_refused_total{reason=\"error\"}", "counter", "")                \
+    X(CONNECTIONS_HANDED_ON, "sallyport_connections_handed_on_total", "counter",                            \
+      "Client connections that an overloaded worker handed to another one")                                 \
+    X(HANDSHAKE_PAUSES, "sallyport_handshake_pauses_total", "counter",                                      \
+      "Times that a listener stopped accepting for a moment because of its handshakes setting")             \
     X(HANDSHAKES, "sallyport_tls_handshakes_total", "counter", "TLS handshakes completed")                  \
     X(HANDSHAKES_RESUMED, "sallyport_tls_handshakes_resumed_total", "counter",                              \
       "TLS handshakes that resumed a session")                                                              \
@@ -51,6 +64,10 @@
     X(RESTARTS, "sallyport_gateway_restarts_total", "counter",                                              \
       "Gateway processes started because the one before had died")                                          \
     X(UPGRADES, "sallyport_upgrades_total", "counter", "Changes of the program without a restart")          \
+    X(LIMIT_DISPLACED, "sallyport_limit_displaced_total", "counter",                                        \
+      "Entries of the table of limits that went for want of room, their counts with them")                  \
+    X(LIMIT_GATHERED, "sallyport_limit_gathered_total", "counter",                                          \
+      "Requests of a crowd of newcomers that were counted by their common prefix")                          \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {

@@ -46,6 +46,12 @@ static size_t line_start(const struct sink *sink)
     return newline < 0 ? 0 : (size_t)newline + 1;
 }
 
+struct slice sink_unwritten(const struct sink *sink)
+{
+    size_t from = sink->begin < sink->end ? line_start(sink) : sink->end;
+    return slice_of(sink->buffer + from, sink->end - from);
+}
+
 void sink_set(struct sink *sink, int fd)
 {
     if (sink->begin < sink->end) {

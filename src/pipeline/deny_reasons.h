@@ -106,7 +106,8 @@
     X(RATE_CALLER, "rate_caller", 429, 8, "rate_limited", "Too many requests",                               \
       "A limit by verified caller or claim.")                                                                \
     X(OVERLOADED, "overloaded", 503, 14, "unavailable", "Temporarily unavailable",                           \
-      "There is too much to do, and the request has waited longer than overload.queue_deadline allows.")     \
+      "There is too much to do, and the request has waited longer than overload.queue_deadline allows; or "  \
+      "no descriptor or memory was left for it.")                                                            \
     X(DRAINING, "draining", 503, 14, "unavailable", "Temporarily unavailable",                               \
       "The gateway is shutting down.")                                                                       \
     X(AUDIT_FULL, "audit_full", 503, 14, "unavailable", "Temporarily unavailable",                           \

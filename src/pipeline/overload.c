@@ -6,6 +6,8 @@
 #define ALERT (4 * NS_PER_S)
 /* Hold-offs last between one and two times Retry-After, in so many steps. */
 #define SPREAD 16
+/* How often one is made longer for a client that did not wait. */
+#define HOLDS_MAX 3
 
 void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings)
 {
@@ -20,19 +22,20 @@ void overload_set(struct overload *overload, struct net_loop *loop, const struct
 
 bool overload_denies(struct overload *overload, int64_t waited)
 {
-    int64_t quarter = overload->deadline / 4;
-    if (waited >= 2 * quarter) {
+    int64_t from = overload->deadline / 4, span = overload->deadline / 2;
+    if (waited >= from + span) {
         return true;
     }
-    if (waited <= quarter) {
+    if (waited <= from) {
         return false;
     }
-    /* Evenly spread, not drawn by lot: the part of the way from D/4 to D/2 is the part of the requests. */
-    overload->owed += waited - quarter;
-    if (overload->owed < quarter) {
+    /* The square of the way that it has gone is the part of the requests that go: each takes its connection along, so few
+     * are enough. Evenly spread, not drawn by lot. */
+    overload->owed += (waited - from) * (waited - from) / span;
+    if (overload->owed < span) {
         return false;
     }
-    overload->owed -= quarter;
+    overload->owed -= span;
     return true;
 }
 
@@ -48,14 +51,11 @@ static int64_t waited(const struct net_loop *loop, struct http_stream *stream, i
     return elapsed > loop->last_turn ? elapsed : loop->last_turn;
 }
 
-/* Evenly spread over between one and two times retry_after, and twice as long for one that did not wait the last time. */
-static int64_t hold_off(struct overload *overload, struct http_stream *stream)
+/* Evenly spread over between one and two times retry_after. */
+static int64_t next_hold_off(struct overload *overload)
 {
-    int64_t duration = overload->retry_after + overload->retry_after / SPREAD * overload->turn;
     overload->turn = (overload->turn + 7) % SPREAD;
-    duration = stream->held_off ? 2 * duration : duration;
-    stream->ops->hold_off(stream, duration);
-    return duration;
+    return overload->retry_after + overload->retry_after / SPREAD * overload->turn;
 }
 
 int64_t overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
@@ -73,6 +73,24 @@ int64_t overload_refuses(struct overload *overload, const struct net_loop *loop,
     if (!overload_denies(overload, time)) {
         return 0;
     }
-    overload->alert_until = now + ALERT;
-    return hold_off(overload, stream);
+    __atomic_store_n(&overload->alert_until, now + ALERT, __ATOMIC_RELAXED);
+    int64_t duration = next_hold_off(overload);
+    stream->ops->hold_off(stream, duration);
+    return duration;
+}
+
+int64_t overload_holds_again(struct overload *overload, const struct net_loop *loop,
+                             struct http_stream *stream, int64_t now)
+{
+    bool stands = overload_stands(overload, loop, now);
+    if (overload->deadline == 0 || stream->holds >= HOLDS_MAX ||
+        (!stands && !overload_is_alert(overload, now)) ||
+        stream->ops->unread(stream) < overload->deadline / 2) {
+        return 0;
+    }
+    if (!stands && overload->over++ % 2 == 0) {
+        return 0;
+    }
+    stream->holds++;
+    return next_hold_off(overload);
 }

@@ -150,7 +150,7 @@ struct error takeover_become(const struct supervisor *supervisor, int program, i
     char *arguments[TAKEOVER_ARGUMENTS_MAX];
     takeover_arguments(supervisor, "run", arguments);
     snprintf(number, sizeof number, "%d", state);
-    struct error error = OK;
+    struct error error;
     if (setenv(TAKEOVER_VARIABLE, number, 1) != 0 || !mark_all(supervisor, state, true)) {
         error = FAIL_ERRNO("descriptors cannot be left to the next program");
     } else {

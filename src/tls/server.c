@@ -113,7 +113,7 @@ static bool note_server_name(struct tls_state *state, struct slice name, int *al
 static int on_client_hello(SSL *ssl, int *alert, void *argument)
 {
     (void)argument;
-    struct tls_state *state = SSL_get_app_data(ssl);
+    struct tls_state *state = tls_state_of(ssl);
     const struct tls_server *server = state->server;
     const unsigned char *extension;
     size_t size;

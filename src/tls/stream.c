@@ -67,38 +67,50 @@ static enum stream_result fail(struct tls_state *state, int reason)
 }
 
 /* RFC 2253, which escapes NUL. A name that is cut could be taken for another: a monstrous one is none. */
-static char *subject_of(const X509 *certificate)
+static struct slice subject_text(BIO *text, const X509 *certificate)
 {
+    char *bytes = NULL;
+    if (text == NULL ||
+        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
+        return SLICE("");
+    }
+    long length = BIO_get_mem_data(text, &bytes);
+    return length > 0 && length <= SUBJECT_MAX ? slice_of(bytes, (size_t)length) : SLICE("");
+}
+
+static struct tls_client_facts *client_facts_new(const X509 *certificate)
+{
+    struct tls_client_facts facts = { 0 };
+    unsigned int size = sizeof facts.thumbprint;
+    struct tm not_after;
+    if (X509_digest(certificate, EVP_sha256(), facts.thumbprint, &size) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
+        return NULL;
+    }
+    facts.not_after = timegm(&not_after);
     BIO *text = BIO_new(BIO_s_mem());
-    char *subject = NULL;
-    if (text != NULL &&
-        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
-        char *bytes;
-        long length = BIO_get_mem_data(text, &bytes);
-        if (length > 0 && length <= SUBJECT_MAX && memchr(bytes, '\0', (size_t)length) == NULL) {
-            subject = strndup(bytes, (size_t)length);
+    struct slice subject = subject_text(text, certificate);
+    struct tls_client_facts *out = malloc(sizeof *out + subject.len);
+    if (out != NULL) {
+        *out = facts;
+        if (subject.len > 0) {
+            memcpy(out + 1, subject.ptr, subject.len);
+            out->subject = slice_of((const char *)(out + 1), subject.len);
         }
     }
     BIO_free(text);
-    return subject;
+    return out;
 }
 
-static void tell_client_certificate(struct tls_state *state, struct tls_facts *out)
+/* NULL: none was given and verified, or no memory to say so. */
+static const struct tls_client_facts *client_facts(struct tls_state *state)
 {
-    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
-    unsigned int size = sizeof out->client_thumbprint;
-    struct tm not_after;
-    if (state->server == NULL || certificate == NULL || SSL_get_verify_result(state->ssl) != X509_V_OK ||
-        X509_digest(certificate, EVP_sha256(), out->client_thumbprint, &size) != 1 ||
-        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
-        return;
+    const X509 *certificate = SSL_get0_peer_certificate(state->ssl);
+    if (state->client == NULL && state->server != NULL && certificate != NULL &&
+        SSL_get_verify_result(state->ssl) == X509_V_OK) {
+        state->client = client_facts_new(certificate);
     }
-    out->has_client_certificate = true;
-    out->client_not_after = timegm(&not_after);
-    if (state->client_subject == NULL) {
-        state->client_subject = subject_of(certificate);
-    }
-    out->client_subject = slice_from_string(state->client_subject);
+    return state->client;
 }
 
 /* Told by OpenSSL and not kept here: the connection keeps it. */
@@ -107,17 +119,21 @@ void tls_facts_of(const struct stream *stream, struct tls_facts *out)
     struct tls_state *state = state_of(stream);
     const unsigned char *alpn = NULL;
     unsigned int alpn_size = 0;
+    if (!state->complete) {
+        *out = (struct tls_facts){ .policy = TLS_POLICY_NONE };
+        return;
+    }
     SSL_get0_alpn_selected(state->ssl, &alpn, &alpn_size);
     *out = (struct tls_facts){
         .server_name = slice_from_string(state->server_name),
         .alpn = slice_of((const char *)alpn, alpn_size),
-        .version = slice_from_string(SSL_get_version(state->ssl)),
-        .cipher = slice_from_string(SSL_get_cipher_name(state->ssl)),
+        .version = SSL_get_version(state->ssl),
+        .cipher = SSL_get_cipher_name(state->ssl),
         .policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE,
         .client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE,
+        .client = client_facts(state),
         .resumed = SSL_session_reused(state->ssl) == 1,
     };
-    tell_client_certificate(state, out);
     ERR_clear_error();
 }
 
@@ -199,11 +215,24 @@ static size_t gather(char *record, const struct iovec *parts, int count, int ind
     return size;
 }
 
-static bool write_piece(struct tls_state *state, const void *data, size_t size, size_t *ret_size)
+static bool write_piece(struct tls_state *state, const void *data, size_t size, bool more_follows,
+                        size_t *ret_size)
 {
     ERR_clear_error();
     errno = 0;
-    return SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = more_follows;
+    bool done = SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = false; /* what OpenSSL writes for itself goes out at once */
+    return done;
+}
+
+static size_t length_of(const struct iovec *parts, int count, int index, size_t offset)
+{
+    size_t length = 0;
+    for (; index < count; index++) {
+        length += parts[index].iov_len;
+    }
+    return length - offset;
 }
 
 /* One record; several small parts share one, so that head and body do not cost two. */
@@ -212,11 +241,12 @@ static bool write_record(struct tls_state *state, const struct iovec *parts, int
 {
     const char *data = (const char *)parts[index].iov_base + offset;
     size_t size = parts[index].iov_len - offset;
+    bool more = length_of(parts, count, index, offset) > TLS_RECORD_MAX;
     if (index + 1 == count || size >= TLS_RECORD_MAX) {
-        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, ret_size);
+        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, more, ret_size);
     }
     char record[TLS_RECORD_MAX] UNINITIALISED;
-    return write_piece(state, record, gather(record, parts, count, index, offset), ret_size);
+    return write_piece(state, record, gather(record, parts, count, index, offset), more, ret_size);
 }
 
 static enum stream_result write_outcome(struct stream *stream, struct tls_state *state)
@@ -270,6 +300,8 @@ static enum stream_result tls_shutdown(struct stream *stream)
         errno = 0;
         int done = SSL_shutdown(state->ssl);
         int reason = done < 0 ? SSL_get_error(state->ssl, done) : SSL_ERROR_NONE;
+        /* An alert leaves its record's buffer behind, and thousands of quiet connections may end at once. */
+        SSL_free_buffers(state->ssl);
         if (reason == SSL_ERROR_WANT_WRITE) {
             set_needs(stream, stream->read_needs_write, false);
             return STREAM_AGAIN;
@@ -295,7 +327,7 @@ static void tls_free(struct stream *stream)
         tls_server_free(state->server);
     }
     free(state->server_name);
-    free(state->client_subject);
+    free(state->client);
     free(state->failure);
     free(state);
     stream->tls = NULL;
@@ -315,15 +347,17 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
                         struct tls_state **ret_state)
 {
     struct tls_state *state = calloc(1, sizeof *state);
-    SSL *ssl = state != NULL ? SSL_new(context) : NULL;
-    if (ssl == NULL || SSL_set_fd(ssl, stream->fd) != 1) {
-        SSL_free(ssl);
+    if (state == NULL) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    state->stream = stream;
+    state->ssl = SSL_new(context);
+    if (state->ssl == NULL || !tls_transport_attach(state)) {
+        SSL_free(state->ssl);
         free(state);
         ERR_clear_error();
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    state->ssl = ssl;
-    SSL_set_app_data(ssl, (void *)state);
     if (server != NULL) {
         tls_server_ref(server);
         state->server = server;

@@ -29,6 +29,11 @@ const expect = (condition, what) => {
   if (!condition) throw new Error(what);
 };
 
+// What was expected of a response, told with its request's id, so that the log can be asked about it.
+const expectOf = (response, condition, what) => {
+  if (!condition) throw Object.assign(new Error(what), { requestId: response.fields.get('x-request-id') });
+};
+
 // ---- honest
 
 // One honest caller: keeps its connection as long as the gateway does, and believes nothing that it does not check.
@@ -44,7 +49,7 @@ export class Honest {
         this.done++;
         this.world.count('honest', this.kind);
       } catch (error) {
-        this.world.failures.push(`${this.name}, ${this.kind} (its ${this.done}th request): ${error.message}`);
+        await this.world.fail(`${this.name}, ${this.kind} (its ${this.done}th request)`, error);
         this.leave();
       }
       await delay(this.world.honestPace);
@@ -74,7 +79,7 @@ export class Honest {
 
   async answered(client, { method = 'GET' }, expected) {
     const response = await client.response({ method });
-    expect(response.status === expected, `${response.status} instead of ${expected}: ${response.text.slice(0, 200)}`);
+    expectOf(response, response.status === expected, `${response.status} instead of ${expected}`);
     expect(response.fields.has('x-request-id'), 'no X-Request-Id');
     if (/close/i.test(response.fields.get('connection') ?? '')) {
       this.client = null;
@@ -153,7 +158,7 @@ export class Honest {
       await client.send(requestText({ host: HOST, path: `/open/echo/${this.mark()}` }));
       client.end();
       const response = await client.response();
-      expect(response.status === 200, `${response.status} after a half-close`);
+      expectOf(response, response.status === 200, `${response.status} after a half-close`);
     },
   };
 }
@@ -272,8 +277,8 @@ export const hostile = {
     const client = await world.connect(rough(random));
     await client.send(requestText({ host: HOST, path: '/slow/x', token: world.tokens.slow }));
     if (random.chance(0.5)) return client.reset();
-    const { status } = await client.response();
-    expect(status === 200, `${status} for a token of a slow signature`);
+    const response = await client.response();
+    expectOf(response, response.status === 200, `${response.status} for a token of a slow signature`);
     client.end();
   },
   async forgedTokens(world, random) {
@@ -289,8 +294,8 @@ export const hostile = {
     const client = await world.connect(rough(random));
     for (let i = 0; i < 10; i++) {
       await client.send(requestText({ host: HOST, path: '/limited/x' }));
-      const { status } = await client.response();
-      expect(status === 200 || status === 429, `${status} where there is a limit`);
+      const response = await client.response();
+      expectOf(response, [200, 429].includes(response.status), `${response.status} where there is a limit`);
     }
     client.end();
   },
@@ -325,7 +330,7 @@ export class Hostile {
       } catch (error) {
         // A port that is just being shut, or a connection that the gateway cut, is what they are owed.
         if (!/ECONNRESET|EPIPE|ECONNREFUSED|closed (before|without|within)|socket hang up|disconnected/.test(error.message)) {
-          this.world.failures.push(`${this.name}, ${kind}: ${error.message}`);
+          await this.world.fail(`${this.name}, ${kind}`, error);
         }
         this.world.count('hostile', `${kind} (cut)`);
       }

@@ -214,7 +214,7 @@ static enum stream_result read_fresh(struct h1_client *client)
     struct net_loop *loop = client->stream.loop;
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
-    enum stream_result result = client->stream.ops->read(&client->stream, memory, HTTP_READ_BUFFER, &size);
+    enum stream_result result = client->stream.ops->read(&client->stream, memory, HTTP_BULK_BUFFER, &size);
     if (result == STREAM_OK) {
         client->answered = true;
         size_t consumed = process_data(client, slice_of(memory, size));

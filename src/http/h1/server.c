@@ -16,6 +16,7 @@ void h1_server_free_if_over(struct h1_server *server)
     }
     buffer_done(&server->in);
     buffer_done(&server->out);
+    h1_server_drop_settings(server);
     free(server);
 }
 
@@ -28,8 +29,8 @@ static void on_stream_closed(struct stream *stream)
 
 static void report(const struct h1_server *server, enum http_connection_event event)
 {
-    if (server->settings.on_event != NULL) {
-        server->settings.on_event(server->settings.owner, event);
+    if (server->settings != NULL && server->settings->on_event != NULL) {
+        server->settings->on_event(&server->facts, event);
     }
 }
 
@@ -39,6 +40,7 @@ void h1_server_close(struct h1_server *server)
         return;
     }
     server->state = SERVER_CLOSED;
+    server->facts.tls.client = NULL; /* goes with the stream, before an exchange that still runs */
     deadline_clear(&server->read_deadline);
     deadline_clear(&server->write_deadline);
     h1_server_drop_parser(server);
@@ -88,7 +90,7 @@ void h1_server_linger(struct h1_server *server)
     server->state = SERVER_LINGER;
     server->dropped = 0;
     buffer_clear(&server->in);
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.drain);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.drain);
     h1_server_end_output(server);
     h1_server_update_interest(server);
 }
@@ -143,7 +145,7 @@ static void on_read_end(struct h1_server *server, bool clean)
 /* False: the body comes too slowly. */
 static bool count_progress(struct h1_server *server, size_t size)
 {
-    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
+    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
     if (server->state == SERVER_EXCHANGE && !server->body_done &&
         !patience_progress(&server->reading, server->stream.loop->now, size, timeouts->body,
                            timeouts->min_rate)) {
@@ -171,6 +173,19 @@ static enum stream_result read_behind(struct h1_server *server)
     return result;
 }
 
+/* How much is read at once. A body comes in large pieces; but no more of it than is known to be left, since what follows it
+ * has to be kept. */
+static size_t room_of_read(const struct h1_server *server)
+{
+    uint64_t left = 0;
+    if (h1_server_wants_body(server)) {
+        left = server->body == BODY_CHUNKED ? server->chunked.left : server->body_left;
+    }
+    return left <= HTTP_READ_BUFFER  ? HTTP_READ_BUFFER
+           : left < HTTP_BULK_BUFFER ? (size_t)left
+                                     : HTTP_BULK_BUFFER;
+}
+
 /* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
 static enum stream_result read_fresh(struct h1_server *server)
 {
@@ -178,7 +193,8 @@ static enum stream_result read_fresh(struct h1_server *server)
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
     bool kept = true;
-    enum stream_result result = server->stream.ops->read(&server->stream, memory, HTTP_READ_BUFFER, &size);
+    enum stream_result result =
+        server->stream.ops->read(&server->stream, memory, room_of_read(server), &size);
     if (result == STREAM_OK && count_progress(server, size)) {
         size_t consumed = h1_server_process_data(server, slice_of(memory, size));
         kept = server->state == SERVER_CLOSED ||
@@ -243,7 +259,7 @@ static void handshake(struct h1_server *server)
                server->facts.tls.resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
     }
     server->state = SERVER_IDLE;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
     h1_server_update_interest(server);
     read_some(server);
 }
@@ -288,9 +304,15 @@ static void on_ready(struct stream *stream, unsigned int events)
 
 static void end_hold_off(struct h1_server *server)
 {
+    const struct http_handler *handler = server->request.handler;
+    int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->request) : 0;
+    if (more > 0) {
+        h1_server_set_deadline(server, &server->read_deadline, more);
+        return;
+    }
     server->state = SERVER_IDLE;
     server->request.held_off = true;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
     h1_server_process(server);
 }
 
@@ -342,6 +364,6 @@ struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int
 
 void h1_server_begin(struct h1_server *server)
 {
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.handshake);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.handshake);
     handshake(server);
 }

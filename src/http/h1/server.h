@@ -5,6 +5,7 @@
 #ifndef SALLYPORT_HTTP_H1_SERVER_H
 #define SALLYPORT_HTTP_H1_SERVER_H
 
+#include "base/buffer.h"
 #include "http/h1/parser.h"
 #include "http/stream.h"
 
@@ -32,21 +33,27 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
+    bool late; /* the connection may have waited before it was accepted: see http_stream.held_off */
     /* What happens to the connection, for counters; may be NULL. */
-    void (*on_event)(void *owner, enum http_connection_event event);
+    void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);
 };
 
 struct h1_server;
 
-/* All connections of a worker, and what they share: a head parser serves whoever is being read, so that an idle connection
- * holds none. */
+#define H1_SERVER_SPARES 16
+
+/* All connections of a worker, and what they share: a head parser serves whoever is being read, write buffers whoever is
+ * answered, and all of a listener have the same settings, so that an idle connection holds little. */
 struct h1_server_list {
     struct h1_server *first;
     size_t count;
     uint64_t next_id;
     bool draining;
-    bool patient;             /* while draining, an idle connection may send one more request */
-    struct h1_parser *parser; /* a spare one, or NULL */
+    bool patient;                           /* while draining, an idle connection may send one more request */
+    struct h1_parser *parser;               /* a spare one, or NULL */
+    struct h1_server_shared *shared;        /* the settings of the newest connection; counted */
+    struct buffer spares[H1_SERVER_SPARES]; /* write buffers that nobody uses now */
+    size_t spare_count;
 };
 
 void h1_server_list_init(struct h1_server_list *list);

@@ -21,7 +21,7 @@ struct h1_server {
     struct stream stream;
     struct http_stream request;
     struct http_connection_facts facts;
-    struct http_server_settings settings;
+    const struct http_server_settings *settings; /* shared with the list's other connections; counted */
     struct h1_server_list *list;
     struct h1_server *previous, *next;
     enum server_state state;
@@ -63,6 +63,12 @@ extern const struct http_stream_ops h1_server_stream_ops;
 /* ---- server_list.c ---- */
 
 void h1_server_list_remove(struct h1_server *server);
+/* Gives back the count of the settings. */
+void h1_server_drop_settings(struct h1_server *server);
+/* Memory for `out`, before a response is written to it; and back, when all of it is written. Who answers now uses what the
+ * one before has just used, and a quiet connection holds nothing. */
+void h1_server_take_out(struct h1_server *server);
+void h1_server_give_out(struct h1_server *server);
 
 /* ---- server.c ---- */
 

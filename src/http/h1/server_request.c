@@ -31,8 +31,8 @@ void h1_server_await_body(struct h1_server *server)
     }
     patience_wait(&server->reading, loop->now);
     h1_server_set_deadline(server, &server->read_deadline,
-                           server->discarding ? server->settings.timeouts.drain
-                                              : server->settings.timeouts.body);
+                           server->discarding ? server->settings->timeouts.drain
+                                              : server->settings->timeouts.body);
 }
 
 /* ---- the beginning ---- */
@@ -53,8 +53,8 @@ static void begin_exchange(struct h1_server *server)
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;
-    patience_reset(&server->reading, server->settings.timeouts.body);
-    patience_reset(&server->writing, server->settings.timeouts.write);
+    patience_reset(&server->reading, server->settings->timeouts.body);
+    patience_reset(&server->writing, server->settings->timeouts.write);
     deadline_park(&server->read_deadline);
 }
 
@@ -117,7 +117,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
             h1_server_close(server);
             return data.len;
         }
-        h1_parser_init_request(server->parser, &server->settings.limits);
+        h1_parser_init_request(server->parser, &server->settings->limits);
     }
     enum h1_result result = h1_parse(server->parser, data.ptr, data.len);
     if (result == H1_DONE) {
@@ -132,7 +132,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
     }
     if (server->state == SERVER_IDLE) {
         server->state = SERVER_HEAD;
-        h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
     }
     return 0;
 }
@@ -229,6 +229,7 @@ void h1_server_end_exchange(struct h1_server *server)
         return; /* a small unread body is still being dropped */
     }
     bool nothing_waits = buffer_length(&server->in) == 0;
+    h1_server_give_out(server);
     server->state = SERVER_IDLE;
     server->request.exchange = NULL;
     if (server->read_ended && nothing_waits) {
@@ -239,7 +240,7 @@ void h1_server_end_exchange(struct h1_server *server)
         server->state = SERVER_HELD_OFF;
         h1_server_set_deadline(server, &server->read_deadline, server->hold_off);
     } else {
-        h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
     }
 }
 

@@ -121,10 +121,10 @@ static enum deny_reason check_certificate(const struct exchange *exchange)
         return DENY_NONE;
     }
     const struct tls_facts *tls = &facts->tls;
-    if (tls->client_mode == TLS_CLIENT_REQUIRED && !tls->has_client_certificate) {
+    if (tls->client_mode == TLS_CLIENT_REQUIRED && tls->client == NULL) {
         return DENY_CLIENT_CERTIFICATE_MISSING;
     }
-    if (tls->has_client_certificate && tls->client_not_after < exchange->started_real / NS_PER_S) {
+    if (tls->client != NULL && tls->client->not_after < exchange->started_real / NS_PER_S) {
         return DENY_CLIENT_CERTIFICATE_EXPIRED;
     }
     return DENY_NONE;

@@ -16,16 +16,18 @@ const skip = process.getuid() === 0 ? false : 'only root sees the descriptors of
 
 async function withoutDescriptors(pid, act) {
   let limit = Infinity;
+  let same = 0;
   // Again and again: what was in use when it was looked at may be closed now.
   const lower = () => {
     const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
     let lowest = 0;
     while (used.has(lowest)) lowest++;
+    same = lowest < limit ? 0 : same + 1;
     if (lowest < limit) prlimit(pid, (limit = lowest));
   };
-  lower();
-  const timer = setInterval(lower, 10);
+  const timer = setInterval(lower, 5);
   try {
+    await until('no descriptor to be free', () => same >= 10);
     return await act();
   } finally {
     clearInterval(timer);

@@ -48,12 +48,18 @@ export async function grows(s, name, labels, act) {
   return result;
 }
 
-// An answer that is cut: the client must see it, the log must say why. Returns the access line.
-export async function cutOff(s, path, reason, options = {}) {
+// An answer that is cut: the client must see it, the log must say why. `begun` is called once its head is there. Returns the
+// access line.
+export async function cutOff(s, path, reason, { begun = () => {}, ...options } = {}) {
   const client = await s.connect();
   await grows(s, 'sallyport_denied_total', { reason }, async () => {
     await client.send(requestText({ path, ...options }));
-    await assert.rejects(client.response(), /closed within|reset|without an answer/, 'the client took it for whole');
+    const whole = async () => {
+      const response = await client.head();
+      await begun();
+      for await (const piece of response.pieces) assert.ok(piece.length > 0);
+    };
+    await assert.rejects(whole(), /closed within|reset|without an answer/, 'the client took it for whole');
   });
   client.destroy();
   const line = await s.gateway.access(`the cut answer to ${path}`, (l) => l.path === path);

@@ -70,10 +70,7 @@ describe('an upstream process', () => {
     }));
   it('killed within its answer: cut off, upstream_closed', () =>
     leavesNothing(s, async () => {
-      const cut = cutOff(s, '/open/half', 'upstream_closed');
-      await until('the answer to have begun', async () => (await s.gateway.metrics()).sum('sallyport_response_body_bytes_total') > 0 && (await s.gateway.metrics()).sum('sallyport_upstream_connections_open') === 1);
-      await child.end();
-      await cut;
+      await cutOff(s, '/open/half', 'upstream_closed', { begun: () => child.end() });
       await restart();
       await serves(s);
     }));

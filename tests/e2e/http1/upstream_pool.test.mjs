@@ -1,14 +1,14 @@
 // Connections to upstreams: kept, bounded, and retried only where that is safe (RFC 9110 section 9.2.2).
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { closeAll, OPEN, openStage } from '../lib/stage.mjs';
+import { closeAll, HOST, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { echo, startUpstream } from '../lib/upstream.mjs';
 import { until, within } from '../lib/wait.mjs';
 
 describe('the upstream pool', () => {
   let s;
-  before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: { ...OPEN, timeout: '5s' } } })));
+  before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: { ...OPEN, timeout: '5s' }, hasty: { ...OPEN, match: { host: HOST, path: '/hasty/**' }, timeout: '500ms' } } })));
   beforeEach(() => (s.upstream.script = echo));
   after(() => s?.close());
 
@@ -67,6 +67,17 @@ describe('the upstream pool', () => {
     await until('the idle connections to be given up', () => idle.every((c) => c.closed));
     const { echo: seen } = await s.allowed(() => s.request({ method: 'POST', path: '/open/x', body: 'pay' }));
     assert.equal(seen.body, 'pay');
+  });
+  it('a kept connection that only says nothing: one timeout, and the request is not sent twice', async () => {
+    await s.allowed(() => s.request({ path: '/open/warm' }));
+    const kept = new Set(open());
+    let silent;
+    s.upstream.script = (exchange) => ((silent = exchange.connection), new Promise(() => {}));
+    const retries = (await s.gateway.metrics()).sum('sallyport_upstream_retries_total');
+    await s.denied({ status: 504, code: 'gateway_timeout', reason: 'upstream_timeout', nothingUpstream: false }, () => s.request({ path: '/hasty/slow' }));
+    assert.ok(kept.has(silent), 'it was a kept one');
+    assert.equal(s.upstream.requests.filter((r) => r.target === '/hasty/slow').length, 1);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_retries_total'), retries);
   });
   it('a fresh connection that dies is no reason to send again for ever', async () => {
     s.upstream.script = async (exchange) => exchange.destroy();

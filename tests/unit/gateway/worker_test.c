@@ -82,6 +82,7 @@ static int teardown(void **state)
 {
     (void)state;
     gateway_worker_stop(fixture->worker); /* also where it has ended */
+    gateway_worker_join(fixture->worker);
     assert_true(gateway_worker_free(fixture->worker));
     assert_int_equal(fixture->snapshot->references, 1);
     snapshot_unref(fixture->snapshot);

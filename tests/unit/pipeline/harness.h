@@ -180,6 +180,7 @@ static const struct http_stream_ops client_ops = {
     .pause = client_pause,
     .discard_body = client_discard_body,
     .waited = client_waited,
+    .unread = client_waited,
     .hold_off = client_hold_off,
     .release = client_release,
 };

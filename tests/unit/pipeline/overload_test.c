@@ -25,7 +25,9 @@ static void stream_is_held_off(struct http_stream *stream, int64_t duration)
     held_off = duration;
 }
 
-static const struct http_stream_ops ops = { .waited = stream_knows, .hold_off = stream_is_held_off };
+static const struct http_stream_ops ops = { .waited = stream_knows,
+                                            .unread = stream_knows,
+                                            .hold_off = stream_is_held_off };
 
 static bool refused(bool after_hold_off)
 {
@@ -104,15 +106,19 @@ static void what_came_just_now_is_taken_even_then(void **state)
     assert_int_equal(held_off, 0);
 }
 
-static void between_a_quarter_and_a_half_a_part_goes_evenly(void **state)
+static void between_a_quarter_and_three_a_part_goes_evenly(void **state)
 {
     (void)state;
     loop.long_since = NOW - NS_PER_S;
-    known = DEADLINE / 4 + DEADLINE / 16; /* a quarter of the way */
+    known = DEADLINE / 2; /* half of the way: a quarter of them */
     int denied = 0;
     for (int i = 1; i <= 100; i++) {
         denied += refused(false);
         assert_int_equal(denied, i / 4);
+    }
+    known = DEADLINE * 3 / 4;
+    for (int i = 1; i <= 100; i++) {
+        assert_true(refused(false));
     }
 }
 
@@ -122,11 +128,11 @@ static void where_the_kernel_does_not_tell_the_turns_do(void **state)
     known = -1;
     loop.long_since = NOW - NS_PER_S;
     loop.turn_began = NOW - 10 * MS;
-    loop.last_turn = 100 * MS;
+    loop.last_turn = 150 * MS;
     assert_true(refused(false));
     loop.last_turn = 10 * MS;
     assert_false(refused(false));
-    loop.turn_began = NOW - 100 * MS;
+    loop.turn_began = NOW - 150 * MS;
     assert_true(refused(false));
 }
 
@@ -142,7 +148,52 @@ static void who_did_not_wait_for_retry_after_has_waited_all_the_same(void **stat
     known = 10 * NS_PER_S;
     loop.long_since = NOW - NS_PER_S;
     assert_true(refused(true));
-    assert_true(held_off >= 6 * NS_PER_S); /* again, and twice as long */
+    assert_true(held_off >= 3 * NS_PER_S); /* again */
+}
+
+static int64_t again(unsigned int holds)
+{
+    struct http_stream stream = { .ops = &ops, .holds = holds };
+    int64_t more = overload_holds_again(&overload, &loop, &stream, NOW);
+    assert_int_equal(stream.holds, holds + (more > 0));
+    assert_true(more == 0 || more >= overload.retry_after);
+    return more;
+}
+
+static void who_waited_as_told_is_listened_to(void **state)
+{
+    (void)state;
+    loop.long_since = NOW - NS_PER_S;
+    known = -1; /* it has sent nothing */
+    assert_int_equal(again(0), 0);
+    known = 10 * MS; /* or just now */
+    assert_int_equal(again(0), 0);
+}
+
+static void who_did_not_is_left_where_it_is_a_few_times(void **state)
+{
+    (void)state;
+    loop.long_since = NOW - NS_PER_S;
+    assert_true(again(0) > 0);
+    assert_true(again(1) > 0);
+    assert_true(again(2) > 0);
+    assert_int_equal(again(3), 0);
+}
+
+/* Not all come back in the moment in which there is room. */
+static void every_second_one_for_a_while_after(void **state)
+{
+    (void)state;
+    overload.alert_until = NOW + 1;
+    int held = 0;
+    for (int i = 0; i < 10; i++) {
+        held += again(0) > 0;
+    }
+    assert_int_equal(held, 5);
+    overload.alert_until = NOW;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(again(0), 0);
+    }
 }
 
 static void without_a_deadline_everything_is_taken(void **state)
@@ -154,6 +205,7 @@ static void without_a_deadline_everything_is_taken(void **state)
     assert_int_equal(loop.long_turn, INT64_MAX);
     assert_false(refused(false));
     assert_false(refused(true));
+    assert_int_equal(again(0), 0);
 }
 
 int main(void)
@@ -165,9 +217,12 @@ int main(void)
         TEST(a_moment_after_a_denial_one_long_turn_is_enough),
         TEST(who_is_held_off_in_one_moment_comes_back_in_many),
         TEST(what_came_just_now_is_taken_even_then),
-        TEST(between_a_quarter_and_a_half_a_part_goes_evenly),
+        TEST(between_a_quarter_and_three_a_part_goes_evenly),
         TEST(where_the_kernel_does_not_tell_the_turns_do),
         TEST(who_did_not_wait_for_retry_after_has_waited_all_the_same),
+        TEST(who_waited_as_told_is_listened_to),
+        TEST(who_did_not_is_left_where_it_is_a_few_times),
+        TEST(every_second_one_for_a_while_after),
         TEST(without_a_deadline_everything_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

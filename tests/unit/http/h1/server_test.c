@@ -107,7 +107,20 @@ static void on_sent(struct http_stream *stream)
     stream->ops->release(stream);
 }
 
+static unsigned int hold_again;
+
+static int64_t on_held_off(struct http_stream *stream)
+{
+    assert_int_equal(stream->ops->unread(stream), -1); /* no TCP: not known */
+    if (hold_again == 0) {
+        return 0;
+    }
+    hold_again--;
+    return NS_PER_MS;
+}
+
 static const struct http_handler handler = {
+    .on_held_off = on_held_off,
     .on_request = on_request,
     .on_reject = on_reject,
     .on_body = on_body,
@@ -118,9 +131,9 @@ static const struct http_handler handler = {
     .on_sent = on_sent,
 };
 
-static void on_event(void *owner, enum http_connection_event event)
+static void on_event(const struct http_connection_facts *facts, enum http_connection_event event)
 {
-    (void)owner;
+    assert_ptr_equal(facts->owner, &fixture->owner);
     (void)event;
     fixture->events++;
 }
@@ -690,6 +703,7 @@ static void a_request_after_a_hold_off_knows_and_the_next_does_not(void **state)
     fixture->hold = true;
     say_string(GET("/first"));
     fixture->stream->ops->hold_off(fixture->stream, NS_PER_MS);
+    hold_again = 2;
     answer(fixture->stream, 503, SLICE("later"), false);
     turn();
     int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
@@ -698,6 +712,7 @@ static void a_request_after_a_hold_off_knows_and_the_next_does_not(void **state)
         turn();
     }
     assert_int_equal(fixture->requests, 2);
+    assert_int_equal(hold_again, 0);
     assert_true(held_off_seen);
     answer(fixture->stream, 200, SLICE("ok"), false);
     turn();
