@@ -131,6 +131,9 @@ listeners:
     port: {contestant.port}
     {tls if contestant.tls else 'plaintext: allow'}
     max_connections: 16000
+    max_connections_per_address: 0  # the load has one
+    handshakes: 1000000/1s
+    handshakes_per_address: 1000000/1s
     timeouts: {{ idle: 10m, head: 10m }}
 {issuers}
 upstreams:
