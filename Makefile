@@ -8,13 +8,13 @@ JOBS ?= $(shell nproc)
 NINJA = ninja -j $(JOBS)
 SANITIZE = --buildtype=debugoptimized -Dhardening=false -Darena_debug=true -Db_lundef=false
 
-.PHONY: all release debug demo test lint asan tsan fuzz-smoke bench bench-quick cover docs install clean clang-build
+.PHONY: all release debug demo test lint asan tsan soak soak-tsan fuzz fuzz-smoke bench bench-quick cover docs install clean clang-build
 all: release
 
 # One directory per kind of build; CC is fixed when it is made.
 build/release/build.ninja:
 	@tools/need build
-	CC=$(CC) meson setup build/release --buildtype=debugoptimized --prefix=$(PREFIX)
+	CC=$(CC) meson setup build/release --buildtype=debugoptimized -Dwhole_program=true --prefix=$(PREFIX)
 build/debug/build.ninja:
 	@tools/need build
 	CC=$(CC) meson setup build/debug --buildtype=debug -Dhardening=false -Darena_debug=true
@@ -68,9 +68,23 @@ tsan: build/tsan/build.ninja $(npm)
 	@$(NINJA) -C build/tsan
 	@tests/run --build build/tsan --sanitizer tsan
 
+# Honest and hostile clients for SECONDS (900), under AddressSanitizer or ThreadSanitizer; a short form is in `make test`.
+soak: build/asan/build.ninja $(npm)
+	@tools/need test
+	@$(NINJA) -C build/asan sallyport
+	@SALLYPORT_SOAK_SECONDS=$(or $(SECONDS),900) tests/run --build build/asan --sanitizer asan --show soak/
+soak-tsan: build/tsan/build.ninja $(npm)
+	@tools/need test
+	@$(NINJA) -C build/tsan sallyport
+	@SALLYPORT_SOAK_SECONDS=$(or $(SECONDS),900) tests/run --build build/tsan --sanitizer tsan --show soak/
+
+# Each target for SECONDS (1200), one after the other; fuzz-smoke: for a few, two at a time.
+fuzz: build/fuzz/build.ninja
+	@$(NINJA) -C build/fuzz fuzz-targets
+	@tools/fuzz --seconds $(or $(SECONDS),1200) $(TARGETS)
 fuzz-smoke: build/fuzz/build.ninja
 	@$(NINJA) -C build/fuzz fuzz-targets
-	@tools/fuzz-smoke
+	@tools/fuzz --seconds $(or $(SECONDS),5) --jobs $(JOBS)
 
 lint: build/clang/build.ninja
 	@tools/lint
@@ -89,6 +103,8 @@ cover: build/cover/build.ninja $(npm)
 	@find build/cover -name '*.gcda' -delete
 	@find build/cover -type d -exec chmod a+rwx {} +
 	@umask 0 && tests/run --build build/cover
+	@# What fuzzing has found on this machine reaches as far as it did then.
+	@for corpus in build/fuzz/corpus/*; do [ ! -d "$$corpus" ] || build/cover/tests/fuzz/replay_$${corpus##*/} "$$corpus" >/dev/null; done
 	@gcovr --root . --object-directory build/cover --filter src/ --print-summary --html-details build/cover/coverage.html
 
 # What is generated from the tables of fields and kept in the repository.

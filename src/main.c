@@ -3,6 +3,8 @@
 const struct cli_command cli_commands[] = {
     { "run", cli_run, "--config FILE [--overlay FILE]...",
       "Serves, in the foreground; logs to standard error." },
+    { "upgrade", cli_upgrade, "--config FILE",
+      "The supervisor that runs FILE becomes the program that is installed now; no connection is refused." },
     { "dev", cli_dev, "",
       "Runs a gateway with an issuer and an upstream on loopback, and shows what it does." },
     { "check", cli_check, "FILE [--overlay FILE]...",
@@ -15,6 +17,7 @@ const struct cli_command cli_commands[] = {
     { "version", cli_version, "", "Prints the version." },
     { "help", cli_help, "", "Prints this." },
     { "gateway", cli_gateway, NULL, NULL },
+    { "rehearse", cli_rehearse, NULL, NULL },
     { 0 },
 };
 

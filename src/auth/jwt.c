@@ -140,8 +140,8 @@ static enum deny_reason accept(struct verification *verification, struct jwt_iss
     if (reason != DENY_NONE) {
         return reason;
     }
-    struct jwt_token *token =
-        token_new(&verification->jws, verification->payload, issuer_name, key, issuer->generation);
+    struct jwt_token *token = token_new(&verification->verifier->crypto, &verification->jws,
+                                        verification->payload, issuer_name, key, issuer->generation);
     if (token == NULL) {
         return DENY_INTERNAL;
     }

@@ -171,6 +171,8 @@ static struct error set_options(struct key_request *request, int64_t timeout)
                 curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+                /* A fetch that is given up does not wait for a resolver that does not answer. */
+                curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)JWKS_TEXT_MAX) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport/" SALLYPORT_VERSION) == CURLE_OK &&

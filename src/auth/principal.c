@@ -22,34 +22,27 @@ bool principal_has_scope(const struct principal *principal, struct slice scope)
     return false;
 }
 
-/* `kind` keeps a client_id from counting as the user whose subject is spelt like it. */
-static bool digest(char kind, struct slice text, unsigned char out[32])
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(context, &kind, 1) == 1 &&
-                EVP_DigestUpdate(context, text.ptr, text.len) == 1 &&
-                EVP_DigestFinal_ex(context, out, NULL) == 1;
-    EVP_MD_CTX_free(context);
-    return done;
-}
-
-bool caller_key_make(struct slice issuer, struct slice subject, struct slice client_id, unsigned char out[64])
+/* The issuer's length tells where it ends. `kind` keeps a client_id from counting as the user whose subject is spelt like it. */
+bool caller_key_make(EVP_MD_CTX *context, const EVP_MD *md, struct slice issuer, struct slice subject,
+                     struct slice client_id, unsigned char out[PRINCIPAL_KEY_SIZE])
 {
     bool has_subject = !slice_is_empty(subject);
-    if (!has_subject && slice_is_empty(client_id)) {
-        return false;
-    }
-    unsigned char key[64];
-    if (!digest('i', issuer, key) ||
-        !digest(has_subject ? 's' : 'c', has_subject ? subject : client_id, key + 32)) {
+    struct slice name = has_subject ? subject : client_id;
+    const char kind = has_subject ? 's' : 'c';
+    const uint64_t length = issuer.len;
+    unsigned char key[PRINCIPAL_KEY_SIZE];
+    if (slice_is_empty(name) || EVP_DigestInit_ex2(context, md, NULL) != 1 ||
+        EVP_DigestUpdate(context, &length, sizeof length) != 1 ||
+        EVP_DigestUpdate(context, issuer.ptr, issuer.len) != 1 ||
+        EVP_DigestUpdate(context, &kind, sizeof kind) != 1 ||
+        EVP_DigestUpdate(context, name.ptr, name.len) != 1 || EVP_DigestFinal_ex(context, key, NULL) != 1) {
         return false;
     }
     memcpy(out, key, sizeof key);
     return true;
 }
 
-bool principal_caller_key(const struct principal *principal, unsigned char out[64])
+bool principal_caller_key(const struct principal *principal, unsigned char out[PRINCIPAL_KEY_SIZE])
 {
     if (principal->kind == PRINCIPAL_ANONYMOUS) {
         return false;
@@ -57,11 +50,15 @@ bool principal_caller_key(const struct principal *principal, unsigned char out[6
     if (principal->token != NULL) {
         /* Made once, when the token was verified. */
         if (principal->token->has_caller_key) {
-            memcpy(out, principal->token->caller_key, 64);
+            memcpy(out, principal->token->caller_key, PRINCIPAL_KEY_SIZE);
         }
         return principal->token->has_caller_key;
     }
-    return caller_key_make(principal->issuer, principal->subject, principal->client_id, out);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool made = context != NULL && caller_key_make(context, EVP_sha256(), principal->issuer,
+                                                   principal->subject, principal->client_id, out);
+    EVP_MD_CTX_free(context);
+    return made;
 }
 
 /* Takes the next name off a claim path: name, .name, ["name"]. False where the path is malformed. */

@@ -32,8 +32,9 @@ struct principal {
 bool principal_has_scope(const struct principal *principal, struct slice scope);
 
 /* The identity that limits "by: caller" count by: issuer and subject, or issuer and client_id where there is no subject;
- * false for the anonymous. Written as hash input of fixed shape into `out` (64 bytes, a SHA-256 each). */
-bool principal_caller_key(const struct principal *principal, unsigned char out[64]);
+ * false for the anonymous. A SHA-256 of both. */
+#define PRINCIPAL_KEY_SIZE 32
+bool principal_caller_key(const struct principal *principal, unsigned char out[PRINCIPAL_KEY_SIZE]);
 
 /* Is it a claim path that principal_claim can follow? */
 bool principal_claim_path_valid(struct slice path);

@@ -32,8 +32,8 @@ static struct slice put_text(char **at, struct slice text)
     return slice_of(copy, text.len);
 }
 
-struct jwt_token *token_new(const struct jws *jws, const struct json *payload, struct slice issuer_name,
-                            const struct jws_key *key, uint64_t generation)
+struct jwt_token *token_new(struct jws_crypto *crypto, const struct jws *jws, const struct json *payload,
+                            struct slice issuer_name, const struct jws_key *key, uint64_t generation)
 {
     size_t scope_count = claims_scopes(payload, NULL, 0);
     size_t scopes_size = scope_count * sizeof(struct slice);
@@ -56,8 +56,9 @@ struct jwt_token *token_new(const struct jws *jws, const struct json *payload, s
     claims_read(jws, copy, &token->claims);
     token->scopes = scopes;
     token->scope_count = sort_unique(scopes, claims_scopes(copy, scopes, scope_count));
-    token->has_caller_key = caller_key_make(token->claims.issuer, token->claims.subject,
-                                            token->claims.client_id, token->caller_key);
+    token->has_caller_key =
+        caller_key_make(crypto->digest[JWS_SHA256], crypto->md[JWS_SHA256], token->claims.issuer,
+                        token->claims.subject, token->claims.client_id, token->caller_key);
     return token;
 }
 

@@ -16,12 +16,12 @@ struct jwt_token {
     const struct slice *scopes;             /* sorted, no duplicates */
     size_t scope_count;
     bool has_caller_key;
-    unsigned char caller_key[64];
+    unsigned char caller_key[PRINCIPAL_KEY_SIZE];
 };
 
 /* A copy of what was verified, which refers to nothing else; one hold, the caller's. NULL without memory. */
-struct jwt_token *token_new(const struct jws *jws, const struct json *payload, struct slice issuer_name,
-                            const struct jws_key *key, uint64_t generation);
+struct jwt_token *token_new(struct jws_crypto *crypto, const struct jws *jws, const struct json *payload,
+                            struct slice issuer_name, const struct jws_key *key, uint64_t generation);
 
 static inline struct jwt_token *token_ref(struct jwt_token *token)
 {
@@ -29,8 +29,8 @@ static inline struct jwt_token *token_ref(struct jwt_token *token)
     return token;
 }
 
-/* What limits by caller count by; false where there is neither subject nor client. */
-bool caller_key_make(struct slice issuer, struct slice subject, struct slice client_id,
-                     unsigned char out[64]);
+/* What limits by caller count by; false where there is neither subject nor client. `context` and `md` (SHA-256) are lent. */
+bool caller_key_make(EVP_MD_CTX *context, const EVP_MD *md, struct slice issuer, struct slice subject,
+                     struct slice client_id, unsigned char out[PRINCIPAL_KEY_SIZE]);
 
 #endif

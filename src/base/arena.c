@@ -155,6 +155,26 @@ struct slice arena_copy(struct arena *arena, struct slice text)
     return (struct slice){ copy, copy != NULL ? text.len : 0 };
 }
 
+struct slice arena_concat(struct arena *arena, const struct slice *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    char *text = arena_alloc(arena, len);
+    if (text == NULL) {
+        return SLICE_NONE;
+    }
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            memcpy(at, parts[i].ptr, parts[i].len);
+        }
+        at += parts[i].len;
+    }
+    return (struct slice){ text, len };
+}
+
 struct slice arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list list;

@@ -6,13 +6,40 @@
 
 #define BUFFER_SMALLEST 256
 
+static _Thread_local _Atomic int64_t *counted;
+
+void buffer_count_in(_Atomic int64_t *bytes)
+{
+    counted = bytes;
+}
+
+/* One writer: no locked instruction is needed. */
+static void count(int64_t grown)
+{
+    if (counted != NULL && grown != 0) {
+        int64_t bytes = atomic_load_explicit(counted, memory_order_relaxed);
+        atomic_store_explicit(counted, bytes + grown, memory_order_relaxed);
+    }
+}
+
 void buffer_init(struct buffer *buffer, size_t maximum)
 {
     *buffer = (struct buffer){ .maximum = maximum };
 }
 
+void buffer_set_aside(const struct buffer *buffer)
+{
+    count(-(int64_t)buffer->capacity);
+}
+
+void buffer_take_up(const struct buffer *buffer)
+{
+    count((int64_t)buffer->capacity);
+}
+
 void buffer_done(struct buffer *buffer)
 {
+    count(-(int64_t)buffer->capacity);
     free(buffer->data);
     *buffer = (struct buffer){ .maximum = buffer->maximum };
 }
@@ -47,6 +74,7 @@ bool buffer_reserve(struct buffer *buffer, size_t size)
         memcpy(data, buffer->data + buffer->begin, length);
     }
     free(buffer->data);
+    count((int64_t)(capacity - buffer->capacity));
     buffer->data = data;
     buffer->capacity = capacity;
     buffer->begin = 0;

@@ -5,6 +5,8 @@
 
 #include "base/slice.h"
 
+#include <stdatomic.h>
+
 struct buffer {
     char *data;
     size_t begin; /* first byte not yet consumed */
@@ -45,6 +47,13 @@ bool buffer_append(struct buffer *buffer, struct slice text);
 bool buffer_append_char(struct buffer *buffer, char c);
 bool buffer_append_u64(struct buffer *buffer, uint64_t value);
 bool buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* From now on the memory that this thread's buffers take is added to `*bytes`, and what they give back is taken off: for a
+ * gauge. Only this thread writes it. NULL: nothing is counted, as at first. */
+void buffer_count_in(_Atomic int64_t *bytes);
+/* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. */
+void buffer_set_aside(const struct buffer *buffer);
+void buffer_take_up(const struct buffer *buffer);
 
 /* Drops `size` bytes at the front; at most what there is. */
 void buffer_consume(struct buffer *buffer, size_t size);

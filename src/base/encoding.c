@@ -3,50 +3,62 @@
 static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char standard_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* 0 to 63, or -1. */
-static int sextet(char c, const char alphabet[64])
+#define FOREIGN 0x80 /* of no alphabet: a bit that no value has */
+
+/* What both alphabets share: the value of each byte. */
+#define COMMON_VALUES                                                                                       \
+    ['A'] = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,       \
+    25, ['a'] = 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, \
+    49, 50, 51, ['0'] = 52, 53, 54, 55, 56, 57, 58, 59, 60, 61
+
+#define FOREIGN_RANGES                                                                \
+    [0 ... '*'] = FOREIGN, [','] = FOREIGN, ['.'] = FOREIGN, [':' ... '@'] = FOREIGN, \
+           ['[' ... '^'] = FOREIGN, ['`'] = FOREIGN, ['{' ... 255] = FOREIGN
+
+static const unsigned char url_values[256] = {
+    FOREIGN_RANGES, COMMON_VALUES, ['-'] = 62, ['_'] = 63, ['+'] = FOREIGN, ['/'] = FOREIGN,
+};
+static const unsigned char standard_values[256] = {
+    FOREIGN_RANGES, COMMON_VALUES, ['+'] = 62, ['/'] = 63, ['-'] = FOREIGN, ['_'] = FOREIGN,
+};
+
+/* What is left behind the last four characters: none, two or three. Bits that are left over are no byte: they must be zero,
+ * or two texts would mean the same bytes. */
+static ssize_t decode_rest(const unsigned char *from, size_t left, const unsigned char values[256],
+                           unsigned char *out)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    unsigned int a = left > 0 ? values[from[0]] : 0, b = left > 1 ? values[from[1]] : 0;
+    unsigned int c = left > 2 ? values[from[2]] : 0;
+    if (left == 1 || ((a | b | c) & FOREIGN) != 0 || (left == 2 && (b & 15) != 0) ||
+        (left == 3 && (c & 3) != 0)) {
+        return -1;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
+    if (left > 1) {
+        out[0] = (unsigned char)(a << 2 | b >> 4);
     }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
+    if (left > 2) {
+        out[1] = (unsigned char)(b << 4 | c >> 2);
     }
-    if (c == alphabet[62]) {
-        return 62;
-    }
-    return c == alphabet[63] ? 63 : -1;
+    return left > 1 ? (ssize_t)left - 1 : 0;
 }
 
-/* Decodes unpadded text. */
-static ssize_t decode(struct slice text, const char alphabet[64], unsigned char *out)
+/* Decodes unpadded text, four characters a step. */
+static ssize_t decode(struct slice text, const unsigned char values[256], unsigned char *out)
 {
-    if (text.len % 4 == 1) {
-        return -1;
+    const unsigned char *from = (const unsigned char *)text.ptr;
+    unsigned char *to = out;
+    unsigned int foreign = 0;
+    size_t left = text.len;
+    for (; left >= 4; left -= 4, from += 4, to += 3) {
+        unsigned int a = values[from[0]], b = values[from[1]], c = values[from[2]], d = values[from[3]];
+        foreign |= a | b | c | d;
+        uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+        to[0] = (unsigned char)(bits >> 16);
+        to[1] = (unsigned char)(bits >> 8);
+        to[2] = (unsigned char)bits;
     }
-    size_t written = 0;
-    uint32_t bits = 0;
-    unsigned int held = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = sextet(text.ptr[i], alphabet);
-        if (value < 0) {
-            return -1;
-        }
-        bits = (bits << 6) | (uint32_t)value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out[written++] = (unsigned char)(bits >> held);
-        }
-    }
-    /* Bits left over are no byte: they must be zero, or two texts would mean the same bytes. */
-    if ((bits & ((1U << held) - 1)) != 0) {
-        return -1;
-    }
-    return (ssize_t)written;
+    ssize_t rest = decode_rest(from, left, values, to);
+    return rest < 0 || (foreign & FOREIGN) != 0 ? -1 : to - out + rest;
 }
 
 static size_t encode(const unsigned char *bytes, size_t size, const char alphabet[64], char *out)
@@ -70,7 +82,7 @@ static size_t encode(const unsigned char *bytes, size_t size, const char alphabe
 
 ssize_t base64url_decode(struct slice text, void *out)
 {
-    return decode(text, url_alphabet, out);
+    return decode(text, url_values, out);
 }
 
 size_t base64url_encode(const void *bytes, size_t size, char *out)
@@ -86,7 +98,7 @@ ssize_t base64_decode(struct slice text, void *out)
     for (int padding = 0; padding < 2 && text.len > 0 && text.ptr[text.len - 1] == '='; padding++) {
         text.len--;
     }
-    return decode(text, standard_alphabet, out);
+    return decode(text, standard_values, out);
 }
 
 size_t base64_encode(const void *bytes, size_t size, char *out)
@@ -144,7 +156,12 @@ bool utf8_valid(struct slice text)
     size_t i = 0;
     while (i < text.len) {
         if (bytes[i] < 0x80) {
-            i++;
+            uint64_t word = UINT64_C(0x8080808080808080);
+            if (text.len - i >= sizeof word) {
+                memcpy(&word, bytes + i, sizeof word);
+            }
+            /* Eight bytes a step where all are ASCII. */
+            i += (word & UINT64_C(0x8080808080808080)) == 0 ? sizeof word : 1;
             continue;
         }
         uint32_t least = 0;

@@ -7,48 +7,72 @@ static inline uint64_t rotate(uint64_t x, int bits)
     return (x << bits) | (x >> (64 - bits));
 }
 
-static inline void sip_round(uint64_t v[4])
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline void sip_round(struct sip *sip)
 {
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
+    sip->v0 += sip->v1;
+    sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
+    sip->v0 = rotate(sip->v0, 32);
+    sip->v2 += sip->v3;
+    sip->v3 = rotate(sip->v3, 16) ^ sip->v2;
+    sip->v0 += sip->v3;
+    sip->v3 = rotate(sip->v3, 21) ^ sip->v0;
+    sip->v2 += sip->v1;
+    sip->v1 = rotate(sip->v1, 17) ^ sip->v2;
+    sip->v2 = rotate(sip->v2, 32);
 }
 
-uint64_t hash_keyed(const struct hash_key *key, const void *data, size_t size)
+static inline void sip_word(struct sip *sip, uint64_t word)
 {
-    uint64_t v[4] = {
+    sip->v3 ^= word;
+    sip_round(sip);
+    sip->v0 ^= word;
+}
+
+static inline struct sip sip_begin(const struct hash_key *key)
+{
+    return (struct sip){
         key->words[0] ^ 0x736f6d6570736575ULL,
         key->words[1] ^ 0x646f72616e646f6dULL,
         key->words[0] ^ 0x6c7967656e657261ULL,
         key->words[1] ^ 0x7465646279746573ULL,
     };
-    const unsigned char *bytes = data;
+}
+
+/* `before`: bytes that were taken in already, a multiple of eight. */
+__attribute__((always_inline)) static inline uint64_t sip_end(struct sip sip, const unsigned char *bytes,
+                                                              size_t size, size_t before)
+{
     uint64_t word;
     for (size_t left = size / 8; left > 0; left--, bytes += 8) {
         memcpy(&word, bytes, 8);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
+        sip_word(&sip, word);
     }
-    word = (uint64_t)size << 56;
+    word = (uint64_t)(size + before) << 56;
     for (size_t i = 0; i < size % 8; i++) {
         word |= (uint64_t)bytes[i] << (8 * i);
     }
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-    v[2] ^= 0xff;
+    sip_word(&sip, word);
+    sip.v2 ^= 0xff;
     for (int i = 0; i < 3; i++) {
-        sip_round(v);
+        sip_round(&sip);
     }
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+}
+
+uint64_t hash_keyed(const struct hash_key *key, const void *data, size_t size)
+{
+    return sip_end(sip_begin(key), data, size, 0);
+}
+
+uint64_t hash_keyed_behind(const struct hash_key *key, uint64_t word, const void *data, size_t size)
+{
+    struct sip sip = sip_begin(key);
+    sip_word(&sip, word);
+    return sip_end(sip, data, size, sizeof word);
 }
 
 static struct hash_key process_key;

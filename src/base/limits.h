@@ -16,10 +16,13 @@
 #define HTTP_CHUNK_LINE_MAX 256         /* bytes of a chunk-size line, extensions included */
 /* Bytes of chunk extensions in one body: nobody needs them, a flood of them costs. */
 #define HTTP_CHUNK_EXTENSIONS_MAX (16 * 1024)
-#define HTTP_HOST_MAX             255          /* bytes of a host name */
-#define HTTP_INFORMATIONAL_MAX    16           /* 1xx responses to one request */
-#define HTTP_READ_BUFFER          (16 * 1024)  /* bytes read at once */
-#define HTTP_WRITE_BUFFER_MAX     (128 * 1024) /* bytes that wait for a slow reader */
+#define HTTP_HOST_MAX             255         /* bytes of a host name */
+#define HTTP_INFORMATIONAL_MAX    16          /* 1xx responses to one request */
+#define HTTP_READ_BUFFER          (16 * 1024) /* bytes read at once where a head may come */
+#define HTTP_BULK_BUFFER          (64 * 1024) /* bytes read at once of a body */
+/* Bytes that wait for a slow reader before the source is told to stop, and at most: one more piece comes. */
+#define HTTP_WRITE_HIGH_WATER (64 * 1024)
+#define HTTP_WRITE_BUFFER_MAX (HTTP_WRITE_HIGH_WATER + HTTP_BULK_BUFFER + 32 * 1024)
 /* Bytes of an unread body that are read and dropped after a denial; the time limit may come first. */
 #define HTTP_DRAIN_MAX (1024 * 1024)
 

@@ -20,6 +20,8 @@ extern const struct cli_command cli_commands[]; /* in main.c */
 #define CLI_MISUSE 2
 
 int cli_run(int count, char **arguments);
+int cli_upgrade(int count, char **arguments);
+int cli_rehearse(int count, char **arguments);
 int cli_gateway(int count, char **arguments);
 int cli_check(int count, char **arguments);
 int cli_dev(int count, char **arguments);

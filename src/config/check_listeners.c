@@ -117,6 +117,23 @@ static void check_limits(struct loader *loader, struct listener_settings *listen
     }
 }
 
+/* The rate of handshakes by address is a limit like any other. */
+static void take_handshakes(struct loader *loader, struct listener_settings *listener,
+                            const struct conf_node *node)
+{
+    struct limit_settings *rule = &listener->address_handshakes;
+    struct slice owner =
+        arena_printf(loader->arena, "handshakes of listener %.*s", SLICE_ARG(listener->name));
+    if (listener->handshakes_per_address.count == 0) {
+        return;
+    }
+    *rule = (struct limit_settings){ .rate = listener->handshakes_per_address, .by = SLICE("address") };
+    const char *problem = limit_check_settings(rule, owner, 0);
+    if (problem != NULL) {
+        tell(loader, &listener->handshakes_per_address, node, "%s", problem);
+    }
+}
+
 /* What is not wrong but will be: certificates that have expired or are not yet valid. */
 static void warn_of_dates(struct loader *loader, const struct tls_certificate_settings *certificate)
 {
@@ -147,6 +164,23 @@ static bool is_readable(const struct tls_server_settings *tls)
     return tls->certificates.count > 0 && (tls->client_ca.len == 0 || tls->client_ca_pem.len > 0);
 }
 
+/* `index`: of the certificate that is at fault, or -1. */
+static void tell_tls(struct loader *loader, const struct tls_server_settings *tls, int index,
+                     struct error error, const struct conf_node *node)
+{
+    static const struct slice none = { 0 };
+    const struct tls_certificate_settings *certificates = tls->certificates.items;
+    const struct tls_certificate_settings *own = index >= 0 ? &certificates[index] : NULL;
+    const struct conf_node *at = own != NULL ? loader_object(loader, own) : NULL;
+    const struct tls_file files[] = {
+        { "`key`", own != NULL ? &own->key : &none },
+        { "`cert`", own != NULL ? &own->cert : &none },
+        { "CA", own != NULL && own->client_ca.len > 0 ? &own->client_ca : &tls->client_ca },
+        { "`client_ca`", own != NULL && own->client_ca.len > 0 ? &own->client_ca : &tls->client_ca },
+    };
+    check_tls_tell(loader, at != NULL ? at : node, error, files, sizeof files / sizeof files[0]);
+}
+
 static struct error check_tls(struct loader *loader, const struct listener_settings *listener,
                               const struct conf_node *node)
 {
@@ -162,11 +196,7 @@ static struct error check_tls(struct loader *loader, const struct listener_setti
     }
     const struct tls_certificate_settings *certificates = tls->certificates.items;
     if (failed(error)) {
-        char why[256];
-        error_describe(error, why, sizeof why);
-        const struct conf_node *at = index >= 0 ? loader_object(loader, &certificates[index]) : NULL;
-        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR,
-                         at != NULL ? at : loader_node(loader, &listener->tls, node), "%s", why);
+        tell_tls(loader, tls, index, error, loader_node(loader, &listener->tls, node));
         return OK;
     }
     tls_server_free(server);
@@ -191,6 +221,7 @@ struct error check_listeners(struct loader *loader)
         TRY(check_proxies(loader, listener, node));
         check_kind(loader, listener, node);
         check_limits(loader, listener, node);
+        take_handshakes(loader, listener, node);
         TRY(check_tls(loader, listener, node));
     }
     return OK;

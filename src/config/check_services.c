@@ -18,9 +18,10 @@ static struct error check_client(struct loader *loader, const struct tls_client_
         return error;
     }
     if (failed(error)) {
-        char why[256];
-        error_describe(error, why, sizeof why);
-        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", why);
+        const struct tls_file files[] = { { "`key`", &tls->key },
+                                          { "`cert`", &tls->cert },
+                                          { "CA", &tls->ca } };
+        check_tls_tell(loader, node, error, files, sizeof files / sizeof files[0]);
         return OK;
     }
     tls_client_free(client);

@@ -94,5 +94,10 @@ struct error load_files(struct loader *loader)
         TRY(place_log(loader, settings->logs->access));
         TRY(place_log(loader, settings->logs->audit));
     }
+    if (settings->logs != NULL && settings->logs->audit != NULL &&
+        slice_equal(settings->logs->audit->file, SLICE("off"))) {
+        tell(loader, &settings->logs->audit->file, loader->places->root,
+             "the audit log cannot be off: what cannot be recorded is denied");
+    }
     return OK;
 }

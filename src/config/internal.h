@@ -88,6 +88,16 @@ struct error check_table(struct loader *loader) MUST_CHECK;       /* check_table
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */
 
+/* A file that TLS settings name, and the word by which src/tls speaks of it. */
+struct tls_file {
+    const char *word;
+    const struct slice *path; /* the field */
+};
+
+/* check_tls.c: an error of src/tls, at the first field that it speaks of (else at `node`), with the files' names. */
+void check_tls_tell(struct loader *loader, const struct conf_node *node, struct error error,
+                    const struct tls_file *files, size_t count);
+
 /* Its number was wrong, and that was told: there is nothing to check. */
 bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node);
 

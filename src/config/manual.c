@@ -46,7 +46,8 @@ static const char introduction[] =
     "| list of texts | `[a, b]`; a single text stands for a list of one |\n"
     "| name | a key that you choose: letters, digits, `-`, `_`, `.` |\n"
     "\n"
-    "Everything is taken up by a reload (`SIGHUP`) unless it says that it takes a restart.\n";
+    "Everything is taken up by a reload (`SIGHUP`) unless it says that it takes a restart; `sallyport "
+    "upgrade` takes that up\ntoo, without closing a socket.\n";
 
 void config_print_reference(struct buffer *out)
 {

@@ -47,13 +47,17 @@ struct listener_settings {
     struct conf_strings trusted_proxies; /* addresses and prefixes */
     int forwarded;                       /* enum forwarded_source */
     struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
-    struct timeout_settings *timeouts; /* never NULL once loaded */
-    int64_t max_head;                  /* bytes */
-    int64_t max_connections;           /* per worker */
+    struct timeout_settings *timeouts;       /* never NULL once loaded */
+    int64_t max_head;                        /* bytes */
+    int64_t max_connections;                 /* per worker */
+    int64_t max_connections_per_address;     /* over all workers; 0: any */
+    struct conf_rate handshakes;             /* TLS, that each worker begins; count 0: any */
+    struct conf_rate handshakes_per_address; /* over all workers */
     /* filled in by config */
     struct address parsed_address;
     struct address_prefix *trusted;
-    unsigned int index; /* in snapshot->listeners; bit in route_entry.listeners */
+    struct limit_settings address_handshakes; /* handshakes_per_address, as a limit; rate.count 0: none */
+    unsigned int index;                       /* in snapshot->listeners; bit in route_entry.listeners */
 };
 
 enum route_audit {
@@ -111,6 +115,12 @@ struct confinement_settings {
     size_t port_count;
 };
 
+struct overload_settings {
+    int64_t
+        queue_deadline;  /* ns, a request's wait for the gateway and its answer's together; 250 ms; 0: any */
+    int64_t retry_after; /* ns that a denied client is not listened to; 1 s */
+};
+
 struct settings {
     struct slice instance; /* name in logs; default: the host's name */
     int64_t workers;       /* 0: one per CPU; at most 256 */
@@ -121,6 +131,7 @@ struct settings {
     struct logs_settings *logs;               /* never NULL once loaded */
     struct shutdown_settings *shutdown;       /* never NULL once loaded */
     struct confinement_settings *confinement; /* never NULL once loaded */
+    struct overload_settings *overload;       /* never NULL once loaded */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

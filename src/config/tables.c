@@ -96,6 +96,18 @@ static const struct conf_field listener_fields[] = {
       .maximum = HTTP_HEAD_MAX, .help = "The largest head of a request, start line included." },
     { "max_connections", CONF_INTEGER, OF(listener_settings, max_connections), .standard = "10000",
       .minimum = 1, .maximum = 1000000, .help = "Open connections, per worker." },
+    { "max_connections_per_address", CONF_INTEGER, OF(listener_settings, max_connections_per_address),
+      .standard = "10000", .minimum = 0, .maximum = 1000000,
+      .help =
+          "Open connections of one client address (IPv6: /64), over all workers; trusted_proxies may have "
+          "any number. 0: any." },
+    { "handshakes", CONF_RATE, OF(listener_settings, handshakes), .standard = "500/1s", .minimum = 1,
+      .maximum = 1000000,
+      .help = "TLS handshakes that each worker begins; further connections wait to be accepted." },
+    { "handshakes_per_address", CONF_RATE, OF(listener_settings, handshakes_per_address),
+      .standard = "250/1s", .minimum = 1, .maximum = 1000000,
+      .help = "TLS handshakes of one client address (IPv6: /64), over all workers; further connections are "
+              "closed at once. Not counted for trusted_proxies." },
     { 0 },
 };
 
@@ -134,12 +146,11 @@ static const struct conf_choice confinement_choices[] = {
 };
 
 static const struct conf_field confinement_fields[] = {
-    { "mode", CONF_ENUM, CONF_FIXED, OF(confinement_settings, mode), .standard = "enforce",
+    { "mode", CONF_ENUM, OF(confinement_settings, mode), .standard = "enforce",
       .choices = confinement_choices, .help = "What becomes of a system call that the gateway never needs." },
-    { "connect_ports", CONF_STRINGS, CONF_FIXED, OF(confinement_settings, connect_ports),
-      .help = "Ports and ranges that TCP connections may go to, as in [443, 8000-8999]; none: any. Those of "
-              "all "
-              "endpoints and key sets must be among them." },
+    { "connect_ports", CONF_STRINGS, OF(confinement_settings, connect_ports),
+      .help = "Ports and ranges that TCP connections may go to, as in [443, 8000-8999]; none: any. "
+              "Those of all endpoints and key sets must be among them." },
     { 0 },
 };
 
@@ -149,6 +160,24 @@ const struct conf_object confinement_object = {
     .fields = confinement_fields,
     .scalar = "mode",
     .help = "What the gateway process may ask of the kernel (seccomp and Landlock).",
+};
+
+static const struct conf_field overload_fields[] = {
+    { "queue_deadline", CONF_DURATION, OF(overload_settings, queue_deadline), .standard = "250ms",
+      .minimum = 0, .maximum = SECONDS(60),
+      .help = "How long a request may wait for a worker, its answer's wait included; what waits longer while "
+              "there is too much to do is denied by 503. 0: any time." },
+    { "retry_after", CONF_DURATION, OF(overload_settings, retry_after), .standard = "1s",
+      .minimum = 100 * NS_PER_MS, .maximum = SECONDS(60),
+      .help = "What Retry-After says then, at least; a client that comes earlier is not listened to." },
+    { 0 },
+};
+
+const struct conf_object overload_object = {
+    .name = "overload",
+    .size = sizeof(struct overload_settings),
+    .fields = overload_fields,
+    .help = "What the gateway does when there is more to do than it can.",
 };
 
 #define IN_LAYER(member)  offsetof(struct layer_settings, policy.member)
@@ -353,6 +382,8 @@ static const struct conf_field config_fields[] = {
       .object = &shutdown_object, .help = "How the gateway ends." },
     { "confinement", CONF_OBJECT, OF(input_settings, settings.confinement), .standard = "{}",
       .object = &confinement_object, .help = "What the gateway process may ask of the kernel." },
+    { "overload", CONF_OBJECT, OF(input_settings, settings.overload), .standard = "{}",
+      .object = &overload_object, .help = "What it does when there is too much to do." },
     { "listeners", CONF_MAP, CONF_REQUIRED | CONF_NON_EMPTY, OF(input_settings, listeners),
       .object = &listener_object, .help = "Where clients connect to; at most 64." },
     { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,

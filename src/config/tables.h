@@ -40,6 +40,7 @@ extern const struct conf_object listener_object;
 extern const struct conf_object timeouts_object;
 extern const struct conf_object confinement_object;
 extern const struct conf_object shutdown_object;
+extern const struct conf_object overload_object;
 extern const struct conf_object defaults_object;
 extern const struct conf_object policy_object;
 extern const struct conf_object group_object;

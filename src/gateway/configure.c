@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "json/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -142,9 +143,10 @@ static void committed(struct control *control)
     log_audit_event(control->own_logs, control->started ? SLICE("configured") : SLICE("started"), SLICE_NONE);
     metrics_add(control->own_metrics, METRIC_RELOADS, control->started ? 1 : 0);
     control->started = true;
-    struct log_number number;
-    struct log_pair generation = log_number_pair("generation", (int64_t)control->generation, &number);
-    struct channel_message ready = { .kind = CHANNEL_READY, .text = generation.text };
+    char text[64];
+    int size = snprintf(text, sizeof text, "%llu %s", (unsigned long long)control->generation,
+                        logs_boot(control->logs));
+    struct channel_message ready = { .kind = CHANNEL_READY, .text = slice_of(text, (size_t)size) };
     if (failed(channel_send(control->channel, &ready))) {
         net_loop_stop(&control->loop);
     }
@@ -202,26 +204,74 @@ static void share_sockets(struct control *control, struct change *change)
     }
 }
 
+static void commit_workers(struct control *control, struct change *change)
+{
+    change->answers_due += control->worker_count;
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_commit(&change->workers[i]);
+    }
+}
+
+/* Now it serves. */
+static void open_sockets(struct control *control, struct change *change)
+{
+    change->phase = CHANGE_COMMITTING;
+    share_sockets(control, change);
+    status_settle(control->status);
+    commit_workers(control, change);
+}
+
+/* How many issuers are to say whether they have keys. */
+static size_t begin_warming(struct control *control, struct change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    if (control->started || !change->relieves) {
+        return 0;
+    }
+    change->keys_settled = arena_calloc(&change->arena, settings->issuer_count + 1, sizeof(bool));
+    size_t due = 0;
+    for (size_t i = 0; change->keys_settled != NULL && i < settings->issuer_count; i++) {
+        change->keys_settled[i] = settings->issuers[i].jwks_url.len == 0;
+        due += !change->keys_settled[i];
+    }
+    return due;
+}
+
+static bool set_keys(struct control *control, struct change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    struct error error = key_source_set(control->keys, settings->issuers, settings->issuer_count);
+    if (failed(error)) {
+        note_failure(change, error.what);
+    }
+    return !failed(error);
+}
+
+static void answered(struct control *control);
+
+/* Where another process serves meanwhile, the first request is not let in before there are keys to verify it with, or before
+ * it is known that they cannot be had. Else sockets are served at once: what needs no keys must not wait. */
 static void commit(struct control *control)
 {
     struct change *change = control->change;
-    change->phase = CHANGE_COMMITTING;
+    size_t keys_due = begin_warming(control, change);
     if (control->started) {
         logs_reopen(control->logs, control_take_fd(change, 2), control_take_fd(change, 3));
     }
     status_commit(control->status, change->status);
     change->status = NULL;
-    share_sockets(control, change);
-    status_settle(control->status);
-    struct error error = key_source_set(control->keys, change->snapshot->settings->issuers,
-                                        change->snapshot->settings->issuer_count);
-    if (failed(error)) {
-        note_failure(change, error.what);
+    if (keys_due == 0) {
+        set_keys(control, change);
+        open_sockets(control, change);
+        return;
     }
-    change->answers_due = control->worker_count;
-    for (size_t i = 0; i < control->worker_count; i++) {
-        gateway_worker_commit(&change->workers[i]);
+    change->phase = CHANGE_WARMING;
+    change->answers_due = keys_due + 1; /* and ours: an answer may come within the call */
+    if (!set_keys(control, change)) {
+        change->answers_due = 1;
     }
+    commit_workers(control, change);
+    answered(control);
 }
 
 static void discard(struct control *control)
@@ -234,6 +284,25 @@ static void discard(struct control *control)
     }
 }
 
+static void answered(struct control *control)
+{
+    struct change *change = control->change;
+    if (--change->answers_due > 0) {
+        return;
+    }
+    if (change->phase == CHANGE_WARMING) {
+        open_sockets(control, change);
+    } else if (change->phase == CHANGE_COMMITTING) {
+        committed(control);
+    } else if (change->phase == CHANGE_DISCARDING) {
+        discarded(control);
+    } else if (change->failed) {
+        discard(control);
+    } else {
+        commit(control);
+    }
+}
+
 static void on_answer(struct net_task *task)
 {
     struct worker_change *answer =
@@ -243,17 +312,22 @@ static void on_answer(struct net_task *task)
     if (!answer->ok) {
         note_failure(change, answer->failure);
     }
-    if (--change->answers_due > 0) {
+    answered(control);
+}
+
+void control_keys_settled(struct control *control, struct slice issuer_name)
+{
+    struct change *change = control->change;
+    if (change == NULL || change->phase != CHANGE_WARMING) {
         return;
     }
-    if (change->phase == CHANGE_COMMITTING) {
-        committed(control);
-    } else if (change->phase == CHANGE_DISCARDING) {
-        discarded(control);
-    } else if (change->failed) {
-        discard(control);
-    } else {
-        commit(control);
+    const struct settings *settings = change->snapshot->settings;
+    for (size_t i = 0; i < settings->issuer_count; i++) {
+        if (!change->keys_settled[i] && slice_equal(settings->issuers[i].name, issuer_name)) {
+            change->keys_settled[i] = true;
+            answered(control);
+            return;
+        }
     }
 }
 
@@ -288,14 +362,17 @@ static struct error prepare(struct control *control, struct change *change)
     return OK;
 }
 
-/* What the process before this one died of. */
-static void note_forbidden_calls(struct control *control, const struct json *message)
+/* What happened to the processes before this one. */
+static void count_lives(struct control *control, const struct json *message)
 {
-    int64_t count = 0;
+    int64_t restarts = 0, upgrades = 0, forbidden = 0;
+    (void)json_get_integer(message, SLICE("restarts"), &restarts);
+    (void)json_get_integer(message, SLICE("upgrades"), &upgrades);
+    (void)json_get_integer(message, SLICE("forbidden_calls"), &forbidden);
+    metrics_add(control->own_metrics, METRIC_RESTARTS, restarts);
+    metrics_add(control->own_metrics, METRIC_UPGRADES, upgrades);
+    metrics_add(control->own_metrics, METRIC_FORBIDDEN_CALLS, forbidden);
     struct slice call = SLICE_NONE;
-    if (json_get_integer(message, SLICE("forbidden_calls"), &count) && count > 0) {
-        metrics_add(control->own_metrics, METRIC_FORBIDDEN_CALLS, count);
-    }
     if (json_get_string(message, SLICE("forbidden_call"), &call)) {
         log_audit_event(control->own_logs, SLICE("forbidden_call"), call);
     }
@@ -315,11 +392,13 @@ static struct error begin(struct control *control, struct change *change,
         return FAIL(ERROR_PEER, "configuration message without a number of workers");
     }
     change->worker_count = (size_t)workers;
+    const struct json *relieves = json_get(json, SLICE("relieves"));
+    change->relieves = relieves != NULL && relieves->type == JSON_BOOL && relieves->boolean;
     TRY(load_snapshot(change, json));
     if (control->worker_count == 0) {
         TRY(control_confine(control, change->snapshot->settings->confinement));
         TRY(control_start_all(control, change));
-        note_forbidden_calls(control, json);
+        count_lives(control, json);
     }
     return prepare(control, change);
 }

@@ -17,12 +17,15 @@ struct change {
     size_t answers_due;
     enum {
         CHANGE_PREPARING,
+        CHANGE_WARMING, /* committed, but for the sockets: keys are awaited */
         CHANGE_COMMITTING,
         CHANGE_DISCARDING
     } phase;
     bool failed;
     const char *failure;
     size_t worker_count;    /* of the message; the first one's decides */
+    bool relieves;          /* of the message: another process serves until we do */
+    bool *keys_settled;     /* by issuer, while it warms up */
     struct json *listeners; /* of the message */
     struct arena arena;
     int *fds; /* those not handed on yet; -1 where they were */
@@ -43,6 +46,8 @@ struct control {
     struct logs *logs;
     struct log_queue *own_logs;
     struct limiter *limiter;
+    struct peers *peers;
+    struct limiter_stats limiter_stats; /* that the metrics know of */
     struct key_source *keys;
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];
@@ -52,6 +57,7 @@ struct control {
     uint64_t generation;
     bool started, draining;
     struct deadline drain_delay;
+    char relieved_by[64]; /* the boot that the audit log is still to name */
     int exit_status;
 };
 
@@ -67,6 +73,9 @@ int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);
 
 /* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
+/* Keys came, or did not: a first configuration that waits for them need not wait any longer for this issuer. */
+void control_keys_settled(struct control *control, struct slice issuer_name);
+
 void control_note_refusal(struct control *control, struct slice why);
 /* The same, and tells the supervisor. */
 void control_refuse(struct control *control, const char *why);

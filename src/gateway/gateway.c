@@ -6,9 +6,11 @@
 
 #include <curl/curl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#define NO_DESCRIPTORS     "the gateway process has no descriptors left to take what was sent"
 #define LOG_LOOK_MS        1000
 #define TICKET_ROTATION_MS (12UL * 60 * 60 * 1000)
 
@@ -46,13 +48,49 @@ static void drain(struct control *control)
     }
 }
 
+/* The audit log is to say who relieves us; where its queue is full, later. */
+static void note_relief(struct control *control)
+{
+    struct slice boot = slice_from_string(control->relieved_by);
+    if (boot.len > 0 && control->own_logs != NULL &&
+        log_audit_event(control->own_logs, SLICE("relieved"), boot)) {
+        control->relieved_by[0] = '\0';
+    }
+}
+
+/* Another process serves the sockets already: nothing is to be announced, and nobody is to be turned away. */
+static void retire(struct control *control, struct slice boot)
+{
+    if (control->draining) {
+        return;
+    }
+    control->draining = true;
+    log_event(LOG_INFO, "retiring");
+    snprintf(control->relieved_by, sizeof control->relieved_by, "%.*s", SLICE_ARG(boot));
+    note_relief(control);
+    if (control->status != NULL) {
+        status_retire(control->status);
+    }
+    for (size_t i = 0; i < control->worker_count; i++) {
+        gateway_worker_retire(control->workers[i],
+                              control->current != NULL ? control->current->settings->shutdown->deadline : 0);
+    }
+    if (control->worker_count == 0) {
+        net_loop_stop(&control->loop);
+    }
+}
+
 /* ---- the channel ---- */
 
 static void reopen_logs(struct control *control, const struct channel_message *message)
 {
     if (message->fd_count == 2 && control->logs != NULL) {
         logs_reopen(control->logs, message->fds[0], message->fds[1]);
+        log_event(LOG_INFO, "logs_reopened");
         return;
+    }
+    if (message->cut) {
+        log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", NO_DESCRIPTORS));
     }
     for (size_t i = 0; i < message->fd_count; i++) {
         close(message->fds[i]);
@@ -63,10 +101,22 @@ static void handle(struct control *control, const struct channel_message *messag
 {
     switch (message->kind) {
     case CHANNEL_CONFIGURE:
-        control_configure(control, message);
+        if (message->cut) {
+            control_refuse(control, NO_DESCRIPTORS);
+        } else {
+            control_configure(control, message);
+        }
         break;
     case CHANNEL_DRAIN:
         drain(control);
+        break;
+    case CHANNEL_RETIRE:
+        retire(control, message->text);
+        break;
+    case CHANNEL_AUDIT_END:
+        if (control->own_logs != NULL) {
+            log_audit_event(control->own_logs, SLICE("succeeded"), message->text);
+        }
         break;
     case CHANNEL_REOPEN:
         reopen_logs(control, message);
@@ -106,13 +156,18 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
-/* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
-static void look_at_logs(uv_timer_t *timer)
+static void count_limiter(struct control *control)
 {
-    struct control *control = timer->data;
-    if (control->logs == NULL) {
-        return;
-    }
+    struct limiter_stats stats, *known = &control->limiter_stats;
+    limiter_read_stats(control->limiter, &stats);
+    metrics_add(control->own_metrics, METRIC_LIMIT_DISPLACED, (int64_t)(stats.displaced - known->displaced));
+    metrics_add(control->own_metrics, METRIC_LIMIT_GATHERED, (int64_t)(stats.gathered - known->gathered));
+    *known = stats;
+}
+
+/* What the writer of the logs could not write: counted, and told once when it begins and once when it is over. */
+static void look_at_logs(struct control *control)
+{
     uint64_t dropped = logs_dropped(control->logs);
     metrics_add(control->own_metrics, METRIC_ACCESS_LOG_DROPPED,
                 (int64_t)(dropped - control->log_lines_dropped));
@@ -128,6 +183,18 @@ static void look_at_logs(uv_timer_t *timer)
         } else {
             log_event(LOG_INFO, "audit_log_recovered");
         }
+    }
+}
+
+/* What is counted where this thread cannot see it happen. */
+static void look_around(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (control->limiter != NULL) {
+        count_limiter(control);
+    }
+    if (control->logs != NULL) {
+        look_at_logs(control);
     }
 }
 
@@ -152,7 +219,7 @@ static struct error start(struct control *control)
     uv_timer_start(&control->ticket_timer, rotate_tickets, TICKET_ROTATION_MS, TICKET_ROTATION_MS);
     uv_timer_init(&control->loop.uv, &control->log_timer);
     control->log_timer.data = control;
-    uv_timer_start(&control->log_timer, look_at_logs, LOG_LOOK_MS, LOG_LOOK_MS);
+    uv_timer_start(&control->log_timer, look_around, LOG_LOOK_MS, LOG_LOOK_MS);
     return OK;
 }
 
@@ -170,24 +237,46 @@ static void close_handles(struct control *control)
     }
 }
 
-static void finish(struct control *control)
+/* So that the one that serves can write down how this log ends: what is cut off its end shows. */
+static void tell_audit_end(struct control *control)
 {
+    char text[LOGS_END_SIZE];
+    struct channel_message message = { .kind = CHANNEL_AUDIT_END };
+    message.text = slice_of(text, logs_end(control->logs, text));
+    /* Where the supervisor is gone nobody is left to be told. */
+    struct error error = channel_send(control->channel, &message);
+    (void)error;
+}
+
+/* False: threads are left that hang in a look-up. */
+static bool finish(struct control *control)
+{
+    bool all_ended = true;
     /* Those that were not told to drain are still at work: a first configuration that was refused, a supervisor that is
      * gone. */
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_stop(control->workers[i]);
     }
     for (size_t i = 0; i < control->worker_count; i++) {
-        gateway_worker_free(control->workers[i]);
+        gateway_worker_join(control->workers[i]);
     }
+    for (size_t i = 0; i < control->worker_count; i++) {
+        all_ended = gateway_worker_free(control->workers[i]) && all_ended;
+    }
+    peers_free(control->peers);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }
     close_handles(control);
     net_loop_done(&control->loop);
     if (control->logs != NULL) {
+        note_relief(control);
         log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);
-        logs_free(control->logs);
+        tell_audit_end(control);
+        uint64_t lost = logs_free(control->logs);
+        if (lost > 0) {
+            log_event(LOG_ERROR, "audit_lines_lost", LOG_NUMBER("lines", lost));
+        }
     }
     if (control->current != NULL) {
         snapshot_unref(control->current);
@@ -196,6 +285,7 @@ static void finish(struct control *control)
     if (control->tickets != NULL) {
         tls_tickets_free(control->tickets);
     }
+    return all_ended;
 }
 
 static void ignore_signal(int number)
@@ -223,8 +313,12 @@ int gateway_run(int channel_fd)
         return 1;
     }
     net_loop_run(&control->loop);
-    finish(control);
+    bool all_ended = finish(control);
     int status = control->exit_status;
+    if (!all_ended) {
+        _exit(
+            status); /* libuv would wait for its threads, and a resolver that does not answer would hold up the end */
+    }
     close(channel_fd);
     free(control);
     curl_global_cleanup();

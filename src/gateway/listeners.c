@@ -1,5 +1,8 @@
 #include "gateway/listeners.h"
 
+#include "gateway/admission.h"
+#include "gateway/hand_on.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,15 +17,25 @@ struct worker_acceptor {
 /* Kept for the worker's life, since connections point to it; there are as many as names were ever used. */
 struct worker_listener_entry {
     struct worker_listener listener;
+    struct gateway_worker *worker;
+    struct admission admission;
     struct worker_acceptor *acceptors;
     struct worker_listener_entry *next;
 };
 
 /* ---- connections ---- */
 
-static void on_connection_event(void *owner, enum http_connection_event event)
+static void forget(struct worker_listener *listener, const struct address *peer)
 {
-    struct worker_listener *listener = owner;
+    struct worker_listener_entry *entry = (struct worker_listener_entry *)listener;
+    listener->connections--;
+    metrics_add(listener->worker->metrics, METRIC_CONNECTIONS_OPEN, -1);
+    peers_remove(entry->worker->peers, listener->name, peer);
+}
+
+static void on_connection_event(const struct http_connection_facts *facts, enum http_connection_event event)
+{
+    struct worker_listener *listener = facts->owner;
     struct metrics_worker *metrics = listener->worker->metrics;
     switch (event) {
     case HTTP_CONNECTION_HANDSHAKE_RESUMED:
@@ -36,17 +49,20 @@ static void on_connection_event(void *owner, enum http_connection_event event)
         metrics_add(metrics, METRIC_HANDSHAKES_FAILED, 1);
         break;
     case HTTP_CONNECTION_CLOSED:
-        listener->connections--;
-        metrics_add(metrics, METRIC_CONNECTIONS_OPEN, -1);
+        forget(listener, &facts->peer);
         break;
     }
+}
+
+static const struct listener_settings *settings_of(const struct worker_listener *listener)
+{
+    return &listener->worker->current->snapshot->settings->listeners[listener->index];
 }
 
 static struct http_server_settings server_settings(struct worker_listener *listener)
 {
     const struct worker *worker = listener->worker;
-    const struct listener_settings *settings =
-        &worker->current->snapshot->settings->listeners[listener->index];
+    const struct listener_settings *settings = settings_of(listener);
     const struct timeout_settings *timeouts = settings->timeouts;
     return (struct http_server_settings){
         .timeouts = { .handshake = timeouts->handshake,
@@ -66,29 +82,54 @@ static struct http_server_settings server_settings(struct worker_listener *liste
     };
 }
 
-static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
+static void take(struct worker_listener_entry *entry, int fd, const struct address *peer, int64_t behind)
 {
-    struct worker_acceptor *accepting = (struct worker_acceptor *)acceptor;
-    struct worker_listener *listener = &accepting->entry->listener;
+    struct worker_listener *listener = &entry->listener;
     struct worker *worker = listener->worker;
-    const struct listener_settings *settings =
-        &worker->current->snapshot->settings->listeners[listener->index];
-    if (listener->connections >= (size_t)settings->max_connections) {
-        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-        close(fd);
+    const struct listener_settings *settings = settings_of(listener);
+    uint32_t of_address = peers_add(entry->worker->peers, listener->name, peer);
+    enum refusal refusal =
+        admission_check(&entry->admission, listener, settings, fd, peer, of_address, behind);
+    if (refusal != REFUSAL_NONE) {
+        peers_remove(entry->worker->peers, listener->name, peer);
+        admission_refuse(worker->metrics, fd, refusal);
         return;
     }
     struct http_server_settings server = server_settings(listener);
+    server.late = settings->tls == NULL && admission_is_late(worker, behind);
     /* Before: its end may come from within. */
     listener->connections++;
     metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, 1);
     if (failed(h1_server_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
-        listener->connections--;
-        metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, -1);
-        metrics_add(worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
+        forget(listener, peer);
+        metrics_add(worker->metrics, METRIC_REFUSED_ERROR, 1);
         return;
     }
     metrics_add(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
+}
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
+{
+    struct worker_listener_entry *entry = ((struct worker_acceptor *)acceptor)->entry;
+    if (!worker_hand_on(entry->worker, entry->listener.name, fd, peer)) {
+        take(entry, fd, peer, acceptor_behind(acceptor));
+    }
+}
+
+static int64_t may_accept(struct acceptor *acceptor)
+{
+    struct worker_listener_entry *entry = ((struct worker_acceptor *)acceptor)->entry;
+    int64_t wait = admission_pause(&entry->admission, settings_of(&entry->listener), acceptor->loop->now);
+    if (wait > 0) {
+        metrics_add(entry->listener.worker->metrics, METRIC_HANDSHAKE_PAUSES, 1);
+    }
+    return wait;
+}
+
+static void on_refused(struct acceptor *acceptor)
+{
+    struct worker_listener_entry *entry = ((struct worker_acceptor *)acceptor)->entry;
+    admission_refuse(entry->listener.worker->metrics, -1, REFUSAL_DESCRIPTORS);
 }
 
 /* ---- sockets ---- */
@@ -117,9 +158,21 @@ static struct worker_listener_entry *make_listener(struct gateway_worker *worker
     }
     entry->listener =
         (struct worker_listener){ .worker = &worker->worker, .name = { copy, name.len }, .index = -1 };
+    entry->worker = worker;
     entry->next = worker->listeners;
     worker->listeners = entry;
     return entry;
+}
+
+void worker_take_connection(struct gateway_worker *worker, struct slice listener, int fd,
+                            const struct address *peer)
+{
+    struct worker_listener_entry *entry = find_listener(worker, listener);
+    if (entry == NULL || entry->listener.index < 0 || worker->worker.draining) {
+        admission_refuse(worker->worker.metrics, fd, REFUSAL_ERROR);
+        return;
+    }
+    take(entry, fd, peer, 0);
 }
 
 static bool keep_served(struct worker_listener_entry *entry, int fd)
@@ -140,6 +193,8 @@ static bool serve(struct gateway_worker *worker, struct worker_listener_entry *e
         free(acceptor);
         return false;
     }
+    acceptor->acceptor.may_accept = may_accept;
+    acceptor->acceptor.on_refused = on_refused;
     acceptor->entry = entry;
     acceptor->wanted = true;
     acceptor->next = entry->acceptors;

@@ -13,6 +13,7 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     metrics_add(control->own_metrics, METRIC_JWKS_FAILURES, event == KEYS_FAILED ? 1 : 0);
     if (event == KEYS_FAILED) {
         log_event(LOG_WARNING, "keys_failed", LOG_TEXT("issuer", issuer_name), LOG_TEXT("reason", text));
+        control_keys_settled(control, issuer_name);
         return;
     }
     if (event == KEYS_STALE) {
@@ -24,6 +25,7 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_set_keys(control->workers[i], issuer_name, text);
     }
+    control_keys_settled(control, issuer_name);
 }
 
 /* On the control thread, called by the worker's message. */
@@ -52,7 +54,10 @@ static struct error open_limiter(struct control *control, int fd)
     if (memory == MAP_FAILED) {
         return FAIL_ERRNO("limiter table");
     }
-    return limiter_open(memory, (size_t)facts.st_size, &control->limiter);
+    TRY(limiter_open(memory, (size_t)facts.st_size, &control->limiter));
+    limiter_read_stats(control->limiter,
+                       &control->limiter_stats); /* the table may be older than this process */
+    return OK;
 }
 
 static struct error start_logs(struct control *control, struct change *change, unsigned int writers)
@@ -81,6 +86,9 @@ static struct error start_workers(struct control *control, const struct settings
             .limiter = control->limiter,
             .logs = logs_queue(control->logs, (unsigned int)i),
             .metrics = metrics_writer(control->metrics, (unsigned int)i),
+            .peers = control->peers,
+            .workers = control->workers,
+            .worker_count = count,
             .token_cache = (size_t)settings->token_cache,
             .on_unknown_kid = on_unknown_kid,
             .on_finished = on_worker_finished,
@@ -99,6 +107,7 @@ struct error control_start_all(struct control *control, struct change *change)
     TRY(metrics_new((unsigned int)count + 1, &control->metrics));
     control->own_metrics = metrics_writer(control->metrics, (unsigned int)count);
     TRY(open_limiter(control, change->fds[1]));
+    TRY(peers_new(&control->peers));
     TRY(start_logs(control, change, (unsigned int)count + 1));
     TRY(key_source_new(&control->loop, on_keys, control, &control->keys));
     TRY(status_new(&control->loop, control->metrics, &control->status));

@@ -150,13 +150,18 @@ void status_change_free(struct status_change *change)
     free(change);
 }
 
+static void mark_unwanted(struct status_server *status)
+{
+    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
+        socket->wanted = false;
+    }
+}
+
 void status_commit(struct status_server *status, struct status_change *change)
 {
     status_change_free(status->current);
     status->current = change;
-    for (struct status_socket *socket = status->sockets; socket != NULL; socket = socket->next) {
-        socket->wanted = false;
-    }
+    mark_unwanted(status);
 }
 
 void status_settle(struct status_server *status)
@@ -173,6 +178,14 @@ void status_settle(struct status_server *status)
     }
 }
 
+void status_retire(struct status_server *status)
+{
+    if (status->current != NULL) {
+        mark_unwanted(status);
+        status_settle(status);
+    }
+}
+
 void status_set_ready(struct status_server *status, const char *why_not)
 {
     status->why_not_ready = why_not;
@@ -186,11 +199,7 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics, struct s
     if (status == NULL) {
         return FAIL(ERROR_MEMORY, "status listener");
     }
-    struct error error = h1_server_list_init(&status->connections);
-    if (failed(error)) {
-        free(status);
-        return error;
-    }
+    h1_server_list_init(&status->connections);
     status->loop = loop;
     status->metrics = metrics;
     status->why_not_ready = "starting\n";

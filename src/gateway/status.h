@@ -27,6 +27,9 @@ bool status_add_socket(struct status_server *status, struct slice listener, int 
 /* Closes the sockets that were not added since the commit, and their connections, after the answers that they wait for. */
 void status_settle(struct status_server *status);
 
+/* Closes all of them, likewise: another process serves the listeners. */
+void status_retire(struct status_server *status);
+
 /* What /readyz says: NULL for ready, or why not. Static text. */
 void status_set_ready(struct status_server *status, const char *why_not);
 

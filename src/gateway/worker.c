@@ -7,6 +7,8 @@
 
 /* How often a draining worker looks whether its last exchange is over. */
 #define DRAIN_LOOK (20 * NS_PER_MS)
+/* How long a connection may stay idle when the whole gateway ends. */
+#define DRAIN_PATIENCE (500 * NS_PER_MS)
 
 static struct gateway_worker *gateway_worker_of(struct worker *worker)
 {
@@ -52,11 +54,14 @@ static void run_commit(struct net_task *task)
 {
     struct worker_change *change = (struct worker_change *)task;
     struct gateway_worker *worker = change->worker;
-    struct worker_snapshot *old = worker->worker.current;
-    const struct settings *settings = change->snapshot->settings;
-    worker->worker.current = change->prepared;
-    change->prepared = NULL;
-    set_issuers(&worker->worker, settings, change);
+    struct worker_snapshot *old = NULL;
+    if (change->prepared != NULL) {
+        old = worker->worker.current;
+        worker->worker.current = change->prepared;
+        change->prepared = NULL;
+        set_issuers(&worker->worker, change->snapshot->settings, change);
+        overload_set(&worker->worker.overload, &worker->worker.loop, change->snapshot->settings->overload);
+    }
     if (!worker_listeners_update(worker, change->sockets, change->socket_count)) {
         change->ok = false;
         change->failure = "a worker cannot serve a listening socket";
@@ -174,6 +179,9 @@ static void look(struct deadline *deadline)
     struct gateway_worker *worker =
         (struct gateway_worker *)((char *)deadline - offsetof(struct gateway_worker, drain_deadline));
     struct net_loop *loop = &worker->worker.loop;
+    if (worker->worker.connections.patient && loop->now >= worker->patient_until) {
+        h1_server_drain_all(&worker->worker.connections);
+    }
     if (loop->now >= worker->drain_until) {
         h1_server_close_all(&worker->worker.connections);
     }
@@ -188,12 +196,14 @@ static void look(struct deadline *deadline)
     deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
 }
 
-static void begin_drain(struct gateway_worker *worker, int64_t limit)
+/* Whoever is about to send a request, on a connection that was idle, still gets an answer, which says that it is the last. */
+static void begin_drain(struct gateway_worker *worker, int64_t limit, int64_t patience)
 {
     struct net_loop *loop = &worker->worker.loop;
     worker->worker.draining = true;
     worker_listeners_close(worker);
-    h1_server_drain_all(&worker->worker.connections);
+    h1_server_drain_patiently(&worker->worker.connections);
+    worker->patient_until = loop->now + patience;
     worker->drain_until = loop->now + limit;
     worker->drain_deadline.expired = look;
     deadline_set(&loop->deadlines, &worker->drain_deadline, loop->now, DRAIN_LOOK);
@@ -203,19 +213,32 @@ static void run_drain(struct net_task *task)
 {
     struct gateway_worker *worker =
         (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, drain_task));
-    begin_drain(worker, worker->drain_limit);
+    int64_t half = worker->drain_limit / 2;
+    bool short_of_time = !worker->retires && half > DRAIN_PATIENCE;
+    begin_drain(worker, worker->drain_limit, short_of_time ? DRAIN_PATIENCE : half);
 }
 
-void gateway_worker_drain(struct gateway_worker *worker, int64_t limit)
+static void send_drain(struct gateway_worker *worker, int64_t limit, bool retires)
 {
     worker->drain_limit = limit;
+    worker->retires = retires;
     worker->drain_task.run = run_drain;
     net_loop_send(&worker->worker.loop, &worker->drain_task);
 }
 
+void gateway_worker_drain(struct gateway_worker *worker, int64_t limit)
+{
+    send_drain(worker, limit, false);
+}
+
+void gateway_worker_retire(struct gateway_worker *worker, int64_t limit)
+{
+    send_drain(worker, limit, true);
+}
+
 static void run_stop(struct net_task *task)
 {
-    begin_drain((struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, stop_task)), 0);
+    begin_drain((struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, stop_task)), 0, 0);
 }
 
 void gateway_worker_stop(struct gateway_worker *worker)
@@ -234,6 +257,7 @@ static void run_finished(struct net_task *task)
 static void *run_thread(void *argument)
 {
     struct gateway_worker *worker = argument;
+    buffer_count_in(metrics_number(worker->worker.metrics, METRIC_BUFFER_BYTES));
     net_loop_run(&worker->worker.loop);
     worker->finished_task.run = run_finished;
     net_loop_send(worker->control_loop, &worker->finished_task);
@@ -249,19 +273,24 @@ static void free_parts(struct gateway_worker *worker)
     free(worker);
 }
 
-void gateway_worker_free(struct gateway_worker *worker)
+void gateway_worker_join(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
+}
+
+bool gateway_worker_free(struct gateway_worker *worker)
+{
     if (worker->worker.loop.uv.active_reqs.count > 0) {
-        return; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+        return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
     }
     net_loop_done(&worker->worker.loop);
     free_parts(worker);
+    return true;
 }
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    TRY(h1_server_list_init(&worker->worker.connections));
+    h1_server_list_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);
@@ -285,6 +314,9 @@ struct error gateway_worker_start(const struct worker_options *options, struct g
     worker->worker.unknown_kid = unknown_kid;
     worker->control_loop = options->control_loop;
     worker->tickets = options->tickets;
+    worker->peers = options->peers;
+    worker->workers = options->workers;
+    worker->worker_count = options->worker_count;
     worker->on_unknown_kid = options->on_unknown_kid;
     worker->on_finished = options->on_finished;
     worker->unknown_kid_task.run = tell_unknown_kid;

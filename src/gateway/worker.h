@@ -4,6 +4,7 @@
 #define SALLYPORT_GATEWAY_WORKER_H
 
 #include "gateway/acceptor.h"
+#include "gateway/peers.h"
 #include "pipeline/exchange.h"
 
 #include <pthread.h>
@@ -37,11 +38,15 @@ struct gateway_worker {
     pthread_t thread;
     struct net_loop *control_loop;
     struct tls_tickets *tickets;
+    struct peers *peers;
+    struct gateway_worker *const *workers; /* all of them, this one included */
+    size_t worker_count;
     struct worker_listener_entry *listeners;
     struct deadline drain_deadline;
     struct net_task drain_task, stop_task;
     int64_t drain_limit; /* ns; the control thread's, until drain_task is sent */
-    int64_t drain_until;
+    int64_t drain_until, patient_until;
+    bool retires; /* the control thread's, until drain_task is sent */
     /* The one message under way about an unknown kid. */
     struct net_task unknown_kid_task;
     bool unknown_kid_sent; /* atomic: cleared by the control thread */
@@ -58,6 +63,9 @@ struct worker_options {
     struct limiter *limiter;
     struct log_queue *logs;
     struct metrics_worker *metrics;
+    struct peers *peers;
+    struct gateway_worker *const *workers; /* complete before the first configuration is committed */
+    size_t worker_count;
     size_t token_cache;
     void (*on_unknown_kid)(struct gateway_worker *worker);
     void (*on_finished)(struct gateway_worker *worker);
@@ -68,12 +76,17 @@ struct error gateway_worker_start(const struct worker_options *options,
 
 /* Step one, answered by change->answer on the control loop. */
 void gateway_worker_prepare(struct worker_change *change);
-/* Step two: takes it up, answered too; or drops it, where another worker could not prepare. */
+/* Step two: takes it up, answered too; or drops it, where another worker could not prepare. A change that was committed may
+ * be committed again, with sockets that it did not have before. */
 void gateway_worker_commit(struct worker_change *change);
 void gateway_worker_discard(struct worker_change *change);
 
 /* Stops accepting, lets running exchanges finish for `limit` ns, then ends the thread: on_finished follows. */
 void gateway_worker_drain(struct gateway_worker *worker, int64_t limit);
+
+/* The same, where another process serves the sockets already, so that there is time: for half of `limit` no connection is closed
+ * that a client may be about to use. */
+void gateway_worker_retire(struct gateway_worker *worker, int64_t limit);
 
 /* The same at once, whatever it does; also while it drains. */
 void gateway_worker_stop(struct gateway_worker *worker);
@@ -81,7 +94,10 @@ void gateway_worker_stop(struct gateway_worker *worker);
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
 
-/* Waits for the thread's end and frees. After gateway_worker_stop, or on_finished. */
-void gateway_worker_free(struct gateway_worker *worker);
+/* Waits for the thread's end. After gateway_worker_stop, or on_finished. */
+void gateway_worker_join(struct gateway_worker *worker);
+/* After every worker was joined: until then one may send to another. False: it had to be left, since a look-up of its loop
+ * hangs. */
+bool gateway_worker_free(struct gateway_worker *worker) MUST_CHECK;
 
 #endif

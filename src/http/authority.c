@@ -1,5 +1,6 @@
 /* Host and port of uri.h: one spelling of each host, so that two readers and two rules see the same one. */
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "base/limits.h"
 #include "http/bytes.h"
@@ -133,6 +134,18 @@ static bool host_valid(struct slice host)
         }
     }
     return host.len <= HTTP_HOST_MAX && (!all_digits(label) || is_dotted_quad(host));
+}
+
+struct slice uri_authority_text(struct slice host, uint16_t port, struct arena *arena)
+{
+    bool is_ipv6 = slice_find(host, ':') >= 0;
+    if (port == 0 && !is_ipv6) {
+        return host;
+    }
+    char text[sizeof ":65535"] = "";
+    int len = port != 0 ? snprintf(text, sizeof text, ":%u", (unsigned int)port) : 0;
+    return ARENA_CONCAT(arena, is_ipv6 ? SLICE("[") : SLICE(""), host, is_ipv6 ? SLICE("]") : SLICE(""),
+                        slice_of(text, (size_t)len));
 }
 
 enum uri_result uri_parse_authority(struct slice text, char *out, struct uri_authority *ret_authority)

@@ -6,6 +6,10 @@
 #include "base/limits.h"
 #include "base/slice.h"
 
+/* Room for a head's fields on the stack. Not zeroed, as other variables are: that would be 4 KB of stores for each head, and only
+ * fields that were written are read. */
+#define HEADERS_SCRATCH(name) __attribute__((uninitialized)) struct header name[HTTP_HEADERS_MAX]
+
 /* X(ID, "name"): in lower case, as compared. */
 #define HTTP_HEADER_NAMES(X)                                                \
     X(ACCEPT, "accept")                                                     \

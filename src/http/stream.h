@@ -48,6 +48,8 @@ struct http_handler {
     void (*on_body_failed)(struct http_stream *stream, enum deny_reason reason);
     /* The client is gone, or must be given up. The stream is dead: only `release` may follow. */
     void (*on_abort)(struct http_stream *stream, enum http_abort why);
+    /* A hold_off is over: for how many ns more is the connection not to be listened to? 0: it is again. May be NULL: 0. */
+    int64_t (*on_held_off)(struct http_stream *stream);
     /* The response was handed to the kernel whole. The stream must be released. */
     void (*on_sent)(struct http_stream *stream);
 };
@@ -71,6 +73,13 @@ struct http_stream_ops {
     void (*pause)(struct http_stream *stream, bool paused);
     /* The handler will not look at the rest of the request body: it is dropped, bounded, then the connection closes. */
     void (*discard_body)(struct http_stream *stream);
+    /* How long the newest bytes of the request have waited for us, ns; -1: not known. One system call. */
+    int64_t (*waited)(struct http_stream *stream);
+    /* The same of bytes that came while it was held off; -1: there are none, or it is not known. */
+    int64_t (*unread)(struct http_stream *stream);
+    /* After this response the connection is not listened to for `duration` ns, where it goes on at all: what the client was
+     * told to do by Retry-After, it does. What it sends meanwhile waits in the kernel, and costs nothing. */
+    void (*hold_off)(struct http_stream *stream, int64_t duration);
     /* The handler is done with the stream, after on_sent, on_abort or reset. */
     void (*release)(struct http_stream *stream);
 };
@@ -80,8 +89,10 @@ struct http_stream {
     const struct http_handler *handler;
     struct http_connection_facts *connection;
     void *exchange;
-    uint64_t received; /* bytes of request body */
-    uint64_t sent;     /* bytes of response body */
+    uint64_t received;  /* bytes of request body */
+    uint64_t sent;      /* bytes of response body */
+    unsigned int holds; /* how often a hold_off was made longer; the handler's */
+    bool held_off;      /* the first request after hold_off, or after a long wait to be accepted */
 };
 
 #endif

@@ -294,8 +294,31 @@ static enum uri_result check_text(struct slice raw, char *out)
     return has_c1_control(decoded) ? URI_CONTROL : URI_OK;
 }
 
+/* Segments of plain bytes: without an escape nothing is to be decoded or in the wrong case, and nothing is encoded twice. A
+ * segment that begins with a dot or is empty is left to those who look closer. */
+bool uri_path_is_canonical(struct slice raw)
+{
+    if (raw.len > HTTP_TARGET_MAX || raw.len == 0 || raw.ptr[0] != '/') {
+        return false;
+    }
+    size_t at = 1;
+    while (at < raw.len && raw.ptr[at] != '.' && raw.ptr[at] != '/') {
+        at = http_skip(raw.ptr, at, raw.len, HTTP_BYTE_SEGMENT);
+        if (at == raw.len || raw.ptr[at] != '/') {
+            break;
+        }
+        at++;
+    }
+    return at == raw.len;
+}
+
 enum uri_result uri_canonical_path(struct slice raw, unsigned int allow, char *out, struct slice *ret_path)
 {
+    if (uri_path_is_canonical(raw)) {
+        memcpy(out, raw.ptr, raw.len);
+        *ret_path = (struct slice){ out, raw.len };
+        return URI_OK;
+    }
     if (raw.len > HTTP_TARGET_MAX) {
         return URI_TOO_LONG;
     }

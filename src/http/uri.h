@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_HTTP_URI_H
 #define SALLYPORT_HTTP_URI_H
 
+#include "base/arena.h"
 #include "base/slice.h"
 #include "http/message.h"
 
@@ -53,6 +54,10 @@ enum uri_result uri_parse_target(struct slice target, enum http_method method, s
  * same. Refuses what is listed above, by `allow` (enum uri_allow, or-ed); "%5C" and backslashes always. */
 enum uri_result uri_canonical_path(struct slice raw, unsigned int allow, char *out, struct slice *ret_path);
 
+/* True only where the path is sure to be its own canonical form, and to need nothing that a route must allow: found in one
+ * look at each byte. Most paths are; of the others some may be too. */
+bool uri_path_is_canonical(struct slice raw);
+
 /* Does an encoded slash or a parameter stand in it? So that a route that allows one can be asked a second time. */
 unsigned int uri_path_needs(struct slice raw);
 
@@ -73,6 +78,10 @@ struct uri_authority {
  * host: IPv6 as in RFC 5952 but without dotted quads; a name that ends in a number must be a plain dotted quad. `out`:
  * room for text.len bytes. */
 enum uri_result uri_parse_authority(struct slice text, char *out, struct uri_authority *ret_authority);
+
+/* How host and port (0: none) stand in a Host field: IPv6 in brackets. The host itself where nothing is to be added; ptr NULL:
+ * no room. */
+struct slice uri_authority_text(struct slice host, uint16_t port, struct arena *arena);
 
 /* Decodes percent escapes of a path segment or a query value for comparison; returns the length. `out`: text.len bytes. */
 size_t uri_decode(struct slice text, char *out);

@@ -34,7 +34,7 @@ struct json {
         struct json *items;          /* JSON_ARRAY */
         struct json_member *members; /* JSON_OBJECT, in the order of the text */
     };
-    const uint32_t *order; /* of a large object: its members' indexes, sorted by name; else NULL */
+    const uint32_t *index; /* of a large object: a hash table of its members' numbers, by name; else NULL */
 };
 
 struct json_member {

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define SHORT_DIGITS   18      /* of an integer that fits an int64_t, whatever they are */
 #define EXPONENT_CLAMP 1000000 /* far outside of a double, far inside of an int */
 
 static size_t scan_digits(struct slice text, size_t at)
@@ -51,6 +52,32 @@ size_t number_scan(struct slice text, bool *ret_plain)
         at += digits;
     }
     *ret_plain = plain;
+    return at;
+}
+
+size_t number_short(struct slice text, struct json *out)
+{
+    const size_t from = char_at(text, 0, '-', '-') ? 1 : 0;
+    size_t at = from;
+    int64_t value = 0;
+    while (at < text.len && at - from < SHORT_DIGITS && ascii_is_digit(text.ptr[at])) {
+        value = value * 10 + (text.ptr[at++] - '0');
+    }
+    if (at == from || (at - from > 1 && text.ptr[from] == '0')) {
+        return 0;
+    }
+    if (at < text.len &&
+        (ascii_is_digit(text.ptr[at]) || text.ptr[at] == '.' || (text.ptr[at] | 0x20) == 'e')) {
+        return 0;
+    }
+    value = from > 0 ? -value : value;
+    *out = (struct json){
+        .type = JSON_NUMBER,
+        .is_integer = true,
+        .integer = value,
+        .number = (double)value,
+        .text = slice_of(text.ptr, at),
+    };
     return at;
 }
 

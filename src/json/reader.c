@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "json/escape.h"
 #include "json/number.h"
+#include "json/scan.h"
 #include "json/tree.h"
 
 #include <stdlib.h>
@@ -17,40 +18,40 @@ struct slot {
 };
 
 /* Recursive descent. Items of all open containers stand on one stack of slots; a container that closes copies its own
- * into the arena, exactly as many as there are. */
+ * into the arena, exactly as many as there are.
+ * Where the text goes on is handed from function to function and not kept here, so that it stays in a register: each takes
+ * where it begins and returns where it ended; NULL: refused, and `error` and `refused_at` say why and where. */
 struct reader {
-    const char *start, *at, *end;
+    const char *end;
     struct arena *arena;
     unsigned int depth_left;
     struct slot *slots;
     struct slot *heap; /* what to free */
     size_t used, capacity, maximum;
     struct error error;
+    const char *refused_at;
 };
 
-static bool refuse(struct reader *reader, const char *at, struct error error)
+static const char *refuse(struct reader *reader, const char *at, struct error error)
 {
     reader->error = error;
-    reader->at = at;
-    return false;
+    reader->refused_at = at;
+    return NULL;
 }
 
-static bool refuse_syntax(struct reader *reader, const char *what)
+static const char *refuse_syntax(struct reader *reader, const char *at, const char *what)
 {
-    return refuse(reader, reader->at, FAIL(ERROR_SYNTAX, what));
+    return refuse(reader, at, FAIL(ERROR_SYNTAX, what));
 }
 
-static void skip_space(struct reader *reader)
+static const char *refuse_memory(struct reader *reader, const char *at)
 {
-    while (reader->at < reader->end &&
-           (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\r' || *reader->at == '\t')) {
-        reader->at++;
-    }
+    return refuse(reader, at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
 }
 
-static bool next_is(const struct reader *reader, char c)
+static inline bool is_at(const struct reader *reader, const char *at, char c)
 {
-    return reader->at < reader->end && *reader->at == c;
+    return at < reader->end && *at == c;
 }
 
 static bool grow_slots(struct reader *reader)
@@ -70,103 +71,137 @@ static bool grow_slots(struct reader *reader)
     return true;
 }
 
-static bool push_slot(struct reader *reader, const struct slot *slot)
+/* Good until the next one. NULL: refused. */
+static inline struct slot *push_slot(struct reader *reader, const char *at)
 {
     if (reader->used == reader->capacity && !grow_slots(reader)) {
-        return refuse(reader, slot->at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
+        refuse_memory(reader, at);
+        return NULL;
     }
-    reader->slots[reader->used++] = *slot;
-    return true;
+    return &reader->slots[reader->used++];
 }
 
-/* The first byte that ends a run of plain string bytes: a quote, a backslash, or a control character. `*high` becomes
- * true where a byte of the run is not ASCII. Eight bytes at a time: a bit trick finds, in each byte, what is below 0x20
- * or equal to either mark; it may report too much behind a hit, never too little. */
-static const char *scan_plain(const char *at, const char *end, bool *high)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t seen = 0, word;
-    while ((size_t)(end - at) >= sizeof word) {
-        memcpy(&word, at, sizeof word);
-        uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
-        uint64_t hit = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-        if ((hit & tops) != 0) {
-            break;
-        }
-        seen |= word & tops;
-        at += sizeof word;
-    }
-    while (at < end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\') {
-        seen |= (unsigned char)*at & 0x80U;
-        at++;
-    }
-    *high |= seen != 0;
-    return at;
-}
-
-/* The end of a string with escapes: its closing quote. NULL: there is none. */
+/* The end of a string with escapes: its closing quote. */
 static const char *find_quote(struct reader *reader, const char *at, bool *high)
 {
     for (;;) {
         at = scan_plain(at, reader->end, high);
-        if (at < reader->end && *at == '"') {
+        if (is_at(reader, at, '"')) {
             return at;
         }
         if (reader->end - at < 2 || *at != '\\') {
-            reader->at = at;
-            return NULL;
+            return refuse_syntax(reader, at, "a string does not end, or holds a control character");
         }
         at += 2;
     }
 }
 
+/* What follows a backslash is skipped unseen: a byte that is not ASCII there is no escape, and is refused here. */
 static bool unescape(struct reader *reader, struct slice raw, struct slice *ret_text)
 {
     char *text = arena_alloc(reader->arena, raw.len);
     if (text == NULL) {
-        return refuse(reader, raw.ptr, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
+        refuse_memory(reader, raw.ptr);
+        return false;
     }
     size_t length;
     const char *bad = escape_decode(raw, text, &length);
     if (bad != NULL) {
-        return refuse(reader, bad, FAIL(ERROR_SYNTAX, "a string holds an escape that JSON does not have"));
+        refuse_syntax(reader, bad, "a string holds an escape that JSON does not have");
+        return false;
     }
     *ret_text = slice_of(text, length);
     return true;
 }
 
-static bool parse_string(struct reader *reader, struct slice *ret_text)
+/* A string that is not all plain ASCII up to `at`, where it stopped being plain. */
+static const char *finish_string(struct reader *reader, const char *from, const char *at, bool high,
+                                 struct slice *ret_text)
 {
-    bool high = false;
-    const char *from = reader->at + 1;
-    const char *at = scan_plain(from, reader->end, &high);
-    bool escaped = at < reader->end && *at == '\\';
+    bool escaped = is_at(reader, at, '\\');
     at = find_quote(reader, at, &high);
     if (at == NULL) {
-        return refuse_syntax(reader, "a string does not end, or holds a control character");
+        return NULL;
     }
     struct slice raw = slice_of(from, (size_t)(at - from));
     if (high && !utf8_valid(raw)) {
-        return refuse(reader, from, FAIL(ERROR_SYNTAX, "a string is not UTF-8"));
+        return refuse_syntax(reader, from, "a string is not UTF-8");
     }
     if (escaped && !unescape(reader, raw, &raw)) {
-        return false;
+        return NULL;
     }
-    reader->at = at + 1;
     *ret_text = raw;
-    return true;
+    return at + 1;
 }
 
-static bool parse_value(struct reader *reader, struct json *out);
+/* `from` stands behind the opening quote. */
+static inline const char *parse_string(struct reader *reader, const char *from, struct slice *ret_text)
+{
+    bool high = false;
+    const char *at = scan_plain(from, reader->end, &high);
+    if (is_at(reader, at, '"') && !high) {
+        *ret_text = slice_of(from, (size_t)(at - from));
+        return at + 1;
+    }
+    return finish_string(reader, from, at, high, ret_text);
+}
 
-static bool close_array(struct reader *reader, size_t base, struct json *out)
+static const char *parse_literal(struct reader *reader, const char *at, struct slice word, struct json value,
+                                 struct json *out)
+{
+    if ((size_t)(reader->end - at) < word.len || memcmp(at, word.ptr, word.len) != 0) {
+        return refuse_syntax(reader, at, "a value was expected");
+    }
+    *out = value;
+    return at + word.len;
+}
+
+static const char *parse_number(struct reader *reader, const char *at, struct json *out)
+{
+    struct slice rest = slice_of(at, (size_t)(reader->end - at));
+    size_t len = number_short(rest, out);
+    if (len > 0) {
+        return at + len;
+    }
+    bool plain = false;
+    len = number_scan(rest, &plain);
+    if (len == 0) {
+        return refuse_syntax(reader, at, "a value was expected");
+    }
+    if (!number_convert(slice_part(rest, 0, len), plain, out)) {
+        return refuse(reader, at, FAIL(ERROR_VALUE, "a number is out of range"));
+    }
+    return at + len;
+}
+
+static inline const char *parse_scalar(struct reader *reader, const char *at, struct json *out)
+{
+    switch (at < reader->end ? *at : '\0') {
+    case '"':
+        *out = (struct json){ .type = JSON_STRING };
+        return parse_string(reader, at + 1, &out->text);
+    case 't':
+        return parse_literal(reader, at, SLICE("true"), (struct json){ .type = JSON_BOOL, .boolean = true },
+                             out);
+    case 'f':
+        return parse_literal(reader, at, SLICE("false"), (struct json){ .type = JSON_BOOL }, out);
+    case 'n':
+        return parse_literal(reader, at, SLICE("null"), (struct json){ .type = JSON_NULL }, out);
+    default:
+        return parse_number(reader, at, out);
+    }
+}
+
+/* Moves the slots from `base` on into an array of the arena. False: refused. */
+static bool close_array(struct reader *reader, const char *at, size_t base, struct json *out)
 {
     size_t count = reader->used - base;
     struct json array = { .type = JSON_ARRAY, .count = count };
     if (count > 0) {
         array.items = arena_alloc(reader->arena, count * sizeof *array.items);
         if (array.items == NULL) {
-            return refuse(reader, reader->at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
+            refuse_memory(reader, at);
+            return false;
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -177,151 +212,140 @@ static bool close_array(struct reader *reader, size_t base, struct json *out)
     return true;
 }
 
-static bool close_object(struct reader *reader, size_t base, struct json *out)
+static bool close_object(struct reader *reader, const char *at, size_t base, struct json *out)
 {
     size_t count = reader->used - base;
     struct json object = { .type = JSON_OBJECT, .count = count };
     if (count > 0) {
         object.members = arena_alloc(reader->arena, count * sizeof *object.members);
         if (object.members == NULL) {
-            return refuse(reader, reader->at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
+            refuse_memory(reader, at);
+            return false;
         }
     }
     for (size_t i = 0; i < count; i++) {
         object.members[i] = reader->slots[base + i].member;
     }
     size_t twin;
-    if (!tree_order(&object, reader->arena)) {
-        return refuse(reader, reader->at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
-    }
-    if (tree_has_twin(&object, &twin)) {
+    switch (tree_finish_object(&object, reader->arena, &twin)) {
+    case TREE_MEMORY:
+        refuse_memory(reader, at);
+        return false;
+    case TREE_TWIN:
         /* One name with two values means to each reader what it likes. */
-        return refuse(reader, reader->slots[base + twin].at, FAIL(ERROR_VALUE, "a member name stands twice"));
+        refuse(reader, reader->slots[base + twin].at, FAIL(ERROR_VALUE, "a member name stands twice"));
+        return false;
+    case TREE_GOOD:
+        break;
     }
     reader->used = base;
     *out = object;
     return true;
 }
 
-static bool parse_member(struct reader *reader)
+static const char *parse_container(struct reader *reader, const char *at, struct json *out);
+
+/* A value, with its name in an object; `place` is where both start. A container takes its slot only when it is whole: until
+ * then its own items stand there. */
+static inline const char *parse_element(struct reader *reader, const char *at, const char *place,
+                                        struct slice name)
 {
-    struct slot slot = { .at = reader->at };
-    if (!next_is(reader, '"')) {
-        return refuse_syntax(reader, "a member name was expected");
+    struct json container __attribute__((uninitialized));
+    bool nested = is_at(reader, at, '{') || is_at(reader, at, '[');
+    if (nested) {
+        at = parse_container(reader, at, &container);
+        if (at == NULL) {
+            return NULL;
+        }
     }
-    if (!parse_string(reader, &slot.member.name)) {
-        return false;
+    struct slot *slot = push_slot(reader, place);
+    if (slot == NULL) {
+        return NULL;
     }
-    skip_space(reader);
-    if (!next_is(reader, ':')) {
-        return refuse_syntax(reader, "a colon was expected");
+    slot->at = place;
+    slot->member.name = name;
+    if (nested) {
+        slot->member.value = container;
+        return at;
     }
-    reader->at++;
-    skip_space(reader);
-    return parse_value(reader, &slot.member.value) && push_slot(reader, &slot);
+    return parse_scalar(reader, at, &slot->member.value);
 }
 
-static bool parse_item(struct reader *reader)
+static inline const char *parse_member(struct reader *reader, const char *place)
 {
-    struct slot slot = { .at = reader->at };
-    return parse_value(reader, &slot.member.value) && push_slot(reader, &slot);
+    struct slice name = SLICE_NONE;
+    if (!is_at(reader, place, '"')) {
+        return refuse_syntax(reader, place, "a member name was expected");
+    }
+    const char *at = parse_string(reader, place + 1, &name);
+    if (at == NULL) {
+        return NULL;
+    }
+    at = scan_space(at, reader->end);
+    if (!is_at(reader, at, ':')) {
+        return refuse_syntax(reader, at, "a colon was expected");
+    }
+    return parse_element(reader, scan_space(at + 1, reader->end), place, name);
 }
 
-/* `reader->at` stands on the opening bracket. */
-static bool parse_container(struct reader *reader, char closing, bool (*parse_one)(struct reader *),
-                            bool (*close)(struct reader *, size_t, struct json *), struct json *out)
+/* What stands between the brackets; returns where the closing one must be. */
+static const char *parse_contents(struct reader *reader, const char *at, bool is_object)
 {
+    for (;;) {
+        at = is_object ? parse_member(reader, at) : parse_element(reader, at, at, SLICE_NONE);
+        if (at == NULL) {
+            return NULL;
+        }
+        at = scan_space(at, reader->end);
+        if (!is_at(reader, at, ',')) {
+            return at;
+        }
+        at = scan_space(at + 1, reader->end);
+    }
+}
+
+/* `at` stands on the opening bracket. */
+static const char *parse_container(struct reader *reader, const char *at, struct json *out)
+{
+    const bool is_object = *at == '{';
+    const char closing = is_object ? '}' : ']';
     if (reader->depth_left == 0) {
-        return refuse(reader, reader->at, FAIL(ERROR_LIMIT, "the JSON text is nested too deep"));
+        return refuse(reader, at, FAIL(ERROR_LIMIT, "the JSON text is nested too deep"));
     }
     reader->depth_left--;
     size_t base = reader->used;
-    reader->at++;
-    skip_space(reader);
-    if (!next_is(reader, closing)) {
-        for (;;) {
-            if (!parse_one(reader)) {
-                return false;
-            }
-            skip_space(reader);
-            if (!next_is(reader, ',')) {
-                break;
-            }
-            reader->at++;
-            skip_space(reader);
+    at = scan_space(at + 1, reader->end);
+    if (!is_at(reader, at, closing)) {
+        at = parse_contents(reader, at, is_object);
+        if (at == NULL) {
+            return NULL;
         }
     }
-    if (!next_is(reader, closing)) {
-        return refuse_syntax(reader, "a comma or a closing bracket was expected");
+    if (!is_at(reader, at, closing)) {
+        return refuse_syntax(reader, at, "a comma or a closing bracket was expected");
     }
-    if (!close(reader, base, out)) {
-        return false;
+    if (!(is_object ? close_object(reader, at, base, out) : close_array(reader, at, base, out))) {
+        return NULL;
     }
-    reader->at++;
     reader->depth_left++;
-    return true;
+    return at + 1;
 }
 
-static bool parse_literal(struct reader *reader, struct slice word, struct json value, struct json *out)
-{
-    struct slice rest = slice_of(reader->at, (size_t)(reader->end - reader->at));
-    if (!slice_starts_with(rest, word)) {
-        return refuse_syntax(reader, "a value was expected");
-    }
-    reader->at += word.len;
-    *out = value;
-    return true;
-}
-
-static bool parse_number(struct reader *reader, struct json *out)
-{
-    bool plain = false;
-    struct slice rest = slice_of(reader->at, (size_t)(reader->end - reader->at));
-    size_t len = number_scan(rest, &plain);
-    if (len == 0) {
-        return refuse_syntax(reader, "a value was expected");
-    }
-    if (!number_convert(slice_part(rest, 0, len), plain, out)) {
-        return refuse(reader, reader->at, FAIL(ERROR_VALUE, "a number is out of range"));
-    }
-    reader->at += len;
-    return true;
-}
-
-static bool parse_value(struct reader *reader, struct json *out)
-{
-    switch (reader->at < reader->end ? *reader->at : '\0') {
-    case '{':
-        return parse_container(reader, '}', parse_member, close_object, out);
-    case '[':
-        return parse_container(reader, ']', parse_item, close_array, out);
-    case '"':
-        *out = (struct json){ .type = JSON_STRING };
-        return parse_string(reader, &out->text);
-    case 't':
-        return parse_literal(reader, SLICE("true"), (struct json){ .type = JSON_BOOL, .boolean = true }, out);
-    case 'f':
-        return parse_literal(reader, SLICE("false"), (struct json){ .type = JSON_BOOL }, out);
-    case 'n':
-        return parse_literal(reader, SLICE("null"), (struct json){ .type = JSON_NULL }, out);
-    default:
-        return parse_number(reader, out);
-    }
-}
-
-static bool parse_document(struct reader *reader, struct json **ret_value)
+static bool parse_document(struct reader *reader, const char *at, struct json **ret_value)
 {
     struct json *value = arena_alloc(reader->arena, sizeof *value);
     if (value == NULL) {
-        return refuse(reader, reader->at, FAIL(ERROR_MEMORY, "the JSON text needs too much memory"));
+        return refuse_memory(reader, at) != NULL;
     }
-    skip_space(reader);
-    if (!parse_value(reader, value)) {
+    at = scan_space(at, reader->end);
+    at = is_at(reader, at, '{') || is_at(reader, at, '[') ? parse_container(reader, at, value)
+                                                          : parse_scalar(reader, at, value);
+    if (at == NULL) {
         return false;
     }
-    skip_space(reader);
-    if (reader->at != reader->end) {
-        return refuse_syntax(reader, "there is more behind the value");
+    at = scan_space(at, reader->end);
+    if (at != reader->end) {
+        return refuse_syntax(reader, at, "there is more behind the value") != NULL;
     }
     *ret_value = value;
     return true;
@@ -330,11 +354,9 @@ static bool parse_document(struct reader *reader, struct json **ret_value)
 struct error json_parse(struct slice text, unsigned int depth_max, struct arena *arena,
                         struct json **ret_value, size_t *ret_offset)
 {
-    struct slot inline_slots[SLOTS_INLINE];
+    struct slot inline_slots[SLOTS_INLINE] __attribute__((uninitialized));
     const char *start = text.ptr != NULL ? text.ptr : "";
     struct reader reader = {
-        .start = start,
-        .at = start,
         .end = start + text.len,
         .arena = arena,
         .depth_left = depth_max,
@@ -344,10 +366,10 @@ struct error json_parse(struct slice text, unsigned int depth_max, struct arena 
         .maximum = (arena->maximum - arena->used) / sizeof(struct json),
         .error = OK,
     };
-    bool parsed = parse_document(&reader, ret_value);
+    bool parsed = parse_document(&reader, start, ret_value);
     free(reader.heap);
     if (!parsed && ret_offset != NULL) {
-        *ret_offset = (size_t)(reader.at - start);
+        *ret_offset = (size_t)(reader.refused_at - start);
     }
     return reader.error;
 }

@@ -2,77 +2,95 @@
 
 #include "json/number.h"
 
-#include <stdlib.h>
+#include "base/hash.h"
 
-/* By name, then by place, so that the later of two twins comes second. */
-static int compare_members(const void *left, const void *right, void *context)
+/* The hash table of a large object has twice as many places as members at least, a power of two. A place holds a member's
+ * number and one, or 0. */
+static size_t index_places(const struct json *object)
 {
-    const struct json_member *members = context;
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    int order = slice_compare(members[a].name, members[b].name);
-    return order != 0 ? order : (a > b) - (a < b);
+    return (size_t)1 << (65 - __builtin_clzll(object->count));
 }
 
-bool tree_order(struct json *object, struct arena *arena)
+/* The place of that name, or the empty one where it would stand. The hash is keyed, so nobody can choose names that share
+ * places. */
+static size_t index_locate(const struct json *object, const uint32_t *index, struct slice name)
 {
-    if (object->count <= JSON_ORDERED_ABOVE) {
-        return true;
+    size_t mask = index_places(object) - 1;
+    for (size_t at = hash_bytes(name.ptr, name.len) & mask;; at = (at + 1) & mask) {
+        if (index[at] == 0 || slice_equal(object->members[index[at] - 1].name, name)) {
+            return at;
+        }
     }
-    if (object->count > UINT32_MAX) {
-        return false;
+}
+
+static enum tree_result make_index(struct json *object, struct arena *arena, size_t *ret_index)
+{
+    if (object->count >= UINT32_MAX) {
+        return TREE_MEMORY;
     }
-    uint32_t *order = arena_alloc(arena, object->count * sizeof *order);
-    if (order == NULL) {
-        return false;
+    uint32_t *index = arena_calloc(arena, index_places(object), sizeof *index);
+    if (index == NULL) {
+        return TREE_MEMORY;
     }
     for (size_t i = 0; i < object->count; i++) {
-        order[i] = (uint32_t)i;
+        size_t at = index_locate(object, index, object->members[i].name);
+        if (index[at] != 0) {
+            *ret_index = i;
+            return TREE_TWIN;
+        }
+        index[at] = (uint32_t)i + 1;
     }
-    qsort_r(order, object->count, sizeof *order, compare_members, object->members);
-    object->order = order;
-    return true;
+    object->index = index;
+    return TREE_GOOD;
 }
 
-bool tree_has_twin(const struct json *object, size_t *ret_index)
+static uint64_t load(const char *at, size_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, at, size);
+    return word;
+}
+
+/* A word that equal names share and different ones seldom: of both ends and the length. */
+static inline uint64_t name_print(struct slice name)
+{
+    const char *end = name.ptr + name.len;
+    uint64_t word = 0;
+    if (name.len >= 8) {
+        word = load(name.ptr, 8) + load(end - 8, 8) * 31;
+    } else if (name.len >= 4) {
+        word = load(name.ptr, 4) | load(end - 4, 4) << 32;
+    } else if (name.len > 0) {
+        word = load(name.ptr, 1) | load(name.ptr + name.len / 2, 1) << 8 | load(end - 1, 1) << 16;
+    }
+    return (word ^ name.len << 56) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* Names are compared only where a bit of their prints was seen before: in most objects none is. */
+static enum tree_result find_twin(const struct json *object, size_t *ret_index)
 {
     const struct json_member *members = object->members;
-    if (object->order != NULL) {
-        for (size_t i = 1; i < object->count; i++) {
-            if (slice_equal(members[object->order[i - 1]].name, members[object->order[i]].name)) {
-                *ret_index = object->order[i];
-                return true;
-            }
-        }
-        return false;
-    }
-    for (size_t i = 1; i < object->count; i++) {
-        for (size_t k = 0; k < i; k++) {
-            if (slice_equal(members[i].name, members[k].name)) {
+    uint64_t prints[JSON_INDEXED_ABOVE] __attribute__((uninitialized));
+    uint64_t seen[4] = { 0 };
+    for (size_t i = 0; i < object->count; i++) {
+        prints[i] = name_print(members[i].name);
+        uint64_t bit = UINT64_C(1) << (prints[i] >> 58);
+        uint64_t *word = &seen[(prints[i] >> 56) & 3];
+        for (size_t k = (*word & bit) != 0 ? 0 : i; k < i; k++) {
+            if (prints[k] == prints[i] && slice_equal(members[k].name, members[i].name)) {
                 *ret_index = i;
-                return true;
+                return TREE_TWIN;
             }
         }
+        *word |= bit;
     }
-    return false;
+    return TREE_GOOD;
 }
 
-static const struct json *search(const struct json *object, struct slice name)
+enum tree_result tree_finish_object(struct json *object, struct arena *arena, size_t *ret_index)
 {
-    size_t low = 0, high = object->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct json_member *member = &object->members[object->order[middle]];
-        int order = slice_compare(name, member->name);
-        if (order == 0) {
-            return &member->value;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
+    return object->count > JSON_INDEXED_ABOVE ? make_index(object, arena, ret_index)
+                                              : find_twin(object, ret_index);
 }
 
 const struct json *json_get(const struct json *object, struct slice name)
@@ -80,11 +98,15 @@ const struct json *json_get(const struct json *object, struct slice name)
     if (object == NULL || object->type != JSON_OBJECT) {
         return NULL;
     }
-    if (object->order != NULL) {
-        return search(object, name);
+    if (object->index != NULL) {
+        uint32_t number = object->index[index_locate(object, object->index, name)];
+        return number != 0 ? &object->members[number - 1].value : NULL;
     }
     for (size_t i = 0; i < object->count; i++) {
-        if (slice_equal(object->members[i].name, name)) {
+        struct slice other = object->members[i].name;
+        /* Most names of the same length differ at once. */
+        if (other.len == name.len &&
+            (name.len == 0 || (other.ptr[0] == name.ptr[0] && memcmp(other.ptr, name.ptr, name.len) == 0))) {
             return &object->members[i].value;
         }
     }
@@ -173,9 +195,9 @@ static size_t align(size_t size)
     return (size + FLAT_ALIGNMENT - 1) & ~(FLAT_ALIGNMENT - 1);
 }
 
-static size_t order_size(const struct json *object)
+static size_t index_size(const struct json *object)
 {
-    return object->order != NULL ? align(object->count * sizeof *object->order) : 0;
+    return object->index != NULL ? align(index_places(object) * sizeof *object->index) : 0;
 }
 
 static void measure(const struct json *value, size_t *nodes, size_t *text)
@@ -187,7 +209,7 @@ static void measure(const struct json *value, size_t *nodes, size_t *text)
             measure(&value->items[i], nodes, text);
         }
     } else if (value->type == JSON_OBJECT) {
-        *nodes += value->count * sizeof *value->members + order_size(value);
+        *nodes += value->count * sizeof *value->members + index_size(value);
         for (size_t i = 0; i < value->count; i++) {
             *text += value->members[i].name.len;
             measure(&value->members[i].value, nodes, text);
@@ -231,9 +253,9 @@ static void copy_value(struct flat *flat, const struct json *from, struct json *
         }
     } else if (from->type == JSON_OBJECT) {
         to->members = take_nodes(flat, from->count * sizeof *to->members);
-        if (from->order != NULL) {
-            to->order =
-                memcpy(take_nodes(flat, order_size(from)), from->order, from->count * sizeof *from->order);
+        if (from->index != NULL) {
+            to->index = memcpy(take_nodes(flat, index_size(from)), from->index,
+                               index_places(from) * sizeof *from->index);
         }
         for (size_t i = 0; i < from->count; i++) {
             to->members[i].name = take_text(flat, from->members[i].name);

@@ -4,13 +4,16 @@
 
 #include "json/json.h"
 
-/* Objects with more members have `order`: found by binary search, so that a body with many members costs no square. */
-#define JSON_ORDERED_ABOVE 16
+/* Objects with more members have an `index`, so that a body with many members costs no square. */
+#define JSON_INDEXED_ABOVE 32
 
-/* Sets `order` of a large object; false without memory. */
-bool tree_order(struct json *object, struct arena *arena);
+enum tree_result {
+    TREE_GOOD,
+    TREE_MEMORY,
+    TREE_TWIN, /* a name stands twice: `*ret_index` is the first member whose name an earlier one has */
+};
 
-/* Does a name stand twice? `*ret_index` is then the later member. */
-bool tree_has_twin(const struct json *object, size_t *ret_index);
+/* Looks for twins, and indexes a large object. */
+enum tree_result tree_finish_object(struct json *object, struct arena *arena, size_t *ret_index);
 
 #endif

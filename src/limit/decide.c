@@ -7,8 +7,10 @@
 
 /* One limit of the request on its way. */
 struct attempt {
+    const struct limit_key *key;
     struct rule rule;
     uint64_t hash;
+    bool gathered; /* `hash` is its prefix's */
     struct place place;
     struct charge charge;
     struct state state;
@@ -30,21 +32,43 @@ void rule_init(struct rule *rule, const struct limit_settings *settings)
 
 static void prepare(struct limiter *limiter, const struct limit_key *key, struct attempt *attempt)
 {
+    attempt->key = key;
+    attempt->gathered = false;
     rule_init(&attempt->rule, key->settings);
     attempt->hash = table_hash(limiter, key->settings->identity, key->key, key->key_size);
+    table_prefetch(limiter, attempt->hash);
 }
 
 static bool check(struct limiter *limiter, struct attempt *attempt, int64_t now)
 {
     table_find(limiter, attempt->hash, &attempt->place);
-    return attempt->rule.is_rate ? rate_check(&attempt->rule, attempt->place.cell, now, &attempt->state)
-                                 : window_check(&attempt->rule, attempt->place.cell, now, &attempt->state);
+    return attempt->rule.is_rate ? rate_check(&attempt->rule, &attempt->place, now, &attempt->state)
+                                 : window_check(&attempt->rule, &attempt->place, now, &attempt->state);
+}
+
+/* The key's entry, or where it is a newcomer of a crowd that has displaced enough others, the prefix's: which displaces at
+ * most one more. */
+static bool take_place(struct limiter *limiter, struct attempt *attempt, int64_t now)
+{
+    const struct limit_key *key = attempt->key;
+    _Atomic uint64_t *crowd = key->prefix != NULL && !attempt->gathered
+                                  ? table_crowd(limiter, key->prefix, key->prefix_size)
+                                  : NULL;
+    enum table_result result = table_take(limiter, attempt->hash, crowd, now, &attempt->place);
+    if (result == TABLE_CROWDED) {
+        /* Under another identity: no key of the rule is its prefix. */
+        attempt->hash = table_hash(limiter, ~key->settings->identity, key->prefix, key->prefix_size);
+        attempt->gathered = true;
+        atomic_fetch_add_explicit(&limiter->gathered, 1, memory_order_relaxed);
+        result = table_take(limiter, attempt->hash, NULL, now, &attempt->place);
+    }
+    return result == TABLE_TAKEN;
 }
 
 static bool charge(struct limiter *limiter, struct attempt *attempt, int64_t now)
 {
     for (unsigned int lost = 0; lost < LOST_MAX; lost++) {
-        if (!table_take(limiter, attempt->hash, now, &attempt->place)) {
+        if (!take_place(limiter, attempt, now)) {
             break;
         }
         enum charge_result result =

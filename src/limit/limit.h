@@ -1,11 +1,14 @@
 /* Request limits in a table that all workers and processes share.
  *
- * `limit: N/W` never admits more than N in any window of length W. Up to N = 31 it is exact to the microsecond; above, it
- * forgets a request late, and so may refuse up to one part in LIMIT_SUBWINDOWS of N early. `rate: N/W, burst: B` is GCRA
+ * `limit: N/W` never admits more than N in any window of length W. Up to N = LIMIT_SUBWINDOWS it is exact to the
+ * microsecond; above, it forgets a request late, and so may refuse up to one part in LIMIT_SUBWINDOWS of N early. `rate: N/W, burst: B` is GCRA
  * (generic cell rate algorithm): B at once, then one each W/N.
  * The table holds a keyed fingerprint and a state per key, no key itself; it lives in shared memory, so that it survives
  * reload and restart of the gateway process. Full: of 16 places that a key may take, the entry nearest to full allowance
- * goes; newcomers are never refused for want of room. A crowd of keys of one prefix is not gathered into one cell.
+ * goes; newcomers are never refused for want of room. But a prefix whose newcomers have displaced more than one in
+ * LIMIT_CROWD_SHARE of all entries within a minute (LIMIT_CROWD_LEAST at least) is a crowd: for as long as it is, those of
+ * its newcomers that would displace somebody count together, by the prefix. Whoever has an entry keeps it, and where there
+ * is room nobody is gathered.
  * Lock-free: a thread or process that stops or dies anywhere leaves a table that is good, and at worst counts too much.
  * Times are those of the decision: a thread whose `now` is older than what another has written decides as of then. */
 #ifndef SALLYPORT_LIMIT_LIMIT_H
@@ -44,22 +47,29 @@ extern const struct conf_object limit_object;
  * "policy user-api": a rule of a policy is one count for all its routes). */
 const char *limit_check_settings(struct limit_settings *settings, struct slice owner, unsigned int position);
 
-#define LIMIT_SUBWINDOWS 16
+#define LIMIT_SUBWINDOWS  16
+#define LIMIT_CROWD_SHARE 64
+#define LIMIT_CROWD_LEAST 64
 
 struct limiter;
 
-/* The size in bytes of a table for `entries` keys (rounded up to a power of two; 264 bytes each). */
+/* The size in bytes of a table for `entries` keys (rounded up to a power of two; 144 bytes each). */
 size_t limiter_size(size_t entries);
 /* Uses `memory` (zeroed, or a table made earlier with the same size: then its counts go on; a table of another version or
  * size is made anew). Shared between threads and processes; the caller maps and unmaps it, aligned to 64 bytes at least.
  * The limiter lives in that memory. The first opening must be over before anyone else opens. */
 struct error limiter_open(void *memory, size_t size, struct limiter **ret_limiter) MUST_CHECK;
+/* Does the memory file hold a table of `size` bytes that limiter_open would go on with, or none yet? One that others use must
+ * not be made anew under their hands. */
+bool limiter_fits(int fd, size_t size);
 
 /* One limit of a request. */
 struct limit_key {
     const struct limit_settings *settings;
     const void *key; /* what it counts by: address bytes, caller key, claim text */
     size_t key_size;
+    const void *prefix; /* what many keys of one source have in common: network bytes. NULL: nothing has */
+    size_t prefix_size;
 };
 
 struct limit_answer {
@@ -87,7 +97,12 @@ size_t limit_policy_field(const struct limit_key *keys, size_t count, char *out,
 size_t limit_state_field(const struct limit_key *keys, const struct limit_answer *answer, char *out,
                          size_t size);
 
-/* Entries in use; entries that went for want of room. */
-void limiter_stats(const struct limiter *limiter, uint64_t *ret_used, uint64_t *ret_evicted);
+/* Since the table was made. */
+struct limiter_stats {
+    uint64_t displaced; /* entries that went for want of room, not yet as good as new */
+    uint64_t gathered;  /* decisions on a newcomer of a crowd, by its prefix */
+};
+
+void limiter_read_stats(const struct limiter *limiter, struct limiter_stats *out);
 
 #endif

@@ -7,9 +7,9 @@ struct rate_view {
     uint64_t before;
 };
 
-static void look(const struct rule *rule, const struct cell *cell, int64_t now, struct rate_view *view)
+static void look(const struct rule *rule, const struct entry *entry, int64_t now, struct rate_view *view)
 {
-    uint64_t word = cell != NULL ? atomic_load_explicit(&cell->full_at, memory_order_acquire) : 0;
+    uint64_t word = entry != NULL ? atomic_load_explicit(&entry->full_at, memory_order_acquire) : 0;
     view->before = word;
     if (word <= (uint64_t)now) {
         view->used = 0;
@@ -30,22 +30,22 @@ static bool tell(const struct rule *rule, int64_t used, struct state *out)
     return true;
 }
 
-bool rate_check(const struct rule *rule, const struct cell *cell, int64_t now, struct state *out)
+bool rate_check(const struct rule *rule, const struct place *place, int64_t now, struct state *out)
 {
     struct rate_view view;
-    look(rule, cell, now, &view);
+    look(rule, place->entry, now, &view);
     return tell(rule, view.used, out);
 }
 
 enum charge_result rate_charge(const struct rule *rule, const struct place *place, int64_t now,
                                struct state *out, struct charge *ret_charge)
 {
-    _Atomic uint64_t *word = &place->cell->full_at;
+    _Atomic uint64_t *word = &place->entry->full_at;
     struct rate_view view;
     uint64_t after;
     uint64_t expected;
     do {
-        look(rule, place->cell, now, &view);
+        look(rule, place->entry, now, &view);
         if (!place_is_ours(place)) {
             return LOST;
         }

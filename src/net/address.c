@@ -120,11 +120,30 @@ bool address_in_prefix(const struct address *address, const struct address_prefi
     return rest == 0 || ((address->bytes[whole] ^ prefix->address.bytes[whole]) >> (8 - rest)) == 0;
 }
 
+/* Written for every request, where inet_ntop's printf would be felt. */
+static size_t format_v4(const unsigned char bytes[4], char *out)
+{
+    char *at = out;
+    for (size_t i = 0; i < 4; i++) {
+        unsigned int byte = bytes[i];
+        if (byte >= 100) {
+            *at++ = (char)('0' + byte / 100);
+        }
+        if (byte >= 10) {
+            *at++ = (char)('0' + byte / 10 % 10);
+        }
+        *at++ = (char)('0' + byte % 10);
+        *at++ = i < 3 ? '.' : '\0';
+    }
+    return (size_t)(at - out) - 1;
+}
+
 size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {
-    bool v4 = address_is_v4(address);
-    const char *text =
-        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address->bytes + 12 : address->bytes, out, ADDRESS_TEXT_MAX);
+    if (address_is_v4(address)) {
+        return format_v4(address->bytes + 12, out);
+    }
+    const char *text = inet_ntop(AF_INET6, address->bytes, out, ADDRESS_TEXT_MAX);
     if (text == NULL) { /* not possible: the buffer holds every address */
         out[0] = '\0';
         return 0;

@@ -82,7 +82,7 @@ static void place(struct deadline_class *class, struct deadline *deadline)
 void deadline_set(struct deadline_table *table, struct deadline *deadline, int64_t now, int64_t duration)
 {
     duration = duration < 1 ? 1 : duration;
-    int64_t at = now > INT64_MAX - duration ? INT64_MAX : now + duration;
+    int64_t at = now >= DEADLINE_NEVER - duration ? DEADLINE_NEVER - 1 : now + duration;
     struct deadline_class *class = deadline->class;
     if (class != NULL) {
         if (class->duration == duration && at - deadline->listed <= duration / SLACK_PART) {
@@ -112,11 +112,13 @@ void deadline_run(struct deadline_table *table, int64_t now)
         while (class->list.next != &class->list && class->list.next->listed <= now) {
             struct deadline *deadline = class->list.next;
             unlink_deadline(deadline);
-            if (deadline->at > now) {
+            if (deadline->at <= now) {
+                deadline->class = NULL;
+                deadline->expired(deadline);
+            } else if (deadline->at != DEADLINE_NEVER) {
                 place(class, deadline);
             } else {
                 deadline->class = NULL;
-                deadline->expired(deadline);
             }
         }
     }

@@ -6,6 +6,7 @@
 #define SALLYPORT_NET_DEADLINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct deadline_class;
@@ -16,11 +17,13 @@ struct deadline_class;
 /* In the owner's struct; zeroed before the first use. */
 struct deadline {
     struct deadline *previous, *next;
-    struct deadline_class *class;               /* NULL: not armed */
-    int64_t at;                                 /* ns, monotonic */
+    struct deadline_class *class;               /* whose list it is in; NULL: in none */
+    int64_t at;                                 /* ns, monotonic; DEADLINE_NEVER: parked */
     int64_t listed;                             /* what the list is ordered by: `at`, or an earlier one */
     void (*expired)(struct deadline *deadline); /* called unarmed; may arm again or free the owner */
 };
+
+#define DEADLINE_NEVER INT64_MAX
 
 struct deadline_class {
     struct deadline_class *next; /* of the next longer duration */
@@ -42,11 +45,19 @@ void deadline_table_done(struct deadline_table *table);
  * deadline is never lost. */
 void deadline_set(struct deadline_table *table, struct deadline *deadline, int64_t now, int64_t duration);
 
+/* Disarms, and takes it off its list: the owner may go. */
 void deadline_clear(struct deadline *deadline);
+
+/* Disarms one that will soon be set again: it stays in its list until its old time comes, so that neither this nor the next
+ * set touches its neighbours. The owner must still clear it before it goes. */
+static inline void deadline_park(struct deadline *deadline)
+{
+    deadline->at = DEADLINE_NEVER;
+}
 
 static inline bool deadline_is_set(const struct deadline *deadline)
 {
-    return deadline->class != 0;
+    return deadline->class != NULL && deadline->at != DEADLINE_NEVER;
 }
 
 /* Calls `expired` for all that are due. */

@@ -1,6 +1,9 @@
 #include "net/loop.h"
 
+#include "base/limits.h"
+
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Turns that wait for close callbacks at the end; each turn runs all that are due. */
@@ -67,11 +70,23 @@ static void arm_timer(struct net_loop *loop)
     }
 }
 
+static void end_turn(struct net_loop *loop)
+{
+    loop->last_turn = loop->now - loop->turn_began;
+    if (loop->last_turn < loop->long_turn) {
+        loop->long_since = INT64_MAX;
+    } else if (loop->long_since == INT64_MAX) {
+        loop->long_since = loop->now;
+    }
+}
+
 /* Before the look at the sockets. */
 static void on_prepare(uv_prepare_t *handle)
 {
     struct net_loop *loop = handle->data;
     loop->now = clock_monotonic_ns();
+    loop->now_real = clock_real_ns();
+    end_turn(loop);
     deadline_run(&loop->deadlines, loop->now);
     queue_move(&loop->due, &loop->tasks);
     if (loop->due.first == NULL) {
@@ -140,9 +155,14 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
+    loop->scratch = malloc(HTTP_BULK_BUFFER);
+    if (loop->scratch == NULL) {
+        return FAIL(ERROR_MEMORY, "read buffer");
+    }
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
+        free(loop->scratch);
         return FAIL_NUMBER(ERROR_SYSTEM, -status, "cannot make an event loop");
     }
     struct error error = init_handles(loop);
@@ -153,6 +173,7 @@ struct error net_loop_init(struct net_loop *loop)
         uv_close((uv_handle_t *)&loop->idle, NULL);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         uv_loop_close(&loop->uv);
+        free(loop->scratch);
         return error;
     }
     deadline_table_init(&loop->deadlines);
@@ -161,7 +182,8 @@ struct error net_loop_init(struct net_loop *loop)
     queue_init(&loop->mailbox);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->timer_at = INT64_MAX;
-    loop->now = clock_monotonic_ns();
+    loop->long_turn = loop->long_since = INT64_MAX;
+    net_loop_woken(loop);
     return OK;
 }
 
@@ -198,6 +220,8 @@ void net_loop_done(struct net_loop *loop)
     }
     deadline_table_done(&loop->deadlines);
     pthread_mutex_destroy(&loop->mailbox_lock);
+    free(loop->scratch);
+    loop->scratch = NULL;
 }
 
 void net_loop_post(struct net_loop *loop, struct net_task *task)
@@ -211,14 +235,16 @@ void net_loop_post(struct net_loop *loop, struct net_task *task)
     }
 }
 
-void net_loop_send(struct net_loop *loop, struct net_task *task)
+bool net_loop_send(struct net_loop *loop, struct net_task *task)
 {
     pthread_mutex_lock(&loop->mailbox_lock);
+    bool open = !loop->mailbox_closed;
     if (!task->queued && !loop->mailbox_closed) {
         queue_put(&loop->mailbox, task);
         uv_async_send(&loop->wake);
     }
     pthread_mutex_unlock(&loop->mailbox_lock);
+    return open;
 }
 
 void net_loop_stop(struct net_loop *loop)

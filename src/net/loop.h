@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "net/deadline.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <uv.h>
@@ -25,8 +26,17 @@ struct net_task_queue {
 
 struct net_loop {
     uv_loop_t uv;
-    int64_t now;                     /* clock_monotonic_ns, as of net_loop_woken */
-    bool now_is_fresh;               /* read since the last sleep */
+    int64_t now;      /* clock_monotonic_ns, as of net_loop_woken */
+    int64_t now_real; /* clock_real_ns, of the same moment */
+    char *scratch;    /* HTTP_BULK_BUFFER bytes: see net_loop_take_scratch */
+    bool scratch_taken;
+    bool now_is_fresh; /* read since the last sleep */
+    /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
+    int64_t turn_began;
+    int64_t last_turn; /* ns, of the turn before */
+    int64_t long_turn; /* the owner's: what counts as long; INT64_MAX at first: no turn does */
+    int64_t
+        long_since; /* the end of the first of an unbroken row of long turns; INT64_MAX: the last one was short */
     struct deadline_table deadlines; /* driven by `timer` */
     uv_timer_t timer;
     int64_t timer_at; /* when the timer wakes the loop at the latest; INT64_MAX: not running */
@@ -49,8 +59,24 @@ static inline void net_loop_woken(struct net_loop *loop)
 {
     if (!loop->now_is_fresh) {
         loop->now = clock_monotonic_ns();
+        loop->now_real = clock_real_ns();
+        loop->turn_began = loop->now;
         loop->now_is_fresh = true;
     }
+}
+
+/* Memory to read into for whoever reads now: one piece for all, so that it stays in the processor's cache. Given back before
+ * anybody else reads; what is to be kept is copied. */
+static inline char *net_loop_take_scratch(struct net_loop *loop)
+{
+    assert(!loop->scratch_taken);
+    loop->scratch_taken = true;
+    return loop->scratch;
+}
+
+static inline void net_loop_give_scratch(struct net_loop *loop)
+{
+    loop->scratch_taken = false;
 }
 
 /* Ignores SIGPIPE in this process: OpenSSL and others write with write(2), and a peer that is gone is an error there. */
@@ -67,8 +93,8 @@ void net_loop_done(struct net_loop *loop);
 void net_loop_post(struct net_loop *loop, struct net_task *task);
 
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
- * either post or send. */
-void net_loop_send(struct net_loop *loop, struct net_task *task);
+ * either post or send. False: the loop has ended, and the task will not run. */
+bool net_loop_send(struct net_loop *loop, struct net_task *task);
 
 /* Any thread. */
 void net_loop_stop(struct net_loop *loop);

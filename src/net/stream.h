@@ -77,6 +77,13 @@ void stream_close(struct stream *stream, void (*on_closed)(struct stream *stream
 /* Makes the coming close send a reset instead of an orderly end. */
 void stream_reset_on_close(struct stream *stream);
 
+/* How long the newest bytes that the peer sent have been here, read or not: ns, by the kernel's own clock, to a few
+ * milliseconds; -1: not known, as where it is no TCP. One system call. */
+int64_t stream_waited(int fd);
+
+/* The same, only where bytes are there that were not read: -1 where none are. */
+int64_t stream_unread(int fd);
+
 /* Accepts one connection, non-blocking, without delay (TCP_NODELAY). The descriptor, or -errno; -EAGAIN: none waits.
  * `ret_peer` may be NULL; it is zeroed where the peer has no IP address. */
 int stream_accept(int listening_fd, struct address *ret_peer);

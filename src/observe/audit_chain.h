@@ -12,7 +12,8 @@
 
 #include <openssl/evp.h>
 
-#define AUDIT_BOOT_SIZE   32  /* hexadecimal digits */
+#define AUDIT_BOOT_SIZE   32 /* hexadecimal digits */
+#define AUDIT_LINE_START  "{\"log\":\"audit\","
 #define AUDIT_HASH_SIZE   64  /* hexadecimal digits */
 #define AUDIT_PREFIX_SIZE 416 /* bytes that audit_chain_line puts before the body, at the most */
 
@@ -32,6 +33,9 @@ void audit_chain_done(struct audit_chain *chain);
 /* Makes a line of `body` (members, closing brace and newline) at `out`, with room for AUDIT_PREFIX_SIZE more than the
  * body. Returns its size; 0 where OpenSSL failed: then nothing has changed. */
 size_t audit_chain_line(struct audit_chain *chain, struct slice body, char *out);
+
+/* "BOOT:SEQUENCE:HASH" of the last line, in at most 128 bytes; its size. */
+size_t audit_chain_place(const struct audit_chain *chain, char *out);
 
 /* Goes on behind the last audit line of an existing file. Where the descriptor is no regular file, or cannot be read, or
  * holds no audit line, the chain goes on as it is. *ret_fragment: the file does not end with a newline, so one is due. */

@@ -1,8 +1,7 @@
 #include "observe/line.h"
 
 #include "base/clock.h"
-
-#include <arpa/inet.h>
+#include "net/address.h"
 
 #define CUT_MARK "\xe2\x80\xa6"
 
@@ -20,6 +19,11 @@ static inline bool plain_word(uint64_t word)
     uint64_t control = (word - ONES * 0x20) & ~word & HIGHS;
     return ((word & HIGHS) | control | has_zero_byte(word ^ ONES * '"') | has_zero_byte(word ^ ONES * '\\') |
             has_zero_byte(word ^ ONES * 0x7f)) == 0;
+}
+
+static inline bool plain_byte(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
 /* Bytes of the well-formed UTF-8 sequence at the front (RFC 3629), 0 where there is none. */
@@ -67,7 +71,7 @@ static size_t escape_one(const unsigned char *bytes, size_t left, char out[8], s
         *ret_size = escape_code(out, c);
         return 1;
     }
-    if (c < 0x80) {
+    if (c < 0x80) { /* plain, and no room for it */
         out[0] = (char)c;
         *ret_size = 1;
         return 1;
@@ -102,6 +106,10 @@ char *line_escape(char *at, struct slice text, size_t maximum)
                 i += sizeof word;
                 continue;
             }
+        }
+        if (plain_byte(bytes[i]) && at < limit) {
+            *at++ = (char)bytes[i++]; /* the last few of most values */
+            continue;
         }
         char escaped[8];
         size_t size;
@@ -154,20 +162,6 @@ char *line_time(char *at, int64_t real_ns, struct line_clock *clock)
     return at;
 }
 
-static char *put_address(char *at, const struct address *address)
-{
-    static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
-    if (memcmp(address->bytes, v4_prefix, sizeof v4_prefix) != 0) {
-        inet_ntop(AF_INET6, address->bytes, at, INET6_ADDRSTRLEN);
-        return at + strlen(at);
-    }
-    for (int i = 12; i < 16; i++) {
-        at = line_unsigned(at, address->bytes[i]);
-        *at++ = '.';
-    }
-    return at - 1;
-}
-
 /* ,"NAME":"TEXT" where there is a text. */
 #define PUT_TEXT(at, name, text, maximum)                        \
     do {                                                         \
@@ -203,7 +197,7 @@ enum {
     MAX_REASON = 64,
     MAX_NUMBERS = 6 * 20 + 26, /* and the time */
     MAX_NAMES = 400,
-    MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + INET6_ADDRSTRLEN +
+    MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + ADDRESS_TEXT_MAX +
               MAX_METHOD + MAX_HOST + MAX_PATH + MAX_DETAIL + MAX_ISSUER + MAX_SUBJECT + MAX_CLIENT_ID +
               MAX_TLS + MAX_USER_AGENT + MAX_REASON + MAX_NUMBERS + MAX_NAMES,
 };
@@ -221,7 +215,7 @@ static char *put_request(char *at, const struct log_record *record)
     PUT_TEXT(at, "endpoint", record->endpoint, MAX_ENDPOINT);
     if (memcmp(record->client.bytes, none.bytes, sizeof none.bytes) != 0) {
         at = LINE_PUT(at, ",\"client\":\"");
-        at = put_address(at, &record->client);
+        at += address_format(&record->client, at);
         *at++ = '"';
     }
     PUT_TEXT(at, "method", record->method, MAX_METHOD);

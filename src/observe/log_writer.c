@@ -42,6 +42,11 @@ static bool pump_audit(struct logs *logs, struct ring *ring)
 {
     struct sink *sink = &logs->audit_sink;
     struct slice bodies = ring_peek(ring);
+    if (bodies.len > 0 && logs->chain.sequence == 0) {
+        /* Another process, which this one is about to relieve, may have written since the file was opened. */
+        bool fragment;
+        audit_chain_follow(&logs->chain, sink->fd, &fragment);
+    }
     size_t taken = 0;
     ssize_t newline;
     while ((newline = slice_find(slice_from(bodies, taken), '\n')) >= 0) {
@@ -174,6 +179,26 @@ static bool obey(struct logs *logs)
     return stop;
 }
 
+/* Whole lines in `text`; of the sink that both logs may share, those of the audit log. */
+static uint64_t count_lines(struct slice text, struct slice start)
+{
+    uint64_t lines = 0;
+    struct slice line;
+    while (slice_next(&text, '\n', &line)) {
+        lines += line.len > 0 && slice_starts_with(line, start);
+    }
+    return lines;
+}
+
+static uint64_t audit_lines_left(struct logs *logs)
+{
+    uint64_t lines = count_lines(sink_unwritten(&logs->audit_sink), SLICE(AUDIT_LINE_START));
+    for (unsigned int i = 0; i < logs->producers; i++) {
+        lines += count_lines(ring_peek(&logs->queues[i].audit), SLICE_NONE);
+    }
+    return lines;
+}
+
 static void farewell(struct logs *logs)
 {
     int64_t deadline = clock_monotonic_ns() + FAREWELL_MS * NS_PER_MS;
@@ -181,6 +206,7 @@ static void farewell(struct logs *logs)
         struct round round = write_queued(logs);
         bool stuck = round.audit != SINK_EMPTY || round.access == SINK_WAITING;
         if ((!round.moved && !stuck) || clock_monotonic_ns() > deadline) {
+            logs->audit_lost = audit_lines_left(logs);
             return;
         }
         if (stuck) {

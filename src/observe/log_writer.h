@@ -36,10 +36,11 @@ struct logs {
     struct sink audit_sink;
     bool shared; /* both logs go to one file: the audit sink carries both, so that lines stay whole */
     struct audit_chain chain;
+    uint64_t audit_lost; /* lines that the end did not wait for */
     pthread_t thread;
     /* asked of the writer */
     pthread_mutex_t lock;
-    bool stop, reopen;
+    bool stop, reopen, ended;
     int next_access, next_audit;
 };
 

@@ -195,9 +195,9 @@ struct error logs_new(const struct logs_options *options, struct logs **ret_logs
     return OK;
 }
 
-void logs_free(struct logs *logs)
+static void end_writer(struct logs *logs)
 {
-    if (logs == NULL) {
+    if (logs->ended) {
         return;
     }
     pthread_mutex_lock(&logs->lock);
@@ -205,13 +205,30 @@ void logs_free(struct logs *logs)
     pthread_mutex_unlock(&logs->lock);
     signal_writer(logs);
     pthread_join(logs->thread, NULL);
+    logs->ended = true;
+}
+
+size_t logs_end(struct logs *logs, char out[LOGS_END_SIZE])
+{
+    end_writer(logs);
+    return audit_chain_place(&logs->chain, out);
+}
+
+uint64_t logs_free(struct logs *logs)
+{
+    if (logs == NULL) {
+        return 0;
+    }
+    end_writer(logs);
     if (logs->next_access >= 0) {
         close(logs->next_access);
     }
     if (logs->next_audit >= 0) {
         close(logs->next_audit);
     }
+    uint64_t lost = logs->audit_lost;
     free_logs(logs);
+    return lost;
 }
 
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer)

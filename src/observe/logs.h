@@ -4,7 +4,8 @@
  * counted. The audit log never does: room is reserved before a request is let in, and where there is none the request is
  * denied (503). Audit lines carry instance, boot, sequence and the hash of the line before (SHA-256 over the line as
  * written, without its newline), so that a missing or changed line shows. The chain goes on over restarts: it begins at
- * the last line of the file, where that is a regular file that may be read.
+ * the last line of the file, where that is a regular file that may be read. While one process relieves another both write,
+ * each its own chain.
  *
  * A line costs its producer no system call but one to wake a writer that sleeps; it is written at once when the writer was
  * idle, else within 20 ms. A record takes at most 4 KiB of its queue: longer fields are cut. */
@@ -40,9 +41,13 @@ struct logs_options {
 };
 
 struct error logs_new(const struct logs_options *options, struct logs **ret_logs) MUST_CHECK;
-/* Writes what is queued, ends the thread, closes the files. An audit log that does not take its lines is given up after
- * two seconds. */
-void logs_free(struct logs *logs);
+/* Writes what is queued and ends the writer: nothing can be logged any more. An audit log that does not take its lines is
+ * given up after two seconds. Then how the audit log of this boot ends, "BOOT:SEQUENCE:HASH": where another process writes to
+ * the same file by now, its event `succeeded` with this as `detail` seals the end. */
+#define LOGS_END_SIZE 128
+size_t logs_end(struct logs *logs, char out[LOGS_END_SIZE]);
+/* Ends it too, where that is still to be done, and closes the files. Returns how many lines the audit log did not get. */
+uint64_t logs_free(struct logs *logs);
 struct log_queue *logs_queue(struct logs *logs, unsigned int producer);
 /* Other descriptors from now on (log rotation, reload), taken: any thread. The old ones are closed by the writer.
  * access_fd -1: off from now on; audit_fd -1: the audit log stays as it is. */
@@ -84,7 +89,8 @@ void log_audit(struct log_queue *queue, const struct log_record *record);
 /* An administrative event (start, stop, reload taken up or refused): needs no reservation, waits for none; false: no room. */
 bool log_audit_event(struct log_queue *queue, struct slice event, struct slice detail);
 
-/* Repeats the hash chain over an audit log's text; 0 where it holds, else the number of the first line that breaks it. */
+/* Repeats the hash chain over an audit log's text, of one process or of several that relieved each other; 0 where it holds,
+ * else the number of the first line that breaks it. */
 size_t log_audit_verify(struct slice text);
 
 #endif

@@ -133,6 +133,11 @@ void metrics_add(struct metrics_worker *worker, enum metric metric, int64_t amou
     atomic_store_explicit(&worker->values[metric], value + amount, memory_order_relaxed);
 }
 
+_Atomic int64_t *metrics_number(struct metrics_worker *worker, enum metric metric)
+{
+    return &worker->values[metric];
+}
+
 static void count_status(struct route_counts *counts, unsigned int status)
 {
     uint16_t key = (uint16_t)(status < 1000 ? status + 1 : 1000); /* 0 is a status too: the client got none */

@@ -74,9 +74,10 @@ static bool put_label(struct buffer *out, struct slice value)
     return true;
 }
 
-static bool put_head(struct buffer *out, const char *name, const char *type, const char *help)
+static bool put_head(struct buffer *out, struct slice name, const char *type, const char *help)
 {
-    return buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    return buffer_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", SLICE_ARG(name), help, SLICE_ARG(name),
+                         type);
 }
 
 /* `NAME{route="ROUTE",LABEL="VALUE"} COUNT` */
@@ -153,7 +154,7 @@ static const struct family families[] = {
 
 static bool put_family(const struct metrics *metrics, const struct family *family, struct buffer *out)
 {
-    if (!put_head(out, family->name, family->type, family->help)) {
+    if (!put_head(out, slice_from_string(family->name), family->type, family->help)) {
         return false;
     }
     for (unsigned int slot = 0; slot < metrics->slot_count; slot++) {
@@ -166,6 +167,14 @@ static bool put_family(const struct metrics *metrics, const struct family *famil
     return true;
 }
 
+/* The name without labels. */
+static struct slice family_of(const char *name)
+{
+    struct slice whole = slice_from_string(name);
+    ssize_t labels = slice_find(whole, '{');
+    return labels < 0 ? whole : slice_part(whole, 0, (size_t)labels);
+}
+
 static bool put_numbers(const struct metrics *metrics, struct buffer *out)
 {
     static const struct {
@@ -175,12 +184,16 @@ static bool put_numbers(const struct metrics *metrics, struct buffer *out)
         METRICS(METRIC_INFO)
 #undef METRIC_INFO
     };
+    struct slice before = SLICE_NONE;
     for (unsigned int metric = 0; metric < METRIC_COUNT; metric++) {
+        struct slice family = family_of(infos[metric].name);
+        bool first = !slice_equal(family, before);
+        before = family;
         int64_t value = 0;
         for (unsigned int i = 0; i < metrics->writers; i++) {
             value += atomic_load_explicit(&metrics->workers[i].values[metric], memory_order_relaxed);
         }
-        if (!put_head(out, infos[metric].name, infos[metric].type, infos[metric].help) ||
+        if ((first && !put_head(out, family, infos[metric].type, infos[metric].help)) ||
             !buffer_printf(out, "%s %lld\n", infos[metric].name, (long long)value)) {
             return false;
         }
@@ -190,9 +203,9 @@ static bool put_numbers(const struct metrics *metrics, struct buffer *out)
 
 static bool put_process(const struct metrics *metrics, struct buffer *out)
 {
-    return put_head(out, "sallyport_build_info", "gauge", "The version that runs; always 1") &&
+    return put_head(out, SLICE("sallyport_build_info"), "gauge", "The version that runs; always 1") &&
            buffer_append(out, SLICE("sallyport_build_info{version=\"" SALLYPORT_VERSION "\"} 1\n")) &&
-           put_head(out, "sallyport_start_time_seconds", "gauge",
+           put_head(out, SLICE("sallyport_start_time_seconds"), "gauge",
                     "When the gateway process started, in seconds since the epoch") &&
            buffer_printf(out, "sallyport_start_time_seconds %lld.%03d\n",
                          (long long)(metrics->started / NS_PER_S),

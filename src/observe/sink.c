@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A Unix socket takes so much as one piece or not at all. */
+#define SOCKET_TOGETHER ((size_t)16 * 1024)
+
 bool sink_init(struct sink *sink, bool keeps)
 {
     *sink = (struct sink){ .fd = -1, .keeps = keeps, .buffer = malloc(SINK_BUFFER) };
@@ -43,6 +46,12 @@ static size_t line_start(const struct sink *sink)
     return newline < 0 ? 0 : (size_t)newline + 1;
 }
 
+struct slice sink_unwritten(const struct sink *sink)
+{
+    size_t from = sink->begin < sink->end ? line_start(sink) : sink->end;
+    return slice_of(sink->buffer + from, sink->end - from);
+}
+
 void sink_set(struct sink *sink, int fd)
 {
     if (sink->begin < sink->end) {
@@ -61,9 +70,21 @@ size_t sink_room(const struct sink *sink)
     return SINK_BUFFER - sink->end;
 }
 
+/* Where another process writes to the same pipe or socket (one gateway relieves another), lines must not be torn: so much is
+ * written at once as the system keeps together, and up to the end of a line. A longer line goes in pieces. */
+static size_t whole_lines(const char *bytes, size_t size, size_t together)
+{
+    if (size <= together) {
+        return size;
+    }
+    ssize_t newline = slice_find_last(slice_of(bytes, together), '\n');
+    return newline >= 0 ? (size_t)newline + 1 : together;
+}
+
 static ssize_t write_some(const struct sink *sink, const char *bytes, size_t size)
 {
     if (sink->kind == SINK_SOCKET) {
+        size = whole_lines(bytes, size, SOCKET_TOGETHER);
         return send(sink->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     if (sink->kind == SINK_STREAM) {
@@ -74,7 +95,7 @@ static ssize_t write_some(const struct sink *sink, const char *bytes, size_t siz
             errno = EAGAIN;
             return -1;
         }
-        size = size < PIPE_BUF ? size : PIPE_BUF;
+        size = whole_lines(bytes, size, PIPE_BUF);
     }
     return write(sink->fd, bytes, size);
 }

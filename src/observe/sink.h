@@ -52,5 +52,7 @@ static inline void sink_commit(struct sink *sink, size_t size)
 }
 
 enum sink_state sink_flush(struct sink *sink);
+/* The lines that are not written, or not wholly. */
+struct slice sink_unwritten(const struct sink *sink);
 
 #endif

@@ -106,7 +106,8 @@
     X(RATE_CALLER, "rate_caller", 429, 8, "rate_limited", "Too many requests",                               \
       "A limit by verified caller or claim.")                                                                \
     X(OVERLOADED, "overloaded", 503, 14, "unavailable", "Temporarily unavailable",                           \
-      "The gateway is over one of its own limits.")                                                          \
+      "There is too much to do, and the request has waited longer than overload.queue_deadline allows; or "  \
+      "no descriptor or memory was left for it.")                                                            \
     X(DRAINING, "draining", 503, 14, "unavailable", "Temporarily unavailable",                               \
       "The gateway is shutting down.")                                                                       \
     X(AUDIT_FULL, "audit_full", 503, 14, "unavailable", "Temporarily unavailable",                           \
@@ -123,7 +124,9 @@
     X(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 4, "gateway_timeout", "Gateway timeout",                    \
       "The upstream did not answer within the route's timeout.")                                             \
     X(UPSTREAM_BUSY, "upstream_busy", 503, 14, "unavailable", "Temporarily unavailable",                     \
-      "All connections that the upstream allows are in use.")                                                \
+      "All connections that the upstream allows are in use, and as many requests wait as may.")              \
+    X(UPSTREAM_PENDING, "upstream_pending", 503, 14, "unavailable", "Temporarily unavailable",               \
+      "All connections that the upstream allows are in use, and none became free within pending_timeout.")   \
     /* ourselves */                                                                                          \
     X(INTERNAL, "internal", 500, 13, "internal_error", "Internal error",                                     \
       "Something failed inside the gateway; the request was denied.")

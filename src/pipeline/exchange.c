@@ -31,7 +31,7 @@ static struct exchange *take_spare(struct worker *worker)
         }
         arena_init(&arena, EXCHANGE_ARENA_MAX);
     }
-    memset(exchange, 0, sizeof *exchange);
+    memset(exchange, 0, EXCHANGE_CLEARED);
     exchange->arena = arena;
     return exchange;
 }
@@ -99,9 +99,9 @@ static struct exchange *exchange_new(struct http_stream *stream)
     exchange->listener = listener;
     exchange->listener_settings = listener_settings_of(exchange);
     exchange->client = stream->connection->peer;
-    exchange->tls_version = stream->connection->is_tls ? stream->connection->tls.version : SLICE_NONE;
+    exchange->tls_version = slice_from_string(stream->connection->tls.version);
     exchange->started = clock_monotonic_ns();
-    exchange->started_real = clock_real_ns();
+    exchange->started_real = exchange->worker->loop.now_real;
     exchange->request_id = new_request_id(exchange);
     exchange->response.headers.items =
         arena_alloc(&exchange->arena, RESPONSE_HEADERS_MAX * sizeof exchange->response.headers.items[0]);
@@ -266,6 +266,13 @@ static void on_abort(struct http_stream *stream, enum http_abort why)
     finish(exchange);
 }
 
+static int64_t on_held_off(struct http_stream *stream)
+{
+    const struct worker_listener *listener = stream->connection->owner;
+    struct worker *worker = listener->worker;
+    return overload_holds_again(&worker->overload, &worker->loop, stream, worker->loop.now);
+}
+
 static void on_sent(struct http_stream *stream)
 {
     finish(stream->exchange);
@@ -279,6 +286,7 @@ const struct http_handler exchange_handler = {
     .on_body_failed = on_body_failed,
     .on_writable = on_writable,
     .on_abort = on_abort,
+    .on_held_off = on_held_off,
     .on_sent = on_sent,
 };
 

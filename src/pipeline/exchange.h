@@ -64,12 +64,10 @@ struct exchange {
     struct slice traceparent;
     struct slice tls_version;  /* static text */
     const struct route *route; /* NULL before routing, or where none fits */
-    struct route_match match;
     struct principal principal;
     struct slice token; /* of a verified principal */
     struct jwt_detail token_detail;
     struct jwt_job *job;
-    uv_work_t work;
 
     /* limits that were decided, for the RateLimit fields */
     struct slice rate_policy, rate_state;
@@ -97,7 +95,13 @@ struct exchange {
     bool audit_reserved;
     uint64_t body_received;
     uint64_t bytes_received, bytes_sent;
+
+    /* Large, and set as a whole by those who use them: not cleared with the rest. */
+    struct route_match match; /* since routing */
+    uv_work_t work;           /* of `job` */
 };
+
+#define EXCHANGE_CLEARED offsetof(struct exchange, match)
 
 extern const struct http_handler exchange_handler;
 

@@ -1,31 +1,35 @@
 #include "pipeline/limits.h"
 
-#include <openssl/sha.h>
-
 #define FIELD_MAX 2048
 
-/* Texts of any length and kind become keys of one size, told apart by what stands before them. */
-static bool hash_key(struct exchange *exchange, struct slice prefix, struct slice text, struct limit_key *out)
+/* Bytes of an address that the networks of one site share: a /24 of IPv4, which is mapped, and a /48 of IPv6. */
+#define SITE_V4 15
+#define SITE_V6 6
+
+/* A text of any length, told apart from others by what stands before it. The limiter hashes it under a key of its own. */
+static bool text_key(struct exchange *exchange, struct slice prefix, struct slice text, struct limit_key *out)
 {
-    unsigned char *key = arena_alloc(&exchange->arena, prefix.len + SHA256_DIGEST_LENGTH);
+    char *key = arena_alloc(&exchange->arena, prefix.len + text.len);
     if (key == NULL) {
         return false;
     }
     memcpy(key, prefix.ptr, prefix.len);
-    SHA256((const unsigned char *)text.ptr, text.len, key + prefix.len);
+    if (text.len > 0) {
+        memcpy(key + prefix.len, text.ptr, text.len);
+    }
     out->key = key;
-    out->key_size = prefix.len + SHA256_DIGEST_LENGTH;
+    out->key_size = prefix.len + text.len;
     return true;
 }
 
 static bool caller_key(struct exchange *exchange, struct limit_key *out)
 {
-    unsigned char *key = arena_alloc(&exchange->arena, 64);
+    unsigned char *key = arena_alloc(&exchange->arena, PRINCIPAL_KEY_SIZE);
     if (key == NULL || !principal_caller_key(&exchange->principal, key)) {
         return false;
     }
     out->key = key;
-    out->key_size = 64;
+    out->key_size = PRINCIPAL_KEY_SIZE;
     return true;
 }
 
@@ -35,7 +39,7 @@ static bool claim_key(struct exchange *exchange, struct slice path, struct limit
     if (claim == NULL || (claim->type != JSON_STRING && claim->type != JSON_NUMBER)) {
         return false;
     }
-    return hash_key(exchange, SLICE("c"), claim->text, out);
+    return text_key(exchange, SLICE("c"), claim->text, out);
 }
 
 /* What a rule counts this request by. False: the request has no such thing, and fails closed. */
@@ -44,20 +48,25 @@ static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
 {
     struct slice address = { (const char *)network->bytes, sizeof network->bytes };
     const struct header *field;
-    out->settings = rule;
+    *out = (struct limit_key){ .settings = rule };
     switch ((enum limit_by_kind)rule->kind) {
     case LIMIT_BY_ADDRESS:
         out->key = network->bytes;
         out->key_size = sizeof network->bytes;
+        /* Whoever has one network of a site may well have all of it. */
+        out->prefix = network->bytes;
+        out->prefix_size = address_is_v4(network) ? SITE_V4 : SITE_V6;
         return true;
     case LIMIT_BY_CALLER:
         return caller_key(exchange, out);
     case LIMIT_BY_CLAIM:
         return claim_key(exchange, rule->argument, out);
     case LIMIT_BY_HEADER:
-        /* The client chooses its value, so it never counts without the address. */
+        /* The client chooses its value, so it never counts without the address; which makes up many values is a crowd. */
+        out->prefix = network->bytes;
+        out->prefix_size = sizeof network->bytes;
         field = headers_find_name(&exchange->input.headers, rule->argument);
-        return hash_key(exchange, address, field != NULL ? field->value : SLICE(""), out);
+        return text_key(exchange, address, field != NULL ? field->value : SLICE(""), out);
     case LIMIT_BY_ROUTE:
         out->key = "";
         out->key_size = 0;
@@ -87,7 +96,7 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
         return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
     }
     struct address network = address_network(&exchange->client);
-    struct limit_key keys[LIMIT_KEYS_MAX];
+    struct limit_key keys[LIMIT_KEYS_MAX] __attribute__((uninitialized));
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         if (!key_of(exchange, rules[i], &network, &keys[used++])) {
@@ -97,7 +106,7 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
     }
     struct limit_answer answer;
     limiter_decide(exchange->worker->limiter, keys, used, exchange->started, &answer);
-    char text[FIELD_MAX];
+    char text[FIELD_MAX] __attribute__((uninitialized));
     exchange->rate_policy =
         join(exchange, exchange->rate_policy, text, limit_policy_field(keys, used, text, sizeof text));
     exchange->rate_state =

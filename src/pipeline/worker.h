@@ -8,6 +8,7 @@
 #include "http/h1/server.h"
 #include "observe/logs.h"
 #include "observe/metrics.h"
+#include "pipeline/overload.h"
 #include "upstream/pool.h"
 
 struct exchange;
@@ -43,6 +44,7 @@ struct worker {
     struct exchange *spare; /* recycled exchanges */
     size_t spare_count, exchange_count;
     bool draining;
+    struct overload overload;
     /* Tells the control thread that a token named an unknown key of this issuer. */
     void (*unknown_kid)(struct worker *worker, struct slice issuer_name);
 };

@@ -2,6 +2,8 @@
 #include "relay/relay.h"
 #include "relay/value.h"
 
+#include "http/uri.h"
+
 /* X-Forwarded-For, -Proto, -Host, X-Request-Id, traceparent, Via, Authorization. */
 #define OWN_HEADERS 7
 
@@ -63,12 +65,8 @@ static struct error set_forwarded(const struct relay_request *request, struct ar
             arena_copy(arena, slice_of(address, len))));
     TRY(set(out, HEADER_X_FORWARDED_PROTO, SLICE("X-Forwarded-Proto"),
             request->is_tls ? SLICE("https") : SLICE("http")));
-    bool is_ipv6 = slice_find(request->host, ':') >= 0;
-    struct slice host = arena_printf(arena, is_ipv6 ? "[%.*s]" : "%.*s", SLICE_ARG(request->host));
-    if (host.ptr != NULL && request->port != 0) {
-        host = arena_printf(arena, "%.*s:%u", SLICE_ARG(host), request->port);
-    }
-    return set(out, HEADER_X_FORWARDED_HOST, SLICE("X-Forwarded-Host"), host);
+    return set(out, HEADER_X_FORWARDED_HOST, SLICE("X-Forwarded-Host"),
+               uri_authority_text(request->host, request->port, arena));
 }
 
 /* RFC 9110 section 7.6.3: the protocol by which the message was received, and who we are. */
@@ -89,7 +87,7 @@ static struct error set_token(const struct relay_request *request, struct arena 
         return OK;
     }
     return set(out, HEADER_AUTHORIZATION, SLICE("Authorization"),
-               arena_printf(arena, "Bearer %.*s", SLICE_ARG(request->token)));
+               ARENA_CONCAT(arena, SLICE("Bearer "), request->token));
 }
 
 static struct error set_identity(const struct relay_request *request, struct arena *arena,

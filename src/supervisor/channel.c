@@ -112,6 +112,7 @@ struct error channel_send(int fd, const struct channel_message *message)
 struct received {
     int fds[PART_FDS];
     size_t count;
+    bool cut; /* there were more than this process may hold: none is kept */
 };
 
 static void take_fds(struct msghdr *message, struct received *received)
@@ -150,7 +151,7 @@ static bool part_fits(const struct channel_reader *reader, const struct part *pa
         present += part->present[i] != 0;
     }
     size_t before = part->first ? 0 : reader->fd_count;
-    return present == received->count && before + part->places <= CHANNEL_FDS_MAX;
+    return (received->cut || present == received->count) && before + part->places <= CHANNEL_FDS_MAX;
 }
 
 static void add_part(struct channel_reader *reader, const struct part *part, const struct received *received)
@@ -159,11 +160,14 @@ static void add_part(struct channel_reader *reader, const struct part *part, con
         reader->kind = (enum channel_kind)part->kind;
         reader->text_size = part->text_size;
         reader->fd_count = 0;
+        reader->cut = false;
     }
+    reader->cut = reader->cut || received->cut;
     size_t next = 0;
     for (size_t i = 0; i < part->places; i++) {
+        bool present = part->present[i] != 0 && !received->cut;
         /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): part_fits has counted them */
-        reader->fds[reader->fd_count++] = part->present[i] != 0 ? received->fds[next++] : -1;
+        reader->fds[reader->fd_count++] = present ? received->fds[next++] : -1;
     }
     reader->partial = part->more != 0;
 }
@@ -191,8 +195,12 @@ static struct error receive_part(int fd, struct channel_reader *reader, struct p
         return FAIL_ERRNO("channel");
     }
     take_fds(&message, received);
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    received->cut = (message.msg_flags & MSG_CTRUNC) != 0;
+    if (received->cut || (message.msg_flags & MSG_TRUNC) != 0) {
         close_all(received->fds, received->count);
+        received->count = 0;
+    }
+    if ((message.msg_flags & MSG_TRUNC) != 0) {
         return FAIL(ERROR_PEER, "a message on the channel was cut");
     }
     *ret_size = size;
@@ -224,11 +232,16 @@ struct error channel_receive(int fd, struct channel_reader *reader, struct chann
         }
         add_part(reader, &part, &received);
     } while (reader->partial);
+    if (reader->cut) {
+        close_all(reader->fds, reader->fd_count);
+        reader->fd_count = 0;
+    }
     *out = (struct channel_message){
         .kind = reader->kind,
         .text = slice_of(reader->text, reader->text_size),
         .fds = reader->fds,
         .fd_count = reader->fd_count,
+        .cut = reader->cut,
     };
     reader->fd_count = 0;
     *ret_complete = true;

@@ -1,10 +1,13 @@
 /* How the supervisor and the gateway process talk: datagrams over a socket pair (SOCK_SEQPACKET), descriptors beside.
  *
  * supervisor → gateway: CONFIGURE carries the bundle's memfd, the limiter's memfd and all listening sockets; first start,
- * reload and restart are this one message. DRAIN asks for an orderly end. REOPEN reopens log files.
+ * reload and restart are this one message. DRAIN asks for an orderly end; RETIRE too, where another
+ * gateway serves already, whose boot is its text.
+ * REOPEN reopens log files.
+ * gateway → supervisor: READY after a CONFIGURE was taken up ("GENERATION BOOT"), REFUSED with a text where it was not.
  * gateway → supervisor: FORBIDDEN with the number of a system call that the confinement forbids, as the last word.
- * gateway → supervisor: READY after a CONFIGURE was taken up, REFUSED with a text where it was not.
- * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited. */
+ * supervisor → gateway: REFUSED with a text where a reload failed before the gateway saw it: it is counted and audited.
+ * gateway → supervisor → the gateway that serves: AUDIT_END tells how the audit log of one that has ended ends. */
 #ifndef SALLYPORT_SUPERVISOR_CHANNEL_H
 #define SALLYPORT_SUPERVISOR_CHANNEL_H
 
@@ -17,6 +20,8 @@ enum channel_kind {
     CHANNEL_REOPEN,
     CHANNEL_READY,
     CHANNEL_REFUSED,
+    CHANNEL_RETIRE,
+    CHANNEL_AUDIT_END,
     CHANNEL_FORBIDDEN,
 };
 
@@ -24,13 +29,14 @@ enum channel_kind {
 #define CHANNEL_TEXT_MAX 32768
 
 /* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
- * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"workers":N,"forbidden_calls":N,"forbidden_call":NAME,"listeners":[{"name":…,"port":…,"sockets":N},…]};
- * forbidden_call: what the process before this one died of, else left out. A listener's N sockets (one per worker) follow each other in this order. */
+ * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"upgrades":N,"relieves":BOOL,"forbidden_calls":N,"forbidden_call":NAME,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * forbidden_call: what a process before this one died of, else left out. A listener's N sockets (one per worker) follow each other in this order. */
 struct channel_message {
     enum channel_kind kind;
     struct slice text;
     int *fds;
     size_t fd_count;
+    bool cut; /* received without its descriptors, since this process may hold no more: fd_count is 0 */
 };
 
 /* Both ends close-on-exec. */
@@ -48,6 +54,7 @@ struct channel_reader {
     size_t text_size, fd_count;
     enum channel_kind kind;
     bool partial; /* parts are still to come */
+    bool cut;     /* descriptors were lost */
 };
 /* One message, once complete: true in *ret_complete, `out` points into the reader; the caller owns the descriptors, which
  * are close-on-exec. ERROR_STATE: the other side is gone. ERROR_PEER: it broke the protocol. Non-blocking when the

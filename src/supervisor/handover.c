@@ -52,20 +52,36 @@ static struct error open_log(const struct config_options *options, const struct 
     return OK;
 }
 
-struct error handover_limiter(size_t entries, int *ret_fd)
+#define TABLE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static struct error make_table(size_t size, int *ret_fd)
 {
     int fd = memfd_create("sallyport-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return FAIL_ERRNO("the limiter's table cannot be made");
     }
     /* Sealed: a gateway that was taken over could else shorten it under the feet of the next one. */
-    if (ftruncate(fd, (off_t)limiter_size(entries)) != 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, TABLE_SEALS) != 0) {
         struct error error = FAIL_ERRNO("the limiter's table cannot be made");
         close(fd);
         return error;
     }
     *ret_fd = fd;
+    return OK;
+}
+
+struct error handover_limiter(size_t entries, int *fd, bool *ret_kept)
+{
+    size_t size = limiter_size(entries);
+    int old = *fd;
+    *ret_kept = old >= 0 && fcntl(old, F_GET_SEALS) == TABLE_SEALS && limiter_fits(old, size);
+    if (*ret_kept) {
+        return OK;
+    }
+    TRY(make_table(size, fd));
+    if (old >= 0) {
+        close(old);
+    }
     return OK;
 }
 
@@ -100,6 +116,8 @@ static bool write_text(const struct handover *handover, struct buffer *out)
     }
     json_array_end(&json);
     json_member_integer(&json, SLICE("restarts"), handover->restarts);
+    json_member_integer(&json, SLICE("upgrades"), handover->upgrades);
+    json_member_bool(&json, SLICE("relieves"), handover->relieves);
     json_member_integer(&json, SLICE("forbidden_calls"), handover->forbidden_calls);
     if (handover->forbidden_call[0] != '\0') {
         json_member_string(&json, SLICE("forbidden_call"), slice_from_string(handover->forbidden_call));

@@ -12,7 +12,8 @@ struct handover {
     const struct config_files *files;
     const struct sockets *sockets; /* those that are wanted */
     int limiter_fd;
-    unsigned int restarts;
+    unsigned int restarts, upgrades;
+    bool relieves;                /* another gateway process serves until this one does */
     unsigned int forbidden_calls; /* that gateway processes died of */
     const char *forbidden_call;   /* name of the last one's; "" where it ended otherwise */
 };
@@ -27,7 +28,9 @@ struct error handover_configure(const struct handover *handover, int channel, ch
 struct error handover_reopen(const struct config_options *options, const struct settings *settings,
                              int channel, char *text, size_t size) MUST_CHECK;
 
-/* A table for `entries` keys in shared memory, whose size nobody can change: it outlives gateways. */
-struct error handover_limiter(size_t entries, int *ret_fd) MUST_CHECK;
+/* A table for `entries` keys in shared memory, whose size nobody can change: it outlives gateways. `*fd` is one that was
+ * made earlier, or -1: kept where it fits, so that its counts go on; else closed, and a new one takes its place.
+ * `*ret_kept` says which. */
+struct error handover_limiter(size_t entries, int *fd, bool *ret_kept) MUST_CHECK;
 
 #endif

@@ -30,17 +30,6 @@ void loaded_done(struct loaded *loaded)
     *loaded = (struct loaded){ NULL, NULL };
 }
 
-void loaded_print(const struct loaded *loaded)
-{
-    struct buffer text;
-    buffer_init(&text, DIAGNOSTICS_MAX);
-    config_print_diagnostics(loaded->config, &text);
-    struct slice lines = buffer_slice(&text);
-    fwrite(lines.ptr, 1, lines.len, stderr);
-    fflush(stderr);
-    buffer_done(&text);
-}
-
 void loaded_log(const struct loaded *loaded, char *first, size_t size)
 {
     struct buffer text;
@@ -67,9 +56,11 @@ static int64_t queue_of(const struct log_file_settings *log)
     return log != NULL ? log->queue : 0;
 }
 
-static bool same_ports(const struct confinement_settings *a, const struct confinement_settings *b)
+bool loaded_confine_alike(const struct loaded *before, const struct loaded *after)
 {
-    return a->port_count == b->port_count &&
+    const struct confinement_settings *a = before->config->settings.confinement;
+    const struct confinement_settings *b = after->config->settings.confinement;
+    return a->mode == b->mode && a->port_count == b->port_count &&
            (a->port_count == 0 || memcmp(a->ports, b->ports, a->port_count * sizeof *a->ports) == 0);
 }
 
@@ -87,8 +78,6 @@ void loaded_compare(const struct loaded *before, const struct loaded *after)
         { "group", slice_equal(a->group, b->group) },
         { "limit_keys", a->limit_keys == b->limit_keys },
         { "token_cache", a->token_cache == b->token_cache },
-        { "confinement.mode", a->confinement->mode == b->confinement->mode },
-        { "confinement.connect_ports", same_ports(a->confinement, b->confinement) },
         { "logs.access.queue", queue_of(a->logs->access) == queue_of(b->logs->access) },
         { "logs.audit.queue", queue_of(a->logs->audit) == queue_of(b->logs->audit) },
     };

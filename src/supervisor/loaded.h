@@ -13,12 +13,13 @@ struct loaded {
 struct error loaded_read(const struct config_options *options, struct loaded *out) MUST_CHECK;
 void loaded_done(struct loaded *loaded);
 
-/* All diagnostics as they are, to standard error. */
-void loaded_print(const struct loaded *loaded);
-/* Each as an event of the operational log, so that none is cut. The first error's text, cut to `size`, in `first`. */
+/* Each diagnostic as an event of the operational log, so that none is cut. The first error's text, cut to `size`, in `first`. */
 void loaded_log(const struct loaded *loaded, char *first, size_t size);
 
 /* Warns of what differs and takes a restart to take effect. */
 void loaded_compare(const struct loaded *before, const struct loaded *after);
+
+/* Do both hold the gateway process alike? Both are loaded. */
+bool loaded_confine_alike(const struct loaded *before, const struct loaded *after);
 
 #endif

@@ -2,7 +2,14 @@
 #ifndef SALLYPORT_SUPERVISOR_NOTIFY_H
 #define SALLYPORT_SUPERVISOR_NOTIFY_H
 
+#include <stddef.h>
+
 /* "READY=1", "STOPPING=1" or "STATUS=…". Does nothing where nobody wants to know; nobody waits for it. */
 void notify_manager(const char *state);
+
+/* Descriptors that the service manager is to keep, and to hand over under this name when it starts us again (FDSTORE=1);
+ * and that it need not keep any longer. */
+void notify_keep(const char *name, const int *fds, size_t count);
+void notify_forget(const char *name);
 
 #endif

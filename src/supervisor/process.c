@@ -203,6 +203,8 @@ void process_prepare(void)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
         }
     }
+    /* Executed by descriptor, we would be named by its number. */
+    (void)prctl(PR_SET_NAME, "sallyport", 0, 0, 0);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;

@@ -24,8 +24,9 @@ void reload_refuse(struct supervisor *supervisor, struct slice reason, size_t er
         log_event(LOG_ERROR, "reload_refused", LOG_TEXT("reason", reason));
     }
     struct channel_message message = { .kind = CHANNEL_REFUSED, .text = reason };
-    if (tell && supervisor->serving && failed(channel_send(supervisor->channel, &message))) {
-        attend_kill(supervisor, "it does not read its channel");
+    struct generation *latest = supervisor->latest;
+    if (tell && attend_serves(supervisor) && failed(channel_send(latest->channel, &message))) {
+        generation_kill(latest, "it does not read its channel");
     }
     sockets_settle(&supervisor->sockets, false);
     if (supervisor->candidate.files != NULL) {
@@ -34,25 +35,6 @@ void reload_refuse(struct supervisor *supervisor, struct slice reason, size_t er
     }
     loaded_done(&supervisor->candidate);
     notify_manager("READY=1\nSTATUS=The last reload was refused; the configuration before it is in force");
-}
-
-/* Its own ports may be fewer than those of the configuration, never more: a process cannot be given more. */
-static bool ports_are_held(const struct supervisor *supervisor)
-{
-    const struct confinement_settings *wanted = supervisor->candidate.config->settings.confinement;
-    if (supervisor->gateway == 0 || supervisor->port_count == 0) {
-        return true;
-    }
-    bool held = wanted->port_count > 0;
-    for (size_t i = 0; i < wanted->port_count; i++) {
-        bool found = false;
-        for (size_t k = 0; k < supervisor->port_count; k++) {
-            found = found || (wanted->ports[i].first >= supervisor->ports[k].first &&
-                              wanted->ports[i].last <= supervisor->ports[k].last);
-        }
-        held = held && found;
-    }
-    return held;
 }
 
 /* Loads and opens all that the candidate needs; false where it was refused. */
@@ -74,14 +56,6 @@ static bool prepare_candidate(struct supervisor *supervisor)
         reload_refuse(supervisor, slice_from_string(text), errors, true);
         return false;
     }
-    if (!ports_are_held(supervisor)) {
-        reload_refuse(
-            supervisor,
-            SLICE("confinement.connect_ports has ports that the running gateway process may not connect to, "
-                  "and cannot be allowed: restart"),
-            0, true);
-        return false;
-    }
     const struct settings *settings = &supervisor->candidate.config->settings;
     if (failed(sockets_open(&supervisor->sockets, settings, text, sizeof text))) {
         reload_refuse(supervisor, slice_from_string(text), 0, true);
@@ -90,11 +64,20 @@ static bool prepare_candidate(struct supervisor *supervisor)
     return true;
 }
 
+/* A process cannot be given back what it gave up: another one relieves it, as after an upgrade. */
+static bool needs_another_process(const struct supervisor *supervisor)
+{
+    if (loaded_confine_alike(&supervisor->current, &supervisor->candidate)) {
+        return false;
+    }
+    log_event(LOG_INFO, "relieving", LOG_STRING("reason", "confinement has changed"));
+    return true;
+}
+
 void reload(struct supervisor *supervisor)
 {
     char text[REASON_MAX];
-    bool dying = supervisor->gateway != 0 && !supervisor->serving;
-    supervisor->reload_again = supervisor->answer_by != 0 || dying;
+    supervisor->reload_again = !attend_is_steady(supervisor);
     if (supervisor->reload_again || supervisor->stopping) {
         return;
     }
@@ -102,11 +85,16 @@ void reload(struct supervisor *supervisor)
     if (!prepare_candidate(supervisor)) {
         return;
     }
-    if (supervisor->gateway == 0) {
+    bool another = supervisor->latest != NULL && needs_another_process(supervisor);
+    if (another && generation_count(supervisor) >= GENERATIONS_MAX - 1) {
+        reload_refuse(supervisor, SLICE("too many gateway processes still finish their requests"), 0, true);
+        return;
+    }
+    if (supervisor->latest == NULL || another) {
         attend_start(supervisor);
         return;
     }
-    if (failed(attend_hand_over(supervisor, text, sizeof text))) {
+    if (failed(generation_hand_over(supervisor, supervisor->latest, text, sizeof text))) {
         reload_refuse(supervisor, slice_from_string(text), 0, true);
     }
 }
@@ -116,15 +104,17 @@ void reload_watch(struct supervisor *supervisor)
     supervisor->watch_at = clock_monotonic_ns() + WATCH_INTERVAL;
     const struct config_files *seen =
         supervisor->refused != NULL ? supervisor->refused : supervisor->current.files;
-    if (supervisor->serving && supervisor->answer_by == 0 && seen != NULL && config_files_changed(seen)) {
+    if (attend_serves(supervisor) && supervisor->latest->answer_by == 0 && seen != NULL &&
+        config_files_changed(seen)) {
         log_event(LOG_INFO, "watched_file_changed");
         reload(supervisor);
     }
 }
 
-static void log_listening(const struct supervisor *supervisor)
+/* What is new, to the log; and what the service manager has not got yet, or need not keep any longer. */
+static void tell_of_sockets(struct supervisor *supervisor)
 {
-    for (const struct listening *listening = supervisor->sockets.first; listening != NULL;
+    for (struct listening *listening = supervisor->sockets.first; listening != NULL;
          listening = listening->next) {
         char address[ADDRESS_TEXT_MAX];
         address_format(&listening->address, address);
@@ -132,14 +122,37 @@ static void log_listening(const struct supervisor *supervisor)
             log_event(LOG_INFO, "listening", LOG_STRING("listener", listening->name),
                       LOG_STRING("address", address), LOG_NUMBER("port", listening->address.port));
         }
+        bool renamed = listening->is_wanted && listening->new_name != NULL;
+        if (!listening->is_wanted || renamed) {
+            notify_forget(listening->name);
+        }
+        if (listening->is_wanted) {
+            size_t known = renamed ? 0 : listening->stored;
+            notify_keep(renamed ? listening->new_name : listening->name, listening->fds + known,
+                        listening->count - known);
+            listening->stored = listening->count;
+        }
     }
 }
 
-void reload_taken_up(struct supervisor *supervisor, uint64_t generation)
+static void retire_older(struct supervisor *supervisor, struct slice boot)
 {
-    supervisor->serving = true;
-    supervisor->answer_by = 0;
-    log_listening(supervisor);
+    for (struct generation *generation = supervisor->generations; generation != NULL;
+         generation = generation->next) {
+        if (generation != supervisor->latest) {
+            generation_leave(supervisor, generation, CHANNEL_RETIRE, boot);
+        }
+    }
+}
+
+void reload_taken_up(struct supervisor *supervisor, uint64_t generation, struct slice boot)
+{
+    if (!supervisor->latest->serving) {
+        supervisor->forbidden_call[0] = '\0'; /* this process's audit log has it */
+    }
+    supervisor->latest->serving = true;
+    supervisor->latest->answer_by = 0;
+    tell_of_sockets(supervisor);
     if (supervisor->candidate.config != NULL) {
         if (supervisor->current.config != NULL) {
             loaded_compare(&supervisor->current, &supervisor->candidate);
@@ -150,7 +163,9 @@ void reload_taken_up(struct supervisor *supervisor, uint64_t generation)
         supervisor->candidate = (struct loaded){ NULL, NULL };
         remember_refused(supervisor, NULL);
     }
+    retire_older(supervisor, boot);
     log_event(LOG_INFO, "ready", LOG_NUMBER("generation", generation));
+    upgrade_done(supervisor);
     notify_manager("READY=1\nSTATUS=Serving");
 }
 

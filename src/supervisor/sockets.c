@@ -58,17 +58,25 @@ static bool bound_address(int fd, struct address *ret_address)
            address_from_sockaddr((struct sockaddr *)&storage, ret_address);
 }
 
-static bool bind_all(struct listening *listening, size_t workers, bool shares, struct refusal *refusal)
+/* One for each worker that has none. */
+static bool bind_missing(struct listening *listening, size_t workers)
 {
-    listening->address = listening->wanted;
-    bool bound = listening->wanted.port == 0 || shares || probe(&listening->wanted);
-    for (size_t i = 0; bound && i < workers; i++) {
+    bool bound = true;
+    while (bound && listening->count < workers) {
         int fd = bind_socket(&listening->address, true);
         if (fd >= 0) {
             listening->fds[listening->count++] = fd;
         }
         bound = fd >= 0 && listen(fd, BACKLOG) == 0 && bound_address(fd, &listening->address);
     }
+    return bound;
+}
+
+static bool bind_all(struct listening *listening, size_t workers, bool shares, struct refusal *refusal)
+{
+    listening->address = listening->wanted;
+    bool bound = (listening->wanted.port == 0 || shares || probe(&listening->wanted)) &&
+                 bind_missing(listening, workers);
     refusal->number = errno;
     return bound;
 }
@@ -108,10 +116,29 @@ static const char *problem_of(int fd, struct listening *listening)
     return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? NULL : "fcntl";
 }
 
-/* Fewer than workers: they share them. */
-static bool share_out(struct listening *listening, size_t workers)
+static void close_from(struct listening *listening, size_t first)
+{
+    while (listening->count > first) {
+        close(listening->fds[--listening->count]);
+    }
+}
+
+static bool is_shareable(const struct listening *listening)
+{
+    int on = 0;
+    socklen_t size = sizeof on;
+    return getsockopt(listening->fds[0], SOL_SOCKET, SO_REUSEPORT, &on, &size) == 0 && on != 0;
+}
+
+/* Fewer than workers: each gets one of its own where the kernel lets us bind beside those that are there, which takes
+ * SO_REUSEPORT on them and the same user. Else the workers share them: one queue, and all are woken for each connection. */
+static bool fill_up(struct listening *listening, size_t workers)
 {
     size_t given = listening->count;
+    if (given >= workers || (is_shareable(listening) && bind_missing(listening, workers))) {
+        return true;
+    }
+    close_from(listening, given);
     while (listening->count < workers) {
         int fd = fcntl(listening->fds[listening->count % given], F_DUPFD_CLOEXEC, INHERITED_FIRST);
         if (fd < 0) {
@@ -119,6 +146,7 @@ static bool share_out(struct listening *listening, size_t workers)
         }
         listening->fds[listening->count++] = fd;
     }
+    listening->stored = workers; /* no sockets of their own, for a service manager to keep */
     return true;
 }
 
@@ -128,9 +156,9 @@ static bool adopt(struct sockets *sockets, struct listening *listening, struct r
     int fd;
     struct slice name = slice_from_string(listening->name);
     while ((fd = inherited_find(&sockets->inherited, name)) >= 0) {
-        if (listening->count == sockets->workers) {
+        if (listening->count == SOCKETS_PER_LISTENER_MAX) {
             close(fd);
-            refusal->why = "more sockets were handed over than there are workers";
+            refusal->why = "too many sockets were handed over";
             return true;
         }
         listening->fds[listening->count++] = fd;
@@ -142,7 +170,8 @@ static bool adopt(struct sockets *sockets, struct listening *listening, struct r
     if (listening->count == 0) {
         return false;
     }
-    if (!share_out(listening, sockets->workers)) {
+    listening->stored = listening->count;
+    if (!fill_up(listening, sockets->workers)) {
         refusal->why = strerror(errno);
     }
     return true;
@@ -152,9 +181,7 @@ static bool adopt(struct sockets *sockets, struct listening *listening, struct r
 
 static void free_listening(struct listening *listening)
 {
-    for (size_t i = 0; i < listening->count; i++) {
-        close(listening->fds[i]);
-    }
+    close_from(listening, 0);
     free(listening->name);
     free(listening->new_name);
     free(listening);
@@ -238,6 +265,15 @@ static struct listening *find(const struct sockets *sockets, const struct listen
     return NULL;
 }
 
+static void append(struct sockets *sockets, struct listening *listening)
+{
+    struct listening **end = &sockets->first;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = listening;
+}
+
 static bool want(struct sockets *sockets, const struct listener_settings *settings, struct refusal *refusal)
 {
     struct listening *listening = find(sockets, settings);
@@ -246,11 +282,7 @@ static bool want(struct sockets *sockets, const struct listener_settings *settin
         if (listening == NULL) {
             return false;
         }
-        struct listening **end = &sockets->first;
-        while (*end != NULL) {
-            end = &(*end)->next;
-        }
-        *end = listening;
+        append(sockets, listening);
         return true;
     }
     if (listening->is_wanted) {
@@ -258,6 +290,10 @@ static bool want(struct sockets *sockets, const struct listener_settings *settin
         return false;
     }
     listening->is_wanted = true;
+    if (!fill_up(listening, sockets->workers)) {
+        refusal->number = errno;
+        return false;
+    }
     if (slice_equal(slice_from_string(listening->name), settings->name)) {
         return true;
     }
@@ -270,6 +306,7 @@ struct error sockets_open(struct sockets *sockets, const struct settings *settin
 {
     for (struct listening *listening = sockets->first; listening != NULL; listening = listening->next) {
         listening->is_wanted = listening->fresh = false;
+        listening->settled = listening->count;
     }
     for (size_t i = 0; i < settings->listener_count; i++) {
         struct refusal refusal = { NULL, 0 };
@@ -299,6 +336,8 @@ void sockets_settle(struct sockets *sockets, bool taken_up)
         struct listening *listening = *at;
         bool keep = taken_up ? listening->is_wanted : !listening->fresh;
         if (keep) {
+            close_from(listening, taken_up ? listening->count : listening->settled);
+            listening->settled = listening->count;
             listening->fresh = false;
             listening->is_wanted = true;
             settle_name(listening, taken_up);
@@ -308,6 +347,25 @@ void sockets_settle(struct sockets *sockets, bool taken_up)
             free_listening(listening);
         }
     }
+}
+
+bool sockets_add(struct sockets *sockets, struct slice name, const struct address *wanted, const int *fds,
+                 size_t count)
+{
+    struct listening *listening = calloc(1, sizeof *listening);
+    char *copy = strndup(name.ptr, name.len);
+    if (listening == NULL || copy == NULL || count == 0 || !bound_address(fds[0], &listening->address)) {
+        free(listening);
+        free(copy);
+        return false;
+    }
+    listening->name = copy;
+    listening->wanted = *wanted;
+    memcpy(listening->fds, fds, count * sizeof *fds);
+    listening->count = listening->stored = listening->settled = count;
+    listening->is_wanted = true;
+    append(sockets, listening);
+    return true;
 }
 
 void sockets_done(struct sockets *sockets)

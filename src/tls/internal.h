@@ -31,22 +31,29 @@ struct tls_certificate {
 /* stream->tls */
 struct tls_state {
     SSL *ssl;
+    const struct stream *stream;
     struct tls_server *server;                 /* counted; NULL on the client side */
     const struct tls_certificate *certificate; /* of `server` */
     bool complete;                             /* the handshake */
     bool dead;         /* after a fatal error OpenSSL must not be called again, not even to shut down */
     bool read_blocked; /* what is buffered is part of a record: only the socket can bring the rest */
     bool hello_seen;
-    struct tls_facts facts;
-    char *client_subject;
-    size_t server_name_size;
-    char server_name[TLS_SERVER_NAME_MAX + 1];
-    char failure[160];
+    bool more_follows; /* the record that is written now is not the last one */
+    /* Each a piece of memory of its own, since few have them: thousands of quiet connections have nothing else. */
+    char *server_name;               /* in lower case; NULL: none was sent */
+    struct tls_client_facts *client; /* with the subject's text behind it */
+    char *failure;                   /* text; NULL: none, or no memory for it */
 };
 
 /* stream.c: makes `stream` a TLS stream over its descriptor. `server` is NULL on the client side. */
 struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_server *server,
                         struct tls_state **ret_state) MUST_CHECK;
+
+/* transport.c: what `state->ssl` reads from and writes to. False: no memory. */
+bool tls_transport_attach(struct tls_state *state);
+/* Whose SSL it is, for OpenSSL's callbacks. By its transport: application data of an SSL is a list, which takes a hundred
+ * bytes of each connection. */
+struct tls_state *tls_state_of(const SSL *ssl);
 
 /* server.c */
 void tls_server_ref(struct tls_server *server);

@@ -72,7 +72,10 @@ static struct error use_chain(SSL_CTX *context, BIO *bio)
 {
     struct error error;
     X509 *certificate = next_certificate(bio, &error);
-    TRY(error);
+    if (failed(error)) {
+        error.what = "`cert` holds damaged PEM";
+        return error;
+    }
     if (certificate == NULL) {
         return FAIL(ERROR_VALUE, "`cert` holds no certificate in PEM");
     }

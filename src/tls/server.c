@@ -86,24 +86,26 @@ static struct slice parse_server_name(const unsigned char *data, size_t size)
     return slice_find(text, '\0') < 0 ? text : SLICE_NONE;
 }
 
-/* Notes the name, in lower case and without a trailing dot. False where a second hello (after a retry request) asks for
- * another name than the first: the certificate was chosen by that. */
-static bool note_server_name(struct tls_state *state, struct slice name)
+/* Notes the name, in lower case and without a trailing dot. False, with the alert, where a second hello (after a retry
+ * request) asks for another name than the first: the certificate was chosen by that. */
+static bool note_server_name(struct tls_state *state, struct slice name, int *alert)
 {
-    char lower[TLS_SERVER_NAME_MAX];
+    char lower[TLS_SERVER_NAME_MAX + 1];
     if (slice_ends_with(name, SLICE("."))) {
         name.len--;
     }
     for (size_t i = 0; i < name.len; i++) {
         lower[i] = ascii_lower(name.ptr[i]);
     }
+    lower[name.len] = '\0';
     if (state->hello_seen) {
-        return slice_equal(slice_of(lower, name.len), slice_of(state->server_name, state->server_name_size));
+        *alert = SSL_AD_ILLEGAL_PARAMETER;
+        return slice_equal(slice_of(lower, name.len), slice_from_string(state->server_name));
     }
     state->hello_seen = true;
-    memcpy(state->server_name, lower, name.len);
-    state->server_name_size = name.len;
-    return true;
+    state->server_name = name.len > 0 ? strdup(lower) : NULL;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return name.len == 0 || state->server_name != NULL;
 }
 
 /* Chooses the certificate before anything else of the hello counts: a session is resumed only under the policy that it
@@ -111,7 +113,7 @@ static bool note_server_name(struct tls_state *state, struct slice name)
 static int on_client_hello(SSL *ssl, int *alert, void *argument)
 {
     (void)argument;
-    struct tls_state *state = SSL_get_app_data(ssl);
+    struct tls_state *state = tls_state_of(ssl);
     const struct tls_server *server = state->server;
     const unsigned char *extension;
     size_t size;
@@ -123,12 +125,10 @@ static int on_client_hello(SSL *ssl, int *alert, void *argument)
             return SSL_CLIENT_HELLO_ERROR;
         }
     }
-    if (!note_server_name(state, name)) {
-        *alert = SSL_AD_ILLEGAL_PARAMETER;
+    if (!note_server_name(state, name, alert)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
-    const struct tls_certificate *certificate =
-        certificate_of(server, slice_of(state->server_name, state->server_name_size));
+    const struct tls_certificate *certificate = certificate_of(server, slice_from_string(state->server_name));
     if (certificate == NULL) {
         certificate =
             &server->certificates[0]; /* a host that is not served is answered 421, not by an alert */

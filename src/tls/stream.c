@@ -34,69 +34,107 @@ static void set_needs(struct stream *stream, bool read_needs_write, bool write_n
     }
 }
 
+/* Why it failed; all of it static text. */
+static const char *reason_text(const struct tls_state *state, unsigned long code, int reason, int number,
+                               const char **ret_prefix)
+{
+    const char *text = "closed by the peer";
+    *ret_prefix = "";
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        *ret_prefix = "certificate verify failed: ";
+        text = X509_verify_cert_error_string(SSL_get_verify_result(state->ssl));
+    } else if (code != 0) {
+        text = ERR_reason_error_string(code);
+    } else if (reason == SSL_ERROR_SYSCALL && number != 0) {
+        text = strerrordesc_np(number);
+    }
+    return text != NULL ? text : "TLS failed";
+}
+
 /* Before anything else touches errno and OpenSSL's queue. */
 static enum stream_result fail(struct tls_state *state, int reason)
 {
     int number = errno;
-    unsigned long code = ERR_peek_error();
+    const char *prefix;
+    const char *text = reason_text(state, ERR_peek_error(), reason, number, &prefix);
     state->dead = true;
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        snprintf(state->failure, sizeof state->failure, "certificate verify failed: %s",
-                 X509_verify_cert_error_string(SSL_get_verify_result(state->ssl)));
-    } else if (code != 0) {
-        const char *text = ERR_reason_error_string(code);
-        snprintf(state->failure, sizeof state->failure, "%s", text != NULL ? text : "TLS failed");
-    } else if (reason == SSL_ERROR_SYSCALL && number != 0) {
-        char buffer[100];
-        snprintf(state->failure, sizeof state->failure, "%s", strerror_r(number, buffer, sizeof buffer));
-    } else {
-        snprintf(state->failure, sizeof state->failure, "closed by the peer");
+    free(state->failure);
+    if (asprintf(&state->failure, "%s%s", prefix, text) < 0) {
+        state->failure = NULL;
     }
     ERR_clear_error();
     return STREAM_FAILED;
 }
 
-static void note_client_certificate(struct tls_state *state)
+/* RFC 2253, which escapes NUL. A name that is cut could be taken for another: a monstrous one is none. */
+static struct slice subject_text(BIO *text, const X509 *certificate)
 {
-    struct tls_facts *facts = &state->facts;
-    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
-    unsigned int size = sizeof facts->client_thumbprint;
-    struct tm not_after;
-    if (state->server == NULL || certificate == NULL || SSL_get_verify_result(state->ssl) != X509_V_OK ||
-        X509_digest(certificate, EVP_sha256(), facts->client_thumbprint, &size) != 1 ||
-        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
-        return;
+    char *bytes = NULL;
+    if (text == NULL ||
+        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
+        return SLICE("");
     }
-    facts->has_client_certificate = true;
-    facts->client_not_after = timegm(&not_after);
+    long length = BIO_get_mem_data(text, &bytes);
+    return length > 0 && length <= SUBJECT_MAX ? slice_of(bytes, (size_t)length) : SLICE("");
+}
+
+static struct tls_client_facts *client_facts_new(const X509 *certificate)
+{
+    struct tls_client_facts facts = { 0 };
+    unsigned int size = sizeof facts.thumbprint;
+    struct tm not_after;
+    if (X509_digest(certificate, EVP_sha256(), facts.thumbprint, &size) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
+        return NULL;
+    }
+    facts.not_after = timegm(&not_after);
     BIO *text = BIO_new(BIO_s_mem());
-    if (text != NULL &&
-        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
-        char *bytes;
-        long length = BIO_get_mem_data(text, &bytes);
-        /* A name that is cut could be taken for another: a monstrous one is none. */
-        if (length > 0 && length <= SUBJECT_MAX && (state->client_subject = malloc((size_t)length)) != NULL) {
-            memcpy(state->client_subject, bytes, (size_t)length);
-            facts->client_subject = slice_of(state->client_subject, (size_t)length);
+    struct slice subject = subject_text(text, certificate);
+    struct tls_client_facts *out = malloc(sizeof *out + subject.len);
+    if (out != NULL) {
+        *out = facts;
+        if (subject.len > 0) {
+            memcpy(out + 1, subject.ptr, subject.len);
+            out->subject = slice_of((const char *)(out + 1), subject.len);
         }
     }
     BIO_free(text);
+    return out;
 }
 
-static void note_facts(struct tls_state *state)
+/* NULL: none was given and verified, or no memory to say so. */
+static const struct tls_client_facts *client_facts(struct tls_state *state)
 {
-    struct tls_facts *facts = &state->facts;
+    const X509 *certificate = SSL_get0_peer_certificate(state->ssl);
+    if (state->client == NULL && state->server != NULL && certificate != NULL &&
+        SSL_get_verify_result(state->ssl) == X509_V_OK) {
+        state->client = client_facts_new(certificate);
+    }
+    return state->client;
+}
+
+/* Told by OpenSSL and not kept here: the connection keeps it. */
+void tls_facts_of(const struct stream *stream, struct tls_facts *out)
+{
+    struct tls_state *state = state_of(stream);
     const unsigned char *alpn = NULL;
     unsigned int alpn_size = 0;
+    if (!state->complete) {
+        *out = (struct tls_facts){ .policy = TLS_POLICY_NONE };
+        return;
+    }
     SSL_get0_alpn_selected(state->ssl, &alpn, &alpn_size);
-    facts->alpn = slice_of((const char *)alpn, alpn_size);
-    facts->version = slice_from_string(SSL_get_version(state->ssl));
-    facts->cipher = slice_from_string(SSL_get_cipher_name(state->ssl));
-    facts->resumed = SSL_session_reused(state->ssl) == 1;
-    facts->server_name = slice_of(state->server_name, state->server_name_size);
-    facts->policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE;
-    facts->client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE;
-    note_client_certificate(state);
+    *out = (struct tls_facts){
+        .server_name = slice_from_string(state->server_name),
+        .alpn = slice_of((const char *)alpn, alpn_size),
+        .version = SSL_get_version(state->ssl),
+        .cipher = SSL_get_cipher_name(state->ssl),
+        .policy = state->certificate != NULL ? state->certificate->policy : TLS_POLICY_NONE,
+        .client_mode = state->certificate != NULL ? state->certificate->mode : TLS_CLIENT_NONE,
+        .client = client_facts(state),
+        .resumed = SSL_session_reused(state->ssl) == 1,
+    };
+    ERR_clear_error();
 }
 
 static enum stream_result tls_handshake(struct stream *stream)
@@ -113,7 +151,6 @@ static enum stream_result tls_handshake(struct stream *stream)
     int done = SSL_do_handshake(state->ssl);
     if (done == 1) {
         state->complete = true;
-        note_facts(state);
         set_needs(stream, false, false);
         return STREAM_OK;
     }
@@ -178,11 +215,24 @@ static size_t gather(char *record, const struct iovec *parts, int count, int ind
     return size;
 }
 
-static bool write_piece(struct tls_state *state, const void *data, size_t size, size_t *ret_size)
+static bool write_piece(struct tls_state *state, const void *data, size_t size, bool more_follows,
+                        size_t *ret_size)
 {
     ERR_clear_error();
     errno = 0;
-    return SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = more_follows;
+    bool done = SSL_write_ex(state->ssl, data, size, ret_size) == 1;
+    state->more_follows = false; /* what OpenSSL writes for itself goes out at once */
+    return done;
+}
+
+static size_t length_of(const struct iovec *parts, int count, int index, size_t offset)
+{
+    size_t length = 0;
+    for (; index < count; index++) {
+        length += parts[index].iov_len;
+    }
+    return length - offset;
 }
 
 /* One record; several small parts share one, so that head and body do not cost two. */
@@ -191,11 +241,12 @@ static bool write_record(struct tls_state *state, const struct iovec *parts, int
 {
     const char *data = (const char *)parts[index].iov_base + offset;
     size_t size = parts[index].iov_len - offset;
+    bool more = length_of(parts, count, index, offset) > TLS_RECORD_MAX;
     if (index + 1 == count || size >= TLS_RECORD_MAX) {
-        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, ret_size);
+        return write_piece(state, data, size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX, more, ret_size);
     }
     char record[TLS_RECORD_MAX] UNINITIALISED;
-    return write_piece(state, record, gather(record, parts, count, index, offset), ret_size);
+    return write_piece(state, record, gather(record, parts, count, index, offset), more, ret_size);
 }
 
 static enum stream_result write_outcome(struct stream *stream, struct tls_state *state)
@@ -249,6 +300,8 @@ static enum stream_result tls_shutdown(struct stream *stream)
         errno = 0;
         int done = SSL_shutdown(state->ssl);
         int reason = done < 0 ? SSL_get_error(state->ssl, done) : SSL_ERROR_NONE;
+        /* An alert leaves its record's buffer behind, and thousands of quiet connections may end at once. */
+        SSL_free_buffers(state->ssl);
         if (reason == SSL_ERROR_WANT_WRITE) {
             set_needs(stream, stream->read_needs_write, false);
             return STREAM_AGAIN;
@@ -273,7 +326,9 @@ static void tls_free(struct stream *stream)
     if (state->server != NULL) {
         tls_server_free(state->server);
     }
-    free(state->client_subject);
+    free(state->server_name);
+    free(state->client);
+    free(state->failure);
     free(state);
     stream->tls = NULL;
 }
@@ -292,15 +347,17 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
                         struct tls_state **ret_state)
 {
     struct tls_state *state = calloc(1, sizeof *state);
-    SSL *ssl = state != NULL ? SSL_new(context) : NULL;
-    if (ssl == NULL || SSL_set_fd(ssl, stream->fd) != 1) {
-        SSL_free(ssl);
+    if (state == NULL) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    state->stream = stream;
+    state->ssl = SSL_new(context);
+    if (state->ssl == NULL || !tls_transport_attach(state)) {
+        SSL_free(state->ssl);
         free(state);
         ERR_clear_error();
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    state->ssl = ssl;
-    SSL_set_app_data(ssl, (void *)state);
     if (server != NULL) {
         tls_server_ref(server);
         state->server = server;
@@ -311,13 +368,11 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
     return OK;
 }
 
-void tls_facts_of(const struct stream *stream, struct tls_facts *out)
-{
-    *out = state_of(stream)->facts;
-}
-
 const char *tls_failure(const struct stream *stream)
 {
     const struct tls_state *state = stream->ops == &tls_ops ? state_of(stream) : NULL;
-    return state == NULL ? "no TLS" : state->failure[0] != '\0' ? state->failure : "no failure";
+    return state == NULL            ? "no TLS"
+           : state->failure != NULL ? state->failure
+           : state->dead            ? "TLS failed"
+                                    : "no failure";
 }

@@ -102,7 +102,7 @@ static bool set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
 int tls_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                    int encrypt)
 {
-    const struct tls_state *state = SSL_get_app_data(ssl);
+    const struct tls_state *state = tls_state_of(ssl);
     struct tls_tickets *tickets = tls_server_tickets(state->server);
     struct ticket_key key;
     enum ticket_age age = TICKET_CURRENT;

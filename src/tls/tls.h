@@ -37,19 +37,23 @@ struct error tls_accept(struct tls_server *server, struct stream *stream) MUST_C
 #define TLS_POLICY_NONE 0
 uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host);
 
-/* What a finished handshake agreed on. Slices live as long as the stream. */
+/* A client's certificate that was verified. */
+struct tls_client_facts {
+    unsigned char thumbprint[32]; /* SHA-256 of the DER form (x5t#S256, RFC 8705) */
+    int64_t not_after;    /* seconds since 1970: requests after it are refused on a living connection */
+    struct slice subject; /* RFC 2253 */
+};
+
+/* What a finished handshake agreed on. What it points to lives as long as the stream. */
 struct tls_facts {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;
     struct slice server_name; /* SNI, lower-case; empty where none was sent */
     struct slice alpn;
-    struct slice version; /* "TLSv1.3" */
-    struct slice cipher;
-    uint64_t policy; /* of the certificate that served it */
-    int client_mode; /* enum tls_client_certificate of that policy */
+    uint64_t policy;                       /* of the certificate that served it */
+    const struct tls_client_facts *client; /* NULL: no certificate was given and verified */
+    int client_mode;                       /* enum tls_client_certificate of that policy */
     bool resumed;
-    bool has_client_certificate;         /* given and verified */
-    unsigned char client_thumbprint[32]; /* SHA-256 of the DER form (x5t#S256, RFC 8705) */
-    int64_t client_not_after; /* seconds since 1970: requests after it are refused on a living connection */
-    struct slice client_subject; /* RFC 2253 */
 };
 void tls_facts_of(const struct stream *stream, struct tls_facts *out);
 

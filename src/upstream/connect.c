@@ -1,6 +1,7 @@
 /* The way to a connection: the endpoint's name, then its addresses, one after the other. */
 #include "upstream/pool_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* ---- opening ---- */
@@ -76,12 +77,24 @@ static struct error open_connection(struct upstream_ticket *ticket)
     return OK;
 }
 
+/* What is short is ours, not the upstream's: its operators must not look for a fault that is here. */
+static bool is_own_shortage(struct error error)
+{
+    return error.kind == ERROR_MEMORY ||
+           (error.kind == ERROR_SYSTEM && (error.number == EMFILE || error.number == ENFILE ||
+                                           error.number == ENOMEM || error.number == ENOBUFS));
+}
+
 static void connect_next(struct upstream_ticket *ticket)
 {
     static const struct http_call_failure refused = { DENY_UPSTREAM_CONNECT, "connection could not be opened",
                                                       false };
-    if (failed(open_connection(ticket))) {
-        connect_failed(ticket, &refused);
+    static const struct http_call_failure shortage = {
+        DENY_OVERLOADED, "no descriptor or memory is left for a connection to the upstream", false
+    };
+    struct error error = open_connection(ticket);
+    if (failed(error)) {
+        connect_failed(ticket, is_own_shortage(error) ? &shortage : &refused);
     }
 }
 

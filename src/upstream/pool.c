@@ -71,6 +71,16 @@ static bool is_fuller(const struct pool_endpoint *a, const struct pool_endpoint 
     return a->active > b->active;
 }
 
+bool pool_has_room(const struct upstream_pool *pool)
+{
+    for (size_t i = 0; i < pool->count; i++) {
+        if (pool->endpoints[i].active < (size_t)pool->settings->max_connections) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The next endpoint that the ticket has not tried; NULL: none, or all are at their maximum. */
 static struct pool_endpoint *choose(struct upstream_pool *pool, const struct upstream_ticket *ticket)
 {
@@ -113,7 +123,7 @@ static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *co
     struct pool_endpoint *endpoint = ticket->endpoint;
     list_remove(&endpoint->idle, connection);
     endpoint->idle_count--;
-    deadline_clear(&connection->idle_deadline);
+    deadline_park(&connection->idle_deadline);
     connection->ticket = ticket;
     pool_list_add(&endpoint->busy, connection);
     ticket->connection = connection;
@@ -122,7 +132,7 @@ static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *co
     settle(ticket, NULL);
 }
 
-static void attempt(struct upstream_ticket *ticket)
+void pool_attempt(struct upstream_ticket *ticket)
 {
     static const struct http_call_failure busy = { DENY_UPSTREAM_BUSY, "all connections are in use", false };
     struct upstream_pool *pool = ticket->pool;
@@ -133,7 +143,9 @@ static void attempt(struct upstream_ticket *ticket)
         endpoint = choose(pool, ticket);
     }
     if (endpoint == NULL) {
-        settle(ticket, &busy);
+        if (!pool_pend(ticket)) {
+            settle(ticket, &busy);
+        }
         return;
     }
     ticket->tried |= UINT64_C(1) << (size_t)(endpoint - pool->endpoints);
@@ -153,9 +165,10 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
     if (ticket->endpoint != NULL) {
         ticket->endpoint->active--;
         ticket->endpoint = NULL;
+        pool_wake_pending(ticket->pool);
     }
     if (upstream_may_retry(ticket)) {
-        attempt(ticket);
+        pool_attempt(ticket);
         return;
     }
     settle(ticket, failure);
@@ -166,7 +179,10 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
     ticket->pool = pool;
     ticket->client = NULL;
     ticket->connection = NULL;
-    attempt(ticket);
+    /* Nobody overtakes those that wait. */
+    if (pool->pending.first == NULL || !pool_pend(ticket)) {
+        pool_attempt(ticket);
+    }
 }
 
 bool upstream_may_retry(struct upstream_ticket *ticket)
@@ -199,6 +215,9 @@ void upstream_release(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct pool_connection *connection = ticket->connection;
+    if (ticket->pending) {
+        pool_stop_pending(ticket);
+    }
     if (endpoint == NULL) {
         return;
     }
@@ -213,6 +232,7 @@ void upstream_release(struct upstream_ticket *ticket)
     ticket->endpoint = NULL;
     ticket->connection = NULL;
     ticket->client = NULL;
+    pool_wake_pending(ticket->pool);
 }
 
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
@@ -231,6 +251,7 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
         return FAIL(ERROR_MEMORY, "upstream pool");
     }
     *pool = (struct upstream_pool){ .settings = settings, .loop = loop, .metrics = metrics, .count = count };
+    pool_pending_init(pool);
     static const struct tls_client_settings no_settings = { 0 };
     for (size_t i = 0; i < count; i++) {
         struct pool_endpoint *endpoint = &pool->endpoints[i];
@@ -269,7 +290,7 @@ void upstream_pool_free(struct upstream_pool *pool)
     if (pool == NULL) {
         return;
     }
-    if (pool->serving) {
+    if (pool->serving || pool->pending.task.queued) {
         pool->orphaned = true;
         return;
     }

@@ -1,5 +1,6 @@
 /* Connections to one upstream, for one worker: chooses an endpoint, keeps idle connections, opens new ones, tries the next
- * endpoint where one cannot be reached. One loop, one thread. */
+ * endpoint where one cannot be reached. Where every endpoint has as many as it may, requests wait, in order, bounded in
+ * number and time. One loop, one thread. */
 #ifndef SALLYPORT_UPSTREAM_POOL_H
 #define SALLYPORT_UPSTREAM_POOL_H
 
@@ -23,8 +24,9 @@ struct upstream_ticket {
     struct upstream_pool *pool;
     struct pool_endpoint *endpoint;
     struct pool_connection *connection;
-    struct upstream_ticket *next_waiting;
-    struct deadline patience; /* with a look-up */
+    struct upstream_ticket *next_waiting, *previous_waiting;
+    bool pending;             /* waits until the upstream allows another connection */
+    struct deadline patience; /* with a look-up, or while it is pending */
     struct slice url;         /* of the endpoint that was chosen last */
     size_t address;           /* index of the address that is tried */
     size_t addresses_left;    /* of the endpoint, this one included */

@@ -28,14 +28,23 @@ struct pool_endpoint {
     size_t active; /* tickets that it serves */
 };
 
+/* Who waits for one of the connections that are allowed. */
+struct pool_pending {
+    struct upstream_ticket *first, *last;
+    size_t count;
+    struct net_task task; /* posted: there may be room */
+};
+
 struct upstream_pool {
     const struct upstream_settings *settings;
     struct net_loop *loop;
     struct metrics_worker *metrics;
     struct tls_client *tls;
     size_t count;
-    size_t next;            /* round robin */
-    bool serving, orphaned; /* inside on_resolved; freed meanwhile, by the last exchange that used it */
+    size_t next; /* round robin */
+    bool serving,
+        orphaned; /* inside on_resolved or pending's task; freed meanwhile, by the last exchange that used it */
+    struct pool_pending pending;
     struct pool_endpoint endpoints[];
 };
 
@@ -46,8 +55,21 @@ void pool_list_add(struct pool_connection **list, struct pool_connection *connec
 void pool_forget(struct pool_connection *connection);
 void pool_on_idle_lost(struct h1_client *client);
 void pool_on_idle_deadline(struct deadline *deadline);
+/* Chooses an endpoint for the ticket, and lends or opens a connection. */
+void pool_attempt(struct upstream_ticket *ticket);
+/* May any endpoint have another connection? */
+bool pool_has_room(const struct upstream_pool *pool);
 /* This endpoint has failed the ticket; another one may be asked. */
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
+
+/* ---- pending.c ---- */
+
+void pool_pending_init(struct upstream_pool *pool);
+/* The ticket waits until there is room. False: too many do. */
+bool pool_pend(struct upstream_ticket *ticket);
+void pool_stop_pending(struct upstream_ticket *ticket);
+/* A connection's place has become free. */
+void pool_wake_pending(struct upstream_pool *pool);
 
 /* ---- connect.c ---- */
 

@@ -30,6 +30,8 @@ struct upstream_settings {
     int64_t connect_timeout;          /* ns, TLS handshake included; 5 s */
     int64_t idle_timeout;             /* ns that an idle connection is kept; 30 s */
     int64_t max_connections;          /* per worker and endpoint; 1024 */
+    int64_t max_pending;              /* requests per worker that wait for a connection beyond those; 1024 */
+    int64_t pending_timeout;          /* ns that they wait; 1 s */
     int64_t max_idle;                 /* idle connections kept per worker and endpoint; 64 */
     int64_t retries;                  /* further tries where that is safe; 1 */
     struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */

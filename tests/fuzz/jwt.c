@@ -66,7 +66,7 @@ static void check_principal(struct jwt_token *token)
         CHECK(i == 0 || slice_compare(principal.scopes[i - 1], principal.scopes[i]) < 0);
         CHECK(principal_has_scope(&principal, principal.scopes[i]));
     }
-    unsigned char key[64], same[64];
+    unsigned char key[PRINCIPAL_KEY_SIZE], same[PRINCIPAL_KEY_SIZE];
     bool has_key = principal_caller_key(&principal, key);
     principal.token = NULL;
     CHECK(has_key == principal_caller_key(&principal, same) &&

@@ -229,7 +229,7 @@ static struct error upstream_tls(const char *directory, struct tls_server **ret_
 static struct error start(struct services *services, const struct dev_services_options *options)
 {
     TRY(net_loop_init(&services->loop));
-    TRY(h1_server_list_init(&services->connections));
+    h1_server_list_init(&services->connections);
     services->key = options->key;
     services->issuer.services = services->upstream.services = services;
     services->issuer.answer = answer_issuer;

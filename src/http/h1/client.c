@@ -46,7 +46,7 @@ static void set_deadline(struct h1_client *client, int64_t duration)
     if (duration > 0) {
         deadline_set(&loop->deadlines, &client->deadline, loop->now, duration);
     } else {
-        deadline_clear(&client->deadline);
+        deadline_park(&client->deadline);
     }
 }
 
@@ -103,11 +103,12 @@ void h1_client_fail(struct h1_client *client, enum deny_reason reason, const cha
     struct http_call_failure failure = {
         .reason = reason,
         .detail = detail,
-        .reused = client->reused && !client->answered,
+        /* One that was alive and only said nothing may be at work on the request: it is not sent twice. */
+        .reused = client->reused && !client->answered && reason == DENY_UPSTREAM_CLOSED,
     };
     client->state = CLIENT_OVER;
     client->broken = true;
-    deadline_clear(&client->deadline);
+    deadline_park(&client->deadline);
     h1_client_update_interest(client);
     client->call.events->on_failed(client->call.call, &failure);
 }
@@ -289,7 +290,7 @@ struct error h1_client_open(const struct h1_client_settings *settings, const str
     client->state = CLIENT_CONNECTING;
     client->resume.run = h1_client_resume;
     client->deadline.expired = on_deadline;
-    buffer_init(&client->in, HTTP_HEAD_MAX + HTTP_READ_BUFFER);
+    buffer_init(&client->in, HTTP_HEAD_MAX + HTTP_BULK_BUFFER);
     buffer_init(&client->out, HTTP_WRITE_BUFFER_MAX + HTTP_HEAD_MAX);
     set_deadline(client, settings->connect_timeout);
     h1_client_update_interest(client);

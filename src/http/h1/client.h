@@ -18,7 +18,7 @@ struct h1_client;
 struct http_call_failure {
     enum deny_reason reason; /* UPSTREAM_CONNECT, _TLS, _PROTOCOL, _CLOSED, _TIMEOUT */
     const char *detail;      /* static, safe to log */
-    bool reused; /* on a kept connection, before any byte of an answer: it was probably dead already */
+    bool reused; /* a kept connection was closed before any byte of an answer: it was probably dead already */
 };
 
 struct http_call_events {

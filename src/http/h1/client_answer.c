@@ -11,7 +11,7 @@ static void end_response(struct h1_client *client, const struct headers *trailer
         client->broken = true;
     }
     client->state = CLIENT_OVER;
-    deadline_clear(&client->deadline);
+    deadline_park(&client->deadline);
     client->call.events->on_end(client->call.call, trailers);
 }
 
@@ -55,7 +55,6 @@ static void take_response(struct h1_client *client, const struct http_response *
     client->body_left = response->body == BODY_LENGTH ? response->content_length : 0;
     client->keep_alive = response->keep_alive && response->body != BODY_CLOSE;
     h1_chunked_init(&client->chunked);
-    h1_client_update_deadline(client, true);
     client->call.events->on_response(client->call.call, response, raw);
     bool empty = client->body == BODY_NONE || (client->body == BODY_LENGTH && client->body_left == 0);
     if (client->state == CLIENT_BODY && empty) {
@@ -75,7 +74,7 @@ static size_t process_head(struct h1_client *client, struct slice data)
     default:
         break;
     }
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct http_response response;
     size_t length = client->parser.head_length;
     h1_take_response(&client->parser, data.ptr, items, HTTP_HEADERS_MAX, &response);
@@ -104,7 +103,7 @@ static size_t process_chunked(struct h1_client *client, struct slice data)
         client->call.events->on_body(client->call.call, piece);
     }
     if (result == H1_DONE && client->state == CLIENT_BODY) {
-        struct header items[HTTP_HEADERS_MAX];
+        HEADERS_SCRATCH(items);
         struct headers fields = { .items = items, .capacity = HTTP_HEADERS_MAX };
         if (h1_parse_trailers(trailers, &fields)) {
             end_response(client, &fields, data.len - consumed);
@@ -171,6 +170,9 @@ static void process(struct h1_client *client)
     if (buffer_length(&client->in) > 0) {
         size_t consumed = process_data(client, buffer_slice(&client->in));
         buffer_consume(&client->in, consumed);
+        if (buffer_length(&client->in) == 0) {
+            buffer_done(&client->in);
+        }
     }
     /* Half a head or half a trailer may be left over: nothing will complete it. */
     if (client->read_ended && !client->paused) {
@@ -186,23 +188,52 @@ bool h1_client_may_read(const struct h1_client *client)
            (client->state == CLIENT_HEAD || (client->state == CLIENT_BODY && !client->paused));
 }
 
-/* One read of the answer. False: nothing more now. */
-static bool read_once(struct h1_client *client)
+/* A read behind what waits already: the rest of a head, or of a chunk's line. */
+static enum stream_result read_behind(struct h1_client *client)
 {
     size_t room = client->in.maximum - buffer_length(&client->in);
     room = room < HTTP_READ_BUFFER ? room : HTTP_READ_BUFFER;
     if (room == 0 || !buffer_reserve(&client->in, room)) {
         h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "response head too large");
-        return false;
+        return STREAM_FAILED;
     }
     size_t size = 0;
-    switch (client->stream.ops->read(&client->stream, client->in.data + client->in.end, room, &size)) {
-    case STREAM_OK:
+    enum stream_result result =
+        client->stream.ops->read(&client->stream, client->in.data + client->in.end, room, &size);
+    if (result == STREAM_OK) {
         client->answered = true;
         buffer_commit(&client->in, size);
+        process(client);
+    }
+    return result;
+}
+
+/* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
+static enum stream_result read_fresh(struct h1_client *client)
+{
+    struct net_loop *loop = client->stream.loop;
+    char *memory = net_loop_take_scratch(loop);
+    size_t size = 0;
+    enum stream_result result = client->stream.ops->read(&client->stream, memory, HTTP_BULK_BUFFER, &size);
+    if (result == STREAM_OK) {
+        client->answered = true;
+        size_t consumed = process_data(client, slice_of(memory, size));
+        bool goes_on = client->state == CLIENT_HEAD || client->state == CLIENT_BODY;
+        if (goes_on && !buffer_append(&client->in, slice_of(memory + consumed, size - consumed))) {
+            h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "no room for the response");
+        }
+    }
+    net_loop_give_scratch(loop);
+    return result;
+}
+
+/* One read of the answer. False: nothing more now. */
+static bool read_once(struct h1_client *client)
+{
+    switch (buffer_length(&client->in) > 0 ? read_behind(client) : read_fresh(client)) {
+    case STREAM_OK:
         /* A head that trickles in is not in time, however often something comes. */
         h1_client_update_deadline(client, client->state == CLIENT_BODY);
-        process(client);
         return h1_client_may_read(client);
     case STREAM_AGAIN:
         if (client->output_lost) {
@@ -215,8 +246,10 @@ static bool read_once(struct h1_client *client)
         process(client);
         return false;
     default:
-        h1_client_fail(client, DENY_UPSTREAM_CLOSED,
-                       client->answered ? "reset within the response" : "reset");
+        if (client->state == CLIENT_HEAD || client->state == CLIENT_BODY) {
+            h1_client_fail(client, DENY_UPSTREAM_CLOSED,
+                           client->answered ? "reset within the response" : "reset");
+        }
         return false;
     }
 }

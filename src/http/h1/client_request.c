@@ -4,8 +4,6 @@
 
 /* A piece of body up to this size is copied behind what waits, so that both leave in one write. */
 #define COALESCE_MAX 8192
-/* Above it, the source of a request's body is told to stop; below half of it, to go on. */
-#define WRITE_HIGH_WATER (HTTP_WRITE_BUFFER_MAX / 2)
 
 void h1_client_lose_output(struct h1_client *client)
 {
@@ -62,7 +60,7 @@ void h1_client_flush(struct h1_client *client)
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    if (client->blocked && buffer_length(&client->out) < WRITE_HIGH_WATER / 2) {
+    if (client->blocked && buffer_length(&client->out) < HTTP_WRITE_HIGH_WATER / 2) {
         client->blocked = false;
         client->call.events->on_writable(client->call.call);
     }
@@ -98,7 +96,7 @@ bool h1_client_send_body(struct h1_client *client, struct slice data)
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    client->blocked = buffer_length(&client->out) >= WRITE_HIGH_WATER;
+    client->blocked = buffer_length(&client->out) >= HTTP_WRITE_HIGH_WATER;
     return !client->blocked;
 }
 

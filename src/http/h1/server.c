@@ -16,6 +16,7 @@ void h1_server_free_if_over(struct h1_server *server)
     }
     buffer_done(&server->in);
     buffer_done(&server->out);
+    h1_server_drop_settings(server);
     free(server);
 }
 
@@ -28,8 +29,8 @@ static void on_stream_closed(struct stream *stream)
 
 static void report(const struct h1_server *server, enum http_connection_event event)
 {
-    if (server->settings.on_event != NULL) {
-        server->settings.on_event(server->settings.owner, event);
+    if (server->settings != NULL && server->settings->on_event != NULL) {
+        server->settings->on_event(&server->facts, event);
     }
 }
 
@@ -39,6 +40,7 @@ void h1_server_close(struct h1_server *server)
         return;
     }
     server->state = SERVER_CLOSED;
+    server->facts.tls.client = NULL; /* goes with the stream, before an exchange that still runs */
     deadline_clear(&server->read_deadline);
     deadline_clear(&server->write_deadline);
     h1_server_drop_parser(server);
@@ -69,7 +71,7 @@ void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline,
     if (duration > 0) {
         deadline_set(&loop->deadlines, deadline, loop->now, duration);
     } else {
-        deadline_clear(deadline);
+        deadline_park(deadline);
     }
 }
 
@@ -88,7 +90,7 @@ void h1_server_linger(struct h1_server *server)
     server->state = SERVER_LINGER;
     server->dropped = 0;
     buffer_clear(&server->in);
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.drain);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.drain);
     h1_server_end_output(server);
     h1_server_update_interest(server);
 }
@@ -113,6 +115,8 @@ bool h1_server_may_read(const struct h1_server *server)
         return h1_server_wants_body(server) || (server->body_done && buffer_length(&server->in) == 0);
     case SERVER_LINGER:
         return server->dropped <= HTTP_DRAIN_MAX;
+    case SERVER_HELD_OFF:
+        return false;
     default:
         return server->state != SERVER_CLOSED;
     }
@@ -138,53 +142,79 @@ static void on_read_end(struct h1_server *server, bool clean)
     }
 }
 
-/* Puts what was read where it belongs; data lies in the shared scratch buffer or at the end of `in`. */
-static void take_read(struct h1_server *server, char *memory, size_t size)
+/* False: the body comes too slowly. */
+static bool count_progress(struct h1_server *server, size_t size)
 {
-    struct net_loop *loop = server->stream.loop;
-    if (server->state == SERVER_EXCHANGE && !server->body_done) {
-        const struct http_server_timeouts *timeouts = &server->settings.timeouts;
-        if (!patience_progress(&server->reading, loop->now, size, timeouts->body, timeouts->min_rate)) {
-            h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);
-            return;
-        }
+    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
+    if (server->state == SERVER_EXCHANGE && !server->body_done &&
+        !patience_progress(&server->reading, server->stream.loop->now, size, timeouts->body,
+                           timeouts->min_rate)) {
+        h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);
+        return false;
     }
-    if (memory == NULL) {
+    return true;
+}
+
+/* A read behind what waits already, a head in parts: room for the rest, and never more than the maximum. */
+static enum stream_result read_behind(struct h1_server *server)
+{
+    size_t left = server->in.maximum - buffer_length(&server->in);
+    size_t room = left < HTTP_READ_BUFFER ? left : HTTP_READ_BUFFER;
+    if (room == 0 || !buffer_reserve(&server->in, room)) {
+        return STREAM_FAILED;
+    }
+    size_t size = 0;
+    enum stream_result result =
+        server->stream.ops->read(&server->stream, server->in.data + server->in.end, room, &size);
+    if (result == STREAM_OK && count_progress(server, size)) {
         buffer_commit(&server->in, size);
         h1_server_process(server);
-        return;
     }
-    size_t consumed = h1_server_process_data(server, slice_of(memory, size));
-    if (consumed < size && server->state != SERVER_CLOSED &&
-        !buffer_append(&server->in, slice_of(memory + consumed, size - consumed))) {
-        h1_server_abort(server, HTTP_ABORT_CLIENT);
-        return;
+    return result;
+}
+
+/* How much is read at once. A body comes in large pieces; but no more of it than is known to be left, since what follows it
+ * has to be kept. */
+static size_t room_of_read(const struct h1_server *server)
+{
+    uint64_t left = 0;
+    if (h1_server_wants_body(server)) {
+        left = server->body == BODY_CHUNKED ? server->chunked.left : server->body_left;
     }
-    h1_server_process(server);
+    return left <= HTTP_READ_BUFFER  ? HTTP_READ_BUFFER
+           : left < HTTP_BULK_BUFFER ? (size_t)left
+                                     : HTTP_BULK_BUFFER;
+}
+
+/* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
+static enum stream_result read_fresh(struct h1_server *server)
+{
+    struct net_loop *loop = server->stream.loop;
+    char *memory = net_loop_take_scratch(loop);
+    size_t size = 0;
+    bool kept = true;
+    enum stream_result result =
+        server->stream.ops->read(&server->stream, memory, room_of_read(server), &size);
+    if (result == STREAM_OK && count_progress(server, size)) {
+        size_t consumed = h1_server_process_data(server, slice_of(memory, size));
+        kept = server->state == SERVER_CLOSED ||
+               buffer_append(&server->in, slice_of(memory + consumed, size - consumed));
+    }
+    net_loop_give_scratch(loop);
+    if (!kept) {
+        return STREAM_FAILED;
+    }
+    if (result == STREAM_OK) {
+        h1_server_process(server);
+    }
+    return result;
 }
 
 /* One read. False: nothing more to read now. */
 static bool read_once(struct h1_server *server)
 {
-    char *memory = NULL;
-    char *target;
-    size_t room = HTTP_READ_BUFFER;
-    if (buffer_length(&server->in) == 0) {
-        target = memory = server->list->scratch;
-    } else {
-        /* A head in parts: room for the rest, and never more than the maximum. */
-        size_t left = server->in.maximum - buffer_length(&server->in);
-        room = left < room ? left : room;
-        if (room == 0 || !buffer_reserve(&server->in, room)) {
-            h1_server_abort(server, HTTP_ABORT_CLIENT);
-            return false;
-        }
-        target = server->in.data + server->in.end;
-    }
-    size_t size = 0;
-    switch (server->stream.ops->read(&server->stream, target, room, &size)) {
+    switch (buffer_length(&server->in) > 0 ? read_behind(server) : read_fresh(server)) {
     case STREAM_OK:
-        take_read(server, memory, size);
         return server->state != SERVER_CLOSED;
     case STREAM_AGAIN:
         return false;
@@ -229,7 +259,7 @@ static void handshake(struct h1_server *server)
                server->facts.tls.resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
     }
     server->state = SERVER_IDLE;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
     h1_server_update_interest(server);
     read_some(server);
 }
@@ -272,6 +302,20 @@ static void on_ready(struct stream *stream, unsigned int events)
     h1_server_update_interest(server);
 }
 
+static void end_hold_off(struct h1_server *server)
+{
+    const struct http_handler *handler = server->request.handler;
+    int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->request) : 0;
+    if (more > 0) {
+        h1_server_set_deadline(server, &server->read_deadline, more);
+        return;
+    }
+    server->state = SERVER_IDLE;
+    server->request.held_off = true;
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
+    h1_server_process(server);
+}
+
 static void on_read_deadline(struct deadline *deadline)
 {
     struct h1_server *server =
@@ -292,6 +336,9 @@ static void on_read_deadline(struct deadline *deadline)
     case SERVER_HANDSHAKE:
         report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
         h1_server_close(server);
+        break;
+    case SERVER_HELD_OFF:
+        end_hold_off(server);
         break;
     default:
         h1_server_close(server);
@@ -317,6 +364,6 @@ struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int
 
 void h1_server_begin(struct h1_server *server)
 {
-    h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.handshake);
+    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.handshake);
     handshake(server);
 }

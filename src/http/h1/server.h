@@ -5,6 +5,7 @@
 #ifndef SALLYPORT_HTTP_H1_SERVER_H
 #define SALLYPORT_HTTP_H1_SERVER_H
 
+#include "base/buffer.h"
 #include "http/h1/parser.h"
 #include "http/stream.h"
 
@@ -32,24 +33,30 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
+    bool late; /* the connection may have waited before it was accepted: see http_stream.held_off */
     /* What happens to the connection, for counters; may be NULL. */
-    void (*on_event)(void *owner, enum http_connection_event event);
+    void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);
 };
 
 struct h1_server;
 
-/* All connections of a worker, and what they share: a read buffer and a head parser serve whoever is being read, so that
- * an idle connection holds neither. */
+#define H1_SERVER_SPARES 16
+
+/* All connections of a worker, and what they share: a head parser serves whoever is being read, write buffers whoever is
+ * answered, and all of a listener have the same settings, so that an idle connection holds little. */
 struct h1_server_list {
     struct h1_server *first;
     size_t count;
     uint64_t next_id;
     bool draining;
-    char *scratch;            /* HTTP_READ_BUFFER bytes */
-    struct h1_parser *parser; /* a spare one, or NULL */
+    bool patient;                           /* while draining, an idle connection may send one more request */
+    struct h1_parser *parser;               /* a spare one, or NULL */
+    struct h1_server_shared *shared;        /* the settings of the newest connection; counted */
+    struct buffer spares[H1_SERVER_SPARES]; /* write buffers that nobody uses now */
+    size_t spare_count;
 };
 
-struct error h1_server_list_init(struct h1_server_list *list) MUST_CHECK;
+void h1_server_list_init(struct h1_server_list *list);
 void h1_server_list_done(struct h1_server_list *list);
 
 /* Takes the descriptor, whether it succeeds or not; where it fails, no event comes. */
@@ -60,7 +67,11 @@ struct error h1_server_accept(struct h1_server_list *list, struct net_loop *loop
 /* Idle connections close now; busy ones after their response, which says Connection: close. */
 void h1_server_drain_all(struct h1_server_list *list);
 
-/* The same for the connections of one owner: a listener that is no more. */
+/* Every response says Connection: close from now on, and nothing is closed before: a client that knows of no drain meets no
+ * closed connection. h1_server_drain_all may follow. */
+void h1_server_drain_patiently(struct h1_server_list *list);
+
+/* The same as drain_all for the connections of one owner: a listener that is no more. */
 void h1_server_drain_owner(struct h1_server_list *list, const void *owner);
 
 /* Cuts every connection: the drain deadline. */

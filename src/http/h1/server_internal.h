@@ -12,6 +12,7 @@ enum server_state {
     SERVER_IDLE,     /* between requests, nothing of the next one has come */
     SERVER_HEAD,     /* part of a head has come */
     SERVER_EXCHANGE, /* a request is with the handler, or the unread rest of its body is being dropped */
+    SERVER_HELD_OFF, /* between requests, and not listened to: see http_stream_ops.hold_off */
     SERVER_LINGER,   /* our side is closed; what still comes is dropped */
     SERVER_CLOSED,
 };
@@ -20,7 +21,7 @@ struct h1_server {
     struct stream stream;
     struct http_stream request;
     struct http_connection_facts facts;
-    struct http_server_settings settings;
+    const struct http_server_settings *settings; /* shared with the list's other connections; counted */
     struct h1_server_list *list;
     struct h1_server *previous, *next;
     enum server_state state;
@@ -32,6 +33,7 @@ struct h1_server {
     struct patience reading, writing;
     struct net_task resume;
     struct h1_chunked chunked;
+    int64_t hold_off;   /* ns, after this response; 0: not at all */
     uint64_t body_left; /* BODY_LENGTH: still to come */
     uint64_t dropped;   /* bytes of a body that nobody wanted, or that came while lingering */
     enum http_body body;
@@ -61,6 +63,12 @@ extern const struct http_stream_ops h1_server_stream_ops;
 /* ---- server_list.c ---- */
 
 void h1_server_list_remove(struct h1_server *server);
+/* Gives back the count of the settings. */
+void h1_server_drop_settings(struct h1_server *server);
+/* Memory for `out`, before a response is written to it; and back, when all of it is written. Who answers now uses what the
+ * one before has just used, and a quiet connection holds nothing. */
+void h1_server_take_out(struct h1_server *server);
+void h1_server_give_out(struct h1_server *server);
 
 /* ---- server.c ---- */
 

@@ -26,13 +26,13 @@ void h1_server_await_body(struct h1_server *server)
     struct net_loop *loop = server->stream.loop;
     if (!h1_server_wants_body(server)) {
         patience_pause(&server->reading, loop->now);
-        deadline_clear(&server->read_deadline);
+        deadline_park(&server->read_deadline);
         return;
     }
     patience_wait(&server->reading, loop->now);
     h1_server_set_deadline(server, &server->read_deadline,
-                           server->discarding ? server->settings.timeouts.drain
-                                              : server->settings.timeouts.body);
+                           server->discarding ? server->settings->timeouts.drain
+                                              : server->settings->timeouts.body);
 }
 
 /* ---- the beginning ---- */
@@ -49,12 +49,13 @@ static void begin_exchange(struct h1_server *server)
     server->blocked = false;
     server->keep_alive = false;
     server->dropped = 0;
+    server->hold_off = 0;
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;
-    patience_reset(&server->reading, server->settings.timeouts.body);
-    patience_reset(&server->writing, server->settings.timeouts.write);
-    deadline_clear(&server->read_deadline);
+    patience_reset(&server->reading, server->settings->timeouts.body);
+    patience_reset(&server->writing, server->settings->timeouts.write);
+    deadline_park(&server->read_deadline);
 }
 
 static enum deny_reason reason_of_failure(enum h1_failure failure)
@@ -87,7 +88,7 @@ void h1_server_reject(struct h1_server *server, enum deny_reason reason, const c
 
 static void start_request(struct h1_server *server, const char *head)
 {
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct http_request request;
     struct slice raw = { head, server->parser->head_length };
     h1_take_request(server->parser, head, items, HTTP_HEADERS_MAX, &request);
@@ -103,6 +104,7 @@ static void start_request(struct h1_server *server, const char *head)
     server->is_head = request.method == METHOD_HEAD;
     h1_chunked_init(&server->chunked);
     server->request.handler->on_request(&server->request, &request, raw);
+    server->request.held_off = false;
 }
 
 /* Looks for a whole head at the start of `data`; returns the bytes consumed. */
@@ -115,7 +117,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
             h1_server_close(server);
             return data.len;
         }
-        h1_parser_init_request(server->parser, &server->settings.limits);
+        h1_parser_init_request(server->parser, &server->settings->limits);
     }
     enum h1_result result = h1_parse(server->parser, data.ptr, data.len);
     if (result == H1_DONE) {
@@ -130,7 +132,7 @@ static size_t process_head(struct h1_server *server, struct slice data)
     }
     if (server->state == SERVER_IDLE) {
         server->state = SERVER_HEAD;
-        h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.head);
+        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
     }
     return 0;
 }
@@ -143,7 +145,7 @@ void h1_server_give_up_body(struct h1_server *server)
     server->client_keep_alive = false;
     server->keep_alive = false;
     buffer_clear(&server->in);
-    deadline_clear(&server->read_deadline);
+    deadline_park(&server->read_deadline);
 }
 
 void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
@@ -157,7 +159,7 @@ void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
 static void end_body(struct h1_server *server, const struct headers *trailers)
 {
     server->body_done = true;
-    deadline_clear(&server->read_deadline);
+    deadline_park(&server->read_deadline);
     if (!server->discarding) {
         server->request.handler->on_body_end(&server->request, trailers);
     }
@@ -189,7 +191,7 @@ static size_t process_chunked(struct h1_server *server, struct slice data)
     }
     deliver(server, piece);
     if (result == H1_DONE && server->state == SERVER_EXCHANGE && !server->body_done) {
-        struct header items[HTTP_HEADERS_MAX];
+        HEADERS_SCRATCH(items);
         struct headers fields = { .items = items, .capacity = HTTP_HEADERS_MAX };
         if (!h1_parse_trailers(trailers, &fields)) {
             h1_server_fail_body(server, DENY_BAD_BODY);
@@ -227,14 +229,18 @@ void h1_server_end_exchange(struct h1_server *server)
         return; /* a small unread body is still being dropped */
     }
     bool nothing_waits = buffer_length(&server->in) == 0;
+    h1_server_give_out(server);
     server->state = SERVER_IDLE;
     server->request.exchange = NULL;
     if (server->read_ended && nothing_waits) {
         h1_server_close(server);
-    } else if (h1_server_is_draining(server) && nothing_waits) {
+    } else if (h1_server_is_draining(server) && !server->list->patient && nothing_waits) {
         h1_server_linger(server);
+    } else if (server->hold_off > 0) {
+        server->state = SERVER_HELD_OFF;
+        h1_server_set_deadline(server, &server->read_deadline, server->hold_off);
     } else {
-        h1_server_set_deadline(server, &server->read_deadline, server->settings.timeouts.idle);
+        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
     }
 }
 
@@ -247,6 +253,8 @@ static size_t process_step(struct h1_server *server, struct slice data)
         return process_head(server, data);
     case SERVER_EXCHANGE:
         return h1_server_wants_body(server) ? process_body(server, data) : 0;
+    case SERVER_HELD_OFF:
+        return 0;
     case SERVER_LINGER:
         server->dropped += data.len;
         return data.len;

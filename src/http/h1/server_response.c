@@ -4,8 +4,6 @@
 
 /* A piece of body up to this size is copied behind the head, so that both leave in one write. */
 #define COALESCE_MAX 8192
-/* Above it, the source of a response is told to stop; below half of it, to go on. */
-#define WRITE_HIGH_WATER (HTTP_WRITE_BUFFER_MAX / 2)
 /* An unread body up to this size is dropped silently, and the connection goes on. */
 #define DISCARD_SMALL (64 * 1024)
 
@@ -35,7 +33,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
     if (result == STREAM_AGAIN) {
         written = 0;
     }
-    const struct http_server_timeouts *timeouts = &server->settings.timeouts;
+    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
     if (written > 0 &&
         !patience_progress(&server->writing, loop->now, written, timeouts->write, timeouts->min_rate)) {
         stream_reset_on_close(&server->stream);
@@ -61,7 +59,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
             h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
         }
     } else {
-        deadline_clear(&server->write_deadline);
+        deadline_park(&server->write_deadline);
     }
     return true;
 }
@@ -80,10 +78,10 @@ void h1_server_flush(struct h1_server *server)
     }
     size_t left = buffer_length(&server->out);
     if (left == 0 && server->state != SERVER_EXCHANGE) {
-        buffer_done(&server->out);
+        h1_server_give_out(server);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && left < WRITE_HIGH_WATER / 2) {
+    if (server->held && server->blocked && left < HTTP_WRITE_HIGH_WATER / 2) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -116,6 +114,7 @@ static void stream_send_head(struct http_stream *stream, const struct http_respo
     framing.keep_alive = server->keep_alive && server->minor_version == 0;
     server->head_sent = true;
     server->expect_continue = false;
+    h1_server_take_out(server);
     if (!h1_write_response(&server->out, response->status, &response->headers, &framing)) {
         /* A field that may not be written, or no room: nothing of it has left, so it can be cut cleanly. */
         stream_reset_on_close(&server->stream);
@@ -127,8 +126,11 @@ static void stream_send_informational(struct http_stream *stream, unsigned int s
                                       const struct headers *headers)
 {
     struct h1_server *server = server_of(stream);
-    if (server->minor_version > 0 && !server->head_sent && server->state == SERVER_EXCHANGE &&
-        h1_write_informational(&server->out, status, headers)) {
+    if (server->minor_version == 0 || server->head_sent || server->state != SERVER_EXCHANGE) {
+        return;
+    }
+    h1_server_take_out(server);
+    if (h1_write_informational(&server->out, status, headers)) {
         h1_server_flush(server);
     }
 }
@@ -165,7 +167,7 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
     } else if (!write_parts(server, parts, count)) {
         return true;
     }
-    server->blocked = buffer_length(&server->out) >= WRITE_HIGH_WATER;
+    server->blocked = buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     if (server->blocked) {
         h1_server_update_interest(server);
     }
@@ -217,6 +219,7 @@ static void stream_pause(struct http_stream *stream, bool paused)
     if (server->expect_continue && !server->head_sent && server->request.received == 0 &&
         buffer_length(&server->in) == 0) {
         server->expect_continue = false;
+        h1_server_take_out(server);
         if (h1_write_informational(&server->out, 100, NULL)) {
             h1_server_flush(server);
         }
@@ -241,6 +244,24 @@ static void stream_discard_body(struct http_stream *stream)
     }
 }
 
+static int64_t stream_op_waited(struct http_stream *stream)
+{
+    return stream_waited(server_of(stream)->stream.fd);
+}
+
+static int64_t stream_op_unread(struct http_stream *stream)
+{
+    const struct h1_server *server = server_of(stream);
+    return buffer_length(&server->in) > 0 ? stream_waited(server->stream.fd)
+                                          : stream_unread(server->stream.fd);
+}
+
+static void stream_hold_off(struct http_stream *stream, int64_t duration)
+{
+    stream->holds = 0;
+    server_of(stream)->hold_off = duration;
+}
+
 static void stream_release(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
@@ -254,7 +275,13 @@ static void stream_release(struct http_stream *stream)
         server->discarding = true;
     }
     h1_server_end_exchange(server);
-    if (server->state != SERVER_CLOSED && !server->processing) {
+    if (server->state == SERVER_CLOSED || server->processing) {
+        return;
+    }
+    bool more = buffer_length(&server->in) > 0 || server->stream.ops->pending(&server->stream);
+    if (server->state == SERVER_IDLE && !more) {
+        h1_server_update_interest(server);
+    } else {
         net_loop_post(server->stream.loop, &server->resume);
     }
 }
@@ -268,5 +295,8 @@ const struct http_stream_ops h1_server_stream_ops = {
     .reset = stream_reset,
     .pause = stream_pause,
     .discard_body = stream_discard_body,
+    .waited = stream_op_waited,
+    .unread = stream_op_unread,
+    .hold_off = stream_hold_off,
     .release = stream_release,
 };

@@ -61,14 +61,15 @@ static enum uri_result take_host(struct exchange *exchange, const struct uri_tar
 
 static enum uri_result take_path(struct exchange *exchange, const struct uri_target *target)
 {
+    exchange->request.query = target->query;
+    if (uri_path_is_canonical(target->path)) {
+        exchange->request.path = target->path;
+        return URI_OK;
+    }
     char *memory = arena_alloc(&exchange->arena, target->path.len);
     if (memory == NULL) {
         return URI_TOO_LONG;
     }
-    if (target->query.ptr != NULL && !uri_query_valid(target->query)) {
-        return URI_BAD_SYNTAX;
-    }
-    exchange->request.query = target->query;
     /* The route decides whether it allows what the path needs; without a route nothing is allowed. */
     exchange->path_needs = uri_path_needs(target->path);
     return uri_canonical_path(target->path, exchange->path_needs, memory, &exchange->request.path);
@@ -120,10 +121,10 @@ static enum deny_reason check_certificate(const struct exchange *exchange)
         return DENY_NONE;
     }
     const struct tls_facts *tls = &facts->tls;
-    if (tls->client_mode == TLS_CLIENT_REQUIRED && !tls->has_client_certificate) {
+    if (tls->client_mode == TLS_CLIENT_REQUIRED && tls->client == NULL) {
         return DENY_CLIENT_CERTIFICATE_MISSING;
     }
-    if (tls->has_client_certificate && tls->client_not_after < exchange->started_real / NS_PER_S) {
+    if (tls->client != NULL && tls->client->not_after < exchange->started_real / NS_PER_S) {
         return DENY_CLIENT_CERTIFICATE_EXPIRED;
     }
     return DENY_NONE;
@@ -174,6 +175,12 @@ static enum stage_verdict admit(struct exchange *exchange)
     exchange->audit_reserved = log_audit_reserve(exchange->worker->logs);
     if (!exchange->audit_reserved) {
         return stage_deny(exchange, DENY_AUDIT_FULL, SLICE_NONE);
+    }
+    struct worker *worker = exchange->worker;
+    exchange->retry_after =
+        overload_refuses(&worker->overload, &worker->loop, exchange->stream, exchange->started);
+    if (exchange->retry_after > 0) {
+        return stage_deny(exchange, DENY_OVERLOADED, SLICE_NONE);
     }
     const struct listener_settings *listener = exchange->listener_settings;
     if (listener == NULL) {

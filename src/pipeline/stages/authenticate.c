@@ -80,7 +80,7 @@ static enum stage_verdict verify_bearer(struct exchange *exchange, struct slice 
         .issuers = &exchange_policy(exchange)->auth->jwt,
         .now = exchange->started_real / NS_PER_S,
         .client_thumbprint =
-            facts->is_tls && facts->tls.has_client_certificate ? facts->tls.client_thumbprint : NULL,
+            facts->is_tls && facts->tls.client != NULL ? facts->tls.client->thumbprint : NULL,
     };
     struct jwt_token *token = NULL;
     switch (

@@ -22,25 +22,17 @@ static struct slice upstream_target(struct exchange *exchange)
         !slice_equal(path, request->path)) {
         return SLICE_NONE;
     }
-    return request->query.ptr == NULL
-               ? path
-               : arena_printf(&exchange->arena, "%.*s?%.*s", SLICE_ARG(path), SLICE_ARG(request->query));
+    return request->query.ptr == NULL ? path
+                                      : ARENA_CONCAT(&exchange->arena, path, SLICE("?"), request->query);
 }
 
 static struct slice upstream_host(struct exchange *exchange)
 {
     const struct settings *settings = exchange->snapshot->snapshot->settings;
     struct slice fixed = settings->upstreams[exchange->route->upstream].host_header;
-    const struct canonical_request *request = &exchange->request;
-    if (!slice_is_empty(fixed)) {
-        return fixed;
-    }
-    bool is_ipv6 = slice_find(request->host, ':') >= 0;
-    if (request->port == 0 && !is_ipv6) {
-        return request->host;
-    }
-    return arena_printf(&exchange->arena, request->port != 0 ? "%s%.*s%s:%u" : "%s%.*s%s", is_ipv6 ? "[" : "",
-                        SLICE_ARG(request->host), is_ipv6 ? "]" : "", (unsigned int)request->port);
+    return slice_is_empty(fixed)
+               ? uri_authority_text(exchange->request.host, exchange->request.port, &exchange->arena)
+               : fixed;
 }
 
 static bool has_body(const struct exchange *exchange)
@@ -129,7 +121,7 @@ static void forward_body_end(struct exchange *exchange, const struct headers *tr
     if (exchange->ticket.client == NULL) {
         return;
     }
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
     bool pass = trailers != NULL && relay != NULL && relay->trailers &&
@@ -164,7 +156,7 @@ static void on_response(void *call, const struct http_response *response, struct
 {
     (void)raw; /* serialised before this returns */
     struct exchange *exchange = exchange_hold(call);
-    exchange->answered_at = clock_monotonic_ns();
+    exchange->answered_at = exchange->worker->loop.now;
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
     if (!relay_build_response(response, &exchange->response.headers)) {
@@ -179,7 +171,7 @@ static void on_response(void *call, const struct http_response *response, struct
 static void on_informational(void *call, const struct http_response *response)
 {
     struct exchange *exchange = call;
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     if (exchange->stream != NULL && relay_build_response(response, &kept)) {
         exchange->stream->ops->send_informational(exchange->stream, response->status, &kept);
@@ -207,7 +199,7 @@ static void on_response_pause(void *call)
 static void on_response_end(void *call, const struct headers *trailers)
 {
     struct exchange *exchange = exchange_hold(call);
-    struct header items[HTTP_HEADERS_MAX];
+    HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
     bool pass = trailers != NULL && relay != NULL && relay->trailers &&

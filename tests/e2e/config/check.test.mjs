@@ -88,6 +88,9 @@ describe('check', () => {
   located('algorithm none', (y) => y.replace('[EdDSA]', '[none]'), { at: '[none]', message: /none/ });
   located('an issuer without audiences', (y) => y.replace('audiences: [orders], ', ''), { at: 'main:', message: /audiences/ });
   located('HS256 without a secret', (y) => y.replace('[EdDSA]', '[HS256]'), { at: 'main:', message: /secret/ });
+  for (const audit of ['{ file: off }', 'off']) {
+    located(`an audit log that is off: ${audit}`, (y) => `${y}logs: { audit: ${audit} }\n`, { at: 'logs:', message: /audit.*cannot be off/ });
+  }
   located('a secret in clear text', (y) => y.replace('[EdDSA], jwks_file: keys.json', '[HS256], secret: hunter2hunter2hunter2hunter2hunter2'), { at: 'hunter2', message: /env:|file:/ });
   located('no auth', (y) => y.replace('    auth: { jwt: main }\n', ''), { at: 'read-orders:', message: /auth/ });
   located('no authorize', (y) => y.replace('    authorize: { scopes: [read_orders] }\n', ''), { at: 'read-orders:', message: /authorize/ });

@@ -6,7 +6,8 @@ import { OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { pass, SLOW } from '../lib/wait.mjs';
 
-const SIZE = 64 * 1024 * 1024;
+// More than Linux's socket buffers of both connections can grow to (2 × (32 + 4) MiB) and the gateway may hold.
+const SIZE = 96 * 1024 * 1024;
 const PIECE = Buffer.alloc(256 * 1024, 'sallyport');
 const BOUND = 24 * 1024 * 1024 * SLOW;
 
@@ -82,7 +83,7 @@ describe('back-pressure', () => {
   for (const listener of ['public', 'clear']) {
     for (const chunked of [false, true]) {
       const how = `${chunked ? 'chunked' : 'with a length'}, on ${listener}`;
-      it(`64 MiB up, ${how}, to an upstream that waits first`, () => grown(async () => {
+      it(`96 MiB up, ${how}, to an upstream that waits first`, () => grown(async () => {
         let open;
         s.gate = new Promise((resolve) => (open = resolve));
         const client = await s.connect({ listener, plain: listener === 'clear' });
@@ -92,14 +93,14 @@ describe('back-pressure', () => {
         const sending = upload(client, { chunked, sent: (bytes) => ((sent = bytes), (moved = Date.now())) });
         // The sender is held back: nothing moves although most is unsent.
         while (Date.now() - moved < 300) await pass(20);
-        assert.ok(sent < SIZE / 2, `${sent} bytes were taken for an upstream that reads nothing`);
+        assert.ok(sent < SIZE, `${sent} bytes were taken for an upstream that reads nothing`);
         open();
         await sending;
         const response = await client.response();
         assert.deepEqual(response.json(), { size: SIZE, sha256: digest() });
         client.end();
       }));
-      it(`64 MiB down, ${how}, to a client that waits first`, () => grown(async () => {
+      it(`96 MiB down, ${how}, to a client that waits first`, () => grown(async () => {
         const client = await s.connect({ listener, plain: listener === 'clear' });
         await client.send(requestText({ path: `/open/down${chunked ? '-chunked' : ''}` }));
         const response = await client.head();
@@ -108,7 +109,7 @@ describe('back-pressure', () => {
           last = s.written;
           await pass(300);
         }
-        assert.ok(s.written < SIZE / 2, `${s.written} bytes were taken for a client that reads nothing`);
+        assert.ok(s.written < SIZE, `${s.written} bytes were taken for a client that reads nothing`);
         const hash = createHash('sha256');
         let size = 0;
         for await (const piece of response.pieces) {

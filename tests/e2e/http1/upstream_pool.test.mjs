@@ -1,14 +1,14 @@
 // Connections to upstreams: kept, bounded, and retried only where that is safe (RFC 9110 section 9.2.2).
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { closeAll, OPEN, openStage } from '../lib/stage.mjs';
+import { closeAll, HOST, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { echo, startUpstream } from '../lib/upstream.mjs';
 import { until, within } from '../lib/wait.mjs';
 
 describe('the upstream pool', () => {
   let s;
-  before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: { ...OPEN, timeout: '5s' } } })));
+  before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: { ...OPEN, timeout: '5s' }, hasty: { ...OPEN, match: { host: HOST, path: '/hasty/**' }, timeout: '500ms' } } })));
   beforeEach(() => (s.upstream.script = echo));
   after(() => s?.close());
 
@@ -68,6 +68,17 @@ describe('the upstream pool', () => {
     const { echo: seen } = await s.allowed(() => s.request({ method: 'POST', path: '/open/x', body: 'pay' }));
     assert.equal(seen.body, 'pay');
   });
+  it('a kept connection that only says nothing: one timeout, and the request is not sent twice', async () => {
+    await s.allowed(() => s.request({ path: '/open/warm' }));
+    const kept = new Set(open());
+    let silent;
+    s.upstream.script = (exchange) => ((silent = exchange.connection), new Promise(() => {}));
+    const retries = (await s.gateway.metrics()).sum('sallyport_upstream_retries_total');
+    await s.denied({ status: 504, code: 'gateway_timeout', reason: 'upstream_timeout', nothingUpstream: false }, () => s.request({ path: '/hasty/slow' }));
+    assert.ok(kept.has(silent), 'it was a kept one');
+    assert.equal(s.upstream.requests.filter((r) => r.target === '/hasty/slow').length, 1);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_retries_total'), retries);
+  });
   it('a fresh connection that dies is no reason to send again for ever', async () => {
     s.upstream.script = async (exchange) => exchange.destroy();
     const before = s.upstream.requests.length;
@@ -100,7 +111,9 @@ describe('several endpoints', () => {
           'order-service': { endpoints: [stage.upstream.url, second.url], balance: 'round_robin' },
           least: { endpoints: [stage.upstream.url, second.url], balance: 'least_requests' },
           dead: { endpoints: ['http://127.0.0.1:1'], connect_timeout: '1s' },
-          busy: { endpoints: [stage.upstream.url], max_connections: 1 },
+          busy: { endpoints: [stage.upstream.url], max_connections: 1, max_pending: 0 },
+          queued: { endpoints: [stage.upstream.url], max_connections: 1, max_pending: 1, pending_timeout: '60s' },
+          impatient: { endpoints: [stage.upstream.url], max_connections: 1, pending_timeout: '100ms' },
           named: { endpoints: [stage.upstream.url], host_header: 'orders.internal' },
         },
       }),
@@ -109,6 +122,8 @@ describe('several endpoints', () => {
         least: { ...OPEN, match: { host: 'api.example.com', path: '/least/**' }, upstream: 'least' },
         dead: { ...OPEN, match: { host: 'api.example.com', path: '/dead/**' }, upstream: 'dead' },
         busy: { ...OPEN, match: { host: 'api.example.com', path: '/busy/**' }, upstream: 'busy' },
+        queued: { ...OPEN, match: { host: 'api.example.com', path: '/queued/**' }, upstream: 'queued' },
+        impatient: { ...OPEN, match: { host: 'api.example.com', path: '/impatient/**' }, upstream: 'impatient' },
         named: { ...OPEN, match: { host: 'api.example.com', path: '/named/**' }, upstream: 'named' },
       },
     });
@@ -165,6 +180,40 @@ describe('several endpoints', () => {
     assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
     s.upstream.script = echo;
     await s.allowed(() => s.request({ path: '/busy/x' }));
+  });
+  it('who waits for a connection gets it; one more is told at once', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/queued/hold') await held;
+      await echo(exchange);
+    };
+    const holding = s.request({ path: '/queued/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/queued/hold');
+    const waiting = s.request({ path: '/queued/next' });
+    await until('one that waits', async () => (await s.gateway.metrics()).sum('sallyport_upstream_pending') === 1);
+    await s.denied({ status: 503, code: 'unavailable', reason: 'upstream_busy' }, () => s.request({ path: '/queued/x' }));
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    assert.equal((await within(10_000, 'the one that waited', waiting)).status, 200);
+    s.upstream.script = echo;
+    assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_pending'), 0);
+  });
+  it('who waits for longer than pending_timeout is told', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/impatient/hold') await held;
+      await echo(exchange);
+    };
+    const holding = s.request({ path: '/impatient/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/impatient/hold');
+    const { response } = await s.denied({ status: 503, code: 'unavailable', reason: 'upstream_pending' }, () => s.request({ path: '/impatient/x' }));
+    assert.match(response.fields.get('retry-after'), /^[1-9][0-9]*$/);
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    s.upstream.script = echo;
+    await s.allowed(() => s.request({ path: '/impatient/x' }));
   });
   it('host_header replaces the Host', async () => {
     const { echo: seen } = await s.allowed(() => s.request({ path: '/named/x' }));

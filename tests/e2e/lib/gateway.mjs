@@ -27,21 +27,21 @@ const environment = (extra = {}) => {
 };
 
 // One of the commands, to its end.
-export function sallyport(args, { env = {}, cwd, ms = 20_000 } = {}) {
+export function sallyport(args, { env = {}, cwd, ms = 20_000, ...options } = {}) {
   return within(ms, `sallyport ${args.join(' ')}`, new Promise((done) => {
-    execFile(binary(), args, { env: environment(env), cwd, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+    execFile(binary(), args, { env: environment(env), cwd, ...options, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
       done({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }));
   }));
 }
 
-// What `run` says of the configuration, as `check` does.
-const DIAGNOSTIC = /^\/.*:[0-9]+:[0-9]+: (warning|error): /;
 const SANITIZER = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: /;
 
 export class Gateway {
   // `config`: an object (JSON is YAML) or a YAML text. `files`: further files by name. `overlays`: names among them.
-  constructor({ config, files = {}, overlays = [], env = {}, dir, args = [] }) {
+  // `wrap`: a command, with its arguments, that executes the program in its own place; `program`: another than the usual one.
+  constructor({ config, files = {}, overlays = [], env = {}, dir, args = [], wrap = [], program = binary() }) {
     this.dir = dir ?? tempDir('gateway');
+    this.command = [...wrap, program];
     this.file = join(this.dir, 'gateway.yaml');
     this.overlays = overlays;
     this.env = env;
@@ -68,7 +68,7 @@ export class Gateway {
   // Resolves once it is ready; with `ready: false` as soon as it was started.
   async start({ ready = true } = {}) {
     const args = ['run', '--config', this.file, ...this.overlays.flatMap((name) => ['--overlay', join(this.dir, name)]), ...this.args];
-    this.process = spawn(binary(), args, { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(this.command[0], [...this.command.slice(1), ...args], { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((done) => this.process.once('exit', (code, signal) => done({ code, signal })));
     this.closed = new Promise((done) => this.process.once('close', done));
     this.exited.then((status) => ((this.status = status), this.#wake()));
@@ -102,7 +102,7 @@ export class Gateway {
           value = JSON.parse(line);
         } catch {}
         if (value !== null && typeof value === 'object' && take(value)) continue;
-        if (!DIAGNOSTIC.test(line)) this.noise.push(line);
+        this.noise.push(line);
       }
       this.#wake();
     });
@@ -158,18 +158,24 @@ export class Gateway {
     return this.wait('an answer to SIGHUP', () => this.events.slice(from).find((e) => e.event === 'ready' || e.event === 'reload_refused'));
   }
 
-  // The process id of the gateway process, the supervisor's child.
+  // The process id of the gateway process, the supervisor's child; the newest, where one relieves another.
   child() {
+    return this.children().at(-1) ?? null;
+  }
+
+  children() {
     const pid = this.process.pid;
+    const found = [];
     for (const name of readdirSync('/proc')) {
       if (!/^[0-9]+$/.test(name)) continue;
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        if (Number(fields[1]) === pid && fields[0] !== 'Z') return Number(name);
+        if (Number(fields[1]) === pid && fields[0] !== 'Z') found.push([Number(fields[19]), Number(name)]);
       } catch {}
     }
-    return null;
+    // By the time of their start, for process ids come again.
+    return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, name]) => name);
   }
 
   // Resident memory of the gateway process in bytes.
@@ -218,15 +224,17 @@ export class Gateway {
 
   // Only for what is stuck: the supervisor and its child, by their ids.
   kill() {
-    const child = this.child();
+    const children = this.children();
     this.process.kill('SIGKILL');
-    if (child) {
+    for (const child of children) {
       try {
         process.kill(child, 'SIGKILL');
       } catch {}
     }
   }
 }
+
+export { environment };
 
 // No gateway outlives its test process.
 const running = new Set();

@@ -1,6 +1,7 @@
 // Limits: by whom they count, what they tell, what they share.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { requestText } from '../lib/raw.mjs';
 import { HOST, OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
 import { pass, until } from '../lib/wait.mjs';
 
@@ -134,5 +135,36 @@ describe('limits', () => {
     } finally {
       await t.close();
     }
+  });
+});
+
+describe('limits in a full table', () => {
+  let s;
+  before(async () => {
+    s = await openStage({
+      config: { workers: 2, limit_keys: 1024, defaults: { listeners: ['public'] } },
+      routes: { header: open('header', [{ limit: '1/1h', by: 'header:X-Client' }]) },
+    });
+  });
+  after(() => s?.close());
+
+  it('a client that makes up keys is counted as one; another client is not', async () => {
+    const ask = async (values, address) => {
+      const client = await s.connect({ localAddress: address });
+      await client.send(Buffer.concat(values.map((value) => requestText({ path: '/header/1', fields: [['X-Client', `${value}`]] }))));
+      const seen = [];
+      for (let i = 0; i < values.length; i++) seen.push((await client.response()).status);
+      client.end();
+      return seen;
+    };
+    const counts = { 200: 0, 429: 0 };
+    for (let i = 0; i < 1500; i += 100) {
+      for (const status of await ask(Array.from({ length: 100 }, (_, k) => i + k), '127.0.1.1')) counts[status]++;
+    }
+    assert.ok(counts[200] >= 1000 && counts[200] < 1200, `admitted ${counts[200]}`);
+    assert.equal(counts[200] + counts[429], 1500);
+    await until('the crowd to be counted', async () => (await s.gateway.metrics()).sum('sallyport_limit_gathered_total') >= counts[429]);
+    assert.ok((await s.gateway.metrics()).sum('sallyport_limit_displaced_total') >= 1);
+    for (let i = 0; i < 5; i++) assert.deepEqual(await ask([i], `127.0.2.${i + 1}`), [200]);
   });
 });

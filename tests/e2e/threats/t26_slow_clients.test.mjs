@@ -1,10 +1,11 @@
 // T26: clients that take their time are closed at the stated limit; nobody else waits for them.
 import assert from 'node:assert/strict';
 import net from 'node:net';
+import tls from 'node:tls';
 import { after, before, describe, it } from 'node:test';
 import { HOST, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
-import { deadline, pass, SLOW, within } from '../lib/wait.mjs';
+import { deadline, pass, SLOW, until, within } from '../lib/wait.mjs';
 
 const LIMIT = 1_000;
 const SLACK = 4_000 * SLOW;
@@ -141,7 +142,47 @@ describe('T26: slow clients', () => {
     assert.ok(grown < 16 * 1024 * 1024 * SLOW, `grew by ${grown} bytes`);
     client.destroy();
   });
+  it('a response read at a hundred bytes a second', async () => {
+    const socket = tls.connect({ port: s.gateway.ports.public, host: '127.0.0.1', ...s.tls() });
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    socket.write(requestText({ path: '/open/endless' }));
+    await new Promise((resolve) => socket.once('readable', resolve)); // and never in flowing mode
+    const reading = setInterval(() => socket.read(10), 100);
+    const given = () => s.gateway.lines.filter((l) => l.log === 'access' && l.path === '/open/endless' && l.aborted).length;
+    const before = given();
+    await until('it was given up', () => given() > before, LIMIT + SLACK + 10_000);
+    clearInterval(reading);
+    socket.destroy();
+    await closed;
+  });
+  it('forty responses never read: no more memory than their buffers, and others are served as always', async () => {
+    const before = s.gateway.rss();
+    const aborts = async () => (await s.gateway.metrics()).sum('sallyport_client_aborts_total');
+    const from = await aborts();
+    const slow = await Promise.all(Array.from({ length: 40 }, async () => {
+      const client = await s.connect();
+      await client.send(requestText({ path: '/open/endless' }));
+      await client.head();
+      client.socket.pause();
+      return client;
+    }));
+    let grown = 0;
+    await until('all were given up', async () => {
+      const began = performance.now();
+      assert.equal((await s.request({ path: '/open/x' })).status, 200);
+      assert.ok(performance.now() - began < deadline(1_000), 'an honest client waited');
+      grown = Math.max(grown, s.gateway.rss() - before);
+      return (await aborts()) - from >= slow.length;
+    }, LIMIT + SLACK + 20_000);
+    // What one connection may hold either way, with its TLS state, and what the allocator keeps.
+    assert.ok(grown < 40 * 320 * 1024 * SLOW + 16 * 1024 * 1024, `grew by ${grown} bytes`);
+    for (const client of slow) client.destroy();
+  });
   it('two hundred of them, and others are served as always', async () => {
+    const silent = Array.from({ length: 50 }, () => net.connect(s.gateway.ports.public, '127.0.0.1').on('error', () => {}).resume());
+    const silentEnds = silent.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     const slow = await Promise.all(Array.from({ length: 200 }, async (_, i) => {
       const client = await s.connect();
       await client.send(i % 2 ? `GET /open/x HTTP/1.1\r\nHost: ${HOST}\r\n` : `POST /open/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 10\r\n\r\nx`);
@@ -153,6 +194,7 @@ describe('T26: slow clients', () => {
       assert.ok(performance.now() - from < deadline(1_000), 'an honest client waited');
     }
     await Promise.all(slow.map((client) => timedOut(client).finally(() => client.destroy())));
+    await within(LIMIT + SLACK + 5_000, 'the end of those that never began a handshake', Promise.all(silentEnds));
   });
   it('twin: slow, yet within the limits', async () => {
     const client = await s.connect();

@@ -121,12 +121,34 @@ static void nothing_breaks_out_of_a_challenge(void **state)
     buffer_done(&small);
 }
 
+/* Every byte, at every place of a token of any length: read many at a time or one by one, the verdict is the grammar's. */
+static void every_byte_at_every_place(void **state)
+{
+    (void)state;
+    static const char grammar[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    for (size_t length = 1; length <= 40; length++) {
+        for (size_t at = 0; at < length; at++) {
+            for (int byte = 1; byte < 256; byte++) {
+                char value[64] = "Bearer ";
+                memset(value + 7, 'x', length);
+                value[7 + at] = (char)byte;
+                bool good = strchr(grammar, byte) != NULL ||
+                            (byte == '=' && at + 1 == length && length > 1) ||
+                            (byte == ' ' && at == 0 && length > 1);
+                struct credential credential;
+                assert_int_equal(find(value, &credential), good ? DENY_NONE : DENY_CREDENTIAL_MALFORMED);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_a_bearer_token),
         cmocka_unit_test(absent_and_foreign_schemes_are_none),
         cmocka_unit_test(refuses_malformed_credentials),
+        cmocka_unit_test(every_byte_at_every_place),
         cmocka_unit_test(refuses_two_fields),
         cmocka_unit_test(writes_challenges),
         cmocka_unit_test(nothing_breaks_out_of_a_challenge),

@@ -174,11 +174,11 @@ static void verifies_and_says_who(void **state)
         assert_int_equal(principal.expires, 1700000600);
         assert_false(principal.bound);
         assert_slice(principal_claim(&principal, SLICE("aud"))->text, "orders");
-        unsigned char key[64], expected[64];
+        unsigned char key[PRINCIPAL_KEY_SIZE], expected[PRINCIPAL_KEY_SIZE];
         assert_true(principal_caller_key(&principal, key));
         principal.token = NULL;
         assert_true(principal_caller_key(&principal, expected));
-        assert_memory_equal(key, expected, 64);
+        assert_memory_equal(key, expected, sizeof key);
         jwt_token_unref(verified);
     }
     assert_int_equal(jwt_cache_count(verifier), 1);

@@ -33,24 +33,24 @@ static void caller_keys_tell_callers_apart(void **state)
         { .kind = PRINCIPAL_JWT, .issuer = SLICE_INIT("i"), .client_id = SLICE_INIT("a") },
         { .kind = PRINCIPAL_JWT, .issuer = SLICE_INIT("ia"), .client_id = SLICE_INIT("a") },
     };
-    unsigned char keys[5][64];
+    unsigned char keys[5][PRINCIPAL_KEY_SIZE];
     for (size_t i = 0; i < 5; i++) {
         assert_true(principal_caller_key(&principals[i], keys[i]));
         for (size_t k = 0; k < i; k++) {
-            assert_memory_not_equal(keys[i], keys[k], 64);
+            assert_memory_not_equal(keys[i], keys[k], PRINCIPAL_KEY_SIZE);
         }
     }
     struct principal same = principals[0];
-    unsigned char key[64];
+    unsigned char key[PRINCIPAL_KEY_SIZE];
     same.client_id = SLICE("c");
     assert_true(principal_caller_key(&same, key));
-    assert_memory_equal(key, keys[0], 64);
+    assert_memory_equal(key, keys[0], PRINCIPAL_KEY_SIZE);
 }
 
 static void the_anonymous_have_no_caller_key(void **state)
 {
     (void)state;
-    unsigned char key[64] = { 9 };
+    unsigned char key[PRINCIPAL_KEY_SIZE] = { 9 };
     struct principal anonymous = { .kind = PRINCIPAL_ANONYMOUS, .subject = SLICE("a") };
     struct principal nameless = { .kind = PRINCIPAL_JWT, .issuer = SLICE("i") };
     assert_false(principal_caller_key(&anonymous, key));

@@ -133,8 +133,8 @@ static void certificates_are_tried(void **state)
     static const char *const lines[] = {
         "c.yaml:2:41: error: listeners.a.tls.certificates[0].cert: absent.pem: ",
         "c.yaml:2:59: error: listeners.a.tls.certificates[0].key: empty.pem is empty\n",
-        "c.yaml:3:73: error: listeners.b.tls.certificates[1]: ",
-        "c.yaml:4:39: error: listeners.c.tls.certificates[0]: ",
+        "c.yaml:3:91: error: listeners.b.tls.certificates[1].key: `key` does not belong to `cert` (other",
+        "c.yaml:4:74: error: listeners.c.tls.client_ca: the CA file holds no certificate in PEM (junk.pem)\n",
         "c.yaml:5:39: error: listeners.d.tls.certificates[0]: ",
         "c.yaml:6:42: error: listeners.e.tls: a listener that redirects to https has no tls of its own\n",
         "c.yaml:7:17: error: listeners.f.plaintext: a listener with tls cannot allow plaintext too\n",
@@ -181,12 +181,28 @@ static void there_are_at_most_64(void **state)
     buffer_done(&text);
 }
 
+static void rates_of_handshakes(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes: 0/1s } }\n", NO_ROUTES
+        "c.yaml:1:66: error: listeners.a.handshakes: a rate, a number per duration from 1 to 1000000 is "
+        "wanted here, not \"0/1s\", as in \"handshakes: 500/1s\"\n");
+    assert_text_tells(
+        "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes_per_address: 5/1ms } "
+        "}\n",
+        NO_ROUTES
+        "c.yaml:1:66: error: listeners.a.handshakes_per_address: the time of a limit is between 10ms and "
+        "30d\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_ports), cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
         cmocka_unit_test(proxies_and_limits),  cmocka_unit_test(certificates_are_tried),
         cmocka_unit_test(dates_are_warned_of), cmocka_unit_test(there_are_at_most_64),
+        cmocka_unit_test(rates_of_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

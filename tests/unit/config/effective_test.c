@@ -88,7 +88,7 @@ static void every_value_says_where_it_comes_from(void **state)
     struct loading loading;
     load_example(&loading);
     static const char *const parts[] = {
-        "listener public\n  address            0.0.0.0 ",
+        "listener public\n  address                      0.0.0.0 ",
         "  hosts         api.example.com                                                                 ← "
         "group orders "
         "(teams/orders/routes.yaml:4)\n",

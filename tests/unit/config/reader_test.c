@@ -361,6 +361,53 @@ static void layers_need_not_be_whole(void **state)
     reading_done(&reading);
 }
 
+/* Whatever the arena's maximum is: read whole, or an error; never a part that looks like the whole. */
+static void an_arena_that_is_full_is_an_error(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "text: hello\nfile: x.pem\ncolours: [red]\nstrings: [a, b]\nfiles: [y.pem, z.pem]\n"
+        "pairs: { X: a }\ninner: { names: [a] }\nlist: [{ number: 1 }]\n"
+        "map: { first: { number: 3 } }\nunknown: 1\nport: nothing\n";
+    struct reading reading;
+    reading_init(&reading, slice_from_string(text));
+    bool whole = false;
+    for (size_t maximum = 0; !whole; maximum += 16) {
+        struct arena arena;
+        struct outer outer;
+        struct diagnostics diagnostics;
+        struct places places;
+        arena_init(&arena, maximum);
+        diagnostics_init(&diagnostics, &arena);
+        places_init(&places, &arena);
+        memset(&outer, 0, sizeof outer);
+        struct conf_reader reader = { .arena = &arena, .diagnostics = &diagnostics, .places = &places };
+        struct error error = conf_read(&reader, &outer_object, reading.root, &outer);
+        whole =
+            !failed(error) && diagnostics.error_count == 2 && outer.map.count == 1 && outer.pairs.count == 1;
+        assert_true(whole || failed(error) || diagnostics.error_count > 0);
+        (void)conf_node_copy_map(reading.root, 2, &arena);
+        assert_true(conf_node_describe(reading.root->items[0], &arena).len > 0);
+        assert_non_null(conf_node_path(reading.root->items[3]->items[1], &arena).ptr);
+        arena_done(&arena);
+        assert_true(maximum < 1024 * 1024);
+    }
+    reading_done(&reading);
+}
+
+static void long_values_are_shown_in_part(void **state)
+{
+    (void)state;
+    struct reading reading;
+    reading_init(
+        &reading,
+        SLICE("port: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa4\xc3\xb6\n"));
+    struct slice shown = conf_node_describe(reading.root->items[0], &reading.arena);
+    assert_slice(shown, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xe2\x80\xa6\"");
+    assert_slice(conf_place_text((struct conf_place){ 0 }, &reading.arena), "default");
+    reading_done(&reading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +420,8 @@ int main(void)
         cmocka_unit_test(secrets_come_by_reference_only),
         cmocka_unit_test(fields_know_where_they_were_written),
         cmocka_unit_test(layers_need_not_be_whole),
+        cmocka_unit_test(an_arena_that_is_full_is_an_error),
+        cmocka_unit_test(long_values_are_shown_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

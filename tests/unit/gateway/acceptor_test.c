@@ -16,7 +16,8 @@ struct fixture {
     struct net_loop loop;
     struct acceptor acceptor;
     struct sockaddr_in address;
-    unsigned int accepted, closed;
+    unsigned int accepted, closed, refused;
+    bool go_on;
     int64_t now; /* the loop's, when the last one came */
     int last;
     struct address peer;
@@ -165,6 +166,78 @@ static void a_full_table_is_not_looked_at_in_a_busy_loop(void **state)
     assert_int_equal(fixture->accepted, 1);
 }
 
+static void on_refused(struct acceptor *acceptor)
+{
+    (void)acceptor;
+    fixture->refused++;
+}
+
+/* Who cannot be taken is told, and the loop does not spin over it. */
+static void without_descriptors_clients_are_turned_away(void **state)
+{
+    (void)state;
+    fixture->acceptor.on_refused = on_refused;
+    for (int i = 0; i < 3; i++) {
+        connect_client();
+    }
+    /* All that are allowed are in use: the highest one is among them. */
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int highest = dup(0), fillers[256], filled = 0;
+    struct rlimit full = { .rlim_cur = (rlim_t)highest + 32, .rlim_max = limit.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+    while (filled < 256 && (fillers[filled] = dup(0)) >= 0) {
+        filled++;
+    }
+    uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(fixture->accepted, 0);
+    assert_int_equal(fixture->refused, 3);
+    for (int i = 0; i < 3; i++) {
+        char byte;
+        assert_int_equal(recv(fixture->clients[i], &byte, 1, 0), -1);
+        assert_int_equal(errno, ECONNRESET);
+    }
+    /* Twin: with one that is free, all is as before, and the reserve is there again. */
+    close(fillers[--filled]);
+    close(fillers[--filled]);
+    connect_client();
+    turn();
+    assert_int_equal(fixture->accepted, 1);
+    assert_true(fixture->acceptor.reserve >= 0);
+    while (filled > 0) {
+        close(fillers[--filled]);
+    }
+    close(highest);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static int64_t wait_for_it(struct acceptor *acceptor)
+{
+    (void)acceptor;
+    return fixture->accepted >= 2 && !fixture->go_on ? 20 * NS_PER_MS : 0;
+}
+
+/* Those that wait, wait before they were accepted: they cost nothing. */
+static void who_may_not_be_accepted_yet_waits(void **state)
+{
+    (void)state;
+    fixture->acceptor.may_accept = wait_for_it;
+    for (int i = 0; i < 4; i++) {
+        connect_client();
+    }
+    turn();
+    assert_int_equal(fixture->accepted, 2);
+    assert_int_not_equal(fixture->acceptor.behind_since, 0);
+    fixture->go_on = true;
+    int64_t end = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (fixture->accepted < 4 && clock_monotonic_ns() < end) {
+        uv_run(&fixture->loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(fixture->accepted, 4);
+    turn();
+    assert_int_equal(fixture->acceptor.behind_since, 0);
+}
+
 static void closing_within_a_pause_ends_it(void **state)
 {
     (void)state;
@@ -219,6 +292,8 @@ int main(void)
         TEST(many_at_once_are_all_accepted),
         TEST(the_clock_is_read_first),
         TEST(a_full_table_is_not_looked_at_in_a_busy_loop),
+        TEST(without_descriptors_clients_are_turned_away),
+        TEST(who_may_not_be_accepted_yet_waits),
         TEST(closing_within_a_pause_ends_it),
         TEST(sockets_are_told_apart),
         TEST(the_socket_outlives_the_acceptor),

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
+#include "gateway/hand_on.h"
 #include "gateway/listeners.h"
 
 #include <arpa/inet.h>
@@ -101,7 +102,8 @@ static int setup(void **state)
     fixture = calloc(1, sizeof *fixture);
     struct worker *worker = &fixture->gateway.worker;
     assert_ok(net_loop_init(&worker->loop));
-    assert_ok(h1_server_list_init(&worker->connections));
+    h1_server_list_init(&worker->connections);
+    assert_ok(peers_new(&fixture->gateway.peers));
     assert_ok(metrics_new(1, &fixture->metrics));
     worker->metrics = metrics_writer(fixture->metrics, 0);
     start_logs();
@@ -148,6 +150,7 @@ static int teardown(void **state)
     exchange_free_spares(worker);
     net_loop_done(&worker->loop);
     h1_server_list_done(&worker->connections);
+    peers_free(fixture->gateway.peers);
     logs_free(fixture->logs);
     metrics_free(fixture->metrics);
     for (size_t i = 0; i < 2; i++) {
@@ -280,8 +283,78 @@ static void as_many_connections_as_allowed(void **state)
     assert_true(is_served(first));
     assert_true(is_served(second));
     assert_false(is_served(connect_to(0)));
-    assert_int_equal(counter("sallyport_connections_refused_total"), 1);
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"listener_connections\"}"), 1);
     assert_int_equal(counter("sallyport_connections_open"), 2);
+    close(first);
+    fixture->peers[0] = -1;
+    turn();
+    assert_true(is_served(connect_to(0)));
+}
+
+/* A second worker, whose turn comes when the test says so. */
+static void an_overloaded_worker_hands_connections_on(void **state)
+{
+    (void)state;
+    struct gateway_worker *worker = &fixture->gateway;
+    struct gateway_worker other = { .peers = worker->peers };
+    struct gateway_worker *workers[] = { worker, &other };
+    worker->workers = workers;
+    worker->worker_count = 2;
+    assert_ok(net_loop_init(&other.worker.loop));
+    other.worker.index = 1;
+    other.worker.draining = true; /* takes nothing itself: that it was asked is enough */
+    other.worker.metrics = worker->worker.metrics;
+    take_up_one("public", 0);
+    worker->worker.overload.deadline = 1;
+    worker->worker.loop.long_turn = 0; /* every turn is long */
+    worker->worker.overload.alert_until = INT64_MAX;
+    int fd = connect_to(0);
+    assert_int_equal(counter("sallyport_connections_handed_on_total"), 1);
+    assert_int_equal(counter("sallyport_connections_accepted_total"), 0);
+    uv_run(&other.worker.loop.uv, UV_RUN_NOWAIT);
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    /* Where all have too much to do, nobody is better off elsewhere; and without too much to do, neither. */
+    other.worker.overload.alert_until = INT64_MAX;
+    connect_to(0);
+    other.worker.overload.alert_until = 0;
+    worker->worker.overload.alert_until = 0;
+    connect_to(0);
+    assert_int_equal(counter("sallyport_connections_handed_on_total"), 1);
+    assert_int_equal(counter("sallyport_connections_accepted_total"), 2);
+    net_loop_done(&other.worker.loop);
+}
+
+static void what_was_handed_on_is_taken(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    fixture->peers[fixture->peer_count++] = ends[1];
+    struct address peer = { .port = 1 };
+    worker_take_connection(&fixture->gateway, SLICE("public"), ends[0], &peer);
+    assert_true(is_served(ends[1]));
+    /* Of a listener that is gone meanwhile. */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    fixture->peers[fixture->peer_count++] = ends[1];
+    worker_take_connection(&fixture->gateway, SLICE("other"), ends[0], &peer);
+    char byte;
+    assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
+}
+
+static void an_address_has_as_many_as_allowed(void **state)
+{
+    (void)state;
+    struct worker_socket socket = socket_of("public", 0);
+    struct worker_snapshot *made = snapshot_of("public", false, 10);
+    ((struct listener_settings *)made->snapshot->settings->listeners)[0].max_connections_per_address = 1;
+    assert_true(take_up(made, &socket, 1));
+    int first = connect_to(0);
+    assert_true(is_served(first));
+    assert_false(is_served(connect_to(0)));
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"address_connections\"}"), 1);
     close(first);
     fixture->peers[0] = -1;
     turn();
@@ -324,6 +397,9 @@ int main(void)
         TEST(a_listener_that_goes_takes_its_connections_along),
         TEST(a_status_listener_is_not_the_workers),
         TEST(as_many_connections_as_allowed),
+        TEST(an_address_has_as_many_as_allowed),
+        TEST(an_overloaded_worker_hands_connections_on),
+        TEST(what_was_handed_on_is_taken),
         TEST(a_worker_that_drains_takes_no_socket),
         TEST(closed_is_closed),
         TEST(what_is_no_socket_is_told),

@@ -42,6 +42,7 @@ static struct snapshot *empty_snapshot(void)
 {
     struct config *config = calloc(1, sizeof *config);
     arena_init(&config->arena, CONFIG_ARENA_MAX);
+    config->settings.overload = arena_calloc(&config->arena, 1, sizeof *config->settings.overload);
     struct snapshot *snapshot;
     assert_ok(snapshot_new(config, &snapshot));
     return snapshot;
@@ -81,7 +82,8 @@ static int teardown(void **state)
 {
     (void)state;
     gateway_worker_stop(fixture->worker); /* also where it has ended */
-    gateway_worker_free(fixture->worker);
+    gateway_worker_join(fixture->worker);
+    assert_true(gateway_worker_free(fixture->worker));
     assert_int_equal(fixture->snapshot->references, 1);
     snapshot_unref(fixture->snapshot);
     net_loop_done(&fixture->control);

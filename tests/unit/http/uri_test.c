@@ -393,6 +393,85 @@ static void test_every_result_has_a_text(void **state)
     assert_string_equal(uri_result_text((enum uri_result)99), "unknown failure");
 }
 
+/* The look at a path that spares the closer one must come to what that would: an escape in front of the path makes sure that
+ * it is asked. */
+static void check_against_the_long_way(struct slice raw)
+{
+    char longer[256] = "/%41", out[256], long_out[256];
+    struct slice path, long_path;
+    memcpy(longer + 4, raw.ptr, raw.len);
+    struct slice asked = slice_of(longer, raw.len + 4);
+    assert_false(uri_path_is_canonical(asked));
+    for (unsigned int allow = 0; allow < 4; allow++) {
+        enum uri_result result = uri_canonical_path(raw, allow, out, &path);
+        /* Of two faults the escape may let the other one be seen first. */
+        assert_int_equal(result == URI_OK, uri_canonical_path(asked, allow, long_out, &long_path) == URI_OK);
+        if (result == URI_OK) {
+            assert_true(slice_equal(slice_from(long_path, 2), path));
+        }
+        if (uri_path_is_canonical(raw)) {
+            assert_int_equal(result, URI_OK);
+            assert_true(slice_equal(path, raw));
+            assert_int_equal(uri_path_needs(raw), 0);
+        }
+    }
+}
+
+static void test_plain_paths_are_canonical(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "/", "/a", "/a/", "/orders/v2/42/items", "/a.b/c..d/e.", "/a:b@c/!$&'()*+,=~_-"
+    };
+    static const char *const other[] = { "",          "a",    "//",           "/a//b",
+                                         "/./a",      "/..",  "/.well-known", "/a;b",
+                                         "/%41",      "/a?b", "/a#b",         "/a\\b",
+                                         "/\xc3\xa9", "/a b", "/a\"",         "*" };
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        assert_true(uri_path_is_canonical(slice_from_string(plain[i])));
+        check_against_the_long_way(slice_from_string(plain[i]));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        assert_false(uri_path_is_canonical(slice_from_string(other[i])));
+    }
+    char text[HTTP_TARGET_MAX + 1];
+    memset(text, 'a', sizeof text);
+    text[0] = '/';
+    assert_true(uri_path_is_canonical(slice_of(text, HTTP_TARGET_MAX)));
+    assert_false(uri_path_is_canonical(slice_of(text, HTTP_TARGET_MAX + 1)));
+}
+
+static void test_the_short_look_agrees_with_the_long(void **state)
+{
+    (void)state;
+    static const char *const parts[] = { "/",   "//",  "/.",  "/..", ".",      "a",    "42",       ";",
+                                         "%2e", "%2F", "%25", "%41", "%c3%a9", "~",    "-",        "=",
+                                         "%",   "#",   "?",   "\\",  " ",      "\x7f", "\xc3\xa9", "items" };
+    uint64_t seed = 99;
+    for (int round = 0; round < 300000; round++) {
+        char raw[200] = "/";
+        size_t len = 1;
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        for (size_t left = (seed >> 40) % 12; left > 0; left--) {
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            /* Half of all parts are harmless, so that canonical paths come about. */
+            size_t which =
+                (seed >> 60) < 8 ? (seed >> 40) % 2 * 5 : (seed >> 40) % (sizeof parts / sizeof *parts);
+            size_t size = strlen(parts[which]);
+            memcpy(raw + len, parts[which], size);
+            len += size;
+        }
+        check_against_the_long_way(slice_of(raw, len));
+    }
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 1; at < 6; at++) {
+            char raw[] = "/ab/cd";
+            raw[at] = (char)byte;
+            check_against_the_long_way(slice_of(raw, 6));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_controls_and_bad_bytes),
         cmocka_unit_test(test_needs),
         cmocka_unit_test(test_every_short_path),
+        cmocka_unit_test(test_plain_paths_are_canonical),
+        cmocka_unit_test(test_the_short_look_agrees_with_the_long),
         cmocka_unit_test(test_queries),
         cmocka_unit_test(test_decode),
         cmocka_unit_test(test_every_result_has_a_text),

@@ -121,12 +121,88 @@ static void compares_exact_values(void **state)
     }
 }
 
+/* The short way reads nothing but what the long one reads, and the same out of it. */
+static void check_short(const char *text)
+{
+    struct slice slice = slice_from_string(text);
+    struct json shortly = { 0 }, fully = { 0 };
+    bool plain = false;
+    size_t length = number_scan(slice, &plain);
+    size_t taken = number_short(slice, &shortly);
+    if (taken == 0) {
+        /* It gives up on nothing that it is for. */
+        assert_true(length == 0 || !plain || length > 18);
+        return;
+    }
+    assert_int_equal(taken, length);
+    assert_true(plain && number_convert(slice_part(slice, 0, length), plain, &fully));
+    assert_true(shortly.type == fully.type && shortly.is_integer == fully.is_integer);
+    assert_int_equal(shortly.integer, fully.integer);
+    assert_memory_equal(&shortly.number, &fully.number, sizeof shortly.number);
+    assert_ptr_equal(shortly.text.ptr, fully.text.ptr);
+    assert_int_equal(shortly.text.len, fully.text.len);
+}
+
+static void short_integers_are_the_same_numbers(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "0",
+        "-0",
+        "00",
+        "-",
+        "",
+        "1",
+        "-1",
+        "12,",
+        "12.5",
+        "12e3",
+        "12E3",
+        "01",
+        "-01",
+        "1a",
+        "1]",
+        "999999999999999999",
+        "-999999999999999999",
+        "9999999999999999999",
+        "1000000000000000000",
+        "-1000000000000000000",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "999999999999999999.5",
+        "999999999999999999e1",
+        "9007199254740993",
+        "0.5",
+        "0e1",
+        "-0.0",
+        "+1",
+        "--1",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check_short(texts[i]);
+    }
+    static const char alphabet[] = "00123456789-+.eE, ";
+    uint64_t seed = 4711;
+    for (int round = 0; round < 200000; round++) {
+        char text[24];
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        size_t length = (seed >> 33) % (sizeof text - 1);
+        for (size_t i = 0; i < length; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            /* Mostly digits, so that long ones come about. */
+            text[i] = (seed >> 40) % 8 != 0 ? (char)('0' + (seed >> 50) % 10) : alphabet[(seed >> 33) % 18];
+        }
+        text[length] = '\0';
+        check_short(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scans_by_the_grammar),         cmocka_unit_test(keeps_integers_exact),
         cmocka_unit_test(rounds_as_the_c_library_does), cmocka_unit_test(refuses_what_no_double_holds),
-        cmocka_unit_test(compares_exact_values),
+        cmocka_unit_test(compares_exact_values),        cmocka_unit_test(short_integers_are_the_same_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

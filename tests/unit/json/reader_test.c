@@ -225,6 +225,24 @@ static void memory_is_bounded_by_the_arena(void **state)
     arena_done(&tiny);
 }
 
+static void an_arena_that_is_full_is_an_error(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":[1,2,3,{\"b\":\"\\u00e4\\n\"},[],{}],\"c\":{\"d\":1.5e3,\"e\":null,"
+                               "\"f\":true},\"g\":\"plain\",\"h\":[[[[]]]]}";
+    bool whole = false;
+    for (size_t maximum = 0; !whole; maximum += 16) {
+        struct arena small;
+        struct json *value = NULL;
+        arena_init(&small, maximum);
+        struct error error = json_parse(slice_from_string(text), JSON_DEPTH_MAX, &small, &value, NULL);
+        whole = !failed(error);
+        assert_true(whole ? value->count == 4 : error.kind == ERROR_MEMORY && value == NULL);
+        arena_done(&small);
+        assert_true(maximum < 1024 * 1024);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(finds_members_and_twins_among_many, start, finish),
         cmocka_unit_test_setup_teardown(nests_to_the_limit_and_no_deeper, start, finish),
         cmocka_unit_test_setup_teardown(memory_is_bounded_by_the_arena, start, finish),
+        cmocka_unit_test_setup_teardown(an_arena_that_is_full_is_an_error, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 #include "unit.h"
 
 #include "base/limits.h"
-#include "json/json.h"
+#include "json/tree.h"
 
 static struct arena arena;
 
@@ -100,12 +100,88 @@ static void a_flat_copy_stands_alone(void **state)
     free(memory);
 }
 
+/* An object of `count` members, of which `twin` (where it is below `count`) is named like `first`. */
+static struct error parse_members(size_t count, size_t twin, size_t first, size_t name_length,
+                                  struct json **ret_object, size_t *ret_offset, size_t *ret_twin_at)
+{
+    static char text[64 * 1024];
+    size_t used = 0;
+    text[used++] = '{';
+    for (size_t i = 0; i < count; i++) {
+        if (i == twin) {
+            *ret_twin_at = used;
+        }
+        /* Names of one length, alike but for their middle. */
+        used += (size_t)snprintf(text + used, sizeof text - used, "\"a%0*zub\":%zu%c", (int)name_length,
+                                 i == twin ? first : i, i, i + 1 < count ? ',' : '}');
+    }
+    arena_reset(&arena);
+    return json_parse(slice_of(text, used), JSON_DEPTH_MAX, &arena, ret_object, ret_offset);
+}
+
+/* Around the size from which an object has an index: every member is found, no other name is, and a twin at any place is. */
+static void names_are_found_in_objects_of_any_size(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = { 3, 6, 12, 20 };
+    struct json *object;
+    size_t offset, at;
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        for (size_t count = 1; count < 140; count++) {
+            assert_ok(parse_members(count, count, 0, lengths[k], &object, &offset, &at));
+            assert_int_equal(object->index != NULL, count > JSON_INDEXED_ABOVE);
+            assert_null(json_get(object, SLICE("")));
+            assert_null(json_get(object, SLICE("a")));
+            for (size_t i = 0; i < count; i++) {
+                struct slice name = object->members[i].name;
+                char other[32];
+                assert_ptr_equal(json_get(object, name), &object->members[i].value);
+                memcpy(other, name.ptr, name.len);
+                other[name.len / 2] ^= 0x10;
+                assert_null(json_get(object, slice_of(other, name.len)));
+                assert_null(json_get(object, slice_part(name, 0, name.len - 1)));
+            }
+        }
+    }
+    for (size_t count = 2; count < 80; count++) {
+        for (size_t twin = 1; twin < count; twin++) {
+            for (size_t first = 0; first < twin; first += 1 + count / 9) {
+                assert_fails(parse_members(count, twin, first, lengths[twin % 4], &object, &offset, &at),
+                             ERROR_VALUE);
+                assert_int_equal(offset, at);
+            }
+        }
+    }
+}
+
+/* Short names, which share much, and the empty one. */
+static void short_names_are_told_apart(void **state)
+{
+    (void)state;
+    struct json *object =
+        parse("{\"\":0,\"a\":1,\"b\":2,\"aa\":3,\"ab\":4,\"ba\":5,\"aab\":6,\"aba\":7,\"abab\":8,"
+              "\"baba\":9,\"\\u0000\":10,\"\\u0000\\u0000\":11,\"aXbcdefg\":12,\"abcdefgh\":13}");
+    for (size_t i = 0; i < object->count; i++) {
+        assert_int_equal(json_get(object, object->members[i].name)->integer, i);
+    }
+    static const char *const twins[] = { "{\"\":0,\"\":1}", "{\"a\":0,\"b\":1,\"a\":2}",
+                                         "{\"ab\":0,\"\\u0061b\":2}", "{\"abc\":0,\"x\":0,\"ab\\u0063\":2}",
+                                         "{\"abcdefghij\":0,\"abcdefgh\\u0069j\":2}" };
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
+        struct json *value;
+        assert_fails(json_parse(slice_from_string(twins[i]), JSON_DEPTH_MAX, &arena, &value, NULL),
+                     ERROR_VALUE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(gets_members_by_name_and_type, start, finish),
         cmocka_unit_test_setup_teardown(compares_by_value, start, finish),
         cmocka_unit_test_setup_teardown(a_flat_copy_stands_alone, start, finish),
+        cmocka_unit_test_setup_teardown(names_are_found_in_objects_of_any_size, start, finish),
+        cmocka_unit_test_setup_teardown(short_names_are_told_apart, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

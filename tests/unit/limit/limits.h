@@ -65,6 +65,13 @@ static inline bool admits(const struct table *table, const struct limit_settings
     return decide(table, settings, key, now).allowed;
 }
 
+static inline void take(const struct table *table, const struct limit_settings *settings, const char *key,
+                        int64_t now, struct place *ret_place)
+{
+    uint64_t hash = table_hash(table->limiter, settings->identity, key, strlen(key));
+    assert_int_equal(table_take(table->limiter, hash, NULL, now, ret_place), TABLE_TAKEN);
+}
+
 /* How many more are admitted at once. */
 static inline uint64_t drain(const struct table *table, const struct limit_settings *settings,
                              const char *key, int64_t now)

@@ -100,13 +100,12 @@ static void test_strange_words(void **state)
     table_init(&table, 16);
     struct limit_settings settings = rate_of(10, NS_PER_S, 5);
     struct place place;
-    assert_true(
-        table_take(table.limiter, table_hash(table.limiter, settings.identity, "a", 1), start, &place));
-    atomic_store(&place.cell->full_at, (uint64_t)start + 1000 * NS_PER_S);
+    take(&table, &settings, "a", start, &place);
+    atomic_store(&place.entry->full_at, (uint64_t)start + 1000 * NS_PER_S);
     struct limit_answer answer = decide(&table, &settings, "a", start);
     assert_false(answer.allowed);
     assert_int_equal(answer.retry_after, 100 * NS_PER_MS);
-    atomic_store(&place.cell->full_at, UINT64_MAX);
+    atomic_store(&place.entry->full_at, UINT64_MAX);
     assert_false(admits(&table, &settings, "a", start));
     table_done(&table);
 }
@@ -122,22 +121,21 @@ static void test_refund(void **state)
     struct place place;
     struct charge first, second;
     struct state out;
-    assert_true(
-        table_take(table.limiter, table_hash(table.limiter, settings.identity, "a", 1), start, &place));
+    take(&table, &settings, "a", start, &place);
     assert_int_equal(rate_charge(&rule, &place, start, &out, &first), CHARGED);
     rate_refund(&rule, &place, &first);
-    assert_int_equal(atomic_load(&place.cell->full_at), 0);
+    assert_int_equal(atomic_load(&place.entry->full_at), 0);
     assert_int_equal(rate_charge(&rule, &place, start, &out, &first), CHARGED);
     assert_int_equal(rate_charge(&rule, &place, start, &out, &second), CHARGED);
     rate_refund(&rule, &place, &first);
     assert_int_equal(drain(&table, &settings, "a", start), 4);
     /* Not to the next owner of the cell. */
-    uint64_t word = atomic_load(&place.cell->full_at);
-    atomic_store(place.word, 0x100);
+    uint64_t word = atomic_load(&place.entry->full_at);
+    atomic_store(&place.entry->word, 0x100);
     rate_refund(&rule, &place, &second);
-    assert_int_equal(atomic_load(&place.cell->full_at), word);
+    assert_int_equal(atomic_load(&place.entry->full_at), word);
     assert_int_equal(rate_charge(&rule, &place, start + 100 * NS_PER_S, &out, &second), LOST);
-    assert_int_equal(atomic_load(&place.cell->full_at), word);
+    assert_int_equal(atomic_load(&place.entry->full_at), word);
     table_done(&table);
 }
 

@@ -1,6 +1,7 @@
 #include "limits.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@ static void test_sizes(void **state)
     (void)state;
     assert_int_equal(limiter_size(1), limiter_size(16));
     assert_true(limiter_size(17) > limiter_size(16));
-    assert_int_equal(limiter_size(65536), 65536 * 264 + 128);
+    assert_int_equal(limiter_size(65536), 65536 * 144 + 128 + CROWDS * 8);
     assert_int_equal(limiter_size(65535), limiter_size(65536));
     assert_int_equal(limiter_size(0), limiter_size(1));
 }
@@ -49,6 +50,28 @@ static void test_counts_survive(void **state)
     assert_ok(limiter_open(table.memory, table.size, &table.limiter));
     assert_int_equal(drain(&table, &rule, "a", start), 5);
     table_done(&table);
+}
+
+/* What a process may go on with while others use it. */
+static void test_what_fits(void **state)
+{
+    (void)state;
+    size_t size = limiter_size(64);
+    int fd = memfd_create("limits", MFD_CLOEXEC);
+    assert_false(limiter_fits(fd, size)); /* too short */
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    assert_true(limiter_fits(fd, size)); /* none yet */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    struct limiter *limiter;
+    assert_ok(limiter_open(memory, size, &limiter));
+    assert_true(limiter_fits(fd, size));
+    assert_false(limiter_fits(fd, limiter_size(128)));
+    atomic_store(&limiter->magic, atomic_load(&limiter->magic) + 1); /* of another version */
+    assert_false(limiter_fits(fd, size));
+    assert_false(limiter_fits(-1, size));
+    munmap(memory, size);
+    close(fd);
 }
 
 static void test_the_hash_is_keyed(void **state)
@@ -97,18 +120,18 @@ static void test_find_and_take(void **state)
     uint64_t hash = table_hash(table.limiter, 1, "a", 1);
     struct place place, again;
     table_find(table.limiter, hash, &place);
-    assert_null(place.cell);
-    assert_true(table_take(table.limiter, hash, start, &place));
+    assert_null(place.entry);
+    assert_int_equal(table_take(table.limiter, hash, NULL, start, &place), TABLE_TAKEN);
     assert_true(place_is_ours(&place));
     table_find(table.limiter, hash, &again);
     assert_ptr_equal(place.cell, again.cell);
-    assert_ptr_equal(place.word, again.word);
-    uint64_t used, evicted;
-    limiter_stats(table.limiter, &used, &evicted);
-    assert_int_equal(used, 1);
-    assert_int_equal(evicted, 0);
+    assert_ptr_equal(place.entry, again.entry);
+    struct limiter_stats stats;
+    limiter_read_stats(table.limiter, &stats);
+    assert_int_equal(table_used(table.limiter), 1);
+    assert_int_equal(stats.displaced, 0);
     /* A hash whose upper bits are all zero is a key like any other. */
-    assert_true(table_take(table.limiter, 3, start, &place));
+    assert_int_equal(table_take(table.limiter, 3, NULL, start, &place), TABLE_TAKEN);
     table_find(table.limiter, 3, &again);
     assert_ptr_equal(place.cell, again.cell);
     table_done(&table);
@@ -129,19 +152,19 @@ static void test_eviction(void **state)
             assert_true(admits(&table, &rule, key, start));
         }
     }
-    uint64_t used, evicted;
-    limiter_stats(table.limiter, &used, &evicted);
-    assert_int_equal(used, WAYS);
-    assert_int_equal(evicted, 0);
+    struct limiter_stats stats;
+    limiter_read_stats(table.limiter, &stats);
+    assert_int_equal(table_used(table.limiter), WAYS);
+    assert_int_equal(stats.displaced, 0);
     assert_true(admits(&table, &rule, "new", start));
-    limiter_stats(table.limiter, &used, &evicted);
-    assert_int_equal(used, WAYS);
-    assert_int_equal(evicted, 1);
+    limiter_read_stats(table.limiter, &stats);
+    assert_int_equal(table_used(table.limiter), WAYS);
+    assert_int_equal(stats.displaced, 1);
     struct place place;
     table_find(table.limiter, table_hash(table.limiter, rule.identity, "c", 1), &place);
-    assert_null(place.cell);
+    assert_null(place.entry);
     table_find(table.limiter, table_hash(table.limiter, rule.identity, "e", 1), &place);
-    assert_non_null(place.cell);
+    assert_non_null(place.entry);
     /* The newcomer starts with its full allowance, not with what the cell held. */
     assert_int_equal(drain(&table, &rule, "new", start), 9);
     table_done(&table);
@@ -164,15 +187,15 @@ static void test_a_spent_entry_outlives_a_crowd(void **state)
     }
     assert_false(admits(&table, &rule, "victim", start + 10000));
     assert_false(admits(&table, &rate, "victim", start + 10000));
-    uint64_t used, evicted;
-    limiter_stats(table.limiter, &used, &evicted);
-    assert_int_equal(used, WAYS);
-    assert_true(evicted > 4000);
+    struct limiter_stats stats;
+    limiter_read_stats(table.limiter, &stats);
+    assert_int_equal(table_used(table.limiter), WAYS);
+    assert_true(stats.displaced > 4000);
     /* Once they are as good as new, entries go without being counted. */
     assert_true(admits(&table, &rule, "later", start + 1000 * NS_PER_S));
-    uint64_t after;
-    limiter_stats(table.limiter, &used, &after);
-    assert_int_equal(after, evicted);
+    uint64_t displaced = stats.displaced;
+    limiter_read_stats(table.limiter, &stats);
+    assert_int_equal(stats.displaced, displaced);
     table_done(&table);
 }
 
@@ -185,19 +208,17 @@ static void test_dead_attempts(void **state)
     struct limit_settings rule = window_of(3, 60 * NS_PER_S);
     uint64_t hash = table_hash(table.limiter, rule.identity, "a", 1);
     for (size_t way = 0; way < WAYS; way++) {
-        memset((void *)table.limiter->directory, 0, WAYS * 8);
-        atomic_store(&table.limiter->directory[way], (hash & ~ATTEMPT_MASK) | 7);
+        memset((void *)table.limiter->entries, 0, WAYS * sizeof(struct entry));
+        atomic_store(&table.limiter->entries[way].word, (hash & ~ATTEMPT_MASK) | 7);
         assert_int_equal(drain(&table, &rule, "a", start + (int64_t)way * 100 * NS_PER_S), 3);
     }
     /* All places in the hands of the dead. */
     for (size_t way = 0; way < WAYS; way++) {
-        atomic_store(&table.limiter->directory[way], (way + 5) << 32 | 9);
+        atomic_store(&table.limiter->entries[way].word, (way + 5) << 32 | 9);
     }
     assert_int_equal(drain(&table, &rule, "b", start), 3);
     assert_ok(limiter_open(table.memory, table.size, &table.limiter));
-    uint64_t used, evicted;
-    limiter_stats(table.limiter, &used, &evicted);
-    assert_int_equal(used, 1);
+    assert_int_equal(table_used(table.limiter), 1);
     assert_false(admits(&table, &rule, "b", start));
     table_done(&table);
 }
@@ -235,9 +256,7 @@ static void test_threads_make_one_entry(void **state)
         for (size_t i = 0; i < 64; i++) {
             assert_int_equal(atomic_load(&birth.admitted[i]), 3);
         }
-        uint64_t used, evicted;
-        limiter_stats(table.limiter, &used, &evicted);
-        assert_int_equal(used, 64);
+        assert_int_equal(table_used(table.limiter), 64);
         table_done(&table);
     }
 }
@@ -271,10 +290,10 @@ static void test_threads_in_a_full_table(void **state)
     run_threads(crowd_run, &crowd);
     assert_int_equal(atomic_load(&crowd.refused), 0);
     for (size_t i = 0; i < table.limiter->sets * WAYS; i++) {
-        uint64_t word = atomic_load(&table.limiter->directory[i]);
+        uint64_t word = atomic_load(&table.limiter->entries[i].word);
         assert_int_equal(word & ATTEMPT_MASK, 0);
         for (size_t k = 0; k < i; k++) {
-            assert_true(word == 0 || atomic_load(&table.limiter->directory[k]) != word);
+            assert_true(word == 0 || atomic_load(&table.limiter->entries[k].word) != word);
         }
     }
     table_done(&table);
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_bad_memory),
         cmocka_unit_test(test_counts_survive),
+        cmocka_unit_test(test_what_fits),
         cmocka_unit_test(test_the_hash_is_keyed),
         cmocka_unit_test(test_keys_of_any_length),
         cmocka_unit_test(test_find_and_take),

@@ -160,7 +160,7 @@ static void test_times_wrap(void **state)
     struct table table;
     table_init(&table, 16);
     struct limit_settings rule = window_of(40, 10 * NS_PER_S);
-    int64_t wrap = (INT64_C(1) << 44) * NS_PER_US;
+    int64_t wrap = (INT64_C(1) << (64 - SLOT_COUNT_BITS)) * NS_PER_US;
     int64_t now = wrap - 5 * NS_PER_S;
     assert_int_equal(drain(&table, &rule, "a", now), 40);
     assert_false(admits(&table, &rule, "a", wrap - 1));
@@ -204,8 +204,7 @@ static void test_refund(void **state)
         struct place place;
         struct charge first, second;
         struct state out;
-        assert_true(
-            table_take(table.limiter, table_hash(table.limiter, settings.identity, "a", 1), start, &place));
+        take(&table, &settings, "a", start, &place);
         assert_int_equal(window_charge(&rule, &place, start, &out, &first), CHARGED);
         window_refund(&place, &first);
         assert_int_equal(atomic_load(first.word), 0);
@@ -222,7 +221,7 @@ static void test_refund(void **state)
         }
         assert_int_equal(drain(&table, &settings, "a", start + NS_PER_S), counts[i]);
         /* Nothing is given back twice, and nothing to the next owner of the cell. */
-        atomic_store(place.word, 0);
+        atomic_store(&place.entry->word, 0);
         uint64_t word = atomic_load(first.word);
         window_refund(&place, &first);
         assert_int_equal(atomic_load(first.word), word);
@@ -241,9 +240,8 @@ static void test_a_cell_that_is_lost_is_not_charged(void **state)
     struct place place;
     struct charge charge;
     struct state out;
-    assert_true(
-        table_take(table.limiter, table_hash(table.limiter, settings.identity, "a", 1), start, &place));
-    atomic_store(place.word, 0x100);
+    take(&table, &settings, "a", start, &place);
+    atomic_store(&place.entry->word, 0x100);
     assert_int_equal(window_charge(&rule, &place, start, &out, &charge), LOST);
     assert_int_equal(atomic_load(&place.cell->slots[0]), 0);
     table_done(&table);
@@ -257,15 +255,14 @@ static void test_strange_words(void **state)
     table_init(&table, 16);
     struct limit_settings settings = window_of(3, 10 * NS_PER_S);
     struct place place;
-    assert_true(
-        table_take(table.limiter, table_hash(table.limiter, settings.identity, "a", 1), start, &place));
+    take(&table, &settings, "a", start, &place);
     for (size_t i = 0; i < SLOTS; i++) {
         atomic_store(&place.cell->slots[i], UINT64_MAX - i);
     }
-    atomic_store(&place.cell->full_at, UINT64_MAX);
+    atomic_store(&place.entry->full_at, UINT64_MAX);
     assert_int_equal(drain(&table, &settings, "a", start), 3);
     assert_int_equal(drain(&table, &settings, "a", start + 10 * NS_PER_S), 3);
-    assert_true(atomic_load(&place.cell->full_at) <= (uint64_t)(start + 20 * NS_PER_S));
+    assert_true(atomic_load(&place.entry->full_at) <= (uint64_t)(start + 20 * NS_PER_S));
     table_done(&table);
 }
 

@@ -137,10 +137,36 @@ static void test_far_times_do_not_overflow(void **state)
     item.deadline.expired = on_expired;
     deadline_set(&table, &item.deadline, clock_now, INT64_MAX);
     assert_true(deadline_is_set(&item.deadline));
-    deadline_run(&table, INT64_MAX - 1);
+    deadline_run(&table, INT64_MAX - 2);
     assert_int_equal(item.expired, 0);
     deadline_clear(&item.deadline);
     deadline_clear(&item.deadline);
+    deadline_table_done(&table);
+}
+
+static void test_a_parked_one_does_not_expire_and_is_set_again_in_its_place(void **state)
+{
+    (void)state;
+    struct item a = { .at = -1 }, b = { .at = -1 };
+    deadline_table_init(&table);
+    clock_now = 0;
+    set(&a, 6400);
+    set(&b, 6400);
+    deadline_park(&a.deadline);
+    assert_false(deadline_is_set(&a.deadline));
+    clock_now = 50;
+    set(&a, 6400);
+    assert_true(deadline_is_set(&a.deadline));
+    assert_ptr_equal(a.deadline.next, &b.deadline);
+    deadline_park(&b.deadline);
+    clock_now = 6400;
+    deadline_run(&table, clock_now);
+    assert_int_equal(a.expired + b.expired, 0);
+    assert_null(b.deadline.class); /* off the list: the owner need not clear it */
+    clock_now = 6450;
+    deadline_run(&table, clock_now);
+    assert_int_equal(a.expired, 1);
+    assert_int_equal(deadline_next(&table), INT64_MAX);
     deadline_table_done(&table);
 }
 
@@ -172,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_as_the_model_with_more_durations_than_lists),
         cmocka_unit_test(test_moving_costs_no_list_work),
         cmocka_unit_test(test_far_times_do_not_overflow),
+        cmocka_unit_test(test_a_parked_one_does_not_expire_and_is_set_again_in_its_place),
         cmocka_unit_test(test_one_that_arms_itself_cannot_hold_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,37 @@ static void test_the_clock_is_fresh_after_a_sleep(void **state)
     assert_true(seen_at >= sent_at);
 }
 
+static void run_busy(struct net_task *task)
+{
+    (void)task;
+    int64_t until = clock_monotonic_ns() + 3 * NS_PER_MS;
+    while (clock_monotonic_ns() < until) {
+    }
+}
+
+/* A row of long turns is known by the end of its first; a short one ends it. */
+static void test_long_turns_are_seen(void **state)
+{
+    (void)state;
+    struct net_task busy = { .run = run_busy };
+    loop.long_turn = 2 * NS_PER_MS;
+    loop.long_since = INT64_MAX;
+    net_loop_post(&loop, &busy);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    net_loop_post(&loop, &busy);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    int64_t since = loop.long_since;
+    assert_true(since <= clock_monotonic_ns());
+    assert_true(loop.last_turn >= 2 * NS_PER_MS);
+    net_loop_post(&loop, &busy);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(loop.long_since, since);
+    /* What is idle is short, however slow the machine: the limit is not. */
+    loop.long_turn = 60 * NS_PER_S;
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(loop.long_since, INT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_sent_after_the_end_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deadlines_wake_the_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_clock_is_fresh_after_a_sleep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_turns_are_seen, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

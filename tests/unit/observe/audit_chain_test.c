@@ -146,7 +146,7 @@ static void added_and_swapped_lines_are_found(void **state)
     audit_chain_done(&forged);
     assert_int_equal(verify(&log_text), 0); /* another start, at the end: nothing is missing */
     write_line(&chain, &log_text, "/6");
-    assert_int_equal(verify(&log_text), 10);
+    assert_int_equal(verify(&log_text), 8); /* of a process that this one does not know */
     /* The same line twice. */
     log_text.size = size;
     char *last = line_at(&log_text, 7);
@@ -246,6 +246,78 @@ static void a_cut_line_within_a_boot_is_found(void **state)
     close(fd);
 }
 
+static void write_event(struct audit_chain *chain, struct log_text *log, const char *event,
+                        const char *detail)
+{
+    char full[1024];
+    int size =
+        snprintf(full, sizeof full, "\"event\":\"%s\",\"time\":\"now\",\"detail\":\"%s\"}\n", event, detail);
+    log->size += audit_chain_line(chain, slice_of(full, (size_t)size), log->bytes + log->size);
+}
+
+/* Lines 1 to 7 are the old one's; 8 the new one's first, tied to 7 (or starting anew); 9 the old one's, 10 names the new one (or
+ * both before the new one's first, 10); 11 new, 12 the old one's last; 13 seals it. */
+static void make_relief(bool follows, bool names, bool seals, bool early)
+{
+    struct audit_chain old, new;
+    char place[128];
+    bool fragment;
+    make_log(&log_text, &old);
+    assert_ok(audit_chain_init(&new, SLICE("edge")));
+    if (follows) {
+        int fd = file_of(&log_text);
+        audit_chain_follow(&new, fd, &fragment);
+        close(fd);
+    }
+    if (early) {
+        write_line(&old, &log_text, "/old"); /* since the new one looked */
+        write_event(&old, &log_text, "relieved", names ? new.boot : "0123456789abcdef0123456789abcdef");
+        write_line(&new, &log_text, "/new");
+    } else {
+        write_line(&new, &log_text, "/new");
+        write_line(&old, &log_text, "/old");
+        write_event(&old, &log_text, "relieved", names ? new.boot : "0123456789abcdef0123456789abcdef");
+    }
+    write_line(&new, &log_text, "/new");
+    write_line(&old, &log_text, "/last");
+    if (seals) {
+        place[audit_chain_place(&old, place)] = '\0';
+        write_event(&new, &log_text, "succeeded", place);
+    }
+    audit_chain_done(&old);
+    audit_chain_done(&new);
+}
+
+static void one_process_relieves_another(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool follows = i & 1, early = i & 2;
+        make_relief(follows, true, true, early);
+        assert_int_equal(verify(&log_text), 0);
+        /* Nothing can go from between, */
+        for (size_t line = 8; line <= 11; line++) {
+            make_relief(follows, true, true, early);
+            drop_line(&log_text, line);
+            size_t broken = verify(&log_text);
+            /* Where nobody knows the new process, it is the one that is told. */
+            if (broken > line + 2 || broken < 8) {
+                fail_msg("without line %zu: %zu", line, broken);
+            }
+        }
+        /* nor from the old one's end, though nothing of its own comes behind it; */
+        make_relief(follows, true, true, early);
+        drop_line(&log_text, 12);
+        assert_int_equal(verify(&log_text), 12);
+        make_relief(follows, true, false, early);
+        drop_line(&log_text, 12);
+        assert_int_equal(verify(&log_text), 0);
+        /* and one that was never named did not write there. */
+        make_relief(follows, false, true, early);
+        assert_int_equal(verify(&log_text), early ? 10 : 8);
+    }
+}
+
 static void what_cannot_be_read_is_not_followed(void **state)
 {
     (void)state;
@@ -273,15 +345,11 @@ static void what_cannot_be_read_is_not_followed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_chain_holds),
-        cmocka_unit_test(any_changed_byte_is_found),
-        cmocka_unit_test(a_dropped_line_is_found),
-        cmocka_unit_test(added_and_swapped_lines_are_found),
-        cmocka_unit_test(a_cut_end_is_found),
-        cmocka_unit_test(a_restart_goes_on),
-        cmocka_unit_test(a_restart_behind_a_cut_line),
-        cmocka_unit_test(a_cut_line_within_a_boot_is_found),
-        cmocka_unit_test(what_cannot_be_read_is_not_followed),
+        cmocka_unit_test(a_whole_chain_holds),          cmocka_unit_test(any_changed_byte_is_found),
+        cmocka_unit_test(a_dropped_line_is_found),      cmocka_unit_test(added_and_swapped_lines_are_found),
+        cmocka_unit_test(a_cut_end_is_found),           cmocka_unit_test(a_restart_goes_on),
+        cmocka_unit_test(a_restart_behind_a_cut_line),  cmocka_unit_test(a_cut_line_within_a_boot_is_found),
+        cmocka_unit_test(one_process_relieves_another), cmocka_unit_test(what_cannot_be_read_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

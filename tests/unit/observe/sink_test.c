@@ -175,6 +175,45 @@ static void a_slow_reader_is_not_waited_for(void **state)
     }
 }
 
+/* Two processes write to one pipe or socket while one relieves the other. */
+static void two_writers_do_not_tear_lines(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        int ends[2];
+        assert_int_equal(kind == 0 ? pipe(ends) : socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        struct sink sinks[2];
+        char line[600];
+        for (int i = 0; i < 2; i++) {
+            assert_true(sink_init(&sinks[i], true));
+            sink_set(&sinks[i], dup(ends[1]));
+            memset(line, 'a' + i, sizeof line - 2);
+            memcpy(line + sizeof line - 2, "\n", 2);
+            for (int k = 0; k < 200; k++) {
+                put(&sinks[i], line);
+            }
+        }
+        static char text[2 * 200 * 600];
+        size_t size = 0;
+        bool done[2] = { false, false };
+        for (int turn = 0; turn < 10000 && !(done[0] && done[1]); turn++) {
+            done[turn % 2] = sink_flush(&sinks[turn % 2]) == SINK_EMPTY;
+            size += read_all(ends[0], text + size, turn % 7 == 0 ? 5000 : 1000);
+        }
+        size += read_all(ends[0], text + size, sizeof text - size);
+        assert_int_equal(size, 2 * 200 * 599);
+        for (size_t i = 0; i < size; i++) {
+            /* Each line is of one letter. */
+            assert_true(text[i] == '\n' || i % 599 == 0 || text[i] == text[i - 1]);
+            assert_int_equal(text[i] == '\n', i % 599 == 598);
+        }
+        for (int i = 0; i < 2; i++) {
+            sink_done(&sinks[i]);
+            close(ends[i]);
+        }
+    }
+}
+
 static void a_gone_reader_costs_lines_not_the_process(void **state)
 {
     (void)state;
@@ -204,6 +243,7 @@ int main(void)
         cmocka_unit_test(dropped_lines_do_not_break_others),
         cmocka_unit_test(another_file_gets_whole_lines),
         cmocka_unit_test(a_slow_reader_is_not_waited_for),
+        cmocka_unit_test(two_writers_do_not_tear_lines),
         cmocka_unit_test(a_gone_reader_costs_lines_not_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ struct client {
     bool gone_on_resume; /* what is written when the body is asked for (100) meets a closed connection */
     bool gone_on_head;
     bool trailers;
+    int64_t waited, held_off; /* ns: what the stream says, and what it was told */
 };
 
 struct harness {
@@ -151,6 +152,16 @@ static void client_discard_body(struct http_stream *stream)
     client_of(stream)->discards++;
 }
 
+static int64_t client_waited(struct http_stream *stream)
+{
+    return client_of(stream)->waited;
+}
+
+static void client_hold_off(struct http_stream *stream, int64_t duration)
+{
+    client_of(stream)->held_off = duration;
+}
+
 static void client_release(struct http_stream *stream)
 {
     struct client *client = client_of(stream);
@@ -168,6 +179,9 @@ static const struct http_stream_ops client_ops = {
     .reset = client_reset,
     .pause = client_pause,
     .discard_body = client_discard_body,
+    .waited = client_waited,
+    .unread = client_waited,
+    .hold_off = client_hold_off,
     .release = client_release,
 };
 

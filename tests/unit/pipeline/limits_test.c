@@ -75,6 +75,64 @@ static void a_header_counts_together_with_the_address(void **state)
     assert_denied(ask_from("192.0.2.1", GET("/open/a")), DENY_RATE_CLIENT);
 }
 
+/* Passed? Whatever the answer, the client is gone with it. */
+static bool passes(const char *address, const char *request)
+{
+    struct client *client = ask_from(address, request);
+    bool passed = client->heads == 0;
+    if (passed) {
+        assert_passed(client);
+    }
+    turn();
+    assert_int_equal(client->releases, 1);
+    assert_ptr_equal(harness->clients[--harness->client_count], client);
+    free(client);
+    return passed;
+}
+
+/* One client that makes up a value for each request has an allowance for each only as long as there is room: in a full
+ * table they are one crowd. Clients of many sites are none. */
+static void made_up_values_of_one_client_are_a_crowd(void **state)
+{
+    (void)state;
+    enum {
+        REQUESTS = 6 * 1024 /* of a table of 1024 */
+    };
+    rule(0, "h", "header:X-Client", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    size_t passed = 0, of_others = 0;
+    char request[128], address[32];
+    for (int i = 0; i < REQUESTS; i++) {
+        snprintf(request, sizeof request,
+                 "GET /open/a HTTP/1.1\r\nHost: api.example.com\r\nX-Client: %d\r\n\r\n", i);
+        passed += passes("192.0.2.1", request);
+    }
+    assert_in_range(passed, 1024, 1024 + LIMIT_CROWD_LEAST + 16);
+    for (int i = 0; i < REQUESTS; i++) {
+        snprintf(address, sizeof address, "2001:db8:%x::1", i);
+        of_others += passes(address, request);
+    }
+    assert_int_equal(of_others, REQUESTS);
+}
+
+/* By address, the networks of one site belong together. */
+static void networks_of_one_site_are_a_crowd(void **state)
+{
+    (void)state;
+    rule(0, "a", "address", 1);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    size_t passed = 0;
+    char address[32];
+    for (int i = 0; i < 6 * 1024; i++) {
+        snprintf(address, sizeof address, "2001:db8:1:%x::1", i);
+        passed += passes(address, GET("/open/a"));
+    }
+    assert_in_range(passed, 1024, 1024 + LIMIT_CROWD_LEAST + 16);
+    assert_true(passes("2001:db8:2::1", GET("/open/a")));
+}
+
 static void a_route_counts_everybody(void **state)
 {
     (void)state;
@@ -203,6 +261,8 @@ int main(void)
         TEST(each_network_has_its_own_count),
         TEST(addresses_of_one_ipv6_network_are_one),
         TEST(a_header_counts_together_with_the_address),
+        TEST(made_up_values_of_one_client_are_a_crowd),
+        TEST(networks_of_one_site_are_a_crowd),
         TEST(a_route_counts_everybody),
         TEST(callers_are_told_apart_by_who_they_are),
         TEST(a_claim_counts_by_its_value),

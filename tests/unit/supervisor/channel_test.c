@@ -205,6 +205,50 @@ static void a_closed_channel_says_so(void **state)
     close(a);
 }
 
+/* A gateway that may hold no more descriptors goes on: the message comes without them, however many parts it has, and the
+ * next one comes whole. */
+static void descriptors_that_cannot_be_held_cut_one_message_only(void **state)
+{
+    (void)state;
+    int a, b, fds[300];
+    assert_ok(channel_pair(&a, &b));
+    for (int i = 0; i < 300; i++) {
+        fds[i] = numbered_file(i);
+    }
+    struct channel_message message = {
+        .kind = CHANNEL_CONFIGURE, .text = SLICE("text"), .fds = fds, .fd_count = 300
+    };
+    assert_ok(channel_send(a, &message));
+    assert_ok(channel_send(a, &message));
+    int before = count_open();
+    struct rlimit all, few;
+    getrlimit(RLIMIT_NOFILE, &all);
+    few = all;
+    few.rlim_cur = (rlim_t)fds[299] + 4; /* some fit, not all */
+    setrlimit(RLIMIT_NOFILE, &few);
+    struct channel_message got;
+    bool complete;
+    assert_ok(channel_receive(b, &reader, &got, &complete));
+    setrlimit(RLIMIT_NOFILE, &all);
+    assert_true(complete);
+    assert_true(got.cut);
+    assert_int_equal(got.kind, CHANNEL_CONFIGURE);
+    assert_slice(got.text, "text");
+    assert_int_equal(got.fd_count, 0);
+    assert_int_equal(count_open(), before);
+    assert_ok(channel_receive(b, &reader, &got, &complete));
+    assert_true(complete);
+    assert_false(got.cut);
+    assert_int_equal(got.fd_count, 300);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(number_in(got.fds[i]), i);
+        close(got.fds[i]);
+        close(fds[i]);
+    }
+    close(a);
+    close(b);
+}
+
 int main(void)
 {
     struct rlimit files;
@@ -219,6 +263,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(foreign_messages_are_refused),
         cmocka_unit_test(a_closed_channel_says_so),
+        cmocka_unit_test(descriptors_that_cannot_be_held_cut_one_message_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WORKERS 3
@@ -323,16 +324,103 @@ static void an_inherited_socket_must_fit(void **state)
         assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
         sockets_done(&sockets);
     }
+}
+
+static int bind_beside(const struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = address_to_sockaddr(address, &storage);
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&storage, size), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    return fd;
+}
+
+static size_t different_sockets(const struct listening *listening)
+{
+    size_t different = 0;
+    for (size_t i = 0; i < listening->count; i++) {
+        struct stat one, other;
+        bool seen = false;
+        fstat(listening->fds[i], &one);
+        for (size_t k = 0; k < i; k++) {
+            fstat(listening->fds[k], &other);
+            seen |= one.st_ino == other.st_ino;
+        }
+        different += !seen;
+    }
+    return different;
+}
+
+/* None is closed: each may have connections in its queue. */
+static void more_sockets_than_workers(void **state)
+{
+    (void)state;
+    struct sockets sockets = { .first = NULL };
+    struct address at = { .port = 0 };
+    assert_true(address_parse(SLICE("127.0.0.1"), &at));
+    for (int i = 0; i < WORKERS + 2; i++) {
+        int fd = bind_beside(&at);
+        struct sockaddr_storage storage;
+        socklen_t size = sizeof storage;
+        getsockname(fd, (struct sockaddr *)&storage, &size);
+        assert_true(address_from_sockaddr((struct sockaddr *)&storage, &at));
+        sockets.inherited.sockets[sockets.inherited.count++] =
+            (struct inherited_socket){ strdup("public"), fd };
+    }
+    assert_ok(open_listeners(&sockets,
+                             (struct listener_settings[]){ listener("public", "127.0.0.1", at.port) }, 1));
+    assert_int_equal(sockets.first->count, WORKERS + 2);
+    assert_int_equal(sockets.first->stored, WORKERS + 2);
+    sockets_done(&sockets);
+}
+
+/* Where the kernel lets us, each worker gets a queue of its own; and it is told which of them are ours to keep. */
+static void a_shareable_socket_is_joined(void **state)
+{
+    (void)state;
     struct sockets sockets = { .first = NULL };
     struct address given;
-    for (int i = 0; i < WORKERS + 1; i++) {
-        hand_over(&sockets, "public", "127.0.0.1", true, &given);
-    }
-    assert_fails(
-        open_listeners(&sockets, (struct listener_settings[]){ listener("public", "127.0.0.1", 0) }, 1),
-        ERROR_SYSTEM);
-    assert_non_null(strstr(text, "more sockets"));
+    hand_over(&sockets, "public", "127.0.0.1", true, &given);
+    struct listener_settings one[] = { listener("public", "127.0.0.1", given.port) };
+    assert_ok(open_listeners(&sockets, one, 1));
+    assert_int_equal(different_sockets(sockets.first), 1); /* it was bound for itself alone */
     sockets_done(&sockets);
+
+    sockets = (struct sockets){ .first = NULL };
+    int fd = bind_beside(&given);
+    sockets.inherited.sockets[sockets.inherited.count++] = (struct inherited_socket){ strdup("public"), fd };
+    assert_ok(open_listeners(&sockets, one, 1));
+    assert_int_equal(different_sockets(sockets.first), WORKERS);
+    assert_int_equal(sockets.first->stored, 1);
+    assert_int_equal(sockets.first->fds[0], fd);
+    sockets_done(&sockets);
+}
+
+/* The program before had fewer workers; where the new one is given up, what it opened beside is closed again. */
+static void what_was_taken_over_is_filled_up(void **state)
+{
+    (void)state;
+    for (int taken_up = 0; taken_up < 2; taken_up++) {
+        struct sockets sockets = { .first = NULL };
+        struct address at;
+        assert_true(address_parse(SLICE("127.0.0.1"), &at));
+        at.port = 0;
+        int fds[1] = { bind_beside(&at) };
+        assert_true(sockets_add(&sockets, SLICE("public"), &at, fds, 1));
+        struct listener_settings one[] = { listener("public", "127.0.0.1", 0) };
+        assert_ok(open_listeners(&sockets, one, 1));
+        assert_int_equal(different_sockets(sockets.first), WORKERS);
+        assert_false(sockets.first->fresh);
+        sockets_settle(&sockets, taken_up);
+        assert_int_equal(sockets.first->count, taken_up ? WORKERS : 1);
+        sockets_settle(&sockets, false); /* a later reload that is refused */
+        assert_int_equal(sockets.first->count, taken_up ? WORKERS : 1);
+        assert_int_equal(sockets.first->fds[0], fds[0]);
+        sockets_done(&sockets);
+    }
 }
 
 int main(void)
@@ -348,6 +436,9 @@ int main(void)
         cmocka_unit_test(an_inherited_socket_is_the_listeners),
         cmocka_unit_test(any_address_is_any_address),
         cmocka_unit_test(an_inherited_socket_must_fit),
+        cmocka_unit_test(more_sockets_than_workers),
+        cmocka_unit_test(a_shareable_socket_is_joined),
+        cmocka_unit_test(what_was_taken_over_is_filled_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static size_t socket_count;
 static void take_configuration(int channel, const struct channel_message *message)
 {
     static unsigned int generation;
-    char number[16];
+    char number[48];
     note_folder(message->text);
     log_event(LOG_INFO, "double_configured", LOG_TEXT("text", message->text), LOG_NUMBER("pid", getpid()),
               LOG_NUMBER("fds", message->fd_count), LOG_NUMBER("seals", fcntl(message->fds[1], F_GET_SEALS)),
@@ -84,7 +84,7 @@ static void take_configuration(int channel, const struct channel_message *messag
     for (size_t i = 4; i < message->fd_count; i++) {
         sockets[socket_count++] = message->fds[i];
     }
-    snprintf(number, sizeof number, "%u", ++generation);
+    snprintf(number, sizeof number, "%u boot%u", ++generation, (unsigned)getpid());
     answer(channel, CHANNEL_READY, number);
 }
 
@@ -99,6 +99,13 @@ static void take(int channel, const struct channel_message *message)
         if (!behaves("stubborn")) {
             _exit(behaves("unclean") ? 4 : 0);
         }
+        break;
+    case CHANNEL_RETIRE:
+        log_event(LOG_INFO, "double_retire", LOG_NUMBER("pid", getpid()), LOG_TEXT("boot", message->text));
+        answer(channel, CHANNEL_AUDIT_END, "how it ends");
+        _exit(0);
+    case CHANNEL_AUDIT_END:
+        log_event(LOG_INFO, "double_end", LOG_NUMBER("pid", getpid()), LOG_TEXT("text", message->text));
         break;
     case CHANNEL_REOPEN:
         log_event(LOG_INFO, "double_reopen", LOG_NUMBER("fds", message->fd_count));
@@ -230,7 +237,8 @@ static void start_with(int socket)
             dup2(10, 4);
         }
         struct supervisor_options options = { .config = { .path = slice_from_string(path) },
-                                              .program = "/proc/self/exe" };
+                                              .program = "/proc/self/exe",
+                                              .path = "/proc/self/exe" };
         _exit(supervisor_run(&options));
     }
     close(ends[1]);
@@ -454,7 +462,7 @@ static void a_port_in_use_is_told(void **state)
     close(fd);
 }
 
-/* Three times over: later and later, and who connects meanwhile waits instead of being refused. */
+/* Three times over: at once, then later and later, and who connects meanwhile waits instead of being refused. */
 static void a_gateway_that_dies_is_started_again(void **state)
 {
     (void)state;
@@ -466,7 +474,7 @@ static void a_gateway_that_dies_is_started_again(void **state)
         event("ready", i);
         kill((pid_t)pid, SIGKILL);
         assert_says(event("gateway_exited", i), "\"signal\":9");
-        assert_int_equal(number_in(event("gateway_restarting", i), "delay_ms"), 50 << i);
+        assert_int_equal(number_in(event("gateway_restarting", i), "delay_ms"), i == 1 ? 0 : 25 << i);
         assert_true(served_by(port) != pid);
     }
     const char *line = event("double_configured", 4);
@@ -643,8 +651,112 @@ static void an_unclean_end_is_told(void **state)
     assert_says(event("gateway_exited", 1), "\"status\":4");
 }
 
+/* ---- another program takes over: this one again ---- */
+
+static void another_program_takes_over(void **state)
+{
+    (void)state;
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    const char *line = event("double_configured", 1);
+    assert_says(line, "\\\"relieves\\\":false");
+    long old = number_in(line, "pid");
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"),
+              "limit_keys: 131072\n"); /* its files are read anew */
+    for (int i = 1; i <= 2; i++) {
+        char text[512];
+        char expected[64];
+        char path[128];
+        snprintf(path, sizeof path, "%s/gateway.yaml", stage.dir);
+        struct config_options options = { .path = slice_from_string(path) };
+        if (i == 1) {
+            assert_true(supervisor_upgrade(&options, text, sizeof text));
+            snprintf(expected, sizeof expected, "as process %d", (int)stage.supervisor);
+            assert_says(text, expected);
+        } else {
+            kill(stage.supervisor, SIGUSR2);
+        }
+        assert_int_equal(number_in(event("upgraded", i), "upgrades"), i);
+        line = event("double_configured", i + 1);
+        assert_int_equal(number_in(line, "fds"), 4 + 4);
+        assert_says(line, "\\\"relieves\\\":true");
+        long new = number_in(line, "pid");
+        assert_true(new != old);
+        line = event("double_retire", i);
+        assert_int_equal(number_in(line, "pid"), old);
+        snprintf(expected, sizeof expected, "\"boot\":\"boot%ld\"", new);
+        assert_says(line, expected);
+        line = event("double_end", i);
+        assert_int_equal(number_in(line, "pid"), new);
+        assert_says(line, "how it ends");
+        assert_int_equal(served_by(port), new); /* the same sockets */
+        old = new;
+    }
+    assert_true(was_said("limits_forgotten")); /* the table's size changed */
+    long more = port_of("more");
+    /* And all goes on as before: reload, crash, stop. */
+    kill(stage.supervisor, SIGHUP);
+    event("ready", 4);
+    kill((pid_t)old, SIGKILL);
+    event("gateway_restarting", 1);
+    event("ready", 5);
+    assert_true(served_by(more) != old);
+    assert_int_equal(stop(), 0);
+    assert_false(was_said("gateway_killed"));
+}
+
+/* Whatever the new program fails at, the old one goes on, and can do all that it could. */
+static void a_program_that_fails_is_undone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *behaviour, *listeners, *more, *reason;
+    } cases[] = {
+        { "serve", PLAIN("public", "0"), "bogus: 1\n", "refuses the configuration" },
+        { "serve", PLAIN("public", "0"), "user: nobody-of-this-name\n", "user" },
+        { "serve", PLAIN("public", "0") ", " PLAIN("more", "0"),
+          "logs: { audit: { file: /nonexistent/audit.log } }\n", "/nonexistent/audit.log" },
+        { "crash", PLAIN("public", "0") ", " PLAIN("more", "0"), "", "gateway process ended" },
+        { "refuse", PLAIN("public", "0"), "", "the double says no" },
+        { "nonsense", PLAIN("public", "0"), "", "gateway process ended" },
+    };
+    start();
+    event("ready", 1);
+    long port = port_of("public");
+    long pid = number_in(event("double_configured", 1), "pid");
+    for (int i = 0; i < (int)(sizeof cases / sizeof cases[0]); i++) {
+        configure(cases[i].listeners, cases[i].more);
+        write_file("behaviour", cases[i].behaviour);
+        kill(stage.supervisor, SIGUSR2);
+        assert_says(event("upgrade_refused", i + 1), cases[i].reason);
+        for (int k = 0; k < 20; k++) {
+            assert_int_equal(served_by(port), pid); /* no socket is left that nobody serves */
+        }
+    }
+    assert_false(was_said("\"event\":\"upgraded\""));
+    assert_false(was_said("double_retire"));
+    configure(PLAIN("public", "0") ", " PLAIN("more", "0"), "");
+    write_file("behaviour", "serve");
+    kill(stage.supervisor, SIGHUP);
+    event("ready", 2);
+    assert_int_equal(served_by(port_of("more")), pid);
+    kill((pid_t)pid, SIGKILL);
+    event("ready", 3);
+    assert_true(served_by(port) != pid);
+    kill(stage.supervisor, SIGUSR2);
+    event("upgraded", 1);
+    assert_int_equal(stop(), 0);
+}
+
 int main(int count, char **arguments)
 {
+    if (count == 3 && (strcmp(arguments[1], "run") == 0 || strcmp(arguments[1], "rehearse") == 0)) {
+        struct supervisor_options options = { .config = { .path = slice_from_string(arguments[2]) },
+                                              .program = "/proc/self/exe",
+                                              .path = "/proc/self/exe" };
+        return strcmp(arguments[1], "run") == 0 ? supervisor_run(&options) : supervisor_rehearse(&options);
+    }
     if (count == 3 && strcmp(arguments[1], "gateway") == 0) {
         return run_double((int)strtol(arguments[2], NULL, 10));
     }
@@ -664,6 +776,8 @@ int main(int count, char **arguments)
         STAGED(logs_are_reopened),
         STAGED(the_end_is_waited_for),
         STAGED(an_unclean_end_is_told),
+        STAGED(another_program_takes_over),
+        STAGED(a_program_that_fails_is_undone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

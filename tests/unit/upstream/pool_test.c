@@ -398,6 +398,111 @@ static void all_connections_in_use_is_busy(void **state)
     acquire_ready(3);
 }
 
+static void allow(int64_t connections, int64_t pending, int64_t patience)
+{
+    fixture->settings.max_connections = connections;
+    fixture->settings.max_pending = pending;
+    fixture->settings.pending_timeout = patience;
+    make_pool(fixture->services[0].url, NULL);
+}
+
+static void who_waits_for_a_connection_gets_it_in_order(void **state)
+{
+    (void)state;
+    allow(1, 2, 60 * NS_PER_S);
+    acquire_ready(0);
+    struct user *second = acquire(1);
+    struct user *third = acquire(2);
+    turn();
+    assert_int_equal(second->answers + third->answers, 0);
+    assert_int_equal(count("sallyport_upstream_pending"), 2);
+    /* No more than that: the next one is told at once. */
+    assert_int_equal(acquire(3)->failure.reason, DENY_UPSTREAM_BUSY);
+    upstream_release(&fixture->users[0].ticket);
+    assert_int_equal(second->answers, 0); /* not from within the end of another */
+    turn_until(&second->ready);
+    assert_int_equal(second->failure.reason, DENY_NONE);
+    assert_int_equal(third->answers, 0);
+    upstream_release(&second->ticket);
+    turn_until(&third->ready);
+    assert_int_equal(third->failure.reason, DENY_NONE);
+    assert_int_equal(count("sallyport_upstream_pending"), 0);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 1);
+}
+
+static void nobody_overtakes_who_waits(void **state)
+{
+    (void)state;
+    allow(1, 2, 60 * NS_PER_S);
+    acquire_ready(0);
+    struct user *second = acquire(1);
+    upstream_release(&fixture->users[0].ticket);
+    struct user *third = acquire(2);
+    assert_int_equal(third->answers, 0);
+    turn_until(&second->ready);
+    assert_int_equal(third->answers, 0);
+    upstream_release(&second->ticket);
+    turn_until(&third->ready);
+}
+
+static void who_waits_too_long_is_told(void **state)
+{
+    (void)state;
+    allow(1, 2, 20 * NS_PER_MS);
+    acquire_ready(0);
+    struct user *second = acquire(1);
+    turn_until(&second->ready);
+    assert_int_equal(second->failure.reason, DENY_UPSTREAM_PENDING);
+    assert_int_equal(second->answers, 1);
+    assert_int_equal(count("sallyport_upstream_pending"), 0);
+    upstream_release(&second->ticket);
+    upstream_release(&fixture->users[0].ticket);
+    acquire_ready(2);
+}
+
+static void who_goes_while_it_waits_leaves_the_others_in_order(void **state)
+{
+    (void)state;
+    allow(1, 3, 60 * NS_PER_S);
+    acquire_ready(0);
+    struct user *second = acquire(1), *third = acquire(2), *fourth = acquire(3);
+    upstream_release(&third->ticket);
+    upstream_release(&fixture->users[0].ticket);
+    turn_until(&second->ready);
+    upstream_release(&second->ticket);
+    turn_until(&fourth->ready);
+    assert_int_equal(third->answers, 0);
+    upstream_release(&fourth->ticket);
+    assert_int_equal(count("sallyport_upstream_pending"), 0);
+}
+
+/* A connection that could not be opened leaves its place to the next. */
+static void a_failure_makes_room_too(void **state)
+{
+    (void)state;
+    allow(1, 1, 60 * NS_PER_S);
+    service_close(&fixture->services[0]);
+    struct user *first = acquire(0), *second = acquire(1);
+    turn_until(&first->ready);
+    turn_until(&second->ready);
+    assert_int_equal(first->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_int_equal(second->failure.reason, DENY_UPSTREAM_CONNECT);
+}
+
+static void a_pool_may_go_while_places_are_being_given(void **state)
+{
+    (void)state;
+    allow(1, 1, 60 * NS_PER_S);
+    acquire_ready(0);
+    struct user *second = acquire(1);
+    upstream_release(&fixture->users[0].ticket);
+    upstream_release(&second->ticket);
+    upstream_pool_free(fixture->pool); /* its task is still posted */
+    fixture->pool = NULL;
+    turn();
+    assert_int_equal(second->answers, 0);
+}
+
 static void a_release_while_connecting_brings_no_answer(void **state)
 {
     (void)state;
@@ -640,6 +745,12 @@ int main(void)
         TEST(no_more_idle_connections_than_wanted),
         TEST(a_retry_gets_a_fresh_connection),
         TEST(all_connections_in_use_is_busy),
+        TEST(who_waits_for_a_connection_gets_it_in_order),
+        TEST(nobody_overtakes_who_waits),
+        TEST(who_waits_too_long_is_told),
+        TEST(who_goes_while_it_waits_leaves_the_others_in_order),
+        TEST(a_failure_makes_room_too),
+        TEST(a_pool_may_go_while_places_are_being_given),
         TEST(a_release_while_connecting_brings_no_answer),
         TEST(endpoints_take_turns),
         TEST(the_emptier_endpoint_is_chosen),

@@ -28,6 +28,7 @@ struct fixture {
 };
 
 static struct fixture *fixture;
+static bool held_off_seen; /* of the last request */
 
 static void answer(struct http_stream *stream, unsigned int status, struct slice body, bool chunked)
 {
@@ -46,6 +47,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
     (void)raw;
     fixture->stream = stream;
     fixture->requests++;
+    held_off_seen = stream->held_off;
     bool has_body =
         request->body == BODY_CHUNKED || (request->body == BODY_LENGTH && request->content_length > 0);
     if (fixture->answer_at_once) {
@@ -105,7 +107,20 @@ static void on_sent(struct http_stream *stream)
     stream->ops->release(stream);
 }
 
+static unsigned int hold_again;
+
+static int64_t on_held_off(struct http_stream *stream)
+{
+    assert_int_equal(stream->ops->unread(stream), -1); /* no TCP: not known */
+    if (hold_again == 0) {
+        return 0;
+    }
+    hold_again--;
+    return NS_PER_MS;
+}
+
 static const struct http_handler handler = {
+    .on_held_off = on_held_off,
     .on_request = on_request,
     .on_reject = on_reject,
     .on_body = on_body,
@@ -116,9 +131,9 @@ static const struct http_handler handler = {
     .on_sent = on_sent,
 };
 
-static void on_event(void *owner, enum http_connection_event event)
+static void on_event(const struct http_connection_facts *facts, enum http_connection_event event)
 {
-    (void)owner;
+    assert_ptr_equal(facts->owner, &fixture->owner);
     (void)event;
     fixture->events++;
 }
@@ -144,7 +159,7 @@ static void make_fixture(int ends[2])
 {
     fixture = calloc(1, sizeof *fixture);
     assert_ok(net_loop_init(&fixture->loop));
-    assert_ok(h1_server_list_init(&fixture->list));
+    h1_server_list_init(&fixture->list);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     fixture->peer = ends[1];
 }
@@ -656,6 +671,69 @@ static void a_large_answer_waits_for_a_slow_reader(void **state)
     assert_true(pieces < 64); /* told to stop: the socket pair holds a few hundred KiB at the most */
 }
 
+/* What is sent before the time is over stays in the socket, and is read after it; the request knows. */
+static void who_is_held_off_is_not_listened_to(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/first"));
+    fixture->stream->ops->hold_off(fixture->stream, 60 * NS_PER_MS);
+    answer(fixture->stream, 503, SLICE("later"), false);
+    turn();
+    assert_int_equal(count_printed("HTTP/1.1 503"), 1);
+    assert_int_equal(count_printed("onnection: close"), 0);
+    fixture->hold = false;
+    int64_t until = clock_monotonic_ns() + 40 * NS_PER_MS;
+    say_string(GET("/early"));
+    unsigned int seen = fixture->requests;
+    if (clock_monotonic_ns() < until) {
+        assert_int_equal(seen, 1);
+    }
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    fixture->hold = true;
+    while (fixture->requests < 2 && clock_monotonic_ns() < limit) {
+        turn();
+    }
+    assert_int_equal(fixture->requests, 2);
+}
+
+static void a_request_after_a_hold_off_knows_and_the_next_does_not(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/first"));
+    fixture->stream->ops->hold_off(fixture->stream, NS_PER_MS);
+    hold_again = 2;
+    answer(fixture->stream, 503, SLICE("later"), false);
+    turn();
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    say_string(GET("/second") GET("/third"));
+    while (fixture->requests < 2 && clock_monotonic_ns() < limit) {
+        turn();
+    }
+    assert_int_equal(fixture->requests, 2);
+    assert_int_equal(hold_again, 0);
+    assert_true(held_off_seen);
+    answer(fixture->stream, 200, SLICE("ok"), false);
+    turn();
+    assert_int_equal(fixture->requests, 3);
+    assert_false(held_off_seen);
+}
+
+static void one_that_is_held_off_is_drained_and_pipelined_requests_wait(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/first") GET("/second"));
+    fixture->stream->ops->hold_off(fixture->stream, 60 * NS_PER_S);
+    answer(fixture->stream, 503, SLICE("later"), false);
+    turn();
+    assert_int_equal(fixture->requests, 1);
+    h1_server_drain_all(&fixture->list);
+    assert_true(peer_sees_end());
+    assert_int_equal(fixture->requests, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -690,6 +768,9 @@ int main(void)
         TEST(a_half_closed_client_gets_its_answer),
         TEST(draining_ends_idle_connections_and_says_so_to_busy_ones),
         TEST(a_large_answer_waits_for_a_slow_reader),
+        TEST(who_is_held_off_is_not_listened_to),
+        TEST(a_request_after_a_hold_off_knows_and_the_next_does_not),
+        TEST(one_that_is_held_off_is_drained_and_pipelined_requests_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,12 +167,13 @@ static void only_trusted_proxies_say_who_the_client_is(void **state)
 static struct client *over_tls(int mode, bool given, int64_t not_after)
 {
     struct client *client = client_new();
+    static struct tls_client_facts certificate;
+    certificate.not_after = not_after;
     client->facts.is_tls = true;
     client->facts.tls = (struct tls_facts){
-        .version = SLICE_INIT("TLSv1.3"),
+        .version = "TLSv1.3",
         .client_mode = mode,
-        .has_client_certificate = given,
-        .client_not_after = not_after,
+        .client = given ? &certificate : NULL,
     };
     client_asks(client, GET("/"));
     return client;
@@ -192,6 +193,29 @@ static void a_certificate_that_is_demanded_must_be_there(void **state)
     assert_denied(over_tls(TLS_CLIENT_OPTIONAL, false, 0), DENY_MISDIRECTED);
 }
 
+static void what_has_waited_too_long_is_shed_and_not_listened_to(void **state)
+{
+    (void)state;
+    harness_start();
+    struct worker *worker = &harness->worker;
+    const struct overload_settings settings = { .queue_deadline = 100 * NS_PER_MS,
+                                                .retry_after = 2 * NS_PER_S };
+    overload_set(&worker->overload, &worker->loop, &settings);
+    struct client *client = client_new();
+    client->waited = NS_PER_S;
+    worker->loop.long_since = clock_monotonic_ns() - NS_PER_S;
+    client_asks(client, GET("/"));
+    assert_denied(client, DENY_OVERLOADED);
+    assert_field(client, "retry-after", "3"); /* between one and two times */
+    assert_true(client->held_off >= 2 * NS_PER_S);
+    /* Its twin came just now. */
+    struct client *twin = client_new();
+    worker->loop.long_since = clock_monotonic_ns() - NS_PER_S;
+    client_asks(twin, GET("/"));
+    assert_int_equal(twin->heads, 0);
+    assert_true(upstream_sees("GET / HTTP/1.1"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
@@ -205,6 +229,7 @@ int main(void)
         TEST(a_trace_goes_on_where_it_is_one),
         TEST(only_trusted_proxies_say_who_the_client_is),
         TEST(a_certificate_that_is_demanded_must_be_there),
+        TEST(what_has_waited_too_long_is_shed_and_not_listened_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static struct client *ask_on(const char *shaken, const char *host)
     struct client *client = client_new();
     client->facts.is_tls = true;
     client->facts.tls = (struct tls_facts){
-        .version = SLICE_INIT("TLSv1.3"),
+        .version = "TLSv1.3",
         .policy = tls_policy_of_host(harness->worker.current->tls[0], slice_from_string(shaken)),
     };
     snprintf(text, sizeof text, "GET /a HTTP/1.1\r\nHost: %s\r\n\r\n", host);

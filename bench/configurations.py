@@ -1,0 +1,149 @@
+"""With what configuration each contestant runs: all are told the same, as far as they can be."""
+import shutil
+
+HOST = 'bench.example'
+
+
+def program(name):
+    return shutil.which(name) or f'/usr/sbin/{name}'  # where Debian keeps servers, and not everybody looks
+
+
+def floor(place, contestant, folder):
+    return [str(place.tools / 'relay'), str(contestant.port), str(place.upstream_port), '1024']
+
+
+def openssl(place, contestant, folder):
+    return [str(place.tools / 'tls_server'), str(contestant.port), f'{place.work}/cert.pem', f'{place.work}/key.pem']
+
+
+def nginx(place, contestant, folder):
+    temporary = '\n'.join(f'    {kind}_temp_path {folder}/{kind};'
+                          for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+    tls = f'''
+        ssl_certificate {place.work}/cert.pem;
+        ssl_certificate_key {place.work}/key.pem;
+        ssl_protocols TLSv1.2 TLSv1.3;''' if contestant.tls else ''
+    streaming = '''
+            proxy_buffering off;
+            proxy_request_buffering off;''' if contestant.streaming else ''
+    (folder / 'nginx.conf').write_text(f'''
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 16384; }}
+http {{
+{temporary}
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    client_max_body_size 64m;
+    upstream responder {{ server 127.0.0.1:{place.upstream_port}; keepalive 128; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''} backlog=4096;{tls}
+        location / {{
+            proxy_pass http://responder;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $remote_addr;{streaming}
+        }}
+    }}
+}}
+''')
+    return [program('nginx'), '-p', str(folder), '-c', str(folder / 'nginx.conf')]
+
+
+HAPROXY_POLICY = '''
+    http-request set-var(txn.token) http_auth_bearer
+    http-request return status 401 unless {{ var(txn.token) -m found }}
+    http-request return status 401 unless {{ var(txn.token),jwt_header_query('$.alg') -m str RS256 }}
+    http-request return status 401 unless {{ var(txn.token),jwt_verify("RS256","{work}/public.pem") -m int 1 }}
+    http-request return status 401 unless {{ var(txn.token),jwt_payload_query('$.iss') -m str https://issuer.bench }}
+    http-request return status 401 unless {{ var(txn.token),jwt_payload_query('$.aud') -m str orders }}
+    http-request set-var(txn.expires) var(txn.token),jwt_payload_query('$.exp','int')
+    http-request set-var(txn.now) date
+    http-request return status 401 unless {{ var(txn.expires),sub(txn.now) -m int gt 0 }}
+    http-request return status 403 unless {{ var(txn.token),jwt_payload_query('$.scope') -m sub read_orders }}
+    http-request set-var(txn.subject) var(txn.token),jwt_payload_query('$.sub')
+    http-request track-sc0 var(txn.subject) table callers
+    http-request return status 429 if {{ sc_http_req_rate(0,callers) gt 100000000 }}
+    log stdout format raw local0
+    log-format '{{"time":"%Ts","client":"%ci","route":"%ft","server":"%s","status":%ST,"bytes":%B,"duration":%Ta,"method":"%HM","path":"%HP","subject":"%[var(txn.subject)]"}}'
+'''
+
+
+def haproxy(place, contestant, folder):
+    bind = f'127.0.0.1:{contestant.port}'
+    if contestant.tls:
+        bind += f' ssl crt {place.work}/both.pem ssl-min-ver TLSv1.2'
+    config = folder / 'haproxy.cfg'
+    config.write_text(f'''
+global
+    nbthread 1
+    maxconn 4096
+    tune.ssl.default-dh-param 2048
+defaults
+    mode http
+    timeout client 60s
+    timeout server 60s
+    timeout connect 5s
+    option http-keep-alive
+    http-reuse always
+backend callers
+    stick-table type string len 64 size 100k expire 60s store http_req_rate(60s)
+frontend main
+    bind {bind}
+{HAPROXY_POLICY.format(work=place.work) if contestant.policy else ''}
+    option forwardfor
+    default_backend responder
+backend responder
+    server responder 127.0.0.1:{place.upstream_port} pool-max-conn 128
+''')
+    return [program('haproxy'), '-db', '-f', str(config)]
+
+
+def sallyport(place, contestant, folder):
+    tls = f'tls: {{ certificates: [{{ cert: {place.work}/cert.pem, key: {place.work}/key.pem }}] }}'
+    if contestant.policy:
+        policy = ('auth: { jwt: bench }, authorize: { scopes: [read_orders] }, '
+                  'limits: [{ limit: 30000000/1m, by: caller }]')
+    elif contestant.keys:
+        policy = 'auth: none, limits: [{ limit: 30000000/1m, by: "header:X-Key" }]'
+    else:
+        policy = 'auth: none, body: 64MiB'
+    paths = [f'/r/{number}/**' for number in range(contestant.routes)] if contestant.routes > 1 else ['/**']
+    routes = '\n'.join(f'  r{number}: {{ match: {{ host: {HOST}, path: {path} }}, upstream: responder, {policy} }}'
+                       for number, path in enumerate(paths))
+    issuers = (f'issuers: {{ bench: {{ issuer: "https://issuer.bench", audiences: [orders], algorithms: [RS256], '
+               f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy else '')
+    access = 'access.log' if contestant.policy and contestant.log else '"off"'
+    (folder / 'gateway.yaml').write_text(f'''
+instance: bench
+workers: 1
+limit_keys: {max(65536, 2 * contestant.keys)}
+{'overload: { queue_deadline: 60s }' if contestant.connections > 1000 else ''}
+logs: {{ access: {{ file: {access} }}, audit: {{ file: audit.log }} }}
+listeners:
+  main:
+    address: 127.0.0.1
+    port: {contestant.port}
+    {tls if contestant.tls else 'plaintext: allow'}
+    max_connections: 16000
+    max_connections_per_address: 0  # the load has one
+    handshakes: 1000000/1s
+    handshakes_per_address: 1000000/1s
+    timeouts: {{ idle: 10m, head: 10m }}
+{issuers}
+upstreams:
+  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
+routes:
+{routes}
+''')
+    if folder.stat().st_uid == 0:  # the gateway process runs as nobody and is handed its log files open
+        folder.chmod(0o755)
+    return [str(place.sallyport), 'run', '--config', str(folder / 'gateway.yaml')]
+
+
+COMMANDS = {'floor': floor, 'openssl': openssl, 'nginx': nginx, 'haproxy': haproxy, 'sallyport': sallyport}

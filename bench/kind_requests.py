@@ -1,0 +1,87 @@
+"""Small requests over kept connections: what passing one on costs, and what the policy and TLS add. Driven by wrk."""
+import os
+import pathlib
+
+import contestants as field
+import method
+from contestants import Contestant
+
+LUA = str(pathlib.Path(__file__).resolve().parent / 'load.lua')
+NEW_TOKENS = 12000  # more than any cache of verified tokens holds
+
+
+def wrk(place, contestant, seconds):
+    environment = {**os.environ, 'OPENSSL_CONF': str(place.work / 'client.cnf')}
+    headers = ['-H', f'Host: {field.HOST}']
+    if contestant.new_tokens:
+        environment['TOKENS'] = str(place.work / 'tokens.txt')
+    elif contestant.policy:
+        headers += ['-H', 'Authorization: Bearer ' + (place.work / 'token.txt').read_text()]
+    if contestant.work:
+        name, _, count = contestant.work.partition(' ')
+        environment[name] = count
+        environment['KEYS_FROM'] = str(contestant.first_key)
+    outcome = method.load(place, contestant, ['wrk', '-t1', f'-c{contestant.connections}', f'-d{seconds}s', '--timeout', '30s', '-s', LUA,
+                                              *headers, contestant.url], env=environment)
+    requests = max(1, outcome['requests'])
+    return {'cost': outcome['cpu_us'] / requests, 'worker': outcome['worker_us'] / requests, 'requests': requests,
+            'rate': requests * 1e6 / outcome['duration_us'], 'p50': outcome['p50_us'] / 1000,
+            'p99': outcome['p99_us'] / 1000, 'failed': outcome['failed'] + outcome['refused']}
+
+
+def worker_only(place, contestant, seconds):
+    sample = wrk(place, contestant, seconds)
+    return {**sample, 'cost': sample['worker'], 'writer': sample['cost'] - sample['worker']}
+
+
+def request_targets(costs):
+    if costs.have('sallyport plain', 'floor'):
+        yield method.Target('plain proxy, as × of the floor', costs.ratio('sallyport plain', 'floor'), 1.2, 1.15)
+    if costs.have('sallyport policy', 'nginx plain'):
+        yield method.Target("policy, as × of nginx's plain proxy", costs.ratio('sallyport policy', 'nginx plain'), 1.0)
+    if costs.have('sallyport policy', 'floor'):
+        yield method.Target('policy, as × of the floor', costs.ratio('sallyport policy', 'floor'), None, 1.25)
+    if costs.have('sallyport policy', 'sallyport policy new-tokens') and costs.verify_us:
+        yield method.Target('policy, a new token each time: beyond policy and one verification',
+                            [extra - costs.verify_us for extra in
+                             costs.difference('sallyport policy new-tokens', 'sallyport policy')], 4.0, 3.0, 'µs')
+    if costs.have('sallyport policy tls', 'sallyport policy', 'nginx tls', 'nginx plain'):
+        # Of means: two small differences in one round make a ratio that says nothing.
+        own = method.mean(costs.difference('sallyport policy tls', 'sallyport policy'))
+        yield method.Target('TLS: what it adds, as × of what it adds to nginx',
+                            [own / method.mean(costs.difference('nginx tls', 'nginx plain'))], 1.0, 0.8)
+
+
+def log_targets(costs):
+    if costs.have('sallyport policy', 'sallyport policy, log off'):
+        yield method.Target("access log: what it adds to the worker's request",
+                            costs.difference('sallyport policy', 'sallyport policy, log off'), 1.0, None, 'µs')
+
+
+COLUMNS = (('requests/s', 'rate', ',.0f'), ('p50 ms', 'p50', '.2f'), ('p99 ms', 'p99', '.2f'), ('failed', 'failed', 'd'))
+
+REQUESTS = method.Kind(
+    name='requests', title='A request', unit='CPU µs per request', reference=lambda name: 'floor', measure=wrk, columns=COLUMNS,
+    targets=request_targets,
+    contestants=[
+        Contestant('floor'),
+        Contestant('nginx plain'),
+        Contestant('haproxy plain'),
+        Contestant('sallyport plain'),
+        Contestant('haproxy policy', policy=True),
+        Contestant('sallyport policy', policy=True),
+        Contestant('sallyport policy new-tokens', policy=True, new_tokens=True),
+        Contestant('nginx tls', tls=True),
+        Contestant('haproxy tls', tls=True),
+        Contestant('sallyport policy tls', tls=True, policy=True),
+    ],
+    quick=('floor', 'nginx plain', 'haproxy plain', 'sallyport plain', 'sallyport policy', 'sallyport policy tls'))
+
+LOG = method.Kind(
+    name='log', title='The access log', unit="CPU µs per request, without the log writer's thread",
+    reference=lambda name: 'sallyport policy, log off', measure=worker_only,
+    columns=(('log writer µs', 'writer', '.2f'), *COLUMNS[:1], COLUMNS[3]), targets=log_targets,
+    contestants=[
+        Contestant('sallyport policy, log off', policy=True, log=False),
+        Contestant('sallyport policy', policy=True),
+    ])

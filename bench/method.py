@@ -1,0 +1,159 @@
+"""How it is measured: contestants in alternated rounds, CPU time from the kernel, intervals over the rounds."""
+import dataclasses
+import json
+import math
+import pathlib
+import re
+import subprocess
+import sys
+
+import contestants as field
+
+# Student's t, two-sided 95 %, by degrees of freedom.
+T95 = [math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13]
+
+
+@dataclasses.dataclass
+class Kind:
+    """A kind of work: who does it, how it is loaded, what it costs."""
+    name: str
+    title: str
+    unit: str        # of the cost
+    reference: callable      # (name) -> name of the contestant that it is a ratio to
+    contestants: list = ()
+    measure: callable = None  # (place, contestant, seconds) -> {'cost': …, and what `columns` name}
+    whole: callable = None   # (place) -> samples of everything at once, instead of contestants
+    columns: tuple = ()      # ((title, key, format), …); 'failed' is a sum, the others are means
+    targets: callable = None  # (costs) -> Target…; `costs` asks for a contestant's costs by name
+    warm: callable = None    # (place, contestant), before the rounds
+    fresh: bool = False      # a contestant is started anew for each sample, and alone
+    quick: tuple = ()        # names for bench-quick
+    rounds: int = 9
+    seconds: int = 3
+
+
+@dataclasses.dataclass
+class Target:
+    title: str
+    values: list     # one per round
+    must: float
+    goal: float = None
+    unit: str = '×'
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+# --- CPU time
+
+def process_tree(pid):
+    pids = [pid]
+    for thread in pathlib.Path(f'/proc/{pid}/task').glob('*/children'):
+        for child in thread.read_text().split():
+            pids += process_tree(int(child))
+    return pids
+
+
+def cpu_us(pid, without=()):
+    """Of all threads of the process tree, but for those of these names."""
+    total = 0
+    for member in process_tree(pid):
+        for thread in pathlib.Path(f'/proc/{member}/task').iterdir():
+            try:
+                if (thread / 'comm').read_text().strip() not in without:
+                    total += int((thread / 'schedstat').read_text().split()[0])
+            except FileNotFoundError:
+                pass  # it ended meanwhile
+    return total / 1000
+
+
+def load(place, contestant, command, **options):
+    """Runs a load and returns the outcome that it prints, with the CPU time that it cost the contestant."""
+    before, worker_before = cpu_us(contestant.process.pid), cpu_us(contestant.process.pid, ['logs'])
+    text = run('taskset', '-c', place.load_core, *map(str, command), **options)
+    spent = cpu_us(contestant.process.pid) - before
+    found = re.search(r'^RESULT (.*)$', text, re.M)
+    if not found or contestant.process.poll() is not None:
+        sys.exit(f'bench: {contestant.name} failed under load\n{text}\n{field.output(place, contestant)}')
+    return {**json.loads(found[1]), 'cpu_us': spent, 'worker_us': cpu_us(contestant.process.pid, ['logs']) - worker_before}
+
+
+def client(place, contestant, *arguments):
+    outcome = load(place, contestant, [place.tools / 'client', arguments[0], contestant.port, *arguments[1:]])
+    if outcome['count'] == 0:
+        sys.exit(f'bench: {contestant.name} served nothing\n{field.output(place, contestant)}')
+    return outcome
+
+
+# --- rounds
+
+def in_rounds(count, members, sample):
+    samples = {member.name: [] for member in members}
+    for number in range(count):
+        for member in members if number % 2 == 0 else members[::-1]:
+            samples[member.name].append(sample(member))
+        print(f'  round {number + 1} of {count}', file=sys.stderr, flush=True)
+    return samples
+
+
+def sample_fresh(place, kind, contestant, seconds):
+    field.start(place, contestant)
+    try:
+        return kind.measure(place, contestant, seconds)
+    finally:
+        field.stop([contestant])
+
+
+def measure(place, kind, chosen, count, seconds):
+    """{name: [sample of each round]}"""
+    if kind.whole:
+        return kind.whole(place)
+    if kind.fresh:
+        return in_rounds(count, chosen, lambda member: sample_fresh(place, kind, member, seconds))
+    try:
+        for contestant in chosen:
+            field.start(place, contestant)
+        for contestant in chosen:
+            if kind.warm:
+                kind.warm(place, contestant)
+            else:
+                kind.measure(place, contestant, 1)
+        return in_rounds(count, chosen, lambda member: kind.measure(place, member, seconds))
+    finally:
+        field.stop(chosen)
+
+
+# --- numbers
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def interval(values):
+    """Half the width of the 95 % interval of the mean."""
+    if len(values) < 2:
+        return math.nan
+    center = mean(values)
+    deviation = math.sqrt(sum((value - center) ** 2 for value in values) / (len(values) - 1))
+    return T95[min(len(values) - 1, len(T95) - 1)] * deviation / math.sqrt(len(values))
+
+
+class Costs:
+    """The costs of each contestant, round by round."""
+
+    def __init__(self, samples, verify_us):
+        self.samples = samples
+        self.verify_us = verify_us
+
+    def have(self, *names):
+        return all(name in self.samples for name in names)
+
+    def of(self, name):
+        return [sample['cost'] for sample in self.samples[name]]
+
+    def ratio(self, name, base):
+        return [own / other for own, other in zip(self.of(name), self.of(base))]
+
+    def difference(self, name, base):
+        return [own - other for own, other in zip(self.of(name), self.of(base))]

@@ -1,0 +1,96 @@
+#include "pipeline/overload.h"
+
+#include "base/clock.h"
+
+/* How long after a denial the next one needs no queue that has stood for long. */
+#define ALERT (4 * NS_PER_S)
+/* Hold-offs last between one and two times Retry-After, in so many steps. */
+#define SPREAD 16
+/* How often one is made longer for a client that did not wait. */
+#define HOLDS_MAX 3
+
+void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings)
+{
+    overload->deadline = settings->queue_deadline;
+    overload->retry_after = settings->retry_after;
+    overload->owed = 0;
+    loop->long_turn = settings->queue_deadline > 0 ? settings->queue_deadline / 4 : INT64_MAX;
+    if (settings->queue_deadline == 0) {
+        loop->long_since = INT64_MAX;
+    }
+}
+
+bool overload_denies(struct overload *overload, int64_t waited)
+{
+    int64_t from = overload->deadline / 4, span = overload->deadline / 2;
+    if (waited >= from + span) {
+        return true;
+    }
+    if (waited <= from) {
+        return false;
+    }
+    /* The square of the way that it has gone is the part of the requests that go: each takes its connection along, so few
+     * are enough. Evenly spread, not drawn by lot. */
+    overload->owed += (waited - from) * (waited - from) / span;
+    if (overload->owed < span) {
+        return false;
+    }
+    overload->owed -= span;
+    return true;
+}
+
+/* Where the kernel does not tell: a turn's first events have waited as long as the turn before lasted, its last ones as
+ * long as this one. */
+static int64_t waited(const struct net_loop *loop, struct http_stream *stream, int64_t now)
+{
+    int64_t known = stream->ops->waited(stream);
+    if (known >= 0) {
+        return known;
+    }
+    int64_t elapsed = now - loop->turn_began;
+    return elapsed > loop->last_turn ? elapsed : loop->last_turn;
+}
+
+/* Evenly spread over between one and two times retry_after. */
+static int64_t next_hold_off(struct overload *overload)
+{
+    overload->turn = (overload->turn + 7) % SPREAD;
+    return overload->retry_after + overload->retry_after / SPREAD * overload->turn;
+}
+
+int64_t overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
+                         int64_t now)
+{
+    bool stands = overload_stands(overload, loop, now);
+    if ((!stands && !stream->held_off) || overload->deadline == 0) {
+        return 0;
+    }
+    int64_t time = waited(loop, stream, now);
+    if (!stands) {
+        /* One that came before Retry-After was over has waited, too. But all is calm: the next one is listened to. */
+        return time >= overload->deadline / 2 ? overload->retry_after : 0;
+    }
+    if (!overload_denies(overload, time)) {
+        return 0;
+    }
+    __atomic_store_n(&overload->alert_until, now + ALERT, __ATOMIC_RELAXED);
+    int64_t duration = next_hold_off(overload);
+    stream->ops->hold_off(stream, duration);
+    return duration;
+}
+
+int64_t overload_holds_again(struct overload *overload, const struct net_loop *loop,
+                             struct http_stream *stream, int64_t now)
+{
+    bool stands = overload_stands(overload, loop, now);
+    if (overload->deadline == 0 || stream->holds >= HOLDS_MAX ||
+        (!stands && !overload_is_alert(overload, now)) ||
+        stream->ops->unread(stream) < overload->deadline / 2) {
+        return 0;
+    }
+    if (!stands && overload->over++ % 2 == 0) {
+        return 0;
+    }
+    stream->holds++;
+    return next_hold_off(overload);
+}

@@ -1,0 +1,15 @@
+// An upstream as a process of its own, so that it can be killed and frozen. Prints its port; answers by the path.
+import http from 'node:http';
+
+const server = http.createServer((request, response) => {
+  if (request.url.endsWith('/hang')) return request.resume();
+  if (request.url.endsWith('/half')) {
+    response.writeHead(200, { 'Content-Length': 10 });
+    return response.write('half');
+  }
+  if (request.url.endsWith('/drop')) return; // a body is not read
+  request.resume();
+  return request.on('end', () => response.end('{}'));
+});
+server.keepAliveTimeout = 60_000;
+server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(server.address().port));
