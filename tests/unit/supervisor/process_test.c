@@ -13,6 +13,24 @@
 
 extern char **environ;
 
+/* " caps=CapInh:0 CapPrm:0 …", in hexadecimal. */
+static int tell_capabilities(char *text, size_t size)
+{
+    char line[256], name[16];
+    unsigned long long set;
+    int used = snprintf(text, size, " caps=");
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "Cap%3[A-Za-z]: %llx", name, &set) == 2) {
+            used += snprintf(text + used, size - (size_t)used, "Cap%s:%llx ", name, set);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return used;
+}
+
 /* ---- what is started: this program again, as `program gateway CHANNEL`; it tells what it finds itself to be ---- */
 
 static int tell(int channel)
@@ -36,6 +54,7 @@ static int tell(int channel)
     sigset_t blocked;
     sigprocmask(SIG_SETMASK, NULL, &blocked);
     size += snprintf(text + size, sizeof text - (size_t)size, " blocked=%d", sigismember(&blocked, SIGTERM));
+    size += tell_capabilities(text + size, sizeof text - (size_t)size);
     struct channel_message message = { .kind = CHANNEL_READY, .text = slice_of(text, (size_t)size) };
     if (failed(channel_send(channel, &message))) {
         return 1;
@@ -134,6 +153,26 @@ static void root_is_given_up(void **state)
         fail_msg("%s", text);
     }
     assert_true(has(text, "death=9 ")); /* the change of user did not undo it */
+    end(channel, pid);
+}
+
+/* Where the supervisor had any. */
+static void no_capability_is_left(void **state)
+{
+    (void)state;
+    struct process_user user = { .change = false };
+    if (geteuid() == 0) {
+        assert_ok(process_find_user(SLICE("nobody"), SLICE_NONE, &user));
+    }
+    int channel;
+    pid_t pid;
+    start(&user, &channel, &pid);
+    const char *sets = strstr(said(channel), " caps=");
+    assert_non_null(sets);
+    bool none = has(sets, "CapInh:0 CapPrm:0 CapEff:0 ") && has(sets, "CapAmb:0 ");
+    if (!none || (geteuid() == 0 && !has(sets, "CapBnd:0 "))) {
+        fail_msg("%s", sets);
+    }
     end(channel, pid);
 }
 
@@ -240,6 +279,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_child_has_next_to_nothing),
         cmocka_unit_test(root_is_given_up),
+        cmocka_unit_test(no_capability_is_left),
         cmocka_unit_test(users_are_found),
         cmocka_unit_test(the_child_does_not_outlive_its_parent),
         cmocka_unit_test(a_program_that_is_no_program),
