@@ -73,7 +73,8 @@ export class Stage {
       workers: 2,
       logs: { access: { file: '-' }, audit: { file: '-' } },
       listeners: {
-        public: { address: '127.0.0.1', port: 0, tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },
+        // All clients of a test share one address, and none of them may be turned away for that.
+        public: { address: '127.0.0.1', port: 0, handshakes: '100000/1s', handshakes_per_address: '100000/1s', tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },
         ops: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', status: true },
       },
       issuers: {
