@@ -1,6 +1,6 @@
 /* The filter of system calls. What stands in none of these tables ends the process.
  *
- * Calls without a condition cost nothing: the kernel keeps them in a bitmap. So a condition stands only on calls that are
+ * Calls without a condition cost little: the kernel keeps them in a bitmap. So a condition stands only on calls that are
  * not made for every request. */
 #include "confine/internal.h"
 

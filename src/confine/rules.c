@@ -114,8 +114,10 @@ void confine_rules_derive(const struct confinement_settings *settings, struct co
     add_resolver(rules);
     add_path(rules, X509_get_default_cert_file());
     add_path(rules, X509_get_default_cert_dir());
+    /* NOLINTBEGIN(concurrency-mt-unsafe): nothing sets the environment */
     add_path(rules, getenv(X509_get_default_cert_file_env()));
     const char *folders = getenv(X509_get_default_cert_dir_env());
+    /* NOLINTEND(concurrency-mt-unsafe) */
     add_paths(rules, folders != NULL ? folders : "");
     char services[NAME_SERVICES_MAX][NAME_SERVICE_MAX];
     confine_name_services(NSSWITCH, services);
