@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "auth/job.h"
+#include "auth/token_digest.h"
 #include "auth/verifier.h"
 #include "base/limits.h"
 
@@ -214,11 +215,11 @@ enum jwt_outcome jwt_verify(struct jwt_verifier *verifier, const struct jwt_requ
                             struct jwt_token **ret_token, struct jwt_detail *ret_detail,
                             struct jwt_job **ret_job)
 {
-    unsigned char digest[JWS_DIGEST_MAX];
+    unsigned char digest[TOKEN_DIGEST_SIZE];
     if (request->token.len > JWT_TEXT_MAX) {
         return denied(ret_detail, (struct jwt_detail){ .reason = DENY_TOKEN_TOO_LARGE });
     }
-    if (jws_digest(&verifier->crypto, JWS_SHA256, request->token, digest) == 0) {
+    if (!token_digest(request->token, digest)) {
         return denied(ret_detail, (struct jwt_detail){ .reason = DENY_INTERNAL });
     }
     struct verification verification = { .verifier = verifier, .request = request, .digest = digest };

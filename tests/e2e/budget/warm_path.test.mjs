@@ -69,19 +69,18 @@ describe('a warm request', { skip }, () => {
     within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 0, locks: 0 });
   });
 
-  // OpenSSL 3.0 makes the state of a digest anew each time.
   it('with a token that is known, limits and a log line', async () => {
     const s = await open();
     const token = await s.mint();
     const cost = await measure(s, () => requestText({ path: '/orders/1', token }), { listener: 'plain', plain: true });
-    within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 1, locks: 0 });
+    within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 0, locks: 0 });
   });
 
   // The verification is OpenSSL's: its big numbers, and a lock for the key's Montgomery form.
   it('with a new token: one piece of memory, which is the token', async () => {
     const s = await open({ token_cache: 64 });
     const cost = await measure(s, async (i) => requestText({ path: '/orders/1', token: await s.mint({ jti: `${i}` }) }), { listener: 'plain', plain: true });
-    within(cost, { ownAllocations: 1, ownLocks: 0, allocations: 17, locks: 1 });
+    within(cost, { ownAllocations: 1, ownLocks: 0, allocations: 16, locks: 1 });
   });
 
   // OpenSSL's buffers, which it gives back between records so that an idle connection holds none.
@@ -89,6 +88,6 @@ describe('a warm request', { skip }, () => {
     const s = await open();
     const token = await s.mint();
     const cost = await measure(s, () => requestText({ path: '/orders/1', token }));
-    within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 8, locks: 0.1 });
+    within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 7, locks: 0.1 });
   });
 });
