@@ -1,6 +1,6 @@
 // `sallyport check` and `diff`: what the user is told before production is.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { sallyport } from '../lib/gateway.mjs';
@@ -266,4 +266,24 @@ describe('other commands', () => {
       assert.ok(reference.stdout.includes(key) && schema.stdout.includes(`"${key}"`), key);
     }
   });
+});
+
+describe('the examples', () => {
+  const examples = join(import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), '../../../examples');
+  before(() => {
+    const { cert, key } = authority().issue({ dns: ['api.example.com'] });
+    mkdirSync(join(dir, 'examples/tls'), { recursive: true });
+    writeFileSync(join(dir, 'examples/tls/public.crt'), cert);
+    writeFileSync(join(dir, 'examples/tls/public.key'), key);
+    writeFileSync(join(dir, 'examples/tls/mesh-ca.crt'), authority().cert);
+  });
+  for (const name of readdirSync(examples).filter((file) => file.endsWith('.yaml'))) {
+    it(`${name} is a good configuration, without a warning`, async () => {
+      copyFileSync(join(examples, name), join(dir, 'examples', name));
+      const { code, stdout, stderr } = await sallyport(['check', join(dir, 'examples', name)]);
+      assert.equal(stderr, '');
+      assert.equal(code, 0);
+      assert.match(stdout, /read-orders/);
+    });
+  }
 });
