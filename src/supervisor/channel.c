@@ -1,5 +1,7 @@
 #include "supervisor/channel.h"
 
+#include "supervisor/rights.h"
+
 #include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -72,15 +74,7 @@ static struct error send_part(int fd, struct part *part, struct slice text, cons
             carried[count++] = fds[i];
         }
     }
-    if (count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(header), carried, count * sizeof(int));
-    }
+    rights_attach(&message, control.bytes, carried, count);
     return send_datagram(fd, &message);
 }
 

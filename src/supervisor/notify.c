@@ -1,5 +1,7 @@
 #include "supervisor/notify.h"
 
+#include "supervisor/rights.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,15 +41,7 @@ static void send_state(const char *state, const int *fds, size_t count)
     if (!manager_address(&address, &message.msg_namelen)) {
         return;
     }
-    if (count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-    }
+    rights_attach(&message, control.bytes, fds, count);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0) {
         (void)!sendmsg(fd, &message, MSG_NOSIGNAL);
