@@ -17,7 +17,8 @@ const SIGSYS = 31;
 const INJECT = join(dirname(binary()), 'tests', 'inject_call');
 const run = (args) => new Promise((done) => execFile(INJECT, args.map(String), (error, stdout) => done({ code: error ? error.code : 0, said: stdout.trim() })));
 
-// Why a test cannot run here, or false.
+// Why a test cannot run here, or false: making another process's thread call the kernel takes ptrace, which is root's, and the
+// helper knows the registers of x86-64 only.
 const noInjection = process.getuid() !== 0 ? 'not started as root' : process.arch !== 'x64' ? 'x86-64 only' : !existsSync(INJECT) ? 'inject_call is not built' : false;
 
 const confined = (gateway) => gateway.events.findLast((e) => e.event === 'confined');
@@ -41,6 +42,8 @@ async function inject(thread, number) {
 describe('confinement', () => {
   let s;
   let keys;
+  // The gateway's own words where there is no filter to be tested: a build for sanitizers or coverage, whose tools make calls
+  // of their own ("this build has no confinement"), or a kernel without seccomp. Known only once it runs.
   let skip = false;
   before(async () => {
     s = await openStage({
