@@ -25,7 +25,7 @@ class Kind:
     whole: callable = None   # (place) -> samples of everything at once, instead of contestants
     columns: tuple = ()      # ((title, key, format), …); 'failed' is a sum, the others are means
     targets: callable = None  # (costs) -> Target…; `costs` asks for a contestant's costs by name
-    warm: callable = None    # (place, contestant), before the rounds
+    warm: callable = None    # (place, contestant), after each start
     fresh: bool = False      # a contestant is started anew for each sample, and alone
     quick: tuple = ()        # names for bench-quick
     rounds: int = 9
@@ -100,6 +100,8 @@ def in_rounds(count, members, sample):
 def sample_fresh(place, kind, contestant, seconds):
     field.start(place, contestant)
     try:
+        if kind.warm:
+            kind.warm(place, contestant)
         return kind.measure(place, contestant, seconds)
     finally:
         field.stop([contestant])
