@@ -181,18 +181,23 @@ static void on_deadline(struct deadline *deadline)
 
 /* ---- idle ---- */
 
-bool h1_client_is_quiet(struct h1_client *client)
+static bool has_nothing_to_say(struct h1_client *client)
 {
     char byte;
     size_t size = 0;
+    return client->stream.ops->read(&client->stream, &byte, 1, &size) == STREAM_AGAIN;
+}
+
+bool h1_client_is_quiet(struct h1_client *client)
+{
     return client->state == CLIENT_IDLE &&
-           client->stream.ops->read(&client->stream, &byte, 1, &size) == STREAM_AGAIN;
+           (client->emptied_in == client->stream.loop->turn_began || has_nothing_to_say(client));
 }
 
 /* What comes now comes for nobody: the end of the connection, or an answer to no question. */
 static void on_idle_event(struct h1_client *client)
 {
-    if (h1_client_is_quiet(client)) {
+    if (has_nothing_to_say(client)) {
         h1_client_update_interest(client); /* TLS said something for itself */
         return;
     }

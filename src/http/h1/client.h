@@ -64,7 +64,8 @@ struct h1_client_call {
 };
 
 /* Is an idle connection still good: open, and silent? One that has something to say has lost count of questions and answers;
- * what it said must not become the answer to the next question. A read of the socket. */
+ * what it said must not become the answer to the next question. A read of the socket, but for one whose last answer was read to
+ * the socket's end in this same turn of the loop. */
 bool h1_client_is_quiet(struct h1_client *client);
 
 /* Begins a call on an established, idle connection. The caller writes the request's head onto the buffer that this returns

@@ -202,6 +202,7 @@ static enum stream_result read_behind(struct h1_client *client)
         client->stream.ops->read(&client->stream, client->in.data + client->in.end, room, &size);
     if (result == STREAM_OK) {
         client->answered = true;
+        client->emptied_in = 0;
         buffer_commit(&client->in, size);
         process(client);
     }
@@ -217,6 +218,8 @@ static enum stream_result read_fresh(struct h1_client *client)
     enum stream_result result = client->stream.ops->read(&client->stream, memory, HTTP_BULK_BUFFER, &size);
     if (result == STREAM_OK) {
         client->answered = true;
+        /* Of TLS a read gives one record, and more may lie behind it. */
+        client->emptied_in = size < HTTP_BULK_BUFFER && client->settings.tls == NULL ? loop->turn_began : 0;
         size_t consumed = process_data(client, slice_of(memory, size));
         bool goes_on = client->state == CLIENT_HEAD || client->state == CLIENT_BODY;
         if (goes_on && !buffer_append(&client->in, slice_of(memory + consumed, size - consumed))) {

@@ -32,7 +32,9 @@ struct h1_client {
     bool processing;
     bool reused;
     bool answered; /* a byte of the answer has come */
-    bool sent;     /* the request is complete */
+    int64_t
+        emptied_in; /* the loop's turn in which the last read took all that there was; 0: it may have left some */
+    bool sent;      /* the request is complete */
     bool chunked_out;
     bool keep_alive;
     bool paused;

@@ -429,6 +429,7 @@ static void an_idle_connection_that_speaks_is_not_quiet(void **state)
     turn_until(&fixture->finished);
     assert_true(fixture->kept);
     assert_true(h1_client_is_quiet(fixture->client));
+    turn_while_nothing_happens();
     /* Before the loop looks at the socket: an answer in advance must not become the next request's. */
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
     assert_false(h1_client_is_quiet(fixture->client));
@@ -440,6 +441,7 @@ static void a_closed_idle_connection_is_not_quiet(void **state)
     get();
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     turn_until(&fixture->finished);
+    turn_while_nothing_happens();
     shutdown(fixture->upstream, SHUT_WR);
     assert_false(h1_client_is_quiet(fixture->client));
 }
