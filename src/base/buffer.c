@@ -1,5 +1,7 @@
 #include "base/buffer.h"
 
+#include "base/decimal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,13 +103,8 @@ bool buffer_append_char(struct buffer *buffer, char c)
 
 bool buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return buffer_append(buffer, (struct slice){ digits + at, sizeof digits - at });
+    char digits[DECIMAL_MAX];
+    return buffer_append(buffer, (struct slice){ digits, (size_t)(decimal_put(digits, value) - digits) });
 }
 
 bool buffer_printf(struct buffer *buffer, const char *format, ...)

@@ -1,5 +1,6 @@
 #include "gateway/control.h"
 
+#include "base/decimal.h"
 #include "base/log.h"
 #include "confine/confine.h"
 
@@ -11,15 +12,9 @@ static int the_channel;
 /* In a signal handler: formats by hand, and sends one datagram. */
 static void report(int number)
 {
-    char text[16];
-    size_t at = sizeof text;
-    unsigned int rest = number < 0 ? 0 : (unsigned int)number;
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    struct channel_message message = { .kind = CHANNEL_FORBIDDEN,
-                                       .text = slice_of(text + at, sizeof text - at) };
+    char text[DECIMAL_MAX];
+    size_t len = (size_t)(decimal_put(text, number < 0 ? 0 : (uint64_t)number) - text);
+    struct channel_message message = { .kind = CHANNEL_FORBIDDEN, .text = slice_of(text, len) };
     if (number < 0) {
         message.text = SLICE("unknown");
     }

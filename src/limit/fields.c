@@ -1,54 +1,38 @@
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "limit/state.h"
 
-struct text {
-    char *out;
-    size_t len, size;
-    bool full;
-};
+#include <assert.h>
 
-static void put(struct text *text, char c)
-{
-    if (text->len == text->size) {
-        text->full = true;
-        return;
-    }
-    text->out[text->len++] = c;
-}
+/* One member: a name, escaped, and two parameters. */
+#define MEMBER_MAX (2 * LIMIT_NAME_MAX + 2 + sizeof ";q=;w=, " + 2 * DECIMAL_MAX)
 
-static void put_string(struct text *text, const char *string)
+static bool needs_escape(char c)
 {
-    for (; *string != '\0'; string++) {
-        put(text, *string);
-    }
+    return c == '"' || c == '\\';
 }
 
 /* sf-string (RFC 9651 section 4.1.6). */
-static void put_quoted(struct text *text, struct slice string)
+static char *put_quoted(char *at, struct slice string)
 {
-    put(text, '"');
+    assert(string.len <= LIMIT_NAME_MAX); /* the configuration's reader has seen to it */
+    *at++ = '"';
     for (size_t i = 0; i < string.len; i++) {
-        if (string.ptr[i] == '"' || string.ptr[i] == '\\') {
-            put(text, '\\');
+        if (needs_escape(string.ptr[i])) {
+            *at++ = '\\';
         }
-        put(text, string.ptr[i]);
+        *at++ = string.ptr[i];
     }
-    put(text, '"');
+    *at++ = '"';
+    return at;
 }
 
-/* sf-integer: at most 15 digits. */
-static void put_number(struct text *text, uint64_t value)
+/* ;NAME=VALUE, the value an sf-integer: at most 15 digits. */
+static char *put_parameter(char *at, char name, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    value = value > UINT64_C(999999999999999) ? UINT64_C(999999999999999) : value;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    while (at < sizeof digits) {
-        put(text, digits[at++]);
-    }
+    const uint64_t most = UINT64_C(999999999999999);
+    memcpy(at, (const char[]){ ';', name, '=' }, 3);
+    return decimal_put(at + 3, value < most ? value : most);
 }
 
 static uint64_t seconds_rounded_up(int64_t ns)
@@ -56,30 +40,46 @@ static uint64_t seconds_rounded_up(int64_t ns)
     return ns > 0 ? (uint64_t)((ns + NS_PER_S - 1) / NS_PER_S) : 0;
 }
 
+/* Behind the `len` bytes that are there. Returns the new length, 0 where there is no room. */
+static size_t append(char *out, size_t len, size_t size, const char *member, const char *end)
+{
+    size_t more = (size_t)(end - member);
+    if (more > size - len) {
+        return 0;
+    }
+    memcpy(out + len, member, more);
+    return len + more;
+}
+
 size_t limit_policy_field(const struct limit_key *keys, size_t count, char *out, size_t size)
 {
-    struct text text = { .out = out, .size = size };
+    size_t len = 0;
     for (size_t i = 0; i < count; i++) {
+        char member[MEMBER_MAX] __attribute__((uninitialized));
         struct rule rule = { 0 };
         rule_init(&rule, keys[i].settings);
-        put_string(&text, i > 0 ? ", " : "");
-        put_quoted(&text, keys[i].settings->name);
-        put_string(&text, ";q=");
-        put_number(&text, rule.count);
-        put_string(&text, ";w=");
-        put_number(&text, seconds_rounded_up(rule.is_rate ? rule.full : rule.window));
+        char *at = member;
+        if (i > 0) {
+            *at++ = ',';
+            *at++ = ' ';
+        }
+        at = put_quoted(at, keys[i].settings->name);
+        at = put_parameter(at, 'q', rule.count);
+        at = put_parameter(at, 'w', seconds_rounded_up(rule.is_rate ? rule.full : rule.window));
+        len = append(out, len, size, member, at);
+        if (len == 0) {
+            return 0;
+        }
     }
-    return text.full ? 0 : text.len;
+    return len;
 }
 
 size_t limit_state_field(const struct limit_key *keys, const struct limit_answer *answer, char *out,
                          size_t size)
 {
-    struct text text = { .out = out, .size = size };
-    put_quoted(&text, keys[answer->tightest].settings->name);
-    put_string(&text, ";r=");
-    put_number(&text, answer->remaining);
-    put_string(&text, ";t=");
-    put_number(&text, seconds_rounded_up(answer->reset));
-    return text.full ? 0 : text.len;
+    char member[MEMBER_MAX] __attribute__((uninitialized));
+    char *at = put_quoted(member, keys[answer->tightest].settings->name);
+    at = put_parameter(at, 'r', answer->remaining);
+    at = put_parameter(at, 't', seconds_rounded_up(answer->reset));
+    return append(out, 0, size, member, at);
 }

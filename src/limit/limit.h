@@ -25,9 +25,12 @@ enum limit_by_kind {
     LIMIT_BY_ROUTE,  /* `by: route`: one count for everybody */
 };
 
+#define LIMIT_NAME_MAX 64
+
 /* One of `limits`: exactly one of limit and rate. */
 struct limit_settings {
-    struct slice name; /* shown in RateLimit fields; empty: made from kind and position, "address-1" */
+    struct slice
+        name; /* shown in RateLimit fields; empty: made from kind and position, "address-1"; at most LIMIT_NAME_MAX bytes */
     struct conf_rate limit;
     struct conf_rate rate;
     int64_t burst;   /* with rate; default: count of rate */

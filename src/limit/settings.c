@@ -9,7 +9,7 @@
 #define WINDOW_MAX (30 * 24 * 3600 * NS_PER_S)
 #define FULL_MAX   (365 * 24 * 3600 * NS_PER_S)
 #define COUNT_MAX  (SLOTS * SLOT_COUNT_MAX)
-#define NAME_MAX_  64
+
 
 static const struct conf_field limit_fields[] = {
     { .name = "name",
@@ -122,7 +122,7 @@ static bool name_valid(struct slice name)
             return false;
         }
     }
-    return name.len <= NAME_MAX_;
+    return name.len <= LIMIT_NAME_MAX;
 }
 
 /* The key is no secret: it only makes the identity the same everywhere. Keys of clients are hashed under the table's own. */

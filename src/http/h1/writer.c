@@ -1,8 +1,7 @@
 #include "http/h1/writer.h"
 
+#include "base/decimal.h"
 #include "http/bytes.h"
-
-#define DIGITS_MAX 20 /* of a uint64_t in decimal */
 
 /* Fields that frame the message or belong to the connection: written from the arguments or not at all. */
 static bool skipped(enum header_id id, bool request)
@@ -77,25 +76,14 @@ static char *put_fields(char *at, const struct headers *headers, bool request)
     return at;
 }
 
-static char *put_number(char *at, uint64_t value)
-{
-    char digits[DIGITS_MAX];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return put(at, (struct slice){ digits + first, sizeof digits - first });
-}
-
 /* The longest that put_framing writes. */
-#define FRAMING_MAX (sizeof "Content-Length: \r\nConnection: keep-alive\r\n" + DIGITS_MAX)
+#define FRAMING_MAX (sizeof "Content-Length: \r\nConnection: keep-alive\r\n" + DECIMAL_MAX)
 
 static char *put_framing(char *at, const struct h1_framing *framing, bool may_have_body)
 {
     if (may_have_body && framing->body == BODY_LENGTH) {
         at = put(at, SLICE("Content-Length: "));
-        at = put_number(at, framing->content_length);
+        at = decimal_put(at, framing->content_length);
         at = put(at, SLICE("\r\n"));
     } else if (may_have_body && framing->body == BODY_CHUNKED) {
         at = put(at, SLICE("Transfer-Encoding: chunked\r\n"));
@@ -151,12 +139,12 @@ bool h1_write_request(struct buffer *out, struct slice method, struct slice targ
 static char *begin_response(struct buffer *out, unsigned int status, const struct headers *headers)
 {
     struct slice phrase = http_reason_phrase(status);
-    if (!buffer_reserve(out, phrase.len + fields_max(headers) + FRAMING_MAX + DIGITS_MAX +
+    if (!buffer_reserve(out, phrase.len + fields_max(headers) + FRAMING_MAX + DECIMAL_MAX +
                                  sizeof "HTTP/1.1  \r\n\r\n")) {
         return NULL;
     }
     char *at = put(out->data + out->end, SLICE("HTTP/1.1 "));
-    at = put_number(at, status);
+    at = decimal_put(at, status);
     at = put(at, SLICE(" "));
     at = put(at, phrase);
     return put(at, SLICE("\r\n"));
