@@ -1,5 +1,6 @@
 #include "observe/audit_chain.h"
 
+#include "base/decimal.h"
 #include "base/encoding.h"
 #include "base/random.h"
 #include "observe/line.h"
@@ -60,7 +61,7 @@ static bool hash_line(struct audit_chain *chain, struct slice line, char out[AUD
 size_t audit_chain_line(struct audit_chain *chain, struct slice body, char *out)
 {
     memcpy(out, chain->head, chain->head_size);
-    char *at = line_unsigned(out + chain->head_size, chain->sequence + 1);
+    char *at = decimal_put(out + chain->head_size, chain->sequence + 1);
     at = LINE_PUT(at, ",\"prev\":\"");
     memcpy(at, chain->previous, AUDIT_HASH_SIZE);
     at = LINE_PUT(at + AUDIT_HASH_SIZE, "\",");
@@ -77,7 +78,7 @@ size_t audit_chain_place(const struct audit_chain *chain, char *out)
 {
     memcpy(out, chain->boot, AUDIT_BOOT_SIZE);
     char *at = LINE_PUT(out + AUDIT_BOOT_SIZE, ":");
-    at = line_unsigned(at, chain->sequence);
+    at = decimal_put(at, chain->sequence);
     at = LINE_PUT(at, ":");
     memcpy(at, chain->previous, AUDIT_HASH_SIZE);
     return (size_t)(at - out) + AUDIT_HASH_SIZE;

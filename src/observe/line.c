@@ -1,6 +1,7 @@
 #include "observe/line.h"
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "net/address.h"
 
 #define CUT_MARK "\xe2\x80\xa6"
@@ -91,25 +92,45 @@ static size_t escape_one(const unsigned char *bytes, size_t left, char out[8], s
     return size;
 }
 
+/* Copies from the front what needs no look, in eights; the last few of most values in one or two words that may overlap
+ * what is there. Returns how many, perhaps fewer than there are: then the one behind them is to be looked at. */
+static size_t put_plain(char *at, const unsigned char *bytes, size_t size)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; size - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        if (!plain_word(word)) {
+            break;
+        }
+        memcpy(at + i, &word, sizeof word);
+    }
+    if (i > 0 && size - i < sizeof word) {
+        memcpy(&word, bytes + size - sizeof word, sizeof word);
+        if (plain_word(word)) {
+            memcpy(at + size - sizeof word, &word, sizeof word);
+            return size;
+        }
+    }
+    while (i < size && plain_byte(bytes[i])) {
+        at[i] = (char)bytes[i];
+        i++;
+    }
+    return i;
+}
+
 char *line_escape(char *at, struct slice text, size_t maximum)
 {
     const unsigned char *bytes = (const unsigned char *)text.ptr;
     char *limit = at + maximum - (sizeof CUT_MARK - 1);
     size_t i = 0;
     while (i < text.len) {
-        uint64_t word;
-        if (text.len - i >= sizeof word && limit - at >= (ptrdiff_t)sizeof word) {
-            memcpy(&word, bytes + i, sizeof word);
-            if (plain_word(word)) {
-                memcpy(at, &word, sizeof word);
-                at += sizeof word;
-                i += sizeof word;
-                continue;
-            }
-        }
-        if (plain_byte(bytes[i]) && at < limit) {
-            *at++ = (char)bytes[i++]; /* the last few of most values */
-            continue;
+        size_t plain = put_plain(at, bytes + i,
+                                 text.len - i < (size_t)(limit - at) ? text.len - i : (size_t)(limit - at));
+        at += plain;
+        i += plain;
+        if (i == text.len) {
+            break;
         }
         char escaped[8];
         size_t size;
@@ -123,18 +144,6 @@ char *line_escape(char *at, struct slice text, size_t maximum)
         i += taken;
     }
     return at;
-}
-
-char *line_unsigned(char *at, uint64_t value)
-{
-    char digits[20];
-    size_t from = sizeof digits;
-    do {
-        digits[--from] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    memcpy(at, digits + from, sizeof digits - from);
-    return at + (sizeof digits - from);
 }
 
 char *line_time(char *at, int64_t real_ns, struct line_clock *clock)
@@ -175,7 +184,7 @@ char *line_time(char *at, int64_t real_ns, struct line_clock *clock)
 #define PUT_NUMBER(at, name, value)              \
     do {                                         \
         (at) = LINE_PUT((at), ",\"" name "\":"); \
-        (at) = line_unsigned((at), (value));     \
+        (at) = decimal_put((at), (value));       \
     } while (0)
 
 /* Bytes that each field may take, escapes included. */

@@ -18,8 +18,6 @@ struct line_clock {
  * Returns the end. */
 char *line_escape(char *at, struct slice text, size_t maximum);
 
-char *line_unsigned(char *at, uint64_t value);
-
 /* "2026-01-02T03:04:05.678Z", with the quotes. */
 char *line_time(char *at, int64_t real_ns, struct line_clock *clock);
 

@@ -109,10 +109,35 @@ static void times_and_numbers(void **state)
         char *end = line_time(out, cases[i].time, &clock);
         assert_slice(slice_of(out, (size_t)(end - out)), cases[i].text);
     }
-    char *end = line_unsigned(out, 0);
-    assert_slice(slice_of(out, (size_t)(end - out)), "0");
-    end = line_unsigned(out, UINT64_MAX);
-    assert_slice(slice_of(out, (size_t)(end - out)), "18446744073709551615");
+}
+
+/* Each length, with one quote anywhere or nowhere, into exactly as much room as it takes. */
+static void each_length_is_escaped_within_its_room(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= 40; len++) {
+        for (size_t quote = 0; quote <= len; quote++) {
+            char text[41], expected[48], *room = malloc(len + 8);
+            size_t size = 0;
+            for (size_t i = 0; i < len; i++) {
+                text[i] = i == quote ? '"' : (char)('a' + i % 26);
+                if (i == quote) {
+                    expected[size++] = '\\';
+                }
+                expected[size++] = text[i];
+            }
+            size_t maximum = size + 3; /* what a mark of a cut would take stays free */
+            assert_non_null(room);
+            memset(room, '#', len + 8);
+            char *end = line_escape(room, slice_of(text, len), maximum);
+            assert_int_equal(end - room, size);
+            assert_memory_equal(room, expected, size);
+            for (size_t i = size; i < len + 8; i++) {
+                assert_int_equal(room[i], '#');
+            }
+            free(room);
+        }
+    }
 }
 
 static struct slice format(const struct log_record *record, char *out)
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test(what_comes_out_is_utf8),
         cmocka_unit_test(long_text_is_cut_at_a_character),
         cmocka_unit_test(times_and_numbers),
+        cmocka_unit_test(each_length_is_escaped_within_its_room),
         cmocka_unit_test(a_record_has_the_documented_members),
         cmocka_unit_test(empty_members_are_left_out),
         cmocka_unit_test(the_longest_record_fits),
