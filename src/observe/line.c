@@ -4,6 +4,10 @@
 #include "base/decimal.h"
 #include "net/address.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define CUT_MARK "\xe2\x80\xa6"
 
 #define ONES  UINT64_C(0x0101010101010101)
@@ -92,25 +96,52 @@ static size_t escape_one(const unsigned char *bytes, size_t left, char out[8], s
     return size;
 }
 
-/* Copies from the front what needs no look, in eights; the last few of most values in one or two words that may overlap
- * what is there. Returns how many, perhaps fewer than there are: then the one behind them is to be looked at. */
+/* Does nothing in these sixteen bytes need a look? */
+static inline bool plain_pair(uint64_t a, uint64_t b)
+{
+#ifdef __SSE2__
+    __m128i text = _mm_set_epi64x((long long)b, (long long)a);
+    __m128i found = _mm_cmplt_epi8(text, _mm_set1_epi8(0x20)); /* signed: what is not ASCII is below, too */
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8('"')));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8(0x7f)));
+    return _mm_movemask_epi8(found) == 0;
+#else
+    return plain_word(a) && plain_word(b);
+#endif
+}
+
+static inline uint64_t load(const unsigned char *bytes, size_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, bytes, size);
+    return word;
+}
+
+/* Copies two pieces of a text, which may overlap, if nothing in them needs a look. */
+static inline bool put_pieces(char *at, const unsigned char *bytes, size_t second, size_t size)
+{
+    uint64_t a = load(bytes, size), b = load(bytes + second, size);
+    if (size < sizeof a ? !plain_word(a | b << 32) : !plain_pair(a, b)) {
+        return false;
+    }
+    memcpy(at, &a, size);
+    memcpy(at + second, &b, size);
+    return true;
+}
+
+/* Copies from the front what needs no look. Returns how many bytes, perhaps fewer than there are: then the one behind them
+ * is to be looked at. */
 static size_t put_plain(char *at, const unsigned char *bytes, size_t size)
 {
     size_t i = 0;
-    uint64_t word;
-    for (; size - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, bytes + i, sizeof word);
-        if (!plain_word(word)) {
-            break;
-        }
-        memcpy(at + i, &word, sizeof word);
+    while (size - i >= 16 && put_pieces(at + i, bytes + i, 8, 8)) {
+        i += 16;
     }
-    if (i > 0 && size - i < sizeof word) {
-        memcpy(&word, bytes + size - sizeof word, sizeof word);
-        if (plain_word(word)) {
-            memcpy(at + size - sizeof word, &word, sizeof word);
-            return size;
-        }
+    size_t rest = size - i;
+    if ((rest >= 8 && rest < 16 && put_pieces(at + i, bytes + i, rest - 8, 8)) ||
+        (rest >= 4 && rest < 8 && put_pieces(at + i, bytes + i, rest - 4, 4))) {
+        return size;
     }
     while (i < size && plain_byte(bytes[i])) {
         at[i] = (char)bytes[i];
