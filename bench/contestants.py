@@ -30,6 +30,7 @@ class Contestant:
     policy: bool = False      # token, scope, limit and access log
     log: bool = True          # policy: with the access log
     new_tokens: bool = False  # each request carries another token
+    pace: int = 0             # ms that each connection waits between an answer and its next request
     streaming: bool = False   # nginx: bodies are not buffered
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none

@@ -2,6 +2,7 @@
 --   TOKENS  the next token of that file
 --   PATHS   the next of so many paths /r/N/42
 --   KEYS    the next of so many values of X-Key, in no order that a cache could like
+-- and each connection waits PACE milliseconds before it asks again.
 local prepared = {}
 local next_one = 0
 
@@ -51,4 +52,11 @@ function done(summary, latency, requests)
         'RESULT {"requests":%d,"duration_us":%d,"failed":%d,"refused":%d,"p50_us":%d,"p99_us":%d}\n',
         summary.requests, summary.duration, bad.connect + bad.read + bad.write + bad.timeout, bad.status,
         latency:percentile(50), latency:percentile(99)))
+end
+
+local pace = tonumber(os.getenv("PACE") or "0")
+if pace > 0 then
+    function delay()
+        return pace
+    end
 end
