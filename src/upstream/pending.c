@@ -62,13 +62,11 @@ static bool would_wait_in_vain(const struct upstream_pool *pool)
 
 enum deny_reason upstream_shortage(const struct upstream_pool *pool)
 {
-    if ((pool->pending.first == NULL && pool->settings->max_pending > 0) || pool_has_room(pool)) {
-        return DENY_NONE;
+    if (pool->pending.count >= (size_t)pool->settings->max_pending) {
+        /* A place that has just become free is for one of those that wait. */
+        return pool->pending.first != NULL || !pool_has_room(pool) ? DENY_UPSTREAM_BUSY : DENY_NONE;
     }
-    if (pool->pending.first == NULL || pool->pending.count >= (size_t)pool->settings->max_pending) {
-        return DENY_UPSTREAM_BUSY;
-    }
-    return would_wait_in_vain(pool) ? DENY_UPSTREAM_PENDING : DENY_NONE;
+    return pool->pending.first != NULL && would_wait_in_vain(pool) ? DENY_UPSTREAM_PENDING : DENY_NONE;
 }
 
 void pool_stop_pending(struct upstream_ticket *ticket)

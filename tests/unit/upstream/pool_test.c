@@ -470,7 +470,9 @@ static void no_place_in_the_queue_is_known_beforehand(void **state)
     struct user *second = acquire(1);
     assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
     upstream_release(&fixture->users[0].ticket);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE); /* a place is free, if not given yet */
+    /* The place is free, and is the other one's: nobody overtakes it. */
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    assert_int_equal(acquire(2)->failure.reason, DENY_UPSTREAM_BUSY);
     turn_until(&second->ready);
     assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
 }
