@@ -234,6 +234,7 @@ int main(int argc, char **argv)
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = &all[i] };
         epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd, &event);
     }
+    sleep(1); /* all are to be accepted before the first request: who waits for that is turned away */
     began = now();
     int64_t until = began + (int64_t)(seconds * 1e9);
     for (size_t i = 0; i < connections && rate == 0; i++) {

@@ -5,7 +5,13 @@
 static enum stage_verdict check_capacity(struct exchange *exchange)
 {
     enum deny_reason reason = upstream_shortage(exchange->snapshot->pools[exchange->route->upstream]);
-    return reason == DENY_NONE ? STAGE_NEXT : stage_deny(exchange, reason, SLICE("before authentication"));
+    if (reason == DENY_NONE) {
+        return STAGE_NEXT;
+    }
+    struct worker *worker = exchange->worker;
+    exchange->retry_after =
+        overload_hold_off(&worker->overload, &worker->loop, exchange->stream, exchange->started);
+    return stage_deny(exchange, reason, SLICE("before authentication"));
 }
 
 const struct stage stage_capacity = {
