@@ -126,7 +126,9 @@
     X(UPSTREAM_BUSY, "upstream_busy", 503, 14, "unavailable", "Temporarily unavailable",                     \
       "All connections that the upstream allows are in use, and as many requests wait as may.")              \
     X(UPSTREAM_PENDING, "upstream_pending", 503, 14, "unavailable", "Temporarily unavailable",               \
-      "All connections that the upstream allows are in use, and none became free within pending_timeout.")   \
+      "All connections that the upstream allows are in use, and none became free within pending_timeout, "   \
+      "or so "                                                                                               \
+      "many wait that none would.")                                                                          \
     /* ourselves */                                                                                          \
     X(INTERNAL, "internal", 500, 13, "internal_error", "Internal error",                                     \
       "Something failed inside the gateway; the request was denied.")

@@ -7,7 +7,9 @@
 /* Hold-offs last between one and two times Retry-After, in so many steps. */
 #define SPREAD 16
 /* How often one is made longer for a client that did not wait. */
-#define HOLDS_MAX 3
+#define HOLDS_MAX 5
+/* At the end of the ramp one of so many is denied, before all are: those that go together come back together. */
+#define RAMP_PART 4
 
 void overload_set(struct overload *overload, struct net_loop *loop, const struct overload_settings *settings)
 {
@@ -22,16 +24,16 @@ void overload_set(struct overload *overload, struct net_loop *loop, const struct
 
 bool overload_denies(struct overload *overload, int64_t waited)
 {
-    int64_t from = overload->deadline / 4, span = overload->deadline / 2;
+    int64_t from = overload->deadline / 4, span = overload->deadline / 4;
     if (waited >= from + span) {
         return true;
     }
     if (waited <= from) {
         return false;
     }
-    /* The square of the way that it has gone is the part of the requests that go: each takes its connection along, so few
-     * are enough. Evenly spread, not drawn by lot. */
-    overload->owed += (waited - from) * (waited - from) / span;
+    /* The square of the way that it has gone, of few: each takes its connection along, so few are enough. Evenly spread, not
+     * drawn by lot. */
+    overload->owed += (waited - from) * (waited - from) / span / RAMP_PART;
     if (overload->owed < span) {
         return false;
     }
@@ -58,6 +60,23 @@ static int64_t next_hold_off(struct overload *overload)
     return overload->retry_after + overload->retry_after / SPREAD * overload->turn;
 }
 
+int64_t overload_hold_off(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
+                          int64_t now)
+{
+    if (overload->deadline == 0 || !overload_stands(overload, loop, now)) {
+        return 0;
+    }
+    int64_t duration = next_hold_off(overload);
+    stream->ops->hold_off(stream, duration);
+    return duration;
+}
+
+/* Do requests wait for so long that some are denied? Whoever comes back may have to go again. */
+static bool is_crowded(const struct overload *overload, bool stands)
+{
+    return stands && overload->waited > overload->deadline / 4;
+}
+
 int64_t overload_refuses(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
                          int64_t now)
 {
@@ -66,29 +85,31 @@ int64_t overload_refuses(struct overload *overload, const struct net_loop *loop,
         return 0;
     }
     int64_t time = waited(loop, stream, now);
-    if (!stands) {
-        /* One that came before Retry-After was over has waited, too. But all is calm: the next one is listened to. */
-        return time >= overload->deadline / 2 ? overload->retry_after : 0;
-    }
-    if (!overload_denies(overload, time)) {
+    if (stream->held_off && time >= overload->deadline / 2) {
+        /* It was sent before Retry-After was over, and is too old; but where there is room, the next one is listened to. */
+        if (!is_crowded(overload, stands)) {
+            return overload->retry_after;
+        }
+    } else if (!stands) {
         return 0;
+    } else {
+        overload->waited = time;
+        if (!overload_denies(overload, time)) {
+            return 0;
+        }
     }
     __atomic_store_n(&overload->alert_until, now + ALERT, __ATOMIC_RELAXED);
-    int64_t duration = next_hold_off(overload);
-    stream->ops->hold_off(stream, duration);
-    return duration;
+    return overload_hold_off(overload, loop, stream, now);
 }
 
 int64_t overload_holds_again(struct overload *overload, const struct net_loop *loop,
                              struct http_stream *stream, int64_t now)
 {
-    bool stands = overload_stands(overload, loop, now);
-    if (overload->deadline == 0 || stream->holds >= HOLDS_MAX ||
-        (!stands && !overload_is_alert(overload, now)) ||
+    if (overload->deadline == 0 || stream->holds >= HOLDS_MAX || !overload_is_alert(overload, now) ||
         stream->ops->unread(stream) < overload->deadline / 2) {
         return 0;
     }
-    if (!stands && overload->over++ % 2 == 0) {
+    if (!is_crowded(overload, overload_stands(overload, loop, now)) && overload->over++ % 2 == 0) {
         return 0;
     }
     stream->holds++;

@@ -39,12 +39,34 @@ bool pool_pend(struct upstream_ticket *ticket)
     ticket->next_waiting = NULL;
     *(pending->last != NULL ? &pending->last->next_waiting : &pending->first) = ticket;
     pending->last = ticket;
-    pending->count++;
+    ticket->pending_since = pool->loop->now;
+    ticket->pending_behind = pending->count++;
     ticket->pending = true;
     ticket->patience.expired = on_waited_too_long;
     deadline_set(&pool->loop->deadlines, &ticket->patience, pool->loop->now, pool->settings->pending_timeout);
     metrics_add(pool->metrics, METRIC_UPSTREAM_PENDING, 1);
     return true;
+}
+
+/* Served in order, all would in the end wait just too long, and each place go to one that has given up or soon will. So who
+ * comes is refused while the queue is longer than what half of pending_timeout serves. The head tells how fast that goes: it
+ * has waited until those before it had their places, and a newcomer has to wait for that of all that are there. Requests that
+ * began together end together, and tell nothing before: the head's wait counts from a quarter of pending_timeout on. */
+static bool would_wait_in_vain(const struct upstream_pool *pool)
+{
+    const struct upstream_ticket *head = pool->pending.first;
+    int64_t waited = pool->loop->now - head->pending_since;
+    int64_t expected = waited * (int64_t)(pool->pending.count + 1) / (int64_t)(head->pending_behind + 1);
+    return waited > pool->settings->pending_timeout / 4 && expected > pool->settings->pending_timeout / 2;
+}
+
+enum deny_reason upstream_shortage(const struct upstream_pool *pool)
+{
+    if (pool->pending.count >= (size_t)pool->settings->max_pending) {
+        /* A place that has just become free is for one of those that wait. */
+        return pool->pending.first != NULL || !pool_has_room(pool) ? DENY_UPSTREAM_BUSY : DENY_NONE;
+    }
+    return pool->pending.first != NULL && would_wait_in_vain(pool) ? DENY_UPSTREAM_PENDING : DENY_NONE;
 }
 
 void pool_stop_pending(struct upstream_ticket *ticket)

@@ -132,9 +132,16 @@ static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *co
     settle(ticket, NULL);
 }
 
-void pool_attempt(struct upstream_ticket *ticket)
+static void pend(struct upstream_ticket *ticket)
 {
     static const struct http_call_failure busy = { DENY_UPSTREAM_BUSY, "all connections are in use", false };
+    if (!pool_pend(ticket)) {
+        settle(ticket, &busy);
+    }
+}
+
+void pool_attempt(struct upstream_ticket *ticket)
+{
     struct upstream_pool *pool = ticket->pool;
     struct pool_endpoint *endpoint = choose(pool, ticket);
     if (endpoint == NULL && ticket->tried != 0) {
@@ -143,9 +150,7 @@ void pool_attempt(struct upstream_ticket *ticket)
         endpoint = choose(pool, ticket);
     }
     if (endpoint == NULL) {
-        if (!pool_pend(ticket)) {
-            settle(ticket, &busy);
-        }
+        pend(ticket);
         return;
     }
     ticket->tried |= UINT64_C(1) << (size_t)(endpoint - pool->endpoints);
@@ -179,9 +184,10 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
     ticket->pool = pool;
     ticket->client = NULL;
     ticket->connection = NULL;
-    /* Nobody overtakes those that wait. */
-    if (pool->pending.first == NULL || !pool_pend(ticket)) {
+    if (pool->pending.first == NULL) {
         pool_attempt(ticket);
+    } else {
+        pend(ticket); /* nobody overtakes those that wait, even where a place has just become free */
     }
 }
 

@@ -25,7 +25,9 @@ struct upstream_ticket {
     struct pool_endpoint *endpoint;
     struct pool_connection *connection;
     struct upstream_ticket *next_waiting, *previous_waiting;
-    bool pending;             /* waits until the upstream allows another connection */
+    bool pending;          /* waits until the upstream allows another connection */
+    int64_t pending_since; /* ns, and so many were waiting then */
+    size_t pending_behind;
     struct deadline patience; /* with a look-up, or while it is pending */
     struct slice url;         /* of the endpoint that was chosen last */
     size_t address;           /* index of the address that is tried */
@@ -40,6 +42,10 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
 /* Closes all its connections. No ticket may hold one. */
 void upstream_pool_free(struct upstream_pool *pool);
+
+/* What a request would be denied with for want of connections, if it came now, so that nothing is spent on it before;
+ * DENY_NONE: it has a chance. Only a look: nothing is taken. */
+enum deny_reason upstream_shortage(const struct upstream_pool *pool);
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
 /* Gives a connection back: kept where it can be used again, else closed. Also cancels a ticket that still waits. */

@@ -122,6 +122,7 @@ describe('several endpoints', () => {
         least: { ...OPEN, match: { host: 'api.example.com', path: '/least/**' }, upstream: 'least' },
         dead: { ...OPEN, match: { host: 'api.example.com', path: '/dead/**' }, upstream: 'dead' },
         busy: { ...OPEN, match: { host: 'api.example.com', path: '/busy/**' }, upstream: 'busy' },
+        known: { ...OPEN, match: { host: 'api.example.com', path: '/known/**' }, upstream: 'queued', auth: { jwt: 'main' }, authorize: 'any_caller', cors: { origins: ['https://app.example.com'] } },
         queued: { ...OPEN, match: { host: 'api.example.com', path: '/queued/**' }, upstream: 'queued' },
         impatient: { ...OPEN, match: { host: 'api.example.com', path: '/impatient/**' }, upstream: 'impatient' },
         named: { ...OPEN, match: { host: 'api.example.com', path: '/named/**' }, upstream: 'named' },
@@ -198,6 +199,37 @@ describe('several endpoints', () => {
     assert.equal((await within(10_000, 'the one that waited', waiting)).status, 200);
     s.upstream.script = echo;
     assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_pending'), 0);
+  });
+  it('where no more may wait, no token is looked at; a preflight is answered', async () => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    s.upstream.script = async (exchange) => {
+      if (exchange.request.target === '/queued/hold') await held;
+      await echo(exchange);
+    };
+    const known = (token) => s.request({ path: '/known/x', fields: [['Authorization', `Bearer ${token}`]] });
+    const verified = async () => (await s.gateway.metrics()).sum('sallyport_token_cache_misses_total');
+    const holding = s.request({ path: '/queued/hold' });
+    await s.upstream.request('the held request', (r) => r.target === '/queued/hold');
+    const waiting = s.request({ path: '/queued/next' });
+    await until('one that waits', async () => (await s.gateway.metrics()).sum('sallyport_upstream_pending') === 1);
+    const before = await verified();
+    const busy = { status: 503, code: 'unavailable', reason: 'upstream_busy' };
+    for (const token of ['rubbish', await s.mint()]) {
+      const { response } = await s.denied(busy, () => known(token));
+      assert.match(response.fields.get('retry-after'), /^[1-9][0-9]*$/);
+    }
+    assert.equal(await verified(), before);
+    const preflight = await s.request({ path: '/known/x', method: 'OPTIONS', fields: [['Origin', 'https://app.example.com'], ['Access-Control-Request-Method', 'GET']] });
+    assert.equal(preflight.status, 204);
+    release();
+    assert.equal((await within(10_000, 'the held answer', holding)).status, 200);
+    assert.equal((await within(10_000, 'the one that waited', waiting)).status, 200);
+    // Twins: with room, each gets what it deserves.
+    await s.denied({ status: 401, code: 'invalid_token', reason: 'token_malformed' }, () => known('rubbish'));
+    s.upstream.script = echo;
+    await s.allowed(async () => known(await s.mint()));
+    assert.equal(await verified(), before + 1);
   });
   it('who waits for longer than pending_timeout is told', async () => {
     let release;

@@ -256,6 +256,52 @@ static void test_long_turns_are_seen(void **state)
     assert_int_equal(loop.long_since, INT64_MAX);
 }
 
+static unsigned int turn_events;
+
+static void count_event(uv_poll_t *handle, int status, int events)
+{
+    (void)handle;
+    (void)status;
+    (void)events;
+    turn_events++;
+}
+
+/* However many are ready, others get their turn; and the owner can know that more wait. */
+static void test_a_turn_takes_no_more_than_it_may(void **state)
+{
+    (void)state;
+    enum {
+        PIPES = 300,
+        MOST = 256
+    };
+    static uv_poll_t polls[PIPES];
+    int fds[PIPES][2];
+    for (size_t i = 0; i < PIPES; i++) {
+        assert_int_equal(pipe(fds[i]), 0);
+        assert_int_equal(write(fds[i][1], "x", 1), 1);
+        assert_int_equal(uv_poll_init(&loop.uv, &polls[i], fds[i][0]), 0);
+        uv_poll_start(&polls[i], UV_READABLE, count_event);
+    }
+    loop.long_turn = 60 * NS_PER_S;
+    turn_events = 0;
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(turn_events, MOST);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_not_equal(loop.long_since, INT64_MAX); /* the one before was full */
+    for (size_t i = 200; i < PIPES; i++) {
+        uv_poll_stop(&polls[i]);
+    }
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(loop.long_since, INT64_MAX);
+    for (size_t i = 0; i < PIPES; i++) {
+        uv_close((uv_handle_t *)&polls[i], NULL);
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deadlines_wake_the_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_clock_is_fresh_after_a_sleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_turns_are_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_turn_takes_no_more_than_it_may, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

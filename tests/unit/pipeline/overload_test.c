@@ -106,17 +106,17 @@ static void what_came_just_now_is_taken_even_then(void **state)
     assert_int_equal(held_off, 0);
 }
 
-static void between_a_quarter_and_three_a_part_goes_evenly(void **state)
+static void between_a_quarter_and_half_a_part_goes_evenly(void **state)
 {
     (void)state;
     loop.long_since = NOW - NS_PER_S;
-    known = DEADLINE / 2; /* half of the way: a quarter of them */
+    known = DEADLINE * 3 / 8; /* half of the way: a quarter of a quarter of them */
     int denied = 0;
     for (int i = 1; i <= 100; i++) {
         denied += refused(false);
-        assert_int_equal(denied, i / 4);
+        assert_int_equal(denied, i / 16);
     }
-    known = DEADLINE * 3 / 4;
+    known = DEADLINE / 2;
     for (int i = 1; i <= 100; i++) {
         assert_true(refused(false));
     }
@@ -147,6 +147,10 @@ static void who_did_not_wait_for_retry_after_has_waited_all_the_same(void **stat
     assert_false(refused(true));
     known = 10 * NS_PER_S;
     loop.long_since = NOW - NS_PER_S;
+    overload.waited = DEADLINE / 4; /* others are served soon: there is room */
+    assert_true(refused(true));
+    assert_int_equal(held_off, 0);
+    overload.waited++;
     assert_true(refused(true));
     assert_true(held_off >= 3 * NS_PER_S); /* again */
 }
@@ -160,10 +164,18 @@ static int64_t again(unsigned int holds)
     return more;
 }
 
+/* Requests are being denied. */
+static void crowd(void)
+{
+    loop.long_since = NOW - NS_PER_S;
+    overload.alert_until = NOW + NS_PER_S;
+    overload.waited = DEADLINE / 2;
+}
+
 static void who_waited_as_told_is_listened_to(void **state)
 {
     (void)state;
-    loop.long_since = NOW - NS_PER_S;
+    crowd();
     known = -1; /* it has sent nothing */
     assert_int_equal(again(0), 0);
     known = 10 * MS; /* or just now */
@@ -173,18 +185,19 @@ static void who_waited_as_told_is_listened_to(void **state)
 static void who_did_not_is_left_where_it_is_a_few_times(void **state)
 {
     (void)state;
-    loop.long_since = NOW - NS_PER_S;
-    assert_true(again(0) > 0);
-    assert_true(again(1) > 0);
-    assert_true(again(2) > 0);
-    assert_int_equal(again(3), 0);
+    crowd();
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_true(again(i) > 0);
+    }
+    assert_int_equal(again(5), 0);
 }
 
 /* Not all come back in the moment in which there is room. */
 static void every_second_one_for_a_while_after(void **state)
 {
     (void)state;
-    overload.alert_until = NOW + 1;
+    crowd();
+    overload.waited = DEADLINE / 4;
     int held = 0;
     for (int i = 0; i < 10; i++) {
         held += again(0) > 0;
@@ -200,7 +213,7 @@ static void without_a_deadline_everything_is_taken(void **state)
 {
     (void)state;
     const struct overload_settings settings = { .queue_deadline = 0, .retry_after = NS_PER_S };
-    loop.long_since = NOW - NS_PER_S;
+    crowd();
     overload_set(&overload, &loop, &settings);
     assert_int_equal(loop.long_turn, INT64_MAX);
     assert_false(refused(false));
@@ -217,7 +230,7 @@ int main(void)
         TEST(a_moment_after_a_denial_one_long_turn_is_enough),
         TEST(who_is_held_off_in_one_moment_comes_back_in_many),
         TEST(what_came_just_now_is_taken_even_then),
-        TEST(between_a_quarter_and_three_a_part_goes_evenly),
+        TEST(between_a_quarter_and_half_a_part_goes_evenly),
         TEST(where_the_kernel_does_not_tell_the_turns_do),
         TEST(who_did_not_wait_for_retry_after_has_waited_all_the_same),
         TEST(who_waited_as_told_is_listened_to),

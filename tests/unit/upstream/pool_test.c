@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SERVICES 2
-#define TICKETS  4
+#define TICKETS  5
 
 /* A service that the test plays: a listening socket on loopback. */
 struct service {
@@ -462,6 +462,62 @@ static void who_waits_too_long_is_told(void **state)
     acquire_ready(2);
 }
 
+static void no_place_in_the_queue_is_known_beforehand(void **state)
+{
+    (void)state;
+    allow(1, 1, 60 * NS_PER_S);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    acquire_ready(0);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE); /* it may wait */
+    struct user *second = acquire(1);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    upstream_release(&fixture->users[0].ticket);
+    /* The place is free, and is the other one's: nobody overtakes it. */
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    assert_int_equal(acquire(2)->failure.reason, DENY_UPSTREAM_BUSY);
+    turn_until(&second->ready);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+}
+
+static void no_connection_and_no_queue_is_known_beforehand(void **state)
+{
+    (void)state;
+    allow(1, 0, 60 * NS_PER_S);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    acquire_ready(0);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    upstream_release(&fixture->users[0].ticket);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+}
+
+/* The clock stands still between turns: the test moves it. */
+static void who_would_wait_in_vain_is_told_beforehand(void **state)
+{
+    (void)state;
+    const int64_t patience = 60 * NS_PER_S;
+    allow(1, 100, patience);
+    acquire_ready(0);
+    int64_t began = fixture->loop.now;
+    for (size_t i = 1; i <= 4; i++) {
+        acquire(i);
+    }
+    /* The head has waited for its place, and four behind it wait for theirs: five times as long, with the newcomer. */
+    fixture->loop.now = began + patience / 10;
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE); /* too early to tell */
+    fixture->loop.now = began + patience / 4 + 1;
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_PENDING);
+    /* Two places became free in that time: the next one's wait was for three, and three wait with the newcomer. */
+    upstream_release(&fixture->users[1].ticket);
+    upstream_release(&fixture->users[2].ticket);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    fixture->loop.now = began + patience / 2 + 1;
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_PENDING);
+    /* Whatever was waited before: nobody waits now. */
+    upstream_release(&fixture->users[3].ticket);
+    upstream_release(&fixture->users[4].ticket);
+    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+}
+
 static void who_goes_while_it_waits_leaves_the_others_in_order(void **state)
 {
     (void)state;
@@ -750,6 +806,9 @@ int main(void)
         TEST(who_waits_for_a_connection_gets_it_in_order),
         TEST(nobody_overtakes_who_waits),
         TEST(who_waits_too_long_is_told),
+        TEST(no_place_in_the_queue_is_known_beforehand),
+        TEST(no_connection_and_no_queue_is_known_beforehand),
+        TEST(who_would_wait_in_vain_is_told_beforehand),
         TEST(who_goes_while_it_waits_leaves_the_others_in_order),
         TEST(a_failure_makes_room_too),
         TEST(a_pool_may_go_while_places_are_being_given),

@@ -1,0 +1,20 @@
+/* Has the upstream a place for it? Asked before anybody is known: what would be denied for want of connections in any case is
+ * denied before its token is verified. All that a stranger learns by it is that the service is busy. */
+#include "pipeline/stage.h"
+
+static enum stage_verdict check_capacity(struct exchange *exchange)
+{
+    enum deny_reason reason = upstream_shortage(exchange->snapshot->pools[exchange->route->upstream]);
+    if (reason == DENY_NONE) {
+        return STAGE_NEXT;
+    }
+    struct worker *worker = exchange->worker;
+    exchange->retry_after =
+        overload_hold_off(&worker->overload, &worker->loop, exchange->stream, exchange->started);
+    return stage_deny(exchange, reason, SLICE("before authentication"));
+}
+
+const struct stage stage_capacity = {
+    .name = "capacity",
+    .on_request = check_capacity,
+};
