@@ -39,6 +39,9 @@
     X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
     X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \
       "Requests that the client did not wait for")                                                          \
+    X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                            \
+      "Responses broken off after their head had left; they stand under its status in "                     \
+      "sallyport_requests_total")                                                                           \
     X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                      \
       "Tokens found in the cache of verified tokens")                                                       \
     X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                  \

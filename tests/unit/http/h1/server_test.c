@@ -506,6 +506,63 @@ static void a_source_that_trickles_does_not_extend_the_write_limit(void **state)
     assert_int_equal(fixture->aborts, 1);
 }
 
+static void what_has_not_left_can_be_taken_back(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/x"));
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    assert_false(stream->ops->retract(stream)); /* there is nothing */
+    stream->ops->send_head(stream, &response);
+    stream->ops->send_body(stream, SLICE("theirs"));
+    assert_true(stream->ops->retract(stream));
+    assert_false(stream->ops->retract(stream));
+    assert_int_equal(stream->sent, 0);
+    answer(stream, 502, SLICE("ours"), false);
+    turn();
+    assert_memory_equal(fixture->printed, "HTTP/1.1 502", 12);
+    assert_non_null(strstr(fixture->printed, "\r\n\r\nours"));
+    assert_null(strstr(fixture->printed, "theirs"));
+    assert_null(strstr(fixture->printed, "200"));
+    fixture->hold = false;
+    say_string(GET("/next")); /* the connection goes on */
+    assert_int_equal(fixture->requests, 2);
+}
+
+static void what_has_left_cannot_be_taken_back(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/x"));
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    stream->ops->send_head(stream, &response);
+    stream->ops->flush(stream);
+    assert_false(stream->ops->retract(stream));
+    stream->ops->send_body(stream, SLICE("theirs"));
+    assert_false(stream->ops->retract(stream));
+    stream->ops->send_end(stream, NULL);
+    turn();
+    assert_non_null(strstr(fixture->printed, "theirs"));
+}
+
+/* The first head took back the promise of 100: whether a body comes nobody knows. */
+static void an_answer_in_place_of_another_ends_a_connection_whose_body_is_open(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    stream->ops->send_head(stream, &response);
+    assert_true(stream->ops->retract(stream));
+    stream->ops->discard_body(stream);
+    answer(stream, 502, SLICE("ours"), false);
+    assert_true(peer_sees_end());
+    assert_non_null(strstr(fixture->printed, "Connection: close"));
+}
+
 static void a_cut_answer_is_a_reset(void **state)
 {
     (void)state;
@@ -758,6 +815,10 @@ int main(void)
                                         setup_short_drain, teardown),
         cmocka_unit_test_setup_teardown(a_source_that_trickles_does_not_extend_the_write_limit,
                                         setup_short_write, teardown),
+        cmocka_unit_test_setup_teardown(what_has_not_left_can_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_left_cannot_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_in_place_of_another_ends_a_connection_whose_body_is_open,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_answer_is_a_reset, setup_tcp, teardown),
         cmocka_unit_test_setup_teardown(a_whole_answer_is_an_orderly_end, setup_tcp, teardown),
         TEST(head_has_no_body),
