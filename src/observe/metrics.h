@@ -35,6 +35,8 @@
     X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                        \
     X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                      \
       "Memory of the workers' buffers: what connections read, and what waits to be written")                \
+    X(BUFFER_PAUSES, "sallyport_buffer_pauses_total", "counter",                                            \
+      "Times that a body waited for its reader while memory for buffers was scarce (buffer_memory)")        \
     X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")  \
     X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
     X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \

@@ -1,4 +1,5 @@
 /* The response's side of a client's connection: what an exchange sends. */
+#include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
 #include "http/h1/writer.h"
 
@@ -83,7 +84,7 @@ void h1_server_flush(struct h1_server *server)
         h1_server_give_out(server);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && left < HTTP_WRITE_HIGH_WATER / 2) {
+    if (server->held && server->blocked && h1_may_go_on(server->stream.loop, &server->out)) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -168,10 +169,12 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
                 return true;
             }
         }
-    } else if (!write_parts(server, parts, count)) {
+        server->blocked = server->blocked || buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
+    } else if (write_parts(server, parts, count)) {
+        server->blocked = h1_must_wait(server->stream.loop, &server->out);
+    } else {
         return true;
     }
-    server->blocked = buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     if (server->blocked) {
         h1_server_update_interest(server);
     }

@@ -563,6 +563,58 @@ static void an_answer_in_place_of_another_ends_a_connection_whose_body_is_open(v
     assert_non_null(strstr(fixture->printed, "Connection: close"));
 }
 
+/* Where memory is scarce the source waits with the first byte that the client does not take, and until all of it is gone. */
+static void where_memory_is_scarce_little_waits(void **state)
+{
+    (void)state;
+    static _Atomic int64_t bytes;
+    static char piece[16384];
+    fixture->hold = true;
+    bytes = 0;
+    buffer_count_in(&bytes);
+    for (int scarce = 0; scarce < 2; scarce++) {
+        say_string(GET("/slow"));
+        struct http_stream *stream = fixture->stream;
+        struct http_response response = { .status = 200, .body = BODY_LENGTH, .content_length = 1 << 20 };
+        size_t sent = 0, printed = fixture->printed_size;
+        buffer_set_budget(scarce ? 2 : INT64_C(1) << 40);
+        fixture->writables = 0;
+        stream->ops->send_head(stream, &response);
+        for (bool more = true; more; sent += sizeof piece) {
+            more = stream->ops->send_body(stream, slice_of(piece, sizeof piece));
+        }
+        assert_int_equal(fixture->loop.read_size, scarce ? HTTP_SCARCE_BUFFER : HTTP_BULK_BUFFER);
+        if (scarce) {
+            assert_in_range(bytes, 1, 2 * sizeof piece);
+        } else {
+            assert_in_range(bytes, HTTP_WRITE_HIGH_WATER, HTTP_WRITE_BUFFER_MAX);
+        }
+        /* All that it was sent comes; the source goes on, and the rest passes. */
+        while (sent < response.content_length) {
+            unsigned int before = fixture->writables;
+            for (int i = 0; i < 100 && fixture->writables == before; i++) {
+                turn();
+            }
+            assert_int_equal(fixture->writables, before + 1);
+            bool more = true;
+            while (more && sent < response.content_length) {
+                more = stream->ops->send_body(stream, slice_of(piece, sizeof piece));
+                sent += sizeof piece;
+            }
+            if (more) {
+                break;
+            }
+        }
+        stream->ops->send_end(stream, NULL);
+        for (int i = 0; i < 100; i++) {
+            turn();
+        }
+        assert_true(fixture->printed_size - printed > response.content_length);
+    }
+    buffer_set_budget(0);
+    buffer_count_in(NULL);
+}
+
 static void a_cut_answer_is_a_reset(void **state)
 {
     (void)state;
@@ -816,6 +868,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_source_that_trickles_does_not_extend_the_write_limit,
                                         setup_short_write, teardown),
         cmocka_unit_test_setup_teardown(what_has_not_left_can_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_memory_is_scarce_little_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_left_cannot_be_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_in_place_of_another_ends_a_connection_whose_body_is_open,
                                         setup, teardown),
