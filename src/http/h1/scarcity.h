@@ -8,8 +8,11 @@
 #include "base/limits.h"
 #include "net/loop.h"
 
+/* Not inlined: who does not call it should not save registers for it. */
+#define H1_SELDOM __attribute__((noinline, unused))
+
 /* Looks, and sets the size of reads by it. */
-static inline bool h1_is_scarce(struct net_loop *loop)
+H1_SELDOM static bool h1_is_scarce(struct net_loop *loop)
 {
     bool scarce = buffer_is_scarce();
     loop->read_size = scarce ? HTTP_SCARCE_BUFFER : HTTP_BULK_BUFFER;
@@ -24,7 +27,7 @@ static inline bool h1_must_wait(struct net_loop *loop, const struct buffer *out)
 }
 
 /* May a source that waited go on? An empty buffer gives its memory back where others need it. */
-static inline bool h1_may_go_on(struct net_loop *loop, struct buffer *out)
+H1_SELDOM static bool h1_may_go_on(struct net_loop *loop, struct buffer *out)
 {
     size_t waiting = buffer_length(out);
     if (waiting >= HTTP_WRITE_HIGH_WATER / 2) {
