@@ -33,6 +33,8 @@ struct issuer {
     int64_t started_at;      /* of the last fetch; INT64_MIN: none yet */
     unsigned int failures;   /* since the last good document */
     int64_t failing_since;
+    char *document; /* the last good one; NULL: none, or no memory for it */
+    size_t document_size;
     bool has_keys; /* a good document came, and its keys were not declared stale */
 };
 
@@ -136,6 +138,23 @@ static const char *check_document(struct slice text)
     return wrong;
 }
 
+static void forget_document(struct issuer *issuer)
+{
+    free(issuer->document);
+    issuer->document = NULL;
+    issuer->document_size = 0;
+}
+
+static void keep_document(struct issuer *issuer, struct slice text)
+{
+    forget_document(issuer);
+    issuer->document = malloc(text.len);
+    if (issuer->document != NULL) {
+        memcpy(issuer->document, text.ptr, text.len);
+        issuer->document_size = text.len;
+    }
+}
+
 static void on_done(void *context, const char *failure, struct slice body)
 {
     struct issuer *issuer = context;
@@ -147,6 +166,7 @@ static void on_done(void *context, const char *failure, struct slice body)
         issuer->failures = 0;
         issuer->has_keys = true;
         issuer->next_at = issuer->source->loop->now + jitter(issuer->wanted->refresh, 230);
+        keep_document(issuer, body);
         report(issuer, KEYS_FETCHED, body);
     }
     schedule(issuer->source);
@@ -172,6 +192,7 @@ static void on_timer(uv_timer_t *timer)
     for (struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
         if (stale_at(issuer) <= now) {
             issuer->has_keys = false;
+            forget_document(issuer);
             report(issuer, KEYS_STALE, SLICE_NONE);
         }
         if (issuer->fetch == NULL && issuer->next_at <= now) {
@@ -203,6 +224,45 @@ void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
             allowed_at; /* in the past: at once. In the future: one fetch for all that ask until then */
         schedule(source);
     }
+}
+
+/* ---- from process to process ---- */
+
+void key_source_export(const struct key_source *source,
+                       void (*each)(void *context, const struct key_document *document), void *context)
+{
+    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        struct key_document document = {
+            .issuer_name = issuer->wanted->name,
+            .url = issuer->wanted->url,
+            .text = slice_of(issuer->document, issuer->document_size),
+            .failing_since = issuer->failures > 0 ? issuer->failing_since : 0,
+        };
+        if (issuer->document != NULL) {
+            each(context, &document);
+        }
+    }
+}
+
+void key_source_inherit(struct key_source *source, const struct key_document *document)
+{
+    struct issuer *issuer = find(source, document->issuer_name);
+    if (issuer == NULL || issuer->has_keys || !slice_equal(issuer->wanted->url, document->url) ||
+        document->failing_since < 0 || document->failing_since > source->loop->now ||
+        document->text.len > JWKS_TEXT_MAX || check_document(document->text) != NULL) {
+        return;
+    }
+    /* One that failed there goes on failing: its time is not given anew by each change of the process. */
+    issuer->failures = document->failing_since > 0 ? 1 : 0;
+    issuer->failing_since = document->failing_since;
+    issuer->has_keys = true;
+    if (stale_at(issuer) <= source->loop->now) {
+        issuer->has_keys = false;
+        return;
+    }
+    keep_document(issuer, document->text);
+    report(issuer, KEYS_INHERITED, document->text);
+    schedule(source);
 }
 
 /* ---- configuration ---- */
@@ -271,6 +331,7 @@ static void free_issuer(struct issuer *issuer)
 {
     if (issuer != NULL) {
         key_fetch_cancel(issuer->fetch);
+        forget_document(issuer);
         free_wanted(issuer->wanted);
         free(issuer);
     }

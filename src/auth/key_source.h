@@ -14,8 +14,9 @@ struct key_source;
 
 enum key_source_event {
     KEYS_FETCHED, /* `text`: a JSON object with an array `keys`; whether a key is usable the verifier finds out */
-    KEYS_FAILED, /* `text`: why; the old keys stay */
-    KEYS_STALE,  /* the old keys are too old: drop them */
+    KEYS_FAILED,    /* `text`: why; the old keys stay */
+    KEYS_INHERITED, /* `text` as in KEYS_FETCHED: key_source_inherit; a fetch is on its way nevertheless */
+    KEYS_STALE,     /* the old keys are too old: drop them */
 };
 
 /* Slices are good during the call. The callback may call key_source_unknown_kid, but neither set nor free. */
@@ -31,6 +32,19 @@ void key_source_free(struct key_source *source);
  * state (one that fails is tried at once). Everything is copied. On failure nothing has changed. */
 struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers,
                             size_t count) MUST_CHECK;
+
+/* The last good document of an issuer, from one process to the next on the same machine. */
+struct key_document {
+    struct slice issuer_name, url, text;
+    int64_t failing_since; /* monotonic; 0: the last fetch went well */
+};
+
+/* Tells `each` of all issuers that have one; slices are good during the call. From within the callback too. */
+void key_source_export(const struct key_source *source,
+                       void (*each)(void *context, const struct key_document *document), void *context);
+/* After key_source_set: good for an issuer of that name and URL that has no keys yet, for as long as it would have been in
+ * the process before. Checked like one that was fetched. */
+void key_source_inherit(struct key_source *source, const struct key_document *document);
 
 /* A token named a kid that is in no key: looks again as soon as the throttle allows, once for all that ask until then. */
 void key_source_unknown_kid(struct key_source *source, struct slice issuer_name);

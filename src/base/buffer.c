@@ -15,6 +15,18 @@ void buffer_count_in(_Atomic int64_t *bytes)
     counted = bytes;
 }
 
+static _Thread_local int64_t budget;
+
+void buffer_set_budget(int64_t bytes)
+{
+    budget = bytes;
+}
+
+bool buffer_is_scarce(void)
+{
+    return counted != NULL && budget > 0 && atomic_load_explicit(counted, memory_order_relaxed) > budget / 2;
+}
+
 /* One writer: no locked instruction is needed. */
 static void count(int64_t grown)
 {

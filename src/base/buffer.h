@@ -51,6 +51,11 @@ bool buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 /* From now on the memory that this thread's buffers take is added to `*bytes`, and what they give back is taken off: for a
  * gauge. Only this thread writes it. NULL: nothing is counted, as at first. */
 void buffer_count_in(_Atomic int64_t *bytes);
+/* How many bytes this thread's buffers are to take at the most, of those that are counted; 0: any number, as at first. Nothing
+ * fails beyond it: who fills buffers asks whether memory is scarce, and then takes no more than it must. It is from half of
+ * the budget on, so that there is room for what must be. */
+void buffer_set_budget(int64_t bytes);
+bool buffer_is_scarce(void);
 /* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. */
 void buffer_set_aside(const struct buffer *buffer);
 void buffer_take_up(const struct buffer *buffer);

@@ -20,6 +20,7 @@
 #define HTTP_INFORMATIONAL_MAX    16          /* 1xx responses to one request */
 #define HTTP_READ_BUFFER          (16 * 1024) /* bytes read at once where a head may come */
 #define HTTP_BULK_BUFFER          (64 * 1024) /* bytes read at once of a body */
+#define HTTP_SCARCE_BUFFER        (8 * 1024)  /* the same where memory for buffers is scarce */
 /* Bytes that wait for a slow reader before the source is told to stop, and at most: one more piece comes. */
 #define HTTP_WRITE_HIGH_WATER (64 * 1024)
 #define HTTP_WRITE_BUFFER_MAX (HTTP_WRITE_HIGH_WATER + HTTP_BULK_BUFFER + 32 * 1024)

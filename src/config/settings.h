@@ -128,6 +128,7 @@ struct settings {
         group;           /* to run the gateway process as, where started as root; default nobody, its group */
     int64_t limit_keys;  /* entries of the limiter's table; 65536 */
     int64_t token_cache; /* entries per worker; 4096 */
+    int64_t buffer_memory;                    /* bytes per worker; 256 MiB */
     struct logs_settings *logs;               /* never NULL once loaded */
     struct shutdown_settings *shutdown;       /* never NULL once loaded */
     struct confinement_settings *confinement; /* never NULL once loaded */

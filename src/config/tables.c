@@ -376,6 +376,10 @@ static const struct conf_field config_fields[] = {
       .minimum = 1024, .maximum = 16777216, .help = "Entries of the table that request limits count in." },
     { "token_cache", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.token_cache), .standard = "4096",
       .minimum = 16, .maximum = 1048576, .help = "Verified tokens that each worker remembers." },
+    { "buffer_memory", CONF_SIZE, OF(input_settings, settings.buffer_memory), .standard = "256MiB",
+      .minimum = 1048576, .maximum = INT64_C(1099511627776),
+      .help = "What the buffers of each worker are to take at the most. From half of it on, a body waits at "
+              "its source as soon as its reader is slow." },
     { "logs", CONF_OBJECT, OF(input_settings, settings.logs), .standard = "{}", .object = &logs_object,
       .help = "Where the access log and the audit log go." },
     { "shutdown", CONF_OBJECT, OF(input_settings, settings.shutdown), .standard = "{}",

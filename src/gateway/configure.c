@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define MESSAGE_ARENA (256 * 1024)
-#define FIXED_FDS     4 /* bundle, limiter, access log, audit log */
+#define FIXED_FDS     6 /* bundle, limiter, access log, audit log, our bequest, that of the process before */
 #define OVERLAYS_MAX  64
 
 void control_note_refusal(struct control *control, struct slice why)
@@ -143,6 +143,7 @@ static void committed(struct control *control)
     log_audit_event(control->own_logs, control->started ? SLICE("configured") : SLICE("started"), SLICE_NONE);
     metrics_add(control->own_metrics, METRIC_RELOADS, control->started ? 1 : 0);
     control->started = true;
+    control_bequeath(control);
     char text[64];
     int size = snprintf(text, sizeof text, "%llu %s", (unsigned long long)control->generation,
                         logs_boot(control->logs));
@@ -249,8 +250,14 @@ static bool set_keys(struct control *control, struct change *change)
 
 static void answered(struct control *control);
 
-/* Where another process serves meanwhile, the first request is not let in before there are keys to verify it with, or before
- * it is known that they cannot be had. Else sockets are served at once: what needs no keys must not wait. */
+static void drop_testament(struct control *control)
+{
+    testament_free(control->testament);
+    control->testament = NULL;
+}
+
+/* Where another process serves meanwhile, the first request is not let in before there are keys to verify it with, that one's
+ * or newer ones, or before it is known that they cannot be had. Else sockets are served at once: what needs no keys must not wait. */
 static void commit(struct control *control)
 {
     struct change *change = control->change;
@@ -262,6 +269,7 @@ static void commit(struct control *control)
     change->status = NULL;
     if (keys_due == 0) {
         set_keys(control, change);
+        drop_testament(control);
         open_sockets(control, change);
         return;
     }
@@ -271,6 +279,8 @@ static void commit(struct control *control)
         change->answers_due = 1;
     }
     commit_workers(control, change);
+    testament_give_keys(control->testament, control->keys); /* to workers that know their issuers by now */
+    drop_testament(control);
     answered(control);
 }
 

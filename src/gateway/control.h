@@ -4,6 +4,7 @@
 
 #include "auth/key_source.h"
 #include "gateway/status.h"
+#include "gateway/testament.h"
 #include "gateway/worker.h"
 #include "supervisor/channel.h"
 
@@ -38,6 +39,9 @@ struct control {
     uv_poll_t channel_poll;
     struct channel_reader reader;
     struct tls_tickets *tickets;
+    struct bequest *bequest; /* to the next process; NULL: it starts afresh */
+    struct testament
+        *testament; /* of the process before, until the first configuration is committed; NULL: none */
     uv_timer_t ticket_timer, log_timer;
     uint64_t log_lines_dropped; /* that the metric knows of */
     int audit_problem;          /* errno that was last told of */
@@ -71,6 +75,9 @@ struct error control_start_all(struct control *control, struct change *change) M
 /* A descriptor of the message; the caller's from now on. */
 int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);
+
+/* What the next process is to have has changed. Only the one that serves leaves anything. */
+void control_bequeath(struct control *control);
 
 /* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
 /* Keys came, or did not: a first configuration that waits for them need not wait any longer for this issuer. */

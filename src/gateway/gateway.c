@@ -203,6 +203,7 @@ static void rotate_tickets(uv_timer_t *timer)
     struct control *control = timer->data;
     if (control->tickets != NULL) {
         tls_tickets_rotate(control->tickets);
+        control_bequeath(control);
     }
 }
 
@@ -282,6 +283,8 @@ static bool finish(struct control *control)
         snapshot_unref(control->current);
     }
     metrics_free(control->metrics);
+    testament_free(control->testament);
+    bequest_free(control->bequest);
     if (control->tickets != NULL) {
         tls_tickets_free(control->tickets);
     }

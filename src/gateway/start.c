@@ -14,18 +14,21 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     if (event == KEYS_FAILED) {
         log_event(LOG_WARNING, "keys_failed", LOG_TEXT("issuer", issuer_name), LOG_TEXT("reason", text));
         control_keys_settled(control, issuer_name);
+        control_bequeath(control);
         return;
     }
     if (event == KEYS_STALE) {
         log_event(LOG_ERROR, "keys_stale", LOG_TEXT("issuer", issuer_name));
         text = SLICE_NONE;
     } else {
-        log_event(LOG_INFO, "keys_fetched", LOG_TEXT("issuer", issuer_name));
+        log_event(LOG_INFO, event == KEYS_INHERITED ? "keys_inherited" : "keys_fetched",
+                  LOG_TEXT("issuer", issuer_name));
     }
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_set_keys(control->workers[i], issuer_name, text);
     }
     control_keys_settled(control, issuer_name);
+    control_bequeath(control);
 }
 
 /* On the control thread, called by the worker's message. */
@@ -99,11 +102,31 @@ static struct error start_workers(struct control *control, const struct settings
     return OK;
 }
 
+void control_bequeath(struct control *control)
+{
+    if (control->bequest != NULL && control->started && !control->draining) {
+        testament_write(control->bequest, control->tickets, control->keys);
+    }
+}
+
+/* Without it clients make a full handshake, and keys are awaited: no reason not to start. */
+static void take_bequests(struct control *control, const struct change *change)
+{
+    int ours = change->fds[4];
+    int before = change->fds[5];
+    if (ours >= 0 && failed(bequest_new(ours, &control->bequest))) {
+        control->bequest = NULL;
+    }
+    control->testament = before >= 0 ? testament_read(before) : NULL;
+    testament_give_tickets(control->testament, control->tickets);
+}
+
 struct error control_start_all(struct control *control, struct change *change)
 {
     the_control = control;
     size_t count = change->worker_count;
     TRY(tls_tickets_new(&control->tickets));
+    take_bequests(control, change);
     TRY(metrics_new((unsigned int)count + 1, &control->metrics));
     control->own_metrics = metrics_writer(control->metrics, (unsigned int)count);
     TRY(open_limiter(control, change->fds[1]));

@@ -60,6 +60,7 @@ static void run_commit(struct net_task *task)
         worker->worker.current = change->prepared;
         change->prepared = NULL;
         set_issuers(&worker->worker, change->snapshot->settings, change);
+        buffer_set_budget(change->snapshot->settings->buffer_memory);
         overload_set(&worker->worker.overload, &worker->worker.loop, change->snapshot->settings->overload);
     }
     if (!worker_listeners_update(worker, change->sockets, change->socket_count)) {

@@ -27,6 +27,7 @@ enum http_abort {
     HTTP_ABORT_CLIENT,      /* reset, or closed before its request was complete */
     HTTP_ABORT_SLOW_READER, /* did not take the response within the time limit */
     HTTP_ABORT_SHUTDOWN,    /* the drain deadline */
+    HTTP_ABORT_INTERNAL,    /* no memory for the response's head, or a field of it that may not be written */
 };
 
 /* The handler's side. `stream->exchange` is the handler's, set in on_request. */
@@ -66,6 +67,9 @@ struct http_stream_ops {
     void (*send_end)(struct http_stream *stream, const struct headers *trailers);
     /* Hands what is buffered to the kernel now. */
     void (*flush)(struct http_stream *stream);
+    /* Takes the response back as far as it was sent: true where no byte of it has left, and another may be sent instead. What
+     * was buffered of it is dropped. */
+    bool (*retract)(struct http_stream *stream);
     /* The response cannot be completed: the client must see that it is cut (h1: reset; h2: RST_STREAM). */
     void (*reset)(struct http_stream *stream);
     /* Stops or resumes on_body. A stream starts paused: the handler asks when it is ready; that is also what answers

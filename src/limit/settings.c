@@ -40,7 +40,7 @@ static const struct conf_field limit_fields[] = {
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct limit_settings, by),
       .help = "What is counted by: address (IPv6 by /64), caller, claims.NAME, header:NAME (together with "
-              "the address), "
+              "the address; a request that repeats the field is denied), "
               "or route (everybody together)." },
     { 0 },
 };

@@ -175,6 +175,7 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
+    loop->read_size = HTTP_BULK_BUFFER;
     loop->scratch = malloc(HTTP_BULK_BUFFER);
     if (loop->scratch == NULL) {
         return FAIL(ERROR_MEMORY, "read buffer");

@@ -29,6 +29,7 @@ struct net_loop {
     int64_t now;      /* clock_monotonic_ns, as of net_loop_woken */
     int64_t now_real; /* clock_real_ns, of the same moment */
     char *scratch;    /* HTTP_BULK_BUFFER bytes: see net_loop_take_scratch */
+    size_t read_size; /* how much of it a read fills: the owner's, HTTP_BULK_BUFFER at first */
     bool scratch_taken;
     bool now_is_fresh; /* read since the last sleep */
     /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */

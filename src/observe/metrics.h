@@ -35,10 +35,15 @@
     X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                        \
     X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                      \
       "Memory of the workers' buffers: what connections read, and what waits to be written")                \
+    X(BUFFER_PAUSES, "sallyport_buffer_pauses_total", "counter",                                            \
+      "Times that a body waited for its reader while memory for buffers was scarce (buffer_memory)")        \
     X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")  \
     X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
     X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \
       "Requests that the client did not wait for")                                                          \
+    X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                            \
+      "Responses broken off after their head had left; they stand under its status in "                     \
+      "sallyport_requests_total")                                                                           \
     X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                      \
       "Tokens found in the cache of verified tokens")                                                       \
     X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                  \

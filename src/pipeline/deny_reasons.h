@@ -105,6 +105,8 @@
       "A limit by address or header, before authentication.")                                                \
     X(RATE_CALLER, "rate_caller", 429, 8, "rate_limited", "Too many requests",                               \
       "A limit by verified caller or claim.")                                                                \
+    X(LIMIT_FIELD_REPEATED, "limit_field_repeated", 400, 3, "invalid_request", "Repeated header field",      \
+      "A header field that a limit counts by stood there more than once.")                                   \
     X(OVERLOADED, "overloaded", 503, 14, "unavailable", "Temporarily unavailable",                           \
       "There is too much to do, and the request has waited longer than overload.queue_deadline allows; or "  \
       "no descriptor or memory was left for it.")                                                            \

@@ -262,7 +262,12 @@ static void on_abort(struct http_stream *stream, enum http_abort why)
     exchange->aborted = true;
     exchange->abort_why = (int)why;
     exchange->cancelled = true;
-    metrics_add(exchange->worker->metrics, METRIC_CLIENT_ABORTS, 1);
+    if (why == HTTP_ABORT_INTERNAL) {
+        exchange->reason = DENY_INTERNAL;
+        exchange->detail = SLICE("the response could not be written");
+    } else {
+        metrics_add(exchange->worker->metrics, METRIC_CLIENT_ABORTS, 1);
+    }
     finish(exchange);
 }
 
@@ -355,13 +360,16 @@ void exchange_fail(struct exchange *exchange, enum deny_reason reason, struct sl
         exchange->detail = detail;
     }
     upstream_release(&exchange->ticket);
-    if (!exchange->response_begun) {
+    if (exchange->response_begun && exchange->state == EXCHANGE_ANSWERING) {
+        return; /* the answer is on its way already, and says something else */
+    }
+    /* As long as nothing of the upstream's answer has left, the client gets ours. */
+    if (!exchange->response_begun || exchange->stream->ops->retract(exchange->stream)) {
+        exchange->response_begun = false;
         answer_denial(exchange);
         return;
     }
-    if (exchange->state == EXCHANGE_ANSWERING) {
-        return; /* the answer is on its way already, and says something else */
-    }
+    metrics_add(exchange->worker->metrics, METRIC_RESPONSES_CUT, 1);
     exchange->aborted = true;
     exchange->stream->ops->reset(exchange->stream);
     finish(exchange);

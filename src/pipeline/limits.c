@@ -42,12 +42,42 @@ static bool claim_key(struct exchange *exchange, struct slice path, struct limit
     return text_key(exchange, SLICE("c"), claim->text, out);
 }
 
+/* The value of the field that a rule names; empty where there is none. False for several: which of them its upstream goes
+ * by we do not know, and a client that varied the other would have an allowance for each. */
+static bool field_of(const struct exchange *exchange, struct slice name, struct slice *ret_value)
+{
+    const struct headers *headers = &exchange->input.headers;
+    const struct relay_settings *relay = exchange->route != NULL ? exchange_policy(exchange)->relay : NULL;
+    size_t count = 0;
+    *ret_value = SLICE("");
+    for (size_t i = 0; i < headers->count; i++) {
+        if (relay_is_field(relay, headers->items[i].name, name)) {
+            *ret_value = headers->items[i].value;
+            count++;
+        }
+    }
+    return count <= 1;
+}
+
+/* Before anything is counted. */
+static bool has_repeated_field(const struct exchange *exchange, struct limit_settings *const *rules,
+                               size_t count)
+{
+    struct slice value;
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i]->kind == LIMIT_BY_HEADER && !field_of(exchange, rules[i]->argument, &value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a rule counts this request by. False: the request has no such thing, and fails closed. */
 static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
                    const struct address *network, struct limit_key *out)
 {
     struct slice address = { (const char *)network->bytes, sizeof network->bytes };
-    const struct header *field;
+    struct slice field;
     *out = (struct limit_key){ .settings = rule };
     switch ((enum limit_by_kind)rule->kind) {
     case LIMIT_BY_ADDRESS:
@@ -65,8 +95,7 @@ static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
         /* The client chooses its value, so it never counts without the address; which makes up many values is a crowd. */
         out->prefix = network->bytes;
         out->prefix_size = sizeof network->bytes;
-        field = headers_find_name(&exchange->input.headers, rule->argument);
-        return text_key(exchange, address, field != NULL ? field->value : SLICE(""), out);
+        return field_of(exchange, rule->argument, &field) && text_key(exchange, address, field, out);
     case LIMIT_BY_ROUTE:
         out->key = "";
         out->key_size = 0;
@@ -94,6 +123,9 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
     }
     if (count > LIMIT_KEYS_MAX) {
         return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
+    }
+    if (has_repeated_field(exchange, rules, count)) {
+        return stage_deny(exchange, DENY_LIMIT_FIELD_REPEATED, SLICE_NONE);
     }
     struct address network = address_network(&exchange->client);
     struct limit_key keys[LIMIT_KEYS_MAX] __attribute__((uninitialized));

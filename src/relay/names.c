@@ -1,4 +1,5 @@
 #include "relay/names.h"
+#include "relay/relay.h"
 
 static const uint8_t classes_by_id[HEADER_ID_COUNT] = {
     [HEADER_CONNECTION] = NAME_HOP,
@@ -129,6 +130,12 @@ bool name_same(struct slice a, struct slice b)
 static bool name_begins(struct slice name, struct slice prefix)
 {
     return name.len >= prefix.len && name_same(slice_of(name.ptr, prefix.len), prefix);
+}
+
+bool relay_is_field(const struct relay_settings *settings, struct slice name, struct slice wanted)
+{
+    bool passes = (settings != NULL && settings->underscores) || slice_find(name, '_') < 0;
+    return slice_equal_nocase(name, wanted) || (passes && name_same(name, wanted));
 }
 
 bool name_is_among(struct slice name, const struct conf_strings *names)

@@ -73,6 +73,10 @@ struct relay_request {
 struct error relay_build_request(const struct relay_request *request, struct arena *arena,
                                  struct headers *out) MUST_CHECK;
 
+/* Might the upstream take a client's field `name` for the field `wanted`? One spelled with another sign for "-" may be the
+ * same to it; "_" only where it passes. `settings` may be NULL. */
+bool relay_is_field(const struct relay_settings *settings, struct slice name, struct slice wanted);
+
 /* The response's fields for the client: without hop-by-hop and framing fields, X-Request-Id (the gateway's own is set) and
  * Alt-Svc (it would lead clients around the gateway). Appends to `out`. False: no room, or Connection lists over 32 names. */
 bool relay_build_response(const struct http_response *response, struct headers *out);

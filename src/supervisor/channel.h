@@ -28,7 +28,11 @@ enum channel_kind {
 #define CHANNEL_FDS_MAX  1024 /* beyond the kernel's 253 a message, they are sent in several */
 #define CHANNEL_TEXT_MAX 32768
 
-/* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, then the sockets.
+/* Bytes of the memory file by which a gateway leaves something to the next one; only what is written takes memory. */
+#define CHANNEL_BEQUEST_SIZE ((size_t)8 * 1024 * 1024)
+
+/* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, fds[4] the gateway's own
+ * bequest and fds[5] that of the one which it relieves (gateway/bequest.h; -1 where none), then the sockets.
  * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"upgrades":N,"relieves":BOOL,"forbidden_calls":N,"forbidden_call":NAME,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
  * forbidden_call: what a process before this one died of, else left out. A listener's N sockets (one per worker) follow each other in this order. */
 struct channel_message {

@@ -18,6 +18,7 @@ struct generation *generation_add(struct supervisor *supervisor, pid_t pid, int 
     if (generation != NULL) {
         generation->pid = pid;
         generation->channel = channel;
+        generation->bequest = -1;
         generation->started_at = clock_monotonic_ns();
         generation->next = supervisor->generations;
         supervisor->generations = generation;
@@ -42,6 +43,9 @@ struct error generation_start(struct supervisor *supervisor)
     TRY(channel_pair(&ours, &theirs));
     struct generation *generation = generation_add(supervisor, 0, ours);
     struct error error = generation != NULL ? OK : FAIL(ERROR_MEMORY, "gateway process");
+    if (!failed(error)) {
+        generation->bequest = handover_bequest();
+    }
     if (!failed(error) && fcntl(ours, F_SETFL, O_NONBLOCK) != 0) {
         /* A gateway that was taken over may send half a message: nobody waits for the rest. */
         error = FAIL_ERRNO("channel");
@@ -80,6 +84,9 @@ void generation_free(struct supervisor *supervisor, struct generation *generatio
         supervisor->latest = NULL;
     }
     generation_close_channel(generation);
+    if (generation->bequest >= 0) {
+        close(generation->bequest);
+    }
     free(generation);
 }
 
@@ -99,14 +106,16 @@ void generation_kill(struct generation *generation, const char *reason)
     force_end(generation);
 }
 
-static bool serves_beside(const struct supervisor *supervisor, const struct generation *generation)
+/* NULL: none. One that has died is none. */
+static const struct generation *serves_beside(const struct supervisor *supervisor,
+                                              const struct generation *generation)
 {
     for (const struct generation *other = supervisor->generations; other != NULL; other = other->next) {
         if (other != generation && other->serving && !other->leaving) {
-            return true;
+            return other;
         }
     }
-    return false;
+    return NULL;
 }
 
 struct error generation_hand_over(struct supervisor *supervisor, struct generation *generation, char *text,
@@ -115,6 +124,7 @@ struct error generation_hand_over(struct supervisor *supervisor, struct generati
     const struct loaded *loaded =
         supervisor->candidate.config != NULL ? &supervisor->candidate : &supervisor->current;
     const struct shutdown_settings *shutdown = loaded->config->settings.shutdown;
+    const struct generation *before = serves_beside(supervisor, generation);
     struct handover handover = {
         .options = &supervisor->options->config,
         .settings = &loaded->config->settings,
@@ -125,7 +135,9 @@ struct error generation_hand_over(struct supervisor *supervisor, struct generati
         .upgrades = supervisor->upgrades,
         .forbidden_calls = supervisor->forbidden_calls,
         .forbidden_call = generation->serving ? "" : supervisor->forbidden_call,
-        .relieves = serves_beside(supervisor, generation),
+        .relieves = before != NULL,
+        .bequest = generation->serving ? -1 : generation->bequest,
+        .bequest_before = generation->serving || before == NULL ? -1 : before->bequest,
     };
     bool sent;
     generation->grace = shutdown->drain_delay + shutdown->deadline;

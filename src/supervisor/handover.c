@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FIXED_FDS 4 /* bundle, limiter, access log, audit log */
+#define FIXED_FDS 6 /* bundle, limiter, access log, audit log, bequest of the gateway, bequest to it */
 
 /* Append only: a line is never written over. Readable, so that the audit log's chain can go on behind its last line. */
 static struct error open_file(const struct config_options *options, struct slice file, char *text,
@@ -52,17 +52,17 @@ static struct error open_log(const struct config_options *options, const struct 
     return OK;
 }
 
-#define TABLE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define MEMORY_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static struct error make_table(size_t size, int *ret_fd)
+/* Sealed: a gateway that was taken over could else shorten it under the feet of the next one. */
+static struct error make_memory(const char *name, size_t size, int *ret_fd)
 {
-    int fd = memfd_create("sallyport-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
-        return FAIL_ERRNO("the limiter's table cannot be made");
+        return FAIL_ERRNO("memory for gateway processes cannot be made");
     }
-    /* Sealed: a gateway that was taken over could else shorten it under the feet of the next one. */
-    if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, TABLE_SEALS) != 0) {
-        struct error error = FAIL_ERRNO("the limiter's table cannot be made");
+    if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, MEMORY_SEALS) != 0) {
+        struct error error = FAIL_ERRNO("memory for gateway processes cannot be made");
         close(fd);
         return error;
     }
@@ -70,15 +70,21 @@ static struct error make_table(size_t size, int *ret_fd)
     return OK;
 }
 
+int handover_bequest(void)
+{
+    int fd = -1;
+    return failed(make_memory("sallyport-bequest", CHANNEL_BEQUEST_SIZE, &fd)) ? -1 : fd;
+}
+
 struct error handover_limiter(size_t entries, int *fd, bool *ret_kept)
 {
     size_t size = limiter_size(entries);
     int old = *fd;
-    *ret_kept = old >= 0 && fcntl(old, F_GET_SEALS) == TABLE_SEALS && limiter_fits(old, size);
+    *ret_kept = old >= 0 && fcntl(old, F_GET_SEALS) == MEMORY_SEALS && limiter_fits(old, size);
     if (*ret_kept) {
         return OK;
     }
-    TRY(make_table(size, fd));
+    TRY(make_memory("sallyport-limits", size, fd));
     if (old >= 0) {
         close(old);
     }
@@ -140,6 +146,8 @@ static struct error gather(const struct handover *handover, char *text, size_t s
     if (fds[3] < 0) {
         return FAIL(ERROR_VALUE, "the audit log cannot be off");
     }
+    fds[4] = handover->bequest;
+    fds[5] = handover->bequest_before;
     size_t count = FIXED_FDS;
     for (const struct listening *listening = handover->sockets->first; listening != NULL;
          listening = listening->next) {

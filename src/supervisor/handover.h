@@ -13,6 +13,7 @@ struct handover {
     const struct sockets *sockets; /* those that are wanted */
     int limiter_fd;
     unsigned int restarts, upgrades;
+    int bequest, bequest_before;  /* gateway/bequest.h, with a first configuration; -1: none */
     bool relieves;                /* another gateway process serves until this one does */
     unsigned int forbidden_calls; /* that gateway processes died of */
     const char *forbidden_call;   /* name of the last one's; "" where it ended otherwise */
@@ -32,5 +33,8 @@ struct error handover_reopen(const struct config_options *options, const struct 
  * made earlier, or -1: kept where it fits, so that its counts go on; else closed, and a new one takes its place.
  * `*ret_kept` says which. */
 struct error handover_limiter(size_t entries, int *fd, bool *ret_kept) MUST_CHECK;
+
+/* Memory for what one gateway leaves to the next, whose size nobody can change; -1 where there is none. */
+int handover_bequest(void);
 
 #endif

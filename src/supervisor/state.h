@@ -22,6 +22,7 @@ struct generation {
     pid_t pid;
     int channel; /* -1: none any more */
     struct channel_reader reader;
+    int bequest;        /* memory for what it leaves to the one that relieves it; -1: none */
     bool serving;       /* has taken up a configuration */
     bool leaving;       /* was told to end */
     bool died_of_call;  /* that its confinement forbids, and that was told */

@@ -49,6 +49,7 @@ static void write_generations(const struct supervisor *supervisor, struct json_w
         json_object_begin(json);
         json_member_integer(json, SLICE("pid"), generation->pid);
         json_member_integer(json, SLICE("channel"), generation->channel);
+        json_member_integer(json, SLICE("bequest"), generation->bequest);
         json_member_integer(json, SLICE("serving"), generation->serving);
         json_member_integer(json, SLICE("leaving"), generation->leaving);
         json_member_integer(json, SLICE("started_at"), generation->started_at);
@@ -139,7 +140,7 @@ static bool mark_all(const struct supervisor *supervisor, int state, bool inheri
     }
     for (const struct generation *generation = supervisor->generations; generation != NULL;
          generation = generation->next) {
-        marked = mark(generation->channel, inherit) && marked;
+        marked = mark(generation->channel, inherit) && mark(generation->bequest, inherit) && marked;
     }
     return marked;
 }
@@ -220,18 +221,20 @@ static bool read_generation(struct supervisor *supervisor, const struct json *it
 {
     int64_t pid, grace, started_at, kill_at;
     unsigned int serving, leaving;
-    int channel;
+    int channel, bequest = -1;
     if (!json_get_integer(item, SLICE("pid"), &pid) || !json_get_integer(item, SLICE("grace"), &grace) ||
         !json_get_integer(item, SLICE("started_at"), &started_at) ||
         !json_get_integer(item, SLICE("kill_at"), &kill_at) ||
         !read_count(item, SLICE("serving"), &serving) || !read_count(item, SLICE("leaving"), &leaving) ||
-        !read_fd(item, SLICE("channel"), &channel)) {
+        !read_fd(item, SLICE("channel"), &channel) ||
+        (json_get(item, SLICE("bequest")) != NULL && !read_fd(item, SLICE("bequest"), &bequest))) {
         return false;
     }
     struct generation *generation = generation_add(supervisor, (pid_t)pid, channel);
     if (generation == NULL) {
         return false;
     }
+    generation->bequest = bequest;
     generation->serving = serving != 0;
     generation->leaving = leaving != 0;
     generation->grace = grace;

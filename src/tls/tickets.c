@@ -18,6 +18,8 @@ struct ticket_key {
     unsigned char mac_key[TICKET_KEY_SIZE];
 };
 
+_Static_assert(sizeof(struct ticket_key) == TLS_TICKET_KEY_SIZE, "as tls.h says");
+
 struct tls_tickets {
     pthread_mutex_t lock; /* held for a copy; taken once per handshake */
     struct ticket_key current, previous;
@@ -62,6 +64,20 @@ void tls_tickets_rotate(struct tls_tickets *tickets)
     tickets->current = fresh;
     pthread_mutex_unlock(&tickets->lock);
     secret_wipe(&fresh, sizeof fresh);
+}
+
+void tls_tickets_export(struct tls_tickets *tickets, unsigned char out[TLS_TICKET_KEY_SIZE])
+{
+    pthread_mutex_lock(&tickets->lock);
+    memcpy(out, &tickets->current, TLS_TICKET_KEY_SIZE);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
+void tls_tickets_inherit(struct tls_tickets *tickets, const unsigned char key[TLS_TICKET_KEY_SIZE])
+{
+    pthread_mutex_lock(&tickets->lock);
+    memcpy(&tickets->previous, key, TLS_TICKET_KEY_SIZE);
+    pthread_mutex_unlock(&tickets->lock);
 }
 
 enum ticket_age {

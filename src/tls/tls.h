@@ -19,6 +19,11 @@ struct error tls_tickets_new(struct tls_tickets **ret_tickets) MUST_CHECK;
 void tls_tickets_free(struct tls_tickets *tickets);
 /* The current key becomes the previous one, a fresh one is drawn. Any one thread. */
 void tls_tickets_rotate(struct tls_tickets *tickets);
+/* From one process to the next: what was the current key there is the previous one here, so that the change is a rotation.
+ * The caller wipes what it holds of it. */
+#define TLS_TICKET_KEY_SIZE 80
+void tls_tickets_export(struct tls_tickets *tickets, unsigned char out[TLS_TICKET_KEY_SIZE]);
+void tls_tickets_inherit(struct tls_tickets *tickets, const unsigned char key[TLS_TICKET_KEY_SIZE]);
 
 /* Checks everything that can be wrong with certificates and keys (unreadable PEM, key not matching, empty CA file,
  * expired is only a warning of `check`). On failure `*ret_index` is the certificate's index, or -1 for the listener's

@@ -1,5 +1,6 @@
 /* What an upstream answers: read with the same strictness as a client's request. */
 #include "http/h1/client_internal.h"
+#include "http/h1/scarcity.h"
 
 #define READ_BUDGET 4
 
@@ -215,7 +216,7 @@ static enum stream_result read_fresh(struct h1_client *client)
     struct net_loop *loop = client->stream.loop;
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
-    enum stream_result result = client->stream.ops->read(&client->stream, memory, HTTP_BULK_BUFFER, &size);
+    enum stream_result result = client->stream.ops->read(&client->stream, memory, h1_read_size(loop), &size);
     if (result == STREAM_OK) {
         client->answered = true;
         /* Of TLS a read gives one record, and more may lie behind it. */

@@ -1,5 +1,6 @@
 /* What a call sends to its upstream. */
 #include "http/h1/client_internal.h"
+#include "http/h1/scarcity.h"
 #include "http/h1/writer.h"
 
 /* A piece of body up to this size is copied behind what waits, so that both leave in one write. */
@@ -60,7 +61,7 @@ void h1_client_flush(struct h1_client *client)
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    if (client->blocked && buffer_length(&client->out) < HTTP_WRITE_HIGH_WATER / 2) {
+    if (client->blocked && h1_may_go_on(client->stream.loop, &client->out)) {
         client->blocked = false;
         client->call.events->on_writable(client->call.call);
     }
@@ -91,12 +92,13 @@ bool h1_client_send_body(struct h1_client *client, struct slice data)
         if (!keep_rest(client, parts, count, 0)) {
             h1_client_lose_output(client);
         }
+        client->blocked = client->blocked || buffer_length(&client->out) >= HTTP_WRITE_HIGH_WATER;
     } else {
         written = write_parts(client, parts, count);
+        client->blocked = h1_must_wait(client->stream.loop, &client->out);
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    client->blocked = buffer_length(&client->out) >= HTTP_WRITE_HIGH_WATER;
     return !client->blocked;
 }
 

@@ -1,5 +1,6 @@
 #include "http/h1/server.h"
 
+#include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
 
 #include <stdlib.h>
@@ -175,15 +176,17 @@ static enum stream_result read_behind(struct h1_server *server)
 
 /* How much is read at once. A body comes in large pieces; but no more of it than is known to be left, since what follows it
  * has to be kept. */
-static size_t room_of_read(const struct h1_server *server)
+static size_t room_of_read(struct h1_server *server)
 {
     uint64_t left = 0;
     if (h1_server_wants_body(server)) {
         left = server->body == BODY_CHUNKED ? server->chunked.left : server->body_left;
     }
-    return left <= HTTP_READ_BUFFER  ? HTTP_READ_BUFFER
-           : left < HTTP_BULK_BUFFER ? (size_t)left
-                                     : HTTP_BULK_BUFFER;
+    if (left <= HTTP_READ_BUFFER) {
+        return HTTP_READ_BUFFER;
+    }
+    size_t most = h1_read_size(server->stream.loop);
+    return left < most ? (size_t)left : most;
 }
 
 /* The usual read: what it brings is worked through where it lies, and only the rest is kept. */

@@ -1,7 +1,8 @@
 /* A client's HTTP/1.1 connection: reads requests one after the other, hands each to the handler, writes the answers in
  * order. Pipelined requests wait in the read buffer. One loop, one thread.
  *
- * Memory of a connection: a read buffer of at most the head limit, and a write buffer of at most HTTP_WRITE_BUFFER_MAX. */
+ * Memory of a connection: a read buffer of at most the head limit, and a write buffer of at most HTTP_WRITE_BUFFER_MAX; less
+ * where memory is scarce (scarcity.h). */
 #ifndef SALLYPORT_HTTP_H1_SERVER_H
 #define SALLYPORT_HTTP_H1_SERVER_H
 

@@ -35,6 +35,7 @@ struct h1_server {
     struct h1_chunked chunked;
     int64_t hold_off;   /* ns, after this response; 0: not at all */
     uint64_t body_left; /* BODY_LENGTH: still to come */
+    size_t before_head; /* bytes in `out` that were there before the response's head */
     uint64_t dropped;   /* bytes of a body that nobody wanted, or that came while lingering */
     enum http_body body;
     int minor_version;
@@ -47,6 +48,7 @@ struct h1_server {
     bool client_keep_alive;
     bool keep_alive; /* as the response's head promised */
     bool head_sent;
+    bool written; /* since the head was put into `out`, something of it may have left */
     bool chunked_out;
     bool ended;      /* send_end was called */
     bool blocked;    /* the handler waits for on_writable */

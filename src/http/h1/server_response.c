@@ -1,4 +1,5 @@
 /* The response's side of a client's connection: what an exchange sends. */
+#include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
 #include "http/h1/writer.h"
 
@@ -25,6 +26,8 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
 {
     struct net_loop *loop = server->stream.loop;
     size_t written = 0;
+    /* Even where nothing moves: what TLS has made a record of leaves as it is. */
+    server->written = true;
     enum stream_result result = server->stream.ops->write(&server->stream, parts, count, &written);
     if (result == STREAM_FAILED || result == STREAM_END) {
         h1_server_abort(server, HTTP_ABORT_CLIENT);
@@ -81,7 +84,7 @@ void h1_server_flush(struct h1_server *server)
         h1_server_give_out(server);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && left < HTTP_WRITE_HIGH_WATER / 2) {
+    if (server->held && server->blocked && h1_may_go_on(server->stream.loop, &server->out)) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -115,10 +118,12 @@ static void stream_send_head(struct http_stream *stream, const struct http_respo
     server->head_sent = true;
     server->expect_continue = false;
     h1_server_take_out(server);
+    server->written = false;
+    server->before_head = buffer_length(&server->out);
     if (!h1_write_response(&server->out, response->status, &response->headers, &framing)) {
         /* A field that may not be written, or no room: nothing of it has left, so it can be cut cleanly. */
         stream_reset_on_close(&server->stream);
-        h1_server_abort(server, HTTP_ABORT_CLIENT);
+        h1_server_abort(server, HTTP_ABORT_INTERNAL);
     }
 }
 
@@ -164,10 +169,12 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
                 return true;
             }
         }
-    } else if (!write_parts(server, parts, count)) {
+        server->blocked = server->blocked || buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
+    } else if (write_parts(server, parts, count)) {
+        server->blocked = h1_must_wait(server->stream.loop, &server->out);
+    } else {
         return true;
     }
-    server->blocked = buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     if (server->blocked) {
         h1_server_update_interest(server);
     }
@@ -195,6 +202,23 @@ static void stream_send_end(struct http_stream *stream, const struct headers *tr
 static void stream_flush(struct http_stream *stream)
 {
     h1_server_flush(server_of(stream));
+}
+
+static bool stream_retract(struct http_stream *stream)
+{
+    struct h1_server *server = server_of(stream);
+    if (server->state != SERVER_EXCHANGE || !server->head_sent || server->ended || server->written) {
+        return false;
+    }
+    server->out.end = server->out.begin + server->before_head;
+    server->head_sent = false;
+    server->blocked = false;
+    stream->sent = 0;
+    if (!server->body_done) {
+        /* Whether the client still waits for 100 is no longer known, and with it whether a body comes. */
+        server->client_keep_alive = false;
+    }
+    return true;
 }
 
 static void stream_reset(struct http_stream *stream)
@@ -292,6 +316,7 @@ const struct http_stream_ops h1_server_stream_ops = {
     .send_body = stream_send_body,
     .send_end = stream_send_end,
     .flush = stream_flush,
+    .retract = stream_retract,
     .reset = stream_reset,
     .pause = stream_pause,
     .discard_body = stream_discard_body,

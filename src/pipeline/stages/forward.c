@@ -104,11 +104,18 @@ static enum stage_verdict forward(struct exchange *exchange)
     return STAGE_RESPONDED;
 }
 
+/* A body is held back: by a slow reader alone, or earlier because memory is scarce? */
+static void note_pause(struct exchange *exchange)
+{
+    metrics_add(exchange->worker->metrics, METRIC_BUFFER_PAUSES, buffer_is_scarce() ? 1 : 0);
+}
+
 static enum deny_reason forward_body(struct exchange *exchange, struct slice data)
 {
     exchange->body_started = true;
     if (exchange->ticket.client != NULL && !h1_client_send_body(exchange->ticket.client, data) &&
         exchange->stream != NULL) {
+        note_pause(exchange);
         exchange->stream->ops->pause(exchange->stream, true);
     }
     return DENY_NONE;
@@ -183,6 +190,7 @@ static void on_response_body(void *call, struct slice data)
     struct exchange *exchange = exchange_hold(call);
     if (exchange->stream != NULL && !exchange->stream->ops->send_body(exchange->stream, data) &&
         exchange->ticket.client != NULL) {
+        note_pause(exchange);
         h1_client_pause(exchange->ticket.client, true);
     }
     exchange_pending_done(exchange);

@@ -120,10 +120,51 @@ describe('an upstream that breaks off, comes too late or speaks rubbish', () => 
   denied('an endless header field', 502, P, /too large|too long/, flood('HTTP/1.1 200 OK\r\nX: ', 'x'.repeat(8192)));
   denied('an endless status line', 502, P, /too large|too long/, flood('HTTP/1.1 200 ', 'x'.repeat(8192)));
   denied('endless 1xx', 502, P, /informational/, flood('', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(10)));
-  cut('a chunk size that is no number', P, /./, then('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf!\r\nzz\r\n'));
-  cut('a chunk longer than it said', P, /./, then('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf!!!!\r\n'));
-  cut('endless chunk extensions', P, /./, flood('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf!\r\n', `1;${'x'.repeat(100)}\r\nx\r\n`.repeat(20)));
-  cut('endless trailers', P, /./, flood('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf!\r\n0\r\n', 'X-Trailer: value\r\n'.repeat(100)));
+  denied('a field without a name', 502, P, /header name/, then('HTTP/1.1 200 OK\r\n: x\r\n\r\n'));
+  // A good head with something broken behind it: as long as nothing has gone to the client, it is no answer.
+  const chunks = 'HTTP/1.1 200 OK\r\nX-Theirs: 1\r\nTransfer-Encoding: chunked\r\n\r\n';
+  denied('a head, then rubbish in place of the first chunk', 502, P, /chunk size/, then(`${chunks}zz\r\n`));
+  denied('a head and a chunk at once, then a chunk size that is no number', 502, P, /chunk size/, then(`${chunks}5\r\nhalf!\r\nzz\r\n`));
+  denied('a head and a chunk longer than it said', 502, P, /./, then(`${chunks}5\r\nhalf!!!!\r\n`));
+  denied('a head, then a trailer that is none', 502, P, /./, then(`${chunks}0\r\nbad trailer\r\n\r\n`));
+  // Once it has gone there is no way back.
+  const later = (first, rest) => async (exchange) => {
+    await exchange.send(first);
+    await begun;
+    await exchange.send(rest);
+    exchange.end();
+  };
+  let begun;
+  for (const [what, first, rest] of [
+    ['the first chunk is rubbish', chunks, 'zz\r\n'],
+    ['a chunk size is no number', `${chunks}5\r\nhalf!\r\n`, 'zz\r\n'],
+    ['a chunk is longer than it said', `${chunks}5\r\nhalf!`, '!!!\r\n'],
+    ['a trailer is none', `${chunks}5\r\nhalf!\r\n`, '0\r\nbad trailer\r\n\r\n'],
+    ['chunk extensions are endless', `${chunks}5\r\nhalf!\r\n`, `1;${'x'.repeat(100)}\r\nx\r\n`.repeat(2000)],
+    ['trailers are endless', `${chunks}5\r\nhalf!\r\n`, `0\r\n${'X-Trailer: value\r\n'.repeat(5000)}`],
+  ]) {
+    it(`a head that has gone, then ${what}: cut off, ${P}`, () =>
+      leavesNothing(s, async () => {
+        let go;
+        begun = new Promise((resolve) => (go = resolve));
+        act = later(first, rest);
+        await grows(s, 'sallyport_responses_cut_total', {}, () => cutOff(s, `/open/${++count}`, P, { begun: go }));
+        await serves(s);
+      }));
+  }
+  it('rubbish on a kept connection is not asked again elsewhere', () =>
+    leavesNothing(s, async () => {
+      await serves(s);
+      let asked = 0;
+      act = async (exchange) => {
+        asked++;
+        return then(`${chunks}zz\r\n`)(exchange);
+      };
+      const all = await Promise.all(Array.from({ length: 4 }, () => s.request({ path: '/open/kept' })));
+      assert.deepEqual(all.map((r) => r.status), [502, 502, 502, 502]);
+      assert.ok(all.every((r) => !r.fields.has('x-theirs')));
+      assert.equal(asked, 4);
+    }));
 
   it('fewer bytes than said, then the next answer: the client gets what was said and no more; the rest answers nobody', () =>
     leavesNothing(s, async () => {

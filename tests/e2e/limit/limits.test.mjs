@@ -69,6 +69,17 @@ describe('limits', () => {
     assert.equal((await ask('one', 21)).status, 200, 'another address is another count');
     assert.equal((await ask('two', 20)).status, 200);
   });
+  it('by header: one that repeats it is denied, whichever line it varies; one that is not counted may be repeated', async () => {
+    const ask = (path, ...values) => s.request({ path, localAddress: from(22), fields: values.map((value) => ['X-Client', value]) });
+    assert.deepEqual(await statuses(3, () => ask('/header/1', 'one')), [200, 200, 200]);
+    for (let i = 0; i < 4; i++) {
+      for (const values of [['one', `${i}`], [`${i}`, 'one'], ['one', 'one']]) {
+        await s.denied({ status: 400, code: 'invalid_request', reason: 'limit_field_repeated', route: 'header' }, () => ask('/header/1', ...values));
+      }
+    }
+    assert.equal((await ask('/header/1', 'one')).status, 429);
+    assert.equal((await ask('/named/1', 'one', 'two')).status, 200);
+  });
   it('by route: one count for everybody', async () => {
     assert.deepEqual(await statuses(4, (i) => s.request({ path: '/everybody/1', localAddress: from(30 + i) })), [200, 200, 200, 429]);
   });

@@ -256,3 +256,135 @@ describe('an upgrade', () => {
     assert.equal((await sallyport(['upgrade'])).code, 2);
   });
 });
+
+describe('what one program leaves to the next', () => {
+  let dir, issuer, upstream, gateway, ca, port;
+  let keys = null;
+  const startKeys = async () => {
+    const file = await issuer.writeJwks(join(dir, 'keys.json'));
+    keys = http.createServer((request, response) => response.end(readFileSync(file)));
+    await new Promise((done) => keys.listen(port ?? 0, '127.0.0.1', done));
+    port = keys.address().port;
+  };
+  const stopKeys = async () => {
+    keys?.closeAllConnections();
+    await new Promise((done) => (keys ? keys.close(done) : done()));
+    keys = null;
+  };
+  const config = (stale) => {
+    const server = gatewayCertificate();
+    const route = (path) => ({ match: { host: HOST, path }, listeners: ['public'], upstream: 'u' });
+    return {
+      instance: 'bequest',
+      workers: 2,
+      shutdown: { deadline: '2s' },
+      logs: { access: { file: 'off' } },
+      listeners: { public: { address: '127.0.0.1', port: 0, tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } }, ops: { ...LISTENER, status: true } },
+      issuers: { main: { issuer: issuer.issuer, audiences: ['orders'], algorithms: ['RS256'], jwks_url: `http://127.0.0.1:${port}/keys`, jwks_refresh: '1s', jwks_stale: stale } },
+      upstreams: { u: { endpoints: [upstream.url] } },
+      routes: { open: { ...route('/open/**'), auth: 'none' }, orders: { ...route('/orders/**'), auth: { jwt: 'main' }, authorize: { scopes: ['read_orders'] } } },
+    };
+  };
+  before(async () => {
+    dir = tempDir('bequest');
+    upstream = await startPlainUpstream();
+    issuer = await standardIssuer();
+    ca = authority().cert;
+    await startKeys();
+    gateway = await startGateway({ config: config('1h') });
+    await gateway.event('keys_fetched');
+  });
+  after(() => closeAll(() => gateway?.stop(), () => stopKeys(), () => upstream?.close()));
+
+  const connect = (version, session) => RawClient.connect({ port: gateway.ports.public, tls: { ca, servername: HOST, minVersion: version, maxVersion: version, session } });
+  const ask = async (client, path = '/open/x', fields = []) => {
+    await client.send(requestText({ path, host: HOST, fields }));
+    return client.response();
+  };
+  const session = async (version) => {
+    const client = await connect(version);
+    assert.equal((await ask(client)).status, 200);
+    const ticket = await until('a session', () => client.session);
+    client.destroy();
+    return ticket;
+  };
+  // Does it resume? Counted by the gateway that serves, too.
+  const resumes = async (version, ticket) => {
+    const before = (await gateway.metrics()).sum('sallyport_tls_handshakes_resumed_total');
+    const client = await connect(version, ticket);
+    assert.equal((await ask(client)).status, 200);
+    const reused = client.socket.isSessionReused();
+    client.destroy();
+    await until('the handshake to be counted', async () => (await gateway.metrics()).sum('sallyport_tls_handshakes_resumed_total') === before + (reused ? 1 : 0));
+    return reused;
+  };
+  const order = async () => {
+    const client = await connect('TLSv1.3');
+    const token = await issuer.mint({ aud: 'orders', scope: 'read_orders' }, { alg: 'RS256' });
+    const response = await ask(client, '/orders/1', [['Authorization', `Bearer ${token}`]]);
+    client.destroy();
+    return response.status;
+  };
+  const upgraded = async () => {
+    const old = gateway.child();
+    assert.equal((await upgrade(gateway)).code, 0);
+    assert.notEqual(gateway.child(), old);
+  };
+  const crash = async () => {
+    const old = gateway.child();
+    const from = gateway.events.length;
+    process.kill(old, 'SIGKILL');
+    await gateway.wait('another process to serve', () => gateway.events.slice(from).find((e) => e.event === 'ready'));
+  };
+
+  it('a session resumes after an upgrade; after two, its key is rotated out', async () => {
+    const versions = ['TLSv1.3', 'TLSv1.2'];
+    const tickets = await Promise.all(versions.map(session));
+    assert.deepEqual([await resumes(versions[0], tickets[0]), await resumes(versions[1], tickets[1])], [true, true]);
+    await upgraded();
+    assert.deepEqual([await resumes(versions[0], tickets[0]), await resumes(versions[1], tickets[1])], [true, true]);
+    const renewed = await session(versions[0]);
+    await upgraded();
+    assert.deepEqual([await resumes(versions[0], tickets[0]), await resumes(versions[1], tickets[1])], [false, false]);
+    assert.equal(await resumes(versions[0], renewed), true);
+  });
+
+  it('a process that has died leaves none: it may have died of an attack', async () => {
+    const ticket = await session('TLSv1.3');
+    await crash();
+    assert.equal(await resumes('TLSv1.3', ticket), false);
+    assert.equal(await resumes('TLSv1.3', await session('TLSv1.3')), true);
+  });
+
+  it('the key server gone meanwhile: tokens are good as before, over several upgrades, and no longer than jwks_stale', async () => {
+    assert.equal(await order(), 200);
+    await stopKeys();
+    for (let i = 0; i < 2; i++) {
+      const from = gateway.events.length;
+      await upgraded();
+      await gateway.wait('the keys to be inherited', () => gateway.events.slice(from).find((e) => e.event === 'keys_inherited'));
+      assert.equal(await order(), 200);
+    }
+    await gateway.event('keys_failed');
+    assert.equal(await order(), 200);
+    // The time since which it fails is handed on: an upgrade does not make keys younger.
+    const from = gateway.events.length;
+    gateway.write(config('1s'));
+    await upgraded();
+    await until('the keys to be too old', async () => (await order()) === 503, 5_000);
+    await startKeys();
+    await gateway.wait('new keys', () => gateway.events.slice(from).find((e) => e.event === 'keys_fetched'));
+    await until('tokens to be good again', async () => (await order()) === 200, 5_000);
+  });
+
+  it('the key server gone, and a process that died: its keys are not relied on', async () => {
+    gateway.write(config('1h'));
+    await upgraded();
+    assert.equal(await order(), 200);
+    await stopKeys();
+    await crash();
+    assert.equal(await order(), 503);
+    await startKeys();
+    await until('tokens to be good again', async () => (await order()) === 200, 10_000);
+  });
+});

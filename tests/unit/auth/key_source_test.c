@@ -13,7 +13,7 @@ static struct key_source *source;
 static uv_timer_t ticker;
 static struct key_server server;
 
-static unsigned int fetched, failed_count, stale;
+static unsigned int fetched, failed_count, stale, inherited;
 static char last_text[256], last_issuer[64];
 
 static void on_event(void *context, struct slice issuer, enum key_source_event event, struct slice text)
@@ -22,6 +22,7 @@ static void on_event(void *context, struct slice issuer, enum key_source_event e
     fetched += event == KEYS_FETCHED;
     failed_count += event == KEYS_FAILED;
     stale += event == KEYS_STALE;
+    inherited += event == KEYS_INHERITED;
     snprintf(last_issuer, sizeof last_issuer, "%.*s", SLICE_ARG(issuer));
     snprintf(last_text, sizeof last_text, "%.*s", SLICE_ARG(text));
 }
@@ -33,7 +34,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void open_all(SSL_CTX *tls)
 {
-    fetched = failed_count = stale = 0;
+    fetched = failed_count = stale = inherited = 0;
     last_text[0] = '\0';
     key_server_start(&server, tls);
     assert_ok(net_loop_init(&loop));
@@ -296,6 +297,121 @@ static void test_retries_recovers_and_goes_stale(void **state)
     wait_for(&stale, 2); /* and anew after new keys */
 }
 
+static char exported_name[64], exported_url[128], exported_text[4096];
+static struct key_document exported;
+static unsigned int exported_count;
+
+static void keep(void *context, const struct key_document *document)
+{
+    assert_ptr_equal(context, &exported);
+    snprintf(exported_name, sizeof exported_name, "%.*s", SLICE_ARG(document->issuer_name));
+    snprintf(exported_url, sizeof exported_url, "%.*s", SLICE_ARG(document->url));
+    snprintf(exported_text, sizeof exported_text, "%.*s", SLICE_ARG(document->text));
+    exported = (struct key_document){ slice_from_string(exported_name), slice_from_string(exported_url),
+                                      slice_from_string(exported_text), document->failing_since };
+    exported_count++;
+}
+
+static void export_all(void)
+{
+    exported_count = 0;
+    key_source_export(source, keep, &exported);
+}
+
+/* Another source is another process. */
+static void begin_anew(void)
+{
+    key_source_free(source);
+    assert_ok(key_source_new(&loop, on_event, &loop, &source));
+    inherited = 0;
+}
+
+static void test_the_next_process_inherits_documents(void **state)
+{
+    (void)state;
+    struct issuer_settings issuer = issuer_at("http://127.0.0.1:%/keys");
+    issuer.jwks_refresh = 20 * NS_PER_MS;
+    assert_ok(key_source_set(source, &issuer, 1));
+    export_all();
+    assert_int_equal(exported_count, 0);
+    wait_for(&fetched, 1);
+    __atomic_store_n(&server.failing, true, __ATOMIC_SEQ_CST);
+    wait_for(&failed_count, 1);
+    export_all();
+    assert_int_equal(exported_count, 1);
+    assert_true(exported.failing_since > 0);
+    int64_t since = exported.failing_since;
+
+    begin_anew();
+    assert_ok(key_source_set(source, &issuer, 1));
+    key_source_inherit(source, &exported);
+    assert_int_equal(inherited, 1);
+    assert_string_equal(last_text, exported_text);
+    key_source_inherit(source, &exported); /* it has keys by now */
+    assert_int_equal(inherited, 1);
+    unsigned int failures = failed_count;
+    wait_for(&failed_count, failures + 2); /* it asks for newer ones at once */
+    assert_int_equal(stale, 0);
+    export_all();
+    assert_int_equal(exported_count, 1);
+    assert_int_equal(exported.failing_since, since); /* its time is not given anew */
+    __atomic_store_n(&server.failing, false, __ATOMIC_SEQ_CST);
+    unsigned int before = fetched;
+    wait_for(&fetched, before + 1);
+    export_all();
+    assert_int_equal(exported.failing_since, 0);
+}
+
+static void test_inherited_documents_go_stale(void **state)
+{
+    (void)state;
+    struct issuer_settings issuer = issuer_at("http://127.0.0.1:%/keys");
+    assert_ok(key_source_set(source, &issuer, 1));
+    wait_for(&fetched, 1);
+    export_all();
+    __atomic_store_n(&server.failing, true, __ATOMIC_SEQ_CST);
+    begin_anew();
+    issuer.jwks_refresh = 20 * NS_PER_MS;
+    issuer.jwks_stale = 100 * NS_PER_MS;
+    assert_ok(key_source_set(source, &issuer, 1));
+    exported.failing_since = loop.now - 50 * NS_PER_MS;
+    key_source_inherit(source, &exported);
+    assert_int_equal(inherited, 1);
+    wait_for(&stale, 1);
+    export_all();
+    assert_int_equal(exported_count, 0);
+}
+
+static void test_what_is_not_inherited(void **state)
+{
+    (void)state;
+    struct issuer_settings issuer = issuer_at("http://127.0.0.1:%/keys");
+    assert_ok(key_source_set(source, &issuer, 1));
+    wait_for(&fetched, 1);
+    export_all();
+    begin_anew();
+    __atomic_store_n(&server.failing, true, __ATOMIC_SEQ_CST);
+    assert_ok(key_source_set(source, &issuer, 1));
+    const struct key_document good = exported;
+    struct key_document bad[7];
+    for (size_t i = 0; i < 7; i++) {
+        bad[i] = good;
+    }
+    bad[0].issuer_name = SLICE("other");
+    bad[1].url = SLICE("http://127.0.0.1:1/elsewhere");
+    bad[2].text = SLICE("{\"keys\":[]}");
+    bad[3].text = SLICE("not JSON");
+    bad[4].failing_since = loop.now + NS_PER_S;
+    bad[5].failing_since = -1;
+    bad[6].failing_since = loop.now - issuer.jwks_stale; /* stale there, too */
+    for (size_t i = 0; i < 7; i++) {
+        key_source_inherit(source, &bad[i]);
+        assert_int_equal(inherited, 0);
+    }
+    key_source_inherit(source, &good);
+    assert_int_equal(inherited, 1);
+}
+
 static void test_stale_zero_keeps_keys_for_ever(void **state)
 {
     (void)state;
@@ -458,6 +574,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_unknown_kid_is_looked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_kids_do_not_undercut_the_backoff, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retries_recovers_and_goes_stale, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_next_process_inherits_documents, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_inherited_documents_go_stale, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_not_inherited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale_zero_keeps_keys_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_configuration, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failing_issuer_is_tried_at_once_after_a_reload, set_up,

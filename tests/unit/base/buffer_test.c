@@ -50,10 +50,29 @@ static void a_buffer_keeps_its_bytes_and_its_maximum(void **state)
     buffer_done(&buffer);
 }
 
+static void memory_is_scarce_from_half_of_the_budget_on(void **state)
+{
+    (void)state;
+    static _Atomic int64_t bytes;
+    bytes = 501;
+    assert_false(buffer_is_scarce()); /* neither counted nor limited */
+    buffer_set_budget(1000);
+    assert_false(buffer_is_scarce());
+    buffer_count_in(&bytes);
+    assert_true(buffer_is_scarce());
+    bytes = 500;
+    assert_false(buffer_is_scarce());
+    bytes = INT64_MAX;
+    buffer_set_budget(0);
+    assert_false(buffer_is_scarce());
+    buffer_count_in(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_grows_and_goes_is_counted),
+        cmocka_unit_test(memory_is_scarce_from_half_of_the_budget_on),
         cmocka_unit_test(a_buffer_keeps_its_bytes_and_its_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ struct client {
     struct http_stream stream;
     struct http_connection_facts facts;
     char raw[16384]; /* the request's head: overwritten after on_request, as a connection's buffer is */
-    unsigned int status, heads, ends, resets, releases, informational, flushes, discards, pauses;
+    unsigned int status, heads, ends, resets, retractions, releases, informational, flushes, discards, pauses;
     unsigned int last_informational;
     char fields[16384]; /* of the response: "name: value\n" */
     enum http_body framing;
@@ -132,6 +132,20 @@ static void client_flush(struct http_stream *stream)
     client_of(stream)->flushes++;
 }
 
+/* What was not flushed has not left. */
+static bool client_retract(struct http_stream *stream)
+{
+    struct client *client = client_of(stream);
+    if (client->flushes > 0) {
+        return false;
+    }
+    client->heads = 0;
+    client->body_size = 0;
+    stream->sent = 0;
+    client->retractions++;
+    return true;
+}
+
 static void client_reset(struct http_stream *stream)
 {
     client_of(stream)->resets++;
@@ -176,6 +190,7 @@ static const struct http_stream_ops client_ops = {
     .send_body = client_send_body,
     .send_end = client_send_end,
     .flush = client_flush,
+    .retract = client_retract,
     .reset = client_reset,
     .pause = client_pause,
     .discard_body = client_discard_body,

@@ -75,6 +75,47 @@ static void a_header_counts_together_with_the_address(void **state)
     assert_denied(ask_from("192.0.2.1", GET("/open/a")), DENY_RATE_CLIENT);
 }
 
+#define WITH(fields) "GET /open/a HTTP/1.1\r\nHost: api.example.com\r\n" fields "\r\n"
+
+/* Two lines could be one key here and another one at the upstream. Whichever a client varied, it would have an allowance for
+ * each. */
+static void a_repeated_header_is_no_key(void **state)
+{
+    (void)state;
+    rule(0, "h", "header:X-Client", 2);
+    add_limits(add_route("open", "/open/**", &harness->public_auth), rules, 1);
+    harness_start();
+    assert_passed(ask_from("192.0.2.1", WITH("X-Client: one\r\n")));
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: one\r\nX-Client: 1\r\n")), DENY_LIMIT_FIELD_REPEATED);
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: 2\r\nx-client: one\r\n")), DENY_LIMIT_FIELD_REPEATED);
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: 3\r\nA: b\r\nX.Client: one\r\n")),
+                  DENY_LIMIT_FIELD_REPEATED);
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: one\r\nX-Client: one\r\n")),
+                  DENY_LIMIT_FIELD_REPEATED);
+    /* Dropped on the way to the upstream, so it is no second one; other fields may be repeated. */
+    assert_passed(
+        ask_from("192.0.2.1", WITH("X-Client: one\r\nX_Client: two\r\nX-Other: 1\r\nX-Other: 2\r\n")));
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: one\r\n")), DENY_RATE_CLIENT);
+}
+
+/* The same request where the route has no such limit, and where names with "_" pass. */
+static void a_header_is_repeated_only_where_it_counts(void **state)
+{
+    (void)state;
+    static struct relay_settings relay = { .underscores = true };
+    rule(0, "h", "header:X-Client", 2);
+    rule(1, "a", "address", 2);
+    struct route_settings *open = add_route("open", "/open/**", &harness->public_auth);
+    open->policy.relay = &relay;
+    add_limits(open, rules, 1);
+    add_limits(add_route("other", "/other/**", &harness->public_auth), rules + 1, 1);
+    harness_start();
+    assert_denied(ask_from("192.0.2.1", WITH("X-Client: one\r\nX_Client: two\r\n")),
+                  DENY_LIMIT_FIELD_REPEATED);
+    assert_passed(ask_from("192.0.2.1", "GET /other/a HTTP/1.1\r\nHost: api.example.com\r\n"
+                                        "X-Client: one\r\nX-Client: two\r\n\r\n"));
+}
+
 /* Passed? Whatever the answer, the client is gone with it. */
 static bool passes(const char *address, const char *request)
 {
@@ -261,6 +302,8 @@ int main(void)
         TEST(each_network_has_its_own_count),
         TEST(addresses_of_one_ipv6_network_are_one),
         TEST(a_header_counts_together_with_the_address),
+        TEST(a_repeated_header_is_no_key),
+        TEST(a_header_is_repeated_only_where_it_counts),
         TEST(made_up_values_of_one_client_are_a_crowd),
         TEST(networks_of_one_site_are_a_crowd),
         TEST(a_route_counts_everybody),

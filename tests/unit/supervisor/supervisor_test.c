@@ -55,6 +55,26 @@ static void note_folder(struct slice text)
     arena_done(&arena);
 }
 
+#define FIXED_FDS 6 /* as channel.h says */
+
+/* Is it memory for a bequest that nobody can shorten? */
+static bool is_bequest(int fd)
+{
+    struct stat facts;
+    return fd >= 0 && fstat(fd, &facts) == 0 && facts.st_size == (off_t)CHANNEL_BEQUEST_SIZE &&
+           fcntl(fd, F_GET_SEALS) == (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
+}
+
+/* What is left by one, the next one reads: the process id. */
+static int64_t pass_on(const int *fds)
+{
+    int64_t before = 0, own = getpid();
+    if (is_bequest(fds[5]) && pread(fds[5], &before, sizeof before, 0) != sizeof before) {
+        before = -1;
+    }
+    return !is_bequest(fds[4]) || pwrite(fds[4], &own, sizeof own, 0) == sizeof own ? before : -1;
+}
+
 static int sockets[CHANNEL_FDS_MAX];
 static size_t socket_count;
 
@@ -65,7 +85,8 @@ static void take_configuration(int channel, const struct channel_message *messag
     note_folder(message->text);
     log_event(LOG_INFO, "double_configured", LOG_TEXT("text", message->text), LOG_NUMBER("pid", getpid()),
               LOG_NUMBER("fds", message->fd_count), LOG_NUMBER("seals", fcntl(message->fds[1], F_GET_SEALS)),
-              LOG_NUMBER("access", message->fds[2] >= 0));
+              LOG_NUMBER("access", message->fds[2] >= 0), LOG_NUMBER("bequest", is_bequest(message->fds[4])),
+              LOG_NUMBER("before", pass_on(message->fds)));
     if (behaves("crash")) {
         _exit(3);
     }
@@ -81,7 +102,7 @@ static void take_configuration(int channel, const struct channel_message *messag
         return;
     }
     socket_count = 0;
-    for (size_t i = 4; i < message->fd_count; i++) {
+    for (size_t i = FIXED_FDS; i < message->fd_count; i++) {
         sockets[socket_count++] = message->fds[i];
     }
     snprintf(number, sizeof number, "%u boot%u", ++generation, (unsigned)getpid());
@@ -382,8 +403,10 @@ static void from_start_to_stop(void **state)
     start();
     assert_says(event("ready", 1), "\"generation\":1");
     const char *line = event("double_configured", 1);
-    assert_int_equal(number_in(line, "fds"), 4 + 2);
+    assert_int_equal(number_in(line, "fds"), FIXED_FDS + 2);
     assert_int_equal(number_in(line, "seals"), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
+    assert_int_equal(number_in(line, "bequest"), 1);
+    assert_int_equal(number_in(line, "before"), 0);
     assert_says(line, "\\\"workers\\\":2");
     assert_says(line, "{\\\"name\\\":\\\"public\\\",\\\"port\\\":");
     assert_says(line, "\\\"sockets\\\":2}");
@@ -436,7 +459,7 @@ static void a_socket_is_handed_over(void **state)
     assert_int_equal(port_of("public"), ntohs(address.sin_port));
     assert_says(event("socket_unused", 1), "stray");
     long pid = number_in(event("double_configured", 1), "pid");
-    assert_int_equal(number_in(event("double_configured", 1), "fds"), 4 + 2);
+    assert_int_equal(number_in(event("double_configured", 1), "fds"), FIXED_FDS + 2);
     assert_int_equal(served_by(port_of("public")), pid);
     kill((pid_t)pid, SIGKILL);
     assert_true(served_by(port_of("public")) != pid);
@@ -514,8 +537,9 @@ static void reload_takes_up_what_is_new(void **state)
     kill(stage.supervisor, SIGHUP);
     assert_says(event("ready", 2), "\"generation\":2");
     const char *line = event("double_configured", 2);
-    assert_int_equal(number_in(line, "fds"), 4 + 4);
+    assert_int_equal(number_in(line, "fds"), FIXED_FDS + 4);
     assert_int_equal(number_in(line, "access"), 0);
+    assert_int_equal(number_in(line, "bequest"), 0); /* it has its own since it started */
     assert_says(event("restart_needed", 1), "instance");
     long more = port_of("more");
     assert_int_equal(served_by(more), pid);
@@ -523,7 +547,7 @@ static void reload_takes_up_what_is_new(void **state)
     configure(PLAIN("public", "0"), "");
     kill(stage.supervisor, SIGHUP);
     event("ready", 3);
-    assert_int_equal(number_in(event("double_configured", 3), "fds"), 4 + 2);
+    assert_int_equal(number_in(event("double_configured", 3), "fds"), FIXED_FDS + 2);
     assert_int_equal(served_by(port), pid);
     assert_int_equal(stop(), 0);
 }
@@ -578,7 +602,7 @@ static void a_deadly_reload_is_undone(void **state)
         write_file("behaviour", "serve");
         event("gateway_restarting", i + 1);
         event("ready", i + 2);
-        assert_int_equal(number_in(event("double_configured", 2 * i + 3), "fds"), 4 + 2);
+        assert_int_equal(number_in(event("double_configured", 2 * i + 3), "fds"), FIXED_FDS + 2);
         assert_true(served_by(port) > 0);
     }
     assert_int_equal(stop(), 0);
@@ -679,8 +703,10 @@ static void another_program_takes_over(void **state)
         }
         assert_int_equal(number_in(event("upgraded", i), "upgrades"), i);
         line = event("double_configured", i + 1);
-        assert_int_equal(number_in(line, "fds"), 4 + 4);
+        assert_int_equal(number_in(line, "fds"), FIXED_FDS + 4);
         assert_says(line, "\\\"relieves\\\":true");
+        assert_int_equal(number_in(line, "bequest"), 1);
+        assert_int_equal(number_in(line, "before"), old);
         long new = number_in(line, "pid");
         assert_true(new != old);
         line = event("double_retire", i);
@@ -702,6 +728,7 @@ static void another_program_takes_over(void **state)
     event("gateway_restarting", 1);
     event("ready", 5);
     assert_true(served_by(more) != old);
+    assert_int_equal(number_in(event("double_configured", 5), "before"), 0); /* who died leaves nothing */
     assert_int_equal(stop(), 0);
     assert_false(was_said("gateway_killed"));
 }

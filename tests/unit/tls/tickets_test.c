@@ -221,6 +221,41 @@ static void test_tickets_of_another_process_are_unknown(void **state)
     tls_tickets_free(there);
 }
 
+/* From one process to the next, and to the one after it. */
+static void test_inherited_tickets_resume_once(void **state)
+{
+    (void)state;
+    struct tls_tickets *tickets[3];
+    struct tls_server *servers[3];
+    struct tls_facts facts;
+    unsigned char key[TLS_TICKET_KEY_SIZE];
+    for (int i = 0; i < 3; i++) {
+        assert_ok(tls_tickets_new(&tickets[i]));
+        servers[i] = new_server(tickets[i], TLS_CLIENT_NONE, NULL);
+        if (i > 0) {
+            tls_tickets_export(tickets[i - 1], key);
+            tls_tickets_inherit(tickets[i], key);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        SSL_SESSION *session = call(servers[0], versions[i], "lax.example.com", NULL, &facts);
+        SSL_SESSION *renewed = call(servers[1], versions[i], "lax.example.com", session, &facts);
+        assert_true(facts.resumed);
+        SSL_SESSION *late = call(servers[2], versions[i], "lax.example.com", session, &facts);
+        assert_false(facts.resumed); /* rotated out twice */
+        SSL_SESSION *last = call(servers[2], versions[i], "lax.example.com", renewed, &facts);
+        assert_true(facts.resumed);
+        SSL_SESSION_free(session);
+        SSL_SESSION_free(renewed);
+        SSL_SESSION_free(late);
+        SSL_SESSION_free(last);
+    }
+    for (int i = 0; i < 3; i++) {
+        tls_server_free(servers[i]);
+        tls_tickets_free(tickets[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_never_resumes_under_another_ca),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_tickets_of_another_process_are_unknown),
+        cmocka_unit_test(test_inherited_tickets_resume_once),
     };
     return cmocka_run_group_tests(tests, make_all, free_all);
 }

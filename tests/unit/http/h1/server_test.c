@@ -506,6 +506,115 @@ static void a_source_that_trickles_does_not_extend_the_write_limit(void **state)
     assert_int_equal(fixture->aborts, 1);
 }
 
+static void what_has_not_left_can_be_taken_back(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/x"));
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    assert_false(stream->ops->retract(stream)); /* there is nothing */
+    stream->ops->send_head(stream, &response);
+    stream->ops->send_body(stream, SLICE("theirs"));
+    assert_true(stream->ops->retract(stream));
+    assert_false(stream->ops->retract(stream));
+    assert_int_equal(stream->sent, 0);
+    answer(stream, 502, SLICE("ours"), false);
+    turn();
+    assert_memory_equal(fixture->printed, "HTTP/1.1 502", 12);
+    assert_non_null(strstr(fixture->printed, "\r\n\r\nours"));
+    assert_null(strstr(fixture->printed, "theirs"));
+    assert_null(strstr(fixture->printed, "200"));
+    fixture->hold = false;
+    say_string(GET("/next")); /* the connection goes on */
+    assert_int_equal(fixture->requests, 2);
+}
+
+static void what_has_left_cannot_be_taken_back(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string(GET("/x"));
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    stream->ops->send_head(stream, &response);
+    stream->ops->flush(stream);
+    assert_false(stream->ops->retract(stream));
+    stream->ops->send_body(stream, SLICE("theirs"));
+    assert_false(stream->ops->retract(stream));
+    stream->ops->send_end(stream, NULL);
+    turn();
+    assert_non_null(strstr(fixture->printed, "theirs"));
+}
+
+/* The first head took back the promise of 100: whether a body comes nobody knows. */
+static void an_answer_in_place_of_another_ends_a_connection_whose_body_is_open(void **state)
+{
+    (void)state;
+    fixture->hold = true;
+    say_string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    struct http_stream *stream = fixture->stream;
+    struct http_response response = { .status = 200, .body = BODY_CHUNKED };
+    stream->ops->send_head(stream, &response);
+    assert_true(stream->ops->retract(stream));
+    stream->ops->discard_body(stream);
+    answer(stream, 502, SLICE("ours"), false);
+    assert_true(peer_sees_end());
+    assert_non_null(strstr(fixture->printed, "Connection: close"));
+}
+
+/* Where memory is scarce the source waits with the first byte that the client does not take, and until all of it is gone. */
+static void where_memory_is_scarce_little_waits(void **state)
+{
+    (void)state;
+    static _Atomic int64_t bytes;
+    static char piece[16384];
+    fixture->hold = true;
+    bytes = 0;
+    buffer_count_in(&bytes);
+    for (int scarce = 0; scarce < 2; scarce++) {
+        say_string(GET("/slow"));
+        struct http_stream *stream = fixture->stream;
+        struct http_response response = { .status = 200, .body = BODY_LENGTH, .content_length = 1 << 20 };
+        size_t sent = 0, printed = fixture->printed_size;
+        buffer_set_budget(scarce ? 2 : INT64_C(1) << 40);
+        fixture->writables = 0;
+        stream->ops->send_head(stream, &response);
+        for (bool more = true; more; sent += sizeof piece) {
+            more = stream->ops->send_body(stream, slice_of(piece, sizeof piece));
+        }
+        assert_int_equal(fixture->loop.read_size, scarce ? HTTP_SCARCE_BUFFER : HTTP_BULK_BUFFER);
+        if (scarce) {
+            assert_in_range(bytes, 1, 2 * sizeof piece);
+        } else {
+            assert_in_range(bytes, HTTP_WRITE_HIGH_WATER, HTTP_WRITE_BUFFER_MAX);
+        }
+        /* All that it was sent comes; the source goes on, and the rest passes. */
+        while (sent < response.content_length) {
+            unsigned int before = fixture->writables;
+            for (int i = 0; i < 100 && fixture->writables == before; i++) {
+                turn();
+            }
+            assert_int_equal(fixture->writables, before + 1);
+            bool more = true;
+            while (more && sent < response.content_length) {
+                more = stream->ops->send_body(stream, slice_of(piece, sizeof piece));
+                sent += sizeof piece;
+            }
+            if (more) {
+                break;
+            }
+        }
+        stream->ops->send_end(stream, NULL);
+        for (int i = 0; i < 100; i++) {
+            turn();
+        }
+        assert_true(fixture->printed_size - printed > response.content_length);
+    }
+    buffer_set_budget(0);
+    buffer_count_in(NULL);
+}
+
 static void a_cut_answer_is_a_reset(void **state)
 {
     (void)state;
@@ -758,6 +867,11 @@ int main(void)
                                         setup_short_drain, teardown),
         cmocka_unit_test_setup_teardown(a_source_that_trickles_does_not_extend_the_write_limit,
                                         setup_short_write, teardown),
+        cmocka_unit_test_setup_teardown(what_has_not_left_can_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_memory_is_scarce_little_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_left_cannot_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_in_place_of_another_ends_a_connection_whose_body_is_open,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_answer_is_a_reset, setup_tcp, teardown),
         cmocka_unit_test_setup_teardown(a_whole_answer_is_an_orderly_end, setup_tcp, teardown),
         TEST(head_has_no_body),

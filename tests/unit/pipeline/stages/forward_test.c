@@ -349,6 +349,23 @@ static void an_answer_that_is_cut_is_cut(void **state)
     assert_int_equal(client->status, 200);
     assert_int_equal(client->resets, 1);
     assert_int_equal(client->ends, 0);
+    assert_int_equal(counter("sallyport_responses_cut_total"), 1);
+}
+
+/* Its head was good, and has not left yet. */
+static void an_answer_that_breaks_with_its_first_bytes_is_not_begun(void **state)
+{
+    (void)state;
+    harness_start();
+    struct client *client = ask(GET("/a"));
+    assert_true(upstream_sees("\r\n\r\n"));
+    upstream_says("HTTP/1.1 200 OK\r\nX-Theirs: 1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\nrubbish");
+    wait_for_release(client);
+    assert_denied(client, DENY_UPSTREAM_PROTOCOL);
+    assert_no_field(client, "x-theirs");
+    assert_int_equal(client->retractions, 1);
+    assert_int_equal(client->resets, 0);
+    assert_int_equal(counter("sallyport_responses_cut_total"), 0);
 }
 
 static void an_answer_that_stops_is_cut(void **state)
@@ -463,6 +480,7 @@ int main(void)
         TEST(no_answer_in_time_is_504),
         TEST(an_answer_that_is_none_is_502),
         TEST(an_answer_that_is_cut_is_cut),
+        TEST(an_answer_that_breaks_with_its_first_bytes_is_not_begun),
         TEST(an_answer_that_stops_is_cut),
         TEST(a_tls_failure_is_told_in_the_log),
         TEST(an_early_answer_ends_the_request),

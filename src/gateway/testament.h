@@ -1,0 +1,20 @@
+/* What stands in a bequest, written and read. Control thread. */
+#ifndef SALLYPORT_GATEWAY_TESTAMENT_H
+#define SALLYPORT_GATEWAY_TESTAMENT_H
+
+#include "auth/key_source.h"
+#include "gateway/bequest.h"
+#include "tls/tls.h"
+
+/* Writes the ticket key and the key sets as they are now. Key sets beyond the room are left out. */
+void testament_write(struct bequest *bequest, struct tls_tickets *tickets, const struct key_source *keys);
+
+/* Reads what the process before left; nothing where it cannot be read. Wiped by testament_free. */
+struct testament;
+struct testament *testament_read(int fd);
+void testament_free(struct testament *testament);
+/* NULL is fine. */
+void testament_give_tickets(const struct testament *testament, struct tls_tickets *tickets);
+void testament_give_keys(const struct testament *testament, struct key_source *keys);
+
+#endif
