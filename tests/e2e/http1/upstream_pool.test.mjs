@@ -204,13 +204,13 @@ describe('several endpoints', () => {
     let release;
     const held = new Promise((resolve) => (release = resolve));
     s.upstream.script = async (exchange) => {
-      if (exchange.request.target === '/queued/hold') await held;
+      if (exchange.request.target === '/queued/known') await held;
       await echo(exchange);
     };
     const known = (token) => s.request({ path: '/known/x', fields: [['Authorization', `Bearer ${token}`]] });
     const verified = async () => (await s.gateway.metrics()).sum('sallyport_token_cache_misses_total');
-    const holding = s.request({ path: '/queued/hold' });
-    await s.upstream.request('the held request', (r) => r.target === '/queued/hold');
+    const holding = s.request({ path: '/queued/known' });
+    await s.upstream.request('the held request', (r) => r.target === '/queued/known');
     const waiting = s.request({ path: '/queued/next' });
     await until('one that waits', async () => (await s.gateway.metrics()).sum('sallyport_upstream_pending') === 1);
     const before = await verified();
