@@ -10,7 +10,6 @@
 #define FULL_MAX   (365 * 24 * 3600 * NS_PER_S)
 #define COUNT_MAX  (SLOTS * SLOT_COUNT_MAX)
 
-
 static const struct conf_field limit_fields[] = {
     { .name = "name",
       .type = CONF_STRING,

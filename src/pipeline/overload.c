@@ -24,20 +24,20 @@ void overload_set(struct overload *overload, struct net_loop *loop, const struct
 
 bool overload_denies(struct overload *overload, int64_t waited)
 {
-    int64_t from = overload->deadline / 4, span = overload->deadline / 4;
-    if (waited >= from + span) {
+    int64_t quarter = overload->deadline / 4, beyond = waited - quarter;
+    if (beyond >= quarter) {
         return true;
     }
-    if (waited <= from) {
+    if (beyond <= 0) {
         return false;
     }
-    /* The square of the way that it has gone, of few: each takes its connection along, so few are enough. Evenly spread, not
-     * drawn by lot. */
-    overload->owed += (waited - from) * (waited - from) / span / RAMP_PART;
-    if (overload->owed < span) {
+    /* A part that grows as the square of how far it is beyond; each takes its connection along, so few are enough. Evenly
+     * spread, not drawn by lot. */
+    overload->owed += beyond * beyond / quarter / RAMP_PART;
+    if (overload->owed < quarter) {
         return false;
     }
-    overload->owed -= span;
+    overload->owed -= quarter;
     return true;
 }
 
