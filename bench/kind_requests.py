@@ -55,10 +55,10 @@ def request_targets(costs):
                                 [extra - costs.verify_us for extra in
                                  costs.difference('sallyport policy new-tokens', base)], 4.0, 3.0, 'µs')
     if costs.have('sallyport policy tls', 'sallyport policy', 'nginx tls', 'nginx plain'):
-        # Of means: two small differences in one round make a ratio that says nothing.
-        own = method.mean(costs.difference('sallyport policy tls', 'sallyport policy'))
+        # Of medians: two small differences in one round make a ratio that says nothing.
+        own = method.middle(costs.difference('sallyport policy tls', 'sallyport policy'))
         yield method.Target('TLS: what it adds, as × of what it adds to nginx',
-                            [own / method.mean(costs.difference('nginx tls', 'nginx plain'))], 1.0, 0.8)
+                            [own / method.middle(costs.difference('nginx tls', 'nginx plain'))], 1.0, 0.8)
 
 
 def log_targets(costs):

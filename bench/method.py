@@ -4,14 +4,11 @@ import json
 import math
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 
 import contestants as field
-
-# Student's t, two-sided 95 %, by degrees of freedom.
-T95 = [math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13]
-
 
 @dataclasses.dataclass
 class Kind:
@@ -23,7 +20,7 @@ class Kind:
     contestants: list = ()
     measure: callable = None  # (place, contestant, seconds) -> {'cost': …, and what `columns` name}
     whole: callable = None   # (place) -> samples of everything at once, instead of contestants
-    columns: tuple = ()      # ((title, key, format), …); 'failed' is a sum, the others are means
+    columns: tuple = ()      # ((title, key, format), …); 'failed' is a sum, the others are medians
     targets: callable = None  # (costs) -> Target…; `costs` asks for a contestant's costs by name
     warm: callable = None    # (place, contestant), after each start
     fresh: bool = False      # a contestant is started anew for each sample, and alone
@@ -128,17 +125,19 @@ def measure(place, kind, chosen, count, seconds):
 
 # --- numbers
 
-def mean(values):
-    return sum(values) / len(values)
+def middle(values):
+    """The median: what else runs on a machine can only make a round dearer, and a mean would take its word for it."""
+    return statistics.median(values)
 
 
 def interval(values):
-    """Half the width of the 95 % interval of the mean."""
-    if len(values) < 2:
-        return math.nan
-    center = mean(values)
-    deviation = math.sqrt(sum((value - center) ** 2 for value in values) / (len(values) - 1))
-    return T95[min(len(values) - 1, len(T95) - 1)] * deviation / math.sqrt(len(values))
+    """The narrowest pair of order statistics that holds the median with 95 %, whatever the distribution; None: too few."""
+    count, best = len(values), None
+    for rank in range(1, count // 2 + 1):
+        outside = 2 * sum(math.comb(count, i) for i in range(rank)) / 2 ** count
+        if outside <= 0.05:
+            best = sorted(values)[rank - 1], sorted(values)[count - rank]
+    return best
 
 
 class Costs:

@@ -1,5 +1,4 @@
 """What was found, as Markdown and as JSON."""
-import math
 import os
 import pathlib
 import platform
@@ -19,8 +18,8 @@ def number(value):
 
 
 def with_interval(values):
-    width = method.interval(values)
-    return number(method.mean(values)) + ('' if math.isnan(width) else f' ± {number(width)}')
+    within = method.interval(values)
+    return number(method.middle(values)) + (f' ({number(within[0])} to {number(within[1])})' if within else '')
 
 
 def table(kind, samples):
@@ -34,8 +33,8 @@ def table(kind, samples):
         if kind.contestants:
             cells.append(with_interval(costs.ratio(name, base)) if base in samples and base != name else '1')
         for _, key, form in kind.columns:
-            total = sum(sample[key] for sample in own)
-            cells.append(format(total if key == 'failed' else total / len(own), form))
+            each = [sample[key] for sample in own]
+            cells.append(format(sum(each) if key == 'failed' else method.middle(each), form))
         lines.append('| ' + ' | '.join(cells) + ' |')
     return lines
 
@@ -43,7 +42,7 @@ def table(kind, samples):
 def target_rows(targets):
     lines = ['| target | today | must | goal |', '| --- | ---: | ---: | ---: |']
     for target in targets:
-        today = method.mean(target.values)
+        today = method.middle(target.values)
         cells = ['–' if limit is None else f'{number(limit)} {target.unit}: {verdict(today, limit)}'
                  for limit in (target.must, target.goal)]
         lines.append(f'| {target.title} | {with_interval(target.values)} {target.unit} | {cells[0]} | {cells[1]} |')
@@ -79,7 +78,7 @@ def plain(found, verify_us):
     for kind, samples, rounds, seconds in found:
         kinds[kind.name] = {'unit': kind.unit, 'rounds': rounds, 'seconds': seconds, 'samples': samples}
         for target in kind.targets(method.Costs(samples, verify_us)) if kind.targets else []:
-            today, width = method.mean(target.values), method.interval(target.values)
-            targets.append({'title': target.title, 'today': today, 'interval': None if math.isnan(width) else width,
+            targets.append({'title': target.title, 'today': method.middle(target.values),
+                            'interval': method.interval(target.values),
                             'must': target.must, 'goal': target.goal, 'unit': target.unit})
     return {'targets': targets, 'kinds': kinds, 'verify_us': verify_us, 'machine': machine()}
