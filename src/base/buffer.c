@@ -116,7 +116,8 @@ bool buffer_append_char(struct buffer *buffer, char c)
 bool buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
     char digits[DECIMAL_MAX];
-    return buffer_append(buffer, (struct slice){ digits, (size_t)(decimal_put(digits, value) - digits) });
+    const char *end = decimal_put(digits, value);
+    return buffer_append(buffer, slice_of(digits, (size_t)(end - digits)));
 }
 
 bool buffer_printf(struct buffer *buffer, const char *format, ...)
