@@ -59,22 +59,14 @@ static bool field_of(const struct exchange *exchange, struct slice name, struct 
     return count <= 1;
 }
 
-/* Before anything is counted. */
-static bool has_repeated_field(const struct exchange *exchange, struct limit_settings *const *rules,
-                               size_t count)
+static enum deny_reason unless(bool there)
 {
-    struct slice value;
-    for (size_t i = 0; i < count; i++) {
-        if (rules[i]->kind == LIMIT_BY_HEADER && !field_of(exchange, rules[i]->argument, &value)) {
-            return true;
-        }
-    }
-    return false;
+    return there ? DENY_NONE : DENY_AUTHORIZATION_ERROR;
 }
 
-/* What a rule counts this request by. False: the request has no such thing, and fails closed. */
-static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
-                   const struct address *network, struct limit_key *out)
+/* What a rule counts this request by. A request that has no such thing, or two of them, fails closed. */
+static enum deny_reason key_of(struct exchange *exchange, const struct limit_settings *rule,
+                               const struct address *network, struct limit_key *out)
 {
     struct slice address = { (const char *)network->bytes, sizeof network->bytes };
     struct slice field;
@@ -86,22 +78,25 @@ static bool key_of(struct exchange *exchange, const struct limit_settings *rule,
         /* Whoever has one network of a site may well have all of it. */
         out->prefix = network->bytes;
         out->prefix_size = address_is_v4(network) ? SITE_V4 : SITE_V6;
-        return true;
+        return DENY_NONE;
     case LIMIT_BY_CALLER:
-        return caller_key(exchange, out);
+        return unless(caller_key(exchange, out));
     case LIMIT_BY_CLAIM:
-        return claim_key(exchange, rule->argument, out);
+        return unless(claim_key(exchange, rule->argument, out));
     case LIMIT_BY_HEADER:
+        if (!field_of(exchange, rule->argument, &field)) {
+            return DENY_LIMIT_FIELD_REPEATED;
+        }
         /* The client chooses its value, so it never counts without the address; which makes up many values is a crowd. */
         out->prefix = network->bytes;
         out->prefix_size = sizeof network->bytes;
-        return field_of(exchange, rule->argument, &field) && text_key(exchange, address, field, out);
+        return unless(text_key(exchange, address, field, out));
     case LIMIT_BY_ROUTE:
         out->key = "";
         out->key_size = 0;
-        return true;
+        return DENY_NONE;
     }
-    return false;
+    return DENY_AUTHORIZATION_ERROR;
 }
 
 /* Appends to a list-structured field. */
@@ -124,16 +119,17 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
     if (count > LIMIT_KEYS_MAX) {
         return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
     }
-    if (has_repeated_field(exchange, rules, count)) {
-        return stage_deny(exchange, DENY_LIMIT_FIELD_REPEATED, SLICE_NONE);
-    }
     struct address network = address_network(&exchange->client);
     struct limit_key keys[LIMIT_KEYS_MAX] __attribute__((uninitialized));
     size_t used = 0;
+    /* All keys before anything is counted. */
     for (size_t i = 0; i < count; i++) {
-        if (!key_of(exchange, rules[i], &network, &keys[used++])) {
-            return stage_deny(exchange, DENY_AUTHORIZATION_ERROR,
-                              SLICE("a limit's key is missing from the request"));
+        enum deny_reason wrong = key_of(exchange, rules[i], &network, &keys[used++]);
+        if (wrong != DENY_NONE) {
+            return stage_deny(exchange, wrong,
+                              wrong == DENY_AUTHORIZATION_ERROR
+                                  ? SLICE("a limit's key is missing from the request")
+                                  : SLICE_NONE);
         }
     }
     struct limit_answer answer;
