@@ -1,5 +1,4 @@
 #include "relay/names.h"
-#include "relay/relay.h"
 
 static const uint8_t classes_by_id[HEADER_ID_COUNT] = {
     [HEADER_CONNECTION] = NAME_HOP,
@@ -132,10 +131,15 @@ static bool name_begins(struct slice name, struct slice prefix)
     return name.len >= prefix.len && name_same(slice_of(name.ptr, prefix.len), prefix);
 }
 
+bool name_spelling_passes(const struct relay_settings *settings, struct slice name)
+{
+    return (settings != NULL && settings->underscores) || slice_find(name, '_') < 0;
+}
+
 bool relay_is_field(const struct relay_settings *settings, struct slice name, struct slice wanted)
 {
-    bool passes = (settings != NULL && settings->underscores) || slice_find(name, '_') < 0;
-    return slice_equal_nocase(name, wanted) || (passes && name_same(name, wanted));
+    return slice_equal_nocase(name, wanted) ||
+           (name_spelling_passes(settings, name) && name_same(name, wanted));
 }
 
 bool name_is_among(struct slice name, const struct conf_strings *names)

@@ -4,6 +4,7 @@
 
 #include "base/conf_field.h"
 #include "http/headers.h"
+#include "relay/relay.h"
 
 enum name_class {
     NAME_HOP = 1 << 0,        /* of one connection, framing and Host among them */
@@ -23,6 +24,8 @@ unsigned int name_classes(enum header_id id, struct slice name);
 
 /* Are they one name to a server that maps headers to variables (CGI and its heirs: "X_User" is "X-User")? */
 bool name_same(struct slice a, struct slice b);
+/* May a client's field be spelled like that? "_" only where the route lets it pass (`settings` may be NULL). */
+bool name_spelling_passes(const struct relay_settings *settings, struct slice name);
 bool name_is_among(struct slice name, const struct conf_strings *names);
 
 /* The names in all Connection fields. */

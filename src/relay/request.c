@@ -37,8 +37,7 @@ static bool same_trace(const struct relay_request *request)
 static bool passes(const struct relay_request *request, const struct header *header,
                    const struct connection_names *connection)
 {
-    bool underscores = request->settings != NULL && request->settings->underscores;
-    if ((!underscores && slice_find(header->name, '_') >= 0) ||
+    if (!name_spelling_passes(request->settings, header->name) ||
         (name_classes(header->id, header->name) & NAME_DROPPED_FROM_REQUEST) != 0) {
         return false;
     }
