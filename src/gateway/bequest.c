@@ -1,7 +1,6 @@
 #include "gateway/bequest.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -10,20 +9,18 @@
 
 #define READ_TRIES 100
 
-struct memory {
+/* The mapping itself. */
+struct bequest {
     uint64_t magic;
     _Atomic uint64_t turns; /* odd: being written */
     uint64_t size;
     char text[];
 };
 
-struct bequest {
-    struct memory *memory;
-};
+#define TEXT_ROOM (BEQUEST_SIZE - sizeof(struct bequest))
 
-#define TEXT_ROOM (BEQUEST_SIZE - sizeof(struct memory))
-
-static struct memory *map(int fd, int protection)
+/* NULL: not of the right size, or no room. */
+static struct bequest *map(int fd, int protection)
 {
     struct stat facts;
     if (fstat(fd, &facts) != 0 || facts.st_size != (off_t)BEQUEST_SIZE) {
@@ -35,13 +32,8 @@ static struct memory *map(int fd, int protection)
 
 struct error bequest_new(int fd, struct bequest **ret_bequest)
 {
-    struct bequest *bequest = calloc(1, sizeof *bequest);
+    struct bequest *bequest = map(fd, PROT_READ | PROT_WRITE);
     if (bequest == NULL) {
-        return FAIL(ERROR_MEMORY, "out of memory");
-    }
-    bequest->memory = map(fd, PROT_READ | PROT_WRITE);
-    if (bequest->memory == NULL) {
-        free(bequest);
         return FAIL(ERROR_SYSTEM, "the memory for the next process cannot be mapped");
     }
     *ret_bequest = bequest;
@@ -51,48 +43,46 @@ struct error bequest_new(int fd, struct bequest **ret_bequest)
 void bequest_free(struct bequest *bequest)
 {
     if (bequest != NULL) {
-        munmap(bequest->memory, BEQUEST_SIZE);
-        free(bequest);
+        munmap(bequest, BEQUEST_SIZE);
     }
 }
 
 bool bequest_write(struct bequest *bequest, struct slice text)
 {
-    struct memory *memory = bequest->memory;
     bool fits = text.len <= TEXT_ROOM;
-    uint64_t turns = atomic_load_explicit(&memory->turns, memory_order_relaxed);
-    atomic_store_explicit(&memory->turns, turns | 1, memory_order_relaxed);
+    uint64_t turns = atomic_load_explicit(&bequest->turns, memory_order_relaxed);
+    atomic_store_explicit(&bequest->turns, turns | 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    memory->magic = MAGIC;
-    memory->size = fits ? text.len : 0;
-    memcpy(memory->text, text.ptr, memory->size);
-    atomic_store_explicit(&memory->turns, (turns | 1) + 1, memory_order_release);
+    bequest->magic = MAGIC;
+    bequest->size = fits ? text.len : 0;
+    memcpy(bequest->text, text.ptr, bequest->size);
+    atomic_store_explicit(&bequest->turns, (turns | 1) + 1, memory_order_release);
     return fits;
 }
 
 /* What a writer says of itself is not to be relied on: it may be at work, or may have been taken over. */
-static bool copy(const struct memory *memory, struct buffer *out)
+static bool copy(const struct bequest *bequest, struct buffer *out)
 {
     buffer_clear(out);
-    uint64_t turns = atomic_load_explicit(&memory->turns, memory_order_acquire);
-    uint64_t size = *(const volatile uint64_t *)&memory->size;
-    if (turns % 2 != 0 || size == 0 || size > TEXT_ROOM || memory->magic != MAGIC ||
-        !buffer_append(out, slice_of(memory->text, size))) {
+    uint64_t turns = atomic_load_explicit(&bequest->turns, memory_order_acquire);
+    uint64_t size = *(const volatile uint64_t *)&bequest->size;
+    if (turns % 2 != 0 || size == 0 || size > TEXT_ROOM || bequest->magic != MAGIC ||
+        !buffer_append(out, slice_of(bequest->text, size))) {
         return false;
     }
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&memory->turns, memory_order_relaxed) == turns;
+    return atomic_load_explicit(&bequest->turns, memory_order_relaxed) == turns;
 }
 
 bool bequest_read(int fd, struct buffer *out)
 {
-    struct memory *memory = map(fd, PROT_READ);
+    struct bequest *bequest = map(fd, PROT_READ);
     bool whole = false;
-    for (int tries = 0; memory != NULL && !whole && tries < READ_TRIES; tries++) {
-        whole = copy(memory, out);
+    for (int tries = 0; bequest != NULL && !whole && tries < READ_TRIES; tries++) {
+        whole = copy(bequest, out);
     }
-    if (memory != NULL) {
-        munmap(memory, BEQUEST_SIZE);
+    if (bequest != NULL) {
+        munmap(bequest, BEQUEST_SIZE);
     }
     return whole;
 }
