@@ -435,6 +435,18 @@ static void an_idle_connection_that_speaks_is_not_quiet(void **state)
     assert_false(h1_client_is_quiet(fixture->client));
 }
 
+/* A read to the socket's end needs no second one within its turn; the loop's next look finds what came since. */
+static void what_was_read_to_its_end_is_not_asked_in_the_same_turn(void **state)
+{
+    (void)state;
+    get();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn_until(&fixture->finished);
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    assert_true(h1_client_is_quiet(fixture->client));
+    turn_until(&fixture->idle_lost);
+}
+
 static void a_closed_idle_connection_is_not_quiet(void **state)
 {
     (void)state;
@@ -540,6 +552,7 @@ int main(void)
         TEST(half_a_head_is_a_failure_at_once),
         TEST(half_a_trailer_is_a_failure_at_once),
         TEST(an_idle_connection_that_speaks_is_not_quiet),
+        TEST(what_was_read_to_its_end_is_not_asked_in_the_same_turn),
         TEST(a_closed_idle_connection_is_not_quiet),
         TEST(a_head_that_trickles_is_not_in_time),
         TEST(a_request_that_is_not_taken_is_not_in_time),
