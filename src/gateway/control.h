@@ -39,9 +39,8 @@ struct control {
     uv_poll_t channel_poll;
     struct channel_reader reader;
     struct tls_tickets *tickets;
-    struct bequest *bequest; /* to the next process; NULL: it starts afresh */
-    struct testament
-        *testament; /* of the process before, until the first configuration is committed; NULL: none */
+    struct bequest *bequest;     /* to the next process; NULL: it starts afresh */
+    struct testament *testament; /* of the process before, until we serve; NULL: none */
     uv_timer_t ticket_timer, log_timer;
     uint64_t log_lines_dropped; /* that the metric knows of */
     int audit_problem;          /* errno that was last told of */

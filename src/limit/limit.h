@@ -29,8 +29,8 @@ enum limit_by_kind {
 
 /* One of `limits`: exactly one of limit and rate. */
 struct limit_settings {
-    struct slice
-        name; /* shown in RateLimit fields; empty: made from kind and position, "address-1"; at most LIMIT_NAME_MAX bytes */
+    /* Shown in RateLimit fields, at most LIMIT_NAME_MAX bytes; empty: made from kind and position, "address-1". */
+    struct slice name;
     struct conf_rate limit;
     struct conf_rate rate;
     int64_t burst;   /* with rate; default: count of rate */

@@ -35,8 +35,7 @@ struct net_loop {
     /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
     int64_t turn_began;
     int64_t last_turn; /* ns, of the turn before */
-    int64_t
-        long_turn; /* the owner's: what counts as long, beside full ones; INT64_MAX at first: no turn does */
+    int64_t long_turn; /* the owner's: what counts as long, as a full one does; INT64_MAX: none does */
     int64_t
         long_since; /* the end of the first of an unbroken row of long turns; INT64_MAX: the last one was short */
     struct deadline_table deadlines; /* driven by `timer` */

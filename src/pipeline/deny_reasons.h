@@ -129,8 +129,7 @@
       "All connections that the upstream allows are in use, and as many requests wait as may.")              \
     X(UPSTREAM_PENDING, "upstream_pending", 503, 14, "unavailable", "Temporarily unavailable",               \
       "All connections that the upstream allows are in use, and none became free within pending_timeout, "   \
-      "or so "                                                                                               \
-      "many wait that none would.")                                                                          \
+      "or so many wait that none would.")                                                                    \
     /* ourselves */                                                                                          \
     X(INTERNAL, "internal", 500, 13, "internal_error", "Internal error",                                     \
       "Something failed inside the gateway; the request was denied.")

@@ -26,15 +26,14 @@ struct h1_client {
     enum http_body body;
     uint64_t body_left;
     struct deadline deadline;
-    int64_t limit; /* what `deadline` was set to */
+    int64_t limit;      /* what `deadline` was set to */
+    int64_t emptied_in; /* the loop's turn whose read left nothing in the socket; 0: it may have */
     struct net_task resume;
     unsigned int informational; /* 1xx answers so far */
     bool processing;
     bool reused;
     bool answered; /* a byte of the answer has come */
-    int64_t
-        emptied_in; /* the loop's turn in which the last read took all that there was; 0: it may have left some */
-    bool sent;      /* the request is complete */
+    bool sent;     /* the request is complete */
     bool chunked_out;
     bool keep_alive;
     bool paused;
