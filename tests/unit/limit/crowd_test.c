@@ -237,8 +237,10 @@ static void test_threads(void **state)
     run_threads(siege_run, &siege);
     /* The crowd's cell can itself be displaced once: by one of those that may. */
     assert_in_range(atomic_load(&siege.admitted), LIMIT_CROWD_LEAST, LIMIT_CROWD_LEAST + 2 * 10);
-    assert_in_range(stats_of(&table).gathered, THREADS * (CROWD / 4) - LIMIT_CROWD_LEAST,
-                    THREADS * (CROWD / 4));
+    /* Some find room and displace nobody: the places that threads give up which make the crowd's entry at once, and an
+     * entry in the moment between its making and its first charge. */
+    uint64_t asked = (uint64_t)THREADS * (CROWD / 4);
+    assert_in_range(stats_of(&table).gathered, asked - LIMIT_CROWD_LEAST - 2 * 10, asked);
     table_done(&table);
 }
 
