@@ -181,7 +181,7 @@ static void on_deadline(struct deadline *deadline)
 
 /* ---- idle ---- */
 
-static bool has_nothing_to_say(struct h1_client *client)
+bool h1_client_has_nothing_to_say(struct h1_client *client)
 {
     char byte;
     size_t size = 0;
@@ -191,13 +191,13 @@ static bool has_nothing_to_say(struct h1_client *client)
 bool h1_client_is_quiet(struct h1_client *client)
 {
     return client->state == CLIENT_IDLE &&
-           (client->emptied_in == client->stream.loop->turn_began || has_nothing_to_say(client));
+           (client->emptied_in == client->stream.loop->turn_began || h1_client_has_nothing_to_say(client));
 }
 
 /* What comes now comes for nobody: the end of the connection, or an answer to no question. */
 static void on_idle_event(struct h1_client *client)
 {
-    if (has_nothing_to_say(client)) {
+    if (h1_client_has_nothing_to_say(client)) {
         h1_client_update_interest(client); /* TLS said something for itself */
         return;
     }
@@ -212,6 +212,7 @@ struct buffer *h1_client_begin(struct h1_client *client, const struct h1_client_
     client->call = *call;
     client->state = CLIENT_HEAD;
     client->informational = 0;
+    client->asked = false;
     client->answered = false;
     client->sent = false;
     client->chunked_out = call->body == BODY_CHUNKED;

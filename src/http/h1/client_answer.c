@@ -267,6 +267,11 @@ static void tell_pause(struct h1_client *client)
 
 void h1_client_read(struct h1_client *client)
 {
+    if (!client->asked && !h1_client_has_nothing_to_say(client)) {
+        /* As of an idle one: it would be the answer to no question. */
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED, "closed, or spoke, before it was asked");
+        return;
+    }
     bool more = true;
     for (int budget = READ_BUDGET; more && budget > 0; budget--) {
         more = read_once(client) && client->stream.ops->pending(&client->stream);

@@ -32,6 +32,7 @@ struct h1_client {
     unsigned int informational; /* 1xx answers so far */
     bool processing;
     bool reused;
+    bool asked;    /* a byte of the request has left */
     bool answered; /* a byte of the answer has come */
     bool sent;     /* the request is complete */
     bool chunked_out;
@@ -50,6 +51,8 @@ void h1_client_update_interest(struct h1_client *client);
 /* Which limit applies now: to the head once the request is out, to the flow of bodies otherwise. A limit that runs already
  * begins anew only after `progress` of what it limits. */
 void h1_client_update_deadline(struct h1_client *client, bool progress);
+/* Neither bytes nor the connection's end. What there was is lost: what has something to say now is never used again. */
+bool h1_client_has_nothing_to_say(struct h1_client *client);
 /* The call learns that it failed; the caller gives the connection back. */
 void h1_client_fail(struct h1_client *client, enum deny_reason reason, const char *detail);
 

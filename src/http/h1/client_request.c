@@ -42,6 +42,7 @@ static size_t write_parts(struct h1_client *client, const struct iovec *parts, i
         h1_client_lose_output(client);
         return 0;
     }
+    client->asked = client->asked || written > 0;
     if (!keep_rest(client, parts, count, written)) {
         h1_client_lose_output(client);
     }
