@@ -26,7 +26,7 @@ static enum line take_line(struct reading *reading, struct slice *ret_line)
         }
         if (c == '\r') {
             if (i + 1 == reading->bytes.len) {
-                return LINE_CUT;
+                break;
             }
             if (reading->bytes.ptr[i + 1] != '\n') {
                 return LINE_BAD;
@@ -36,6 +36,7 @@ static enum line take_line(struct reading *reading, struct slice *ret_line)
             return LINE_WHOLE;
         }
     }
+    reading->at = reading->bytes.len;
     return LINE_CUT;
 }
 
@@ -191,13 +192,14 @@ static enum message_end read_chunks(struct message *message, struct reading *rea
             return MESSAGE_CUT;
         }
         size_t left = reading->bytes.len - reading->at;
-        if (left < 2) {
-            return left == 1 && reading->bytes.ptr[reading->at] != '\r' ? MESSAGE_BAD : MESSAGE_CUT;
-        }
-        if (memcmp(reading->bytes.ptr + reading->at, "\r\n", 2) != 0) {
+        left = left < 2 ? left : 2;
+        if (left > 0 && memcmp(reading->bytes.ptr + reading->at, "\r\n", left) != 0) {
             return MESSAGE_BAD;
         }
-        reading->at += 2;
+        reading->at += left;
+        if (left < 2) {
+            return MESSAGE_CUT;
+        }
     }
 }
 
