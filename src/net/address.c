@@ -9,6 +9,13 @@ bool address_is_v4(const struct address *address)
     return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
 }
 
+bool address_is_unspecified(const struct address *address)
+{
+    static const unsigned char zero[16];
+    return address_is_v4(address) ? memcmp(address->bytes + 12, zero, 4) == 0
+                                  : memcmp(address->bytes, zero, sizeof zero) == 0;
+}
+
 static void set_v4(struct address *address, const void *four_bytes)
 {
     memcpy(address->bytes, v4_prefix, sizeof v4_prefix);

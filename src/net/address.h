@@ -21,6 +21,8 @@ struct address_prefix {
 #define ADDRESS_TEXT_MAX 46
 
 bool address_is_v4(const struct address *address);
+/* 0.0.0.0 or "::": any address to a listener, nobody's to a peer. */
+bool address_is_unspecified(const struct address *address);
 bool address_from_sockaddr(const struct sockaddr *from, struct address *ret_address);
 socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
 

@@ -83,13 +83,6 @@ static bool bind_all(struct listening *listening, size_t workers, bool shares, s
 
 /* ---- inherited ones ---- */
 
-static bool is_wildcard(const struct address *address)
-{
-    static const unsigned char v6[16];
-    static const unsigned char v4[16] = { [10] = 0xff, [11] = 0xff };
-    return memcmp(address->bytes, v6, sizeof v6) == 0 || memcmp(address->bytes, v4, sizeof v4) == 0;
-}
-
 static bool same_host(const struct address *a, const struct address *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
@@ -108,7 +101,7 @@ static const char *problem_of(int fd, struct listening *listening)
         return "the socket that was handed over is no TCP socket";
     }
     bool host = same_host(&listening->address, &listening->wanted) ||
-                (is_wildcard(&listening->address) && is_wildcard(&listening->wanted));
+                (address_is_unspecified(&listening->address) && address_is_unspecified(&listening->wanted));
     if (!host || (listening->wanted.port != 0 && listening->wanted.port != listening->address.port)) {
         return "the socket that was handed over has another address or port than is configured";
     }
@@ -216,7 +209,8 @@ static bool overlaps_ours(const struct sockets *sockets, const struct address *a
 {
     for (const struct listening *ours = sockets->first; ours != NULL; ours = ours->next) {
         if (ours->address.port == address->port &&
-            (same_host(&ours->address, address) || is_wildcard(&ours->address) || is_wildcard(address))) {
+            (same_host(&ours->address, address) || address_is_unspecified(&ours->address) ||
+             address_is_unspecified(address))) {
             return true;
         }
     }
