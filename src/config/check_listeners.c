@@ -37,6 +37,28 @@ static void check_address(struct loader *loader, struct listener_settings *liste
     }
 }
 
+/* One source of the client's address, and somebody who is believed. */
+static void check_source(struct loader *loader, const struct listener_settings *listener,
+                         const struct conf_node *node)
+{
+    bool headers = listener->forwarded != FORWARDED_NONE;
+    bool protocol = listener->proxy_protocol != PROXY_PROTOCOL_NONE;
+    bool trusts = listener->trusted_proxies.count > 0;
+    if (headers && protocol) {
+        tell(loader, &listener->proxy_protocol, node,
+             "there is one source of the client's address: proxy_protocol or forwarded, not both");
+    } else if (headers && !trusts) {
+        tell(loader, &listener->forwarded, node, "trusted_proxies is missing: nobody's headers would count");
+    } else if (protocol && !trusts) {
+        tell(loader, &listener->proxy_protocol, node,
+             "trusted_proxies is missing: nobody could connect, as in \"trusted_proxies: [10.0.0.0/8]\"");
+    } else if (trusts && !headers && !protocol) {
+        tell(loader, &listener->trusted_proxies, node,
+             "forwarded is missing: say x_forwarded or forwarded, whichever these proxies send, or "
+             "proxy_protocol: required");
+    }
+}
+
 static struct error check_proxies(struct loader *loader, struct listener_settings *listener,
                                   const struct conf_node *node)
 {
@@ -54,12 +76,7 @@ static struct error check_proxies(struct loader *loader, struct listener_setting
                  SLICE_ARG(*text));
         }
     }
-    if (listener->forwarded != FORWARDED_NONE && count == 0) {
-        tell(loader, &listener->forwarded, node, "trusted_proxies is missing: nobody's headers would count");
-    } else if (listener->forwarded == FORWARDED_NONE && count > 0) {
-        tell(loader, &listener->trusted_proxies, node,
-             "forwarded is missing: say x_forwarded or forwarded, whichever these proxies send");
-    }
+    check_source(loader, listener, node);
     return OK;
 }
 
@@ -76,6 +93,10 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
     }
     if (listener->status && listener->exposure != EXPOSURE_INTERNAL) {
         tell(loader, &listener->status, node, "status pages are for the inside: say exposure: internal");
+    }
+    if (listener->status && listener->proxy_protocol != PROXY_PROTOCOL_NONE) {
+        tell(loader, &listener->proxy_protocol, node,
+             "status pages are asked for directly, not through a proxy");
     }
     if (listener->tls != NULL && plain) {
         tell(loader, &listener->plaintext, node, "a listener with tls cannot allow plaintext too");

@@ -24,7 +24,14 @@ enum plaintext {
     PLAINTEXT_ALLOW,
 };
 
+/* Whether who connects must begin with a PROXY protocol header. There is no "where one comes": a client could send it. */
+enum proxy_protocol_use {
+    PROXY_PROTOCOL_NONE,
+    PROXY_PROTOCOL_REQUIRED,
+};
+
 struct timeout_settings { /* ns; `timeouts` of a listener */
+    int64_t proxy_header; /* 5 s */
     int64_t handshake;    /* 10 s */
     int64_t head;         /* 10 s */
     int64_t body;         /* 30 s */
@@ -46,6 +53,7 @@ struct listener_settings {
     bool status;        /* serves /metrics, /healthz, /readyz and nothing else; internal only */
     struct conf_strings trusted_proxies; /* addresses and prefixes */
     int forwarded;                       /* enum forwarded_source */
+    int proxy_protocol;                  /* enum proxy_protocol_use */
     struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
     struct timeout_settings *timeouts;       /* never NULL once loaded */
     int64_t max_head;                        /* bytes */

@@ -45,6 +45,34 @@ static void without_tls_it_must_say_what_it_is_for(void **state)
         "c.yaml:7:17: warning: listeners.f.plaintext: credentials will come in plain text from outside\n");
 }
 
+static void one_source_of_the_client_address(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { address: 127.0.0.1, port: 1, plaintext: allow, proxy_protocol: required }\n"
+        "  b: { address: 127.0.0.1, port: 2, plaintext: allow, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1 }\n"
+        "  c: { address: 127.0.0.1, port: 3, plaintext: allow, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1, forwarded: forwarded }\n"
+        "  d: { port: 4, status: true, exposure: internal, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1 }\n"
+        "  e: { address: 127.0.0.1, port: 5, plaintext: allow, proxy_protocol: optional, trusted_proxies: "
+        "10.0.0.1 }\n",
+        NO_ROUTES
+        "c.yaml:2:55: error: listeners.a.proxy_protocol: trusted_proxies is missing: nobody could connect, "
+        "as in \"trusted_proxies: [10.0.0.0/8]\"\n"
+        "c.yaml:4:55: error: listeners.c.proxy_protocol: there is one source of the client's address: "
+        "proxy_protocol or forwarded, not both\n"
+        "c.yaml:5:51: error: listeners.d.proxy_protocol: status pages are asked for directly, not through a "
+        "proxy\n"
+        "c.yaml:6:55: error: listeners.e.proxy_protocol: one of none, required is wanted here, not "
+        "\"optional\"\n"
+        "c.yaml:6:81: error: listeners.e.trusted_proxies: forwarded is missing: say x_forwarded or "
+        "forwarded, "
+        "whichever these proxies send, or proxy_protocol: required\n");
+}
+
 static void proxies_and_limits(void **state)
 {
     (void)state;
@@ -74,7 +102,7 @@ static void proxies_and_limits(void **state)
                       "headers would count\n"
                       "c.yaml:4:55: error: listeners.c.trusted_proxies: forwarded is missing: say "
                       "x_forwarded or forwarded, whichever "
-                      "these proxies send\n"
+                      "these proxies send, or proxy_protocol: required\n"
                       "c.yaml:11:24: error: listeners.d.limits[1].by: a listener does not know callers yet: "
                       "count by address, header or "
                       "route\n"
@@ -199,9 +227,13 @@ static void rates_of_handshakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_and_ports), cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
-        cmocka_unit_test(proxies_and_limits),  cmocka_unit_test(certificates_are_tried),
-        cmocka_unit_test(dates_are_warned_of), cmocka_unit_test(there_are_at_most_64),
+        cmocka_unit_test(addresses_and_ports),
+        cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
+        cmocka_unit_test(one_source_of_the_client_address),
+        cmocka_unit_test(proxies_and_limits),
+        cmocka_unit_test(certificates_are_tried),
+        cmocka_unit_test(dates_are_warned_of),
+        cmocka_unit_test(there_are_at_most_64),
         cmocka_unit_test(rates_of_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
