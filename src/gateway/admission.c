@@ -57,7 +57,7 @@ static bool is_full(const struct worker_listener *listener, const struct listene
     return listener->connections >= (size_t)settings->max_connections;
 }
 
-/* A proxy speaks for many. Its clients do not, whatever their addresses are. */
+/* A proxy speaks for many. */
 static bool is_trusted(const struct listener_settings *settings, const struct address *peer)
 {
     for (size_t i = 0; i < settings->trusted_proxies.count; i++) {
@@ -66,6 +66,13 @@ static bool is_trusted(const struct listener_settings *settings, const struct ad
         }
     }
     return false;
+}
+
+/* Does it count for its address? Whom a proxy announces does, whatever the address is. */
+static bool is_counted(const struct listener_settings *settings, const struct arrival *arrival)
+{
+    return arrival->announced ||
+           (!address_is_none(&arrival->client) && !is_trusted(settings, &arrival->client));
 }
 
 static bool too_many_handshakes(struct worker *worker, const struct listener_settings *settings,
@@ -108,15 +115,15 @@ enum refusal admission_check(struct admission *admission, const struct worker_li
     if (is_full(listener, settings)) {
         return REFUSAL_LISTENER_CONNECTIONS;
     }
-    bool trusted = !arrival->announced && is_trusted(settings, &arrival->client);
-    if (!trusted && settings->max_connections_per_address > 0 &&
+    bool counted = is_counted(settings, arrival);
+    if (counted && settings->max_connections_per_address > 0 &&
         of_address > settings->max_connections_per_address) {
         return REFUSAL_ADDRESS_CONNECTIONS;
     }
     if (waited_too_long(worker, settings, arrival)) {
         return REFUSAL_QUEUE_DEADLINE;
     }
-    if (!trusted && too_many_handshakes(worker, settings, &arrival->client, now)) {
+    if (counted && too_many_handshakes(worker, settings, &arrival->client, now)) {
         return REFUSAL_ADDRESS_HANDSHAKES;
     }
     charge_handshake(admission, settings, now);

@@ -129,7 +129,7 @@ static void tell_refused(struct worker_listener_entry *entry, const struct arriv
         return;
     }
     char peer[ADDRESS_TEXT_MAX];
-    address_format(&arrival->client, peer);
+    address_format_peer(&arrival->client, peer);
     log_event(LOG_WARNING, "proxy_refused", LOG_TEXT("listener", entry->listener.name),
               LOG_STRING("peer", peer), LOG_STRING("reason", problem),
               LOG_NUMBER("connections", entry->untold));

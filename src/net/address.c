@@ -9,11 +9,21 @@ bool address_is_v4(const struct address *address)
     return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
 }
 
+static const unsigned char zero[16];
+
+bool address_is_same(const struct address *a, const struct address *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+bool address_is_none(const struct address *address)
+{
+    return memcmp(address->bytes, zero, sizeof zero) == 0;
+}
+
 bool address_is_unspecified(const struct address *address)
 {
-    static const unsigned char zero[16];
-    return address_is_v4(address) ? memcmp(address->bytes + 12, zero, 4) == 0
-                                  : memcmp(address->bytes, zero, sizeof zero) == 0;
+    return address_is_v4(address) ? memcmp(address->bytes + 12, zero, 4) == 0 : address_is_none(address);
 }
 
 static void set_v4(struct address *address, const void *four_bytes)
@@ -117,6 +127,11 @@ bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix)
     return true;
 }
 
+struct address_prefix address_prefix_none(void)
+{
+    return (struct address_prefix){ .bits = 128 };
+}
+
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix)
 {
     unsigned int whole = prefix->bits / 8;
@@ -156,6 +171,16 @@ size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
         return 0;
     }
     return strlen(out);
+}
+
+size_t address_format_peer(const struct address *address, char out[ADDRESS_TEXT_MAX])
+{
+    static const char unknown[] = "unknown";
+    if (address_is_none(address)) {
+        memcpy(out, unknown, sizeof unknown);
+        return sizeof unknown - 1;
+    }
+    return address_format(address, out);
 }
 
 struct address address_network(const struct address *address)

@@ -201,6 +201,22 @@ static void an_announced_client_is_not_trusted(void **state)
                      REFUSAL_ADDRESS_CONNECTIONS);
 }
 
+static void who_has_no_address_is_not_counted_for_it(void **state)
+{
+    (void)state;
+    settings.max_connections_per_address = 3;
+    struct arrival arrival = { .fd = -1 };
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4), REFUSAL_NONE);
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_PROXY_UNTRUSTED);
+    trust_the_peer();
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_PROXY_UNTRUSTED);
+    trusted = address_prefix_none();
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_NONE);
+    listener.connections = 10;
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4),
+                     REFUSAL_LISTENER_CONNECTIONS);
+}
+
 static void only_trusted_peers_may_announce(void **state)
 {
     (void)state;
@@ -241,11 +257,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(as_many_as_the_listener_may_have),   TEST(as_many_as_an_address_may_have),
-        TEST(handshakes_of_one_address),          TEST(a_proxy_and_plaintext_make_as_many_as_they_like),
-        TEST(handshakes_of_a_worker_are_spread),  TEST(who_is_refused_uses_nothing_up),
-        TEST(who_waited_too_long_to_be_accepted), TEST(an_announced_client_is_not_trusted),
-        TEST(only_trusted_peers_may_announce),    TEST(each_refusal_has_its_counter_and_closes),
+        TEST(as_many_as_the_listener_may_have),
+        TEST(as_many_as_an_address_may_have),
+        TEST(handshakes_of_one_address),
+        TEST(a_proxy_and_plaintext_make_as_many_as_they_like),
+        TEST(handshakes_of_a_worker_are_spread),
+        TEST(who_is_refused_uses_nothing_up),
+        TEST(who_waited_too_long_to_be_accepted),
+        TEST(an_announced_client_is_not_trusted),
+        TEST(who_has_no_address_is_not_counted_for_it),
+        TEST(only_trusted_peers_may_announce),
+        TEST(each_refusal_has_its_counter_and_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
