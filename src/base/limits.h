@@ -29,6 +29,7 @@
 
 /* Connections */
 #define PROXY_HEADER_MAX 4096 /* bytes of a PROXY protocol header */
+#define UNIX_PATH_MAX    107  /* bytes of a Unix socket's path */
 
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */

@@ -43,9 +43,12 @@ struct timeout_settings { /* ns; `timeouts` of a listener */
 
 struct listener_settings {
     struct slice name;
-    struct slice address; /* an IP address; default 0.0.0.0 */
-    int64_t port;         /* 0: any free one, shown in the log */
-    int exposure;         /* enum exposure */
+    struct slice address;      /* an IP address; default 0.0.0.0 */
+    int64_t port;              /* 0: any free one, shown in the log */
+    struct slice path;         /* of a Unix socket, instead of both; empty: none */
+    struct slice mode;         /* of its file, octal; default 0660 */
+    struct slice owner, group; /* names or numbers; empty: the supervisor's */
+    int exposure;              /* enum exposure */
     struct tls_server_settings *tls;
     int plaintext; /* enum plaintext */
     bool redirect_to_https;
@@ -63,6 +66,7 @@ struct listener_settings {
     struct conf_rate handshakes_per_address; /* over all workers */
     /* filled in by config */
     struct address parsed_address;
+    unsigned int parsed_mode;
     struct address_prefix *trusted;
     struct limit_settings address_handshakes; /* handshakes_per_address, as a limit; rate.count 0: none */
     unsigned int index;                       /* in snapshot->listeners; bit in route_entry.listeners */

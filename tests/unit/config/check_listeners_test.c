@@ -20,7 +20,41 @@ static void addresses_and_ports(void **state)
         "c.yaml:4:28: error: listeners.c.port: listener \"b\" has the same address and port (c.yaml:3)\n"
         "c.yaml:7:8: error: listeners.f.port: a whole number from 0 to 65535 is wanted here, not \"70000\", "
         "as in \"port: 10\"\n"
-        "c.yaml:8:3: error: listeners.g: port is missing: every listener needs it, as in \"port: 10\"\n");
+        "c.yaml:8:3: error: listeners.g: port is missing, as in \"port: 8443\", or path, as in \"path: "
+        "/run/sallyport/public.sock\"\n");
+}
+
+static void paths(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { path: run/a.sock, plaintext: allow }\n"
+        "  b: { path: /run/b.sock, port: 2, plaintext: allow }\n"
+        "  c: { path: /run/c.sock, mode: 0800, plaintext: allow }\n"
+        "  d: { path: /run/c.sock, mode: 0600, plaintext: allow }\n"
+        "  e: { address: 127.0.0.1, port: 5, mode: 0600, group: www-data, plaintext: allow }\n"
+        "  f: { path: /run/f.sock, plaintext: allow, proxy_protocol: required }\n"
+        "  g: { path: /run/g.sock, plaintext: allow, proxy_protocol: required, trusted_proxies: unix }\n"
+        "  h: { address: 127.0.0.1, port: 6, plaintext: allow, forwarded: forwarded, trusted_proxies: unix "
+        "}\n"
+        "  i: { path: /run/i.sock }\n",
+        NO_ROUTES
+        "c.yaml:2:8: error: listeners.a.path: an absolute path of at most 107 bytes is wanted here, as in "
+        "\"path: /run/sallyport/public.sock\"\n"
+        "c.yaml:3:8: error: listeners.b.path: a listener has a path, or an address and port, not both\n"
+        "c.yaml:4:27: error: listeners.c.mode: an octal mode is wanted here, not \"0800\", as in \"mode: "
+        "0660\"\n"
+        "c.yaml:5:8: error: listeners.d.path: listener \"c\" has the same path (c.yaml:4)\n"
+        "c.yaml:6:3: error: listeners.e: group is of a Unix socket's file: there is no path\n"
+        "c.yaml:6:3: error: listeners.e: mode is of a Unix socket's file: there is no path\n"
+        "c.yaml:7:45: error: listeners.f.proxy_protocol: trusted_proxies is missing: nobody could connect, "
+        "as "
+        "in \"trusted_proxies: [unix]\"\n"
+        "c.yaml:9:77: error: listeners.h.trusted_proxies: `unix` is who connects by the listener's path, and "
+        "there is none\n"
+        "c.yaml:10:3: error: listeners.i: has no tls: add certificates, or redirect_to_https: true, or "
+        "plaintext: allow\n");
 }
 
 static void without_tls_it_must_say_what_it_is_for(void **state)
@@ -228,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_ports),
+        cmocka_unit_test(paths),
         cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
         cmocka_unit_test(one_source_of_the_client_address),
         cmocka_unit_test(proxies_and_limits),
