@@ -125,6 +125,7 @@ struct confinement_settings {
     /* filled in by config: connect_ports, and 53 for name servers; NULL: any port */
     struct port_range *ports;
     size_t port_count;
+    bool local_sockets; /* some endpoint is at the path of a Unix socket */
 };
 
 struct overload_settings {

@@ -1,6 +1,11 @@
 #include "net/address.h"
 
+#include "base/limits.h"
+
 #include <arpa/inet.h>
+#include <assert.h>
+#include <stddef.h>
+#include <sys/un.h>
 
 static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -64,6 +69,17 @@ socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_sto
     memcpy(&v6.sin6_addr, address->bytes, sizeof address->bytes);
     memcpy(out, &v6, sizeof v6);
     return sizeof v6;
+}
+
+socklen_t address_path_to_sockaddr(struct slice path, struct sockaddr_storage *out)
+{
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+    _Static_assert(sizeof local.sun_path > UNIX_PATH_MAX, "a path and its NUL fit");
+    assert(path.len <= UNIX_PATH_MAX);
+    memset(out, 0, sizeof *out);
+    memcpy(local.sun_path, path.ptr, path.len);
+    memcpy(out, &local, sizeof local);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
 }
 
 bool address_parse(struct slice text, struct address *ret_address)

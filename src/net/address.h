@@ -29,6 +29,8 @@ bool address_is_same(const struct address *a, const struct address *b);
 bool address_is_none(const struct address *address);
 bool address_from_sockaddr(const struct sockaddr *from, struct address *ret_address);
 socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
+/* Of a Unix socket; at most UNIX_PATH_MAX bytes, and no NUL among them. */
+socklen_t address_path_to_sockaddr(struct slice path, struct sockaddr_storage *out);
 
 /* Dotted quad or IPv6 (without zone; brackets allowed). False on anything else. The port becomes 0. */
 bool address_parse(struct slice text, struct address *ret_address);

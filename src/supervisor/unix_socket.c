@@ -1,18 +1,13 @@
 #include "supervisor/unix_socket.h"
 
-#include "base/limits.h"
-
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define NAME_MAX_LENGTH 64
-
-_Static_assert(sizeof((struct sockaddr_un *)NULL)->sun_path > UNIX_PATH_MAX, "a path and its NUL fit");
 
 /* ---- rights ---- */
 
@@ -105,13 +100,6 @@ void unix_remove(const char *path, const struct unix_file *file)
 
 /* ---- binding ---- */
 
-static socklen_t address_of(const char *path, struct sockaddr_un *out)
-{
-    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    memcpy(out->sun_path, path, strlen(path));
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
-}
-
 static int make_socket(void)
 {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -120,8 +108,8 @@ static int make_socket(void)
 /* The file is born with its mode: nobody can be quicker. */
 static int bind_file(const char *path, mode_t mode)
 {
-    struct sockaddr_un address;
-    socklen_t size = address_of(path, &address);
+    struct sockaddr_storage address;
+    socklen_t size = address_path_to_sockaddr(slice_from_string(path), &address);
     int fd = make_socket();
     if (fd < 0) {
         return -1;
@@ -141,8 +129,8 @@ static int bind_file(const char *path, mode_t mode)
 /* What a connection attempt says: 0, or an errno. */
 static int knock(const char *path)
 {
-    struct sockaddr_un address;
-    socklen_t size = address_of(path, &address);
+    struct sockaddr_storage address;
+    socklen_t size = address_path_to_sockaddr(slice_from_string(path), &address);
     int fd = make_socket();
     if (fd < 0) {
         return errno;
@@ -203,9 +191,9 @@ int unix_bind(const char *path, const struct unix_rights *rights, struct unix_fi
 
 bool unix_is_bound_to(int fd, const char *path)
 {
-    struct sockaddr_un wanted, bound = { .sun_family = AF_UNSPEC };
-    socklen_t wanted_size = address_of(path, &wanted);
+    struct sockaddr_storage wanted, bound = { .ss_family = AF_UNSPEC };
+    socklen_t wanted_size = address_path_to_sockaddr(slice_from_string(path), &wanted);
     socklen_t size = sizeof bound;
-    return getsockname(fd, (struct sockaddr *)&bound, &size) == 0 && bound.sun_family == AF_UNIX &&
-           size == wanted_size && memcmp(bound.sun_path, wanted.sun_path, strlen(path)) == 0;
+    return getsockname(fd, (struct sockaddr *)&bound, &size) == 0 && size == wanted_size &&
+           memcmp(&bound, &wanted, size) == 0;
 }
