@@ -27,6 +27,10 @@
 /* Bytes of an unread body that are read and dropped after a denial; the time limit may come first. */
 #define HTTP_DRAIN_MAX (1024 * 1024)
 
+/* Connections */
+#define PROXY_HEADER_MAX 4096 /* bytes of a PROXY protocol header */
+#define UNIX_PATH_MAX    107  /* bytes of a Unix socket's path */
+
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */

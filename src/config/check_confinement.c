@@ -36,7 +36,8 @@ static void check_endpoints(struct loader *loader)
         const struct upstream_settings *upstream = &loader->settings->upstreams[i];
         for (size_t k = 0; k < upstream->endpoints.count; k++) {
             unsigned int port = upstream->parsed[k].port;
-            if (port != 0 && !is_among(confinement, port)) { /* 0: a malformed one, which was told */
+            /* 0: it is at a path, or malformed, which was told */
+            if (port != 0 && !is_among(confinement, port)) {
                 tell(loader, &upstream->endpoints.items[k], loader_object(loader, upstream),
                      "port %u is not among confinement.connect_ports", port);
             }
@@ -75,10 +76,27 @@ static void check_key_sets(struct loader *loader)
     }
 }
 
+static bool any_path(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        const struct upstream_settings *upstream = &settings->upstreams[i];
+        for (size_t k = 0; k < upstream->endpoints.count; k++) {
+            if (upstream->parsed[k].path.len > 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct error check_confinement(struct loader *loader)
 {
     struct confinement_settings *confinement = loader->settings->confinement;
-    if (confinement == NULL || confinement->connect_ports.count == 0) {
+    if (confinement == NULL) {
+        return OK;
+    }
+    confinement->local_sockets = any_path(loader->settings);
+    if (confinement->connect_ports.count == 0) {
         return OK;
     }
     const struct conf_node *node = loader_object(loader, confinement);

@@ -1,5 +1,6 @@
 /* Cross-checks of listeners: addresses, certificates, exposure, limits before routing. */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "config/internal.h"
 
 #include <openssl/bio.h>
@@ -15,9 +16,71 @@ static bool is_loopback(const struct address *address)
     return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
 }
 
+static void tell_twin(struct loader *loader, const void *at, const struct conf_node *node,
+                      const struct listener_settings *other, const char *what)
+{
+    tell(loader, at, node, "listener \"%.*s\" has the same %s (%.*s)", SLICE_ARG(other->name), what,
+         SLICE_ARG(conf_place_text(conf_node_place(loader_object(loader, other)), loader->arena)));
+}
+
+/* "0660": whom the file's mode lets connect. */
+static bool parse_mode(struct slice text, unsigned int *ret_mode)
+{
+    unsigned int mode = 0;
+    if (text.len < 3 || text.len > 4 || (text.len == 4 && text.ptr[0] != '0')) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '7') {
+            return false;
+        }
+        mode = mode << 3 | (unsigned int)(text.ptr[i] - '0');
+    }
+    *ret_mode = mode;
+    return true;
+}
+
+static void check_path(struct loader *loader, struct listener_settings *listener,
+                       const struct conf_node *node)
+{
+    struct slice path = listener->path;
+    if (path.ptr[0] != '/' || path.len > UNIX_PATH_MAX || slice_find(path, '\0') >= 0) {
+        tell(
+            loader, &listener->path, node,
+            "an absolute path of at most %d bytes is wanted here, as in \"path: /run/sallyport/public.sock\"",
+            UNIX_PATH_MAX);
+    }
+    if (conf_node_get(node, SLICE("port")) != NULL || conf_node_get(node, SLICE("address")) != NULL) {
+        tell(loader, &listener->path, node, "a listener has a path, or an address and port, not both");
+    }
+    if (!parse_mode(listener->mode, &listener->parsed_mode)) {
+        tell(loader, &listener->mode, node,
+             "an octal mode is wanted here, not \"%.*s\", as in \"mode: 0660\"", SLICE_ARG(listener->mode));
+    }
+    const struct listener_settings *others = loader->settings->listeners;
+    for (const struct listener_settings *other = others; other < listener; other++) {
+        if (slice_equal(other->path, path)) {
+            tell_twin(loader, &listener->path, node, other, "path");
+            return;
+        }
+    }
+}
+
 static void check_address(struct loader *loader, struct listener_settings *listener,
                           const struct conf_node *node)
 {
+    static const char *const of_paths[] = { "mode", "owner", "group" };
+    for (size_t i = 0; i < sizeof of_paths / sizeof *of_paths; i++) {
+        if (conf_node_get(node, slice_from_string(of_paths[i])) != NULL) {
+            diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
+                             "%s is of a Unix socket's file: there is no path", of_paths[i]);
+        }
+    }
+    if (conf_node_get(node, SLICE("port")) == NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
+                         "port is missing, as in \"port: 8443\", or path, as in \"path: "
+                         "/run/sallyport/public.sock\"");
+    }
     if (!address_parse(listener->address, &listener->parsed_address)) {
         tell(loader, &listener->address, node,
              "an IP address is wanted here, not \"%.*s\", as in \"address: 0.0.0.0\"",
@@ -27,13 +90,34 @@ static void check_address(struct loader *loader, struct listener_settings *liste
     listener->parsed_address.port = (uint16_t)listener->port;
     const struct listener_settings *others = loader->settings->listeners;
     for (const struct listener_settings *other = others; other < listener; other++) {
-        if (listener->port != 0 && other->port == listener->port &&
-            memcmp(other->parsed_address.bytes, listener->parsed_address.bytes, 16) == 0) {
-            tell(loader, &listener->port, node, "listener \"%.*s\" has the same address and port (%.*s)",
-                 SLICE_ARG(other->name),
-                 SLICE_ARG(conf_place_text(conf_node_place(loader_object(loader, other)), loader->arena)));
+        if (listener->port != 0 && slice_is_empty(other->path) && other->port == listener->port &&
+            address_is_same(&other->parsed_address, &listener->parsed_address)) {
+            tell_twin(loader, &listener->port, node, other, "address and port");
             return;
         }
+    }
+}
+
+/* One source of the client's address, and somebody who is believed. */
+static void check_source(struct loader *loader, const struct listener_settings *listener,
+                         const struct conf_node *node)
+{
+    bool headers = listener->forwarded != FORWARDED_NONE;
+    bool protocol = listener->proxy_protocol != PROXY_PROTOCOL_NONE;
+    bool trusts = listener->trusted_proxies.count > 0;
+    if (headers && protocol) {
+        tell(loader, &listener->proxy_protocol, node,
+             "there is one source of the client's address: proxy_protocol or forwarded, not both");
+    } else if (headers && !trusts) {
+        tell(loader, &listener->forwarded, node, "trusted_proxies is missing: nobody's headers would count");
+    } else if (protocol && !trusts) {
+        tell(loader, &listener->proxy_protocol, node,
+             "trusted_proxies is missing: nobody could connect, as in \"trusted_proxies: [%s]\"",
+             slice_is_empty(listener->path) ? "10.0.0.0/8" : "unix");
+    } else if (trusts && !headers && !protocol) {
+        tell(loader, &listener->trusted_proxies, node,
+             "forwarded is missing: say x_forwarded or forwarded, whichever these proxies send, or "
+             "proxy_protocol: required");
     }
 }
 
@@ -47,19 +131,19 @@ static struct error check_proxies(struct loader *loader, struct listener_setting
     }
     for (size_t i = 0; i < count; i++) {
         const struct slice *text = &listener->trusted_proxies.items[i];
-        if (!address_prefix_parse(*text, &listener->trusted[i])) {
+        if (slice_equal(*text, SLICE("unix"))) {
+            listener->trusted[i] = address_prefix_none();
+            if (slice_is_empty(listener->path)) {
+                tell(loader, text, node, "`unix` is who connects by the listener's path, and there is none");
+            }
+        } else if (!address_prefix_parse(*text, &listener->trusted[i])) {
             tell(loader, text, node,
                  "an address or prefix is wanted here, not \"%.*s\", as in 10.0.0.0/8; no bits may be set "
                  "behind it",
                  SLICE_ARG(*text));
         }
     }
-    if (listener->forwarded != FORWARDED_NONE && count == 0) {
-        tell(loader, &listener->forwarded, node, "trusted_proxies is missing: nobody's headers would count");
-    } else if (listener->forwarded == FORWARDED_NONE && count > 0) {
-        tell(loader, &listener->trusted_proxies, node,
-             "forwarded is missing: say x_forwarded or forwarded, whichever these proxies send");
-    }
+    check_source(loader, listener, node);
     return OK;
 }
 
@@ -77,6 +161,10 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
     if (listener->status && listener->exposure != EXPOSURE_INTERNAL) {
         tell(loader, &listener->status, node, "status pages are for the inside: say exposure: internal");
     }
+    if (listener->status && listener->proxy_protocol != PROXY_PROTOCOL_NONE) {
+        tell(loader, &listener->proxy_protocol, node,
+             "status pages are asked for directly, not through a proxy");
+    }
     if (listener->tls != NULL && plain) {
         tell(loader, &listener->plaintext, node, "a listener with tls cannot allow plaintext too");
     }
@@ -86,7 +174,7 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
                          "has no tls: add certificates, or redirect_to_https: true, or plaintext: allow");
     }
     if (plain && !listener->status && listener->exposure == EXPOSURE_EXTERNAL &&
-        !is_loopback(&listener->parsed_address)) {
+        slice_is_empty(listener->path) && !is_loopback(&listener->parsed_address)) {
         warn(loader, &listener->plaintext, node, "credentials will come in plain text from outside");
     }
 }
@@ -217,7 +305,11 @@ struct error check_listeners(struct loader *loader)
         struct listener_settings *listener = &settings->listeners[i];
         const struct conf_node *node = loader_object(loader, listener);
         listener->index = (unsigned int)i;
-        check_address(loader, listener, node);
+        if (listener->path.len > 0) {
+            check_path(loader, listener, node);
+        } else {
+            check_address(loader, listener, node);
+        }
         TRY(check_proxies(loader, listener, node));
         check_kind(loader, listener, node);
         check_limits(loader, listener, node);

@@ -56,9 +56,12 @@ static struct error check_issuer(struct loader *loader, const struct issuer_sett
     return check_client(loader, issuer->jwks_tls);
 }
 
-static bool is_loopback(const struct upstream_endpoint *endpoint)
+static bool stays_here(const struct upstream_endpoint *endpoint)
 {
     static const unsigned char v6[16] = { [15] = 1 };
+    if (endpoint->path.len > 0) {
+        return true;
+    }
     if (!endpoint->is_address) {
         return slice_equal(endpoint->host, SLICE("localhost"));
     }
@@ -78,9 +81,11 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
         struct upstream_endpoint *endpoint = &upstream->parsed[i];
         const char *problem = upstream_parse_endpoint(*url, loader->arena, endpoint);
         if (problem != NULL) {
-            tell(loader, url, node, "%s, as in https://10.0.0.5:9001", problem);
+            bool at_path = slice_starts_with(*url, SLICE("unix:"));
+            tell(loader, url, node, "%s, as in %s", problem,
+                 at_path ? "unix:/run/orders.sock" : "https://10.0.0.5:9001");
             *ret_any_tls = true; /* it may have been meant so */
-        } else if (!endpoint->tls && !is_loopback(endpoint)) {
+        } else if (!endpoint->tls && !stays_here(endpoint)) {
             warn(loader, url, node,
                  "requests go to this endpoint without TLS: anybody on the way can read them");
         }

@@ -24,7 +24,14 @@ enum plaintext {
     PLAINTEXT_ALLOW,
 };
 
+/* Whether who connects must begin with a PROXY protocol header. There is no "where one comes": a client could send it. */
+enum proxy_protocol_use {
+    PROXY_PROTOCOL_NONE,
+    PROXY_PROTOCOL_REQUIRED,
+};
+
 struct timeout_settings { /* ns; `timeouts` of a listener */
+    int64_t proxy_header; /* 5 s */
     int64_t handshake;    /* 10 s */
     int64_t head;         /* 10 s */
     int64_t body;         /* 30 s */
@@ -36,9 +43,12 @@ struct timeout_settings { /* ns; `timeouts` of a listener */
 
 struct listener_settings {
     struct slice name;
-    struct slice address; /* an IP address; default 0.0.0.0 */
-    int64_t port;         /* 0: any free one, shown in the log */
-    int exposure;         /* enum exposure */
+    struct slice address;      /* an IP address; default 0.0.0.0 */
+    int64_t port;              /* 0: any free one, shown in the log */
+    struct slice path;         /* of a Unix socket, instead of both; empty: none */
+    struct slice mode;         /* of its file, octal; default 0660 */
+    struct slice owner, group; /* names or numbers; empty: the supervisor's */
+    int exposure;              /* enum exposure */
     struct tls_server_settings *tls;
     int plaintext; /* enum plaintext */
     bool redirect_to_https;
@@ -46,6 +56,7 @@ struct listener_settings {
     bool status;        /* serves /metrics, /healthz, /readyz and nothing else; internal only */
     struct conf_strings trusted_proxies; /* addresses and prefixes */
     int forwarded;                       /* enum forwarded_source */
+    int proxy_protocol;                  /* enum proxy_protocol_use */
     struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
     struct timeout_settings *timeouts;       /* never NULL once loaded */
     int64_t max_head;                        /* bytes */
@@ -55,6 +66,7 @@ struct listener_settings {
     struct conf_rate handshakes_per_address; /* over all workers */
     /* filled in by config */
     struct address parsed_address;
+    unsigned int parsed_mode;
     struct address_prefix *trusted;
     struct limit_settings address_handshakes; /* handshakes_per_address, as a limit; rate.count 0: none */
     unsigned int index;                       /* in snapshot->listeners; bit in route_entry.listeners */
@@ -113,6 +125,7 @@ struct confinement_settings {
     /* filled in by config: connect_ports, and 53 for name servers; NULL: any port */
     struct port_range *ports;
     size_t port_count;
+    bool local_sockets; /* some endpoint is at the path of a Unix socket */
 };
 
 struct overload_settings {

@@ -28,6 +28,13 @@ static const struct conf_choice forwarded_choices[] = {
     { 0 },
 };
 
+static const struct conf_choice proxy_protocol_choices[] = {
+    { "none", PROXY_PROTOCOL_NONE, "connections begin with TLS or HTTP" },
+    { "required", PROXY_PROTOCOL_REQUIRED,
+      "trusted proxies only, and each connection begins with the header" },
+    { 0 },
+};
+
 static const struct conf_choice audit_choices[] = {
     { "denials", AUDIT_DENIALS, "every denied request" },
     { "all", AUDIT_ALL, "every request" },
@@ -42,8 +49,12 @@ static const struct conf_choice path_choices[] = {
 };
 
 static const struct conf_field timeouts_fields[] = {
+    { "proxy_header", CONF_DURATION, OF(timeout_settings, proxy_header), .standard = "5s",
+      .minimum = NS_PER_MS, .maximum = SECONDS(60),
+      .help = "From the connection's start to the end of its PROXY protocol header." },
     { "handshake", CONF_DURATION, OF(timeout_settings, handshake), .standard = "10s", .minimum = NS_PER_MS,
-      .maximum = HOURS(1), .help = "From the connection's start to the end of the TLS handshake." },
+      .maximum = HOURS(1),
+      .help = "From the connection's start, or its PROXY protocol header, to the end of the TLS handshake." },
     { "head", CONF_DURATION, OF(timeout_settings, head), .standard = "10s", .minimum = NS_PER_MS,
       .maximum = HOURS(1), .help = "For a request's head, from its first byte." },
     { "body", CONF_DURATION, OF(timeout_settings, body), .standard = "30s", .minimum = NS_PER_MS,
@@ -69,8 +80,16 @@ const struct conf_object timeouts_object = {
 static const struct conf_field listener_fields[] = {
     { "address", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, address), .standard = "0.0.0.0",
       .help = "The IP address to listen on; \"::\" is every address." },
-    { "port", CONF_INTEGER, CONF_REQUIRED, OF(listener_settings, port), .minimum = 0, .maximum = 65535,
-      .help = "The port; 0 is any free one, shown in the log." },
+    { "port", CONF_INTEGER, OF(listener_settings, port), .minimum = 0, .maximum = 65535,
+      .help = "The port; 0 is any free one, shown in the log. Required, unless there is a path." },
+    { "path", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, path),
+      .help = "The absolute path of a Unix socket to listen on, instead of address and port." },
+    { "mode", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, mode), .standard = "0660",
+      .help = "The mode of the socket's file, octal: who may write to it may connect." },
+    { "owner", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, owner),
+      .help = "The user that the socket's file belongs to; default: the one that the supervisor runs as." },
+    { "group", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, group),
+      .help = "The group that the socket's file belongs to; default: the supervisor's." },
     { "exposure", CONF_ENUM, OF(listener_settings, exposure), .standard = "external",
       .choices = exposure_choices,
       .help = "Who can reach it. Routes with `exposure: internal` never stand on an external listener." },
@@ -85,9 +104,15 @@ static const struct conf_field listener_fields[] = {
     { "status", CONF_BOOL, OF(listener_settings, status), .standard = "false",
       .help = "Serves /metrics, /healthz and /readyz and nothing else; internal listeners only." },
     { "trusted_proxies", CONF_STRINGS, OF(listener_settings, trusted_proxies),
-      .help = "Addresses and prefixes of proxies whose forwarded headers count." },
+      .help = "Addresses and prefixes of proxies that are believed about their clients' addresses; `unix`: "
+              "who connects "
+              "by the listener's path." },
     { "forwarded", CONF_ENUM, OF(listener_settings, forwarded), .standard = "none",
       .choices = forwarded_choices, .help = "Where the client's address is learned; needs trusted_proxies." },
+    { "proxy_protocol", CONF_ENUM, OF(listener_settings, proxy_protocol), .standard = "none",
+      .choices = proxy_protocol_choices,
+      .help = "The PROXY protocol (version 1 or 2) before TLS and HTTP; needs trusted_proxies, and has no "
+              "`forwarded` beside it." },
     { "limits", CONF_LIST, OF(listener_settings, limits), .object = &limit_object,
       .help = "For every request of the listener, before routing; by address or route." },
     { "timeouts", CONF_OBJECT, OF(listener_settings, timeouts), .standard = "{}", .object = &timeouts_object,
@@ -115,7 +140,8 @@ const struct conf_object listener_object = {
     .name = "listener",
     .size = sizeof(struct listener_settings),
     .fields = listener_fields,
-    .help = "An address and port that clients connect to. Without `tls` it must redirect, serve the status "
+    .help = "An address and port, or a path, that clients connect to. Without `tls` it must redirect, serve "
+            "the status "
             "pages, or "
             "say `plaintext: allow`.",
 };

@@ -18,7 +18,7 @@
 struct confine_rules {
     char paths[CONFINE_PATHS_MAX][PATH_MAX]; /* files, and directories beneath which files may be read */
     size_t path_count;
-    /* Some name service modules are reached over local sockets (systemd-resolved, sssd). */
+    /* Some name service modules are reached over local sockets (systemd-resolved, sssd), and endpoints may be. */
     bool local_sockets;
     /* Ports that TCP connections may go to; NULL: any. */
     const struct port_range *ports;

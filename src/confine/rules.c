@@ -108,6 +108,7 @@ void confine_rules_derive(const struct confinement_settings *settings, struct co
     memset(rules, 0, sizeof *rules);
     rules->ports = settings->ports;
     rules->port_count = settings->port_count;
+    rules->local_sockets = settings->local_sockets;
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
         add_path(rules, always[i]);
     }

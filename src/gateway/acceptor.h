@@ -24,6 +24,14 @@ struct acceptor {
     int64_t behind_since;  /* since when more connections came than were accepted; 0: they did not */
 };
 
+/* A connection that was accepted, until a protocol has it. */
+struct arrival {
+    int fd;
+    struct address client; /* who it is taken for: the socket's peer, or whom a trusted proxy announced */
+    bool announced;        /* the latter */
+    int64_t behind;        /* acceptor_behind, when it was accepted */
+};
+
 /* Takes the descriptor, on success only. */
 struct error acceptor_open(struct acceptor *acceptor, struct net_loop *loop, int fd,
                            void (*on_accept)(struct acceptor *acceptor, int fd,

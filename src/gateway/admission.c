@@ -52,6 +52,11 @@ static void charge_handshake(struct admission *admission, const struct listener_
     }
 }
 
+static bool is_full(const struct worker_listener *listener, const struct listener_settings *settings)
+{
+    return listener->connections >= (size_t)settings->max_connections;
+}
+
 /* A proxy speaks for many. */
 static bool is_trusted(const struct listener_settings *settings, const struct address *peer)
 {
@@ -61,6 +66,13 @@ static bool is_trusted(const struct listener_settings *settings, const struct ad
         }
     }
     return false;
+}
+
+/* Does it count for its address? Whom a proxy announces does, whatever the address is. */
+static bool is_counted(const struct listener_settings *settings, const struct arrival *arrival)
+{
+    return arrival->announced ||
+           (!address_is_none(&arrival->client) && !is_trusted(settings, &arrival->client));
 }
 
 static bool too_many_handshakes(struct worker *worker, const struct listener_settings *settings,
@@ -84,38 +96,47 @@ bool admission_is_late(const struct worker *worker, int64_t behind)
 
 /* While connections come faster than they are taken, the queue before accept is where the time goes. A handshake may use up
  * its time limit there; what asks without one has the queue deadline. */
-static bool waited_too_long(const struct worker *worker, const struct listener_settings *settings, int fd,
-                            int64_t behind)
+static bool waited_too_long(const struct worker *worker, const struct listener_settings *settings,
+                            const struct arrival *arrival)
 {
-    if (!admission_is_late(worker, behind)) {
+    if (!admission_is_late(worker, arrival->behind)) {
         return false;
     }
-    return stream_waited(fd) >=
+    return stream_waited(arrival->fd) >=
            (settings->tls != NULL ? settings->timeouts->handshake : worker->overload.deadline);
 }
 
 enum refusal admission_check(struct admission *admission, const struct worker_listener *listener,
-                             const struct listener_settings *settings, int fd, const struct address *peer,
-                             uint32_t of_address, int64_t behind)
+                             const struct listener_settings *settings, const struct arrival *arrival,
+                             uint32_t of_address)
 {
     struct worker *worker = listener->worker;
     int64_t now = worker->loop.now;
-    if (listener->connections >= (size_t)settings->max_connections) {
+    if (is_full(listener, settings)) {
         return REFUSAL_LISTENER_CONNECTIONS;
     }
-    bool trusted = is_trusted(settings, peer);
-    if (!trusted && settings->max_connections_per_address > 0 &&
+    bool counted = is_counted(settings, arrival);
+    if (counted && settings->max_connections_per_address > 0 &&
         of_address > settings->max_connections_per_address) {
         return REFUSAL_ADDRESS_CONNECTIONS;
     }
-    if (waited_too_long(worker, settings, fd, behind)) {
+    if (waited_too_long(worker, settings, arrival)) {
         return REFUSAL_QUEUE_DEADLINE;
     }
-    if (!trusted && too_many_handshakes(worker, settings, peer, now)) {
+    if (counted && too_many_handshakes(worker, settings, &arrival->client, now)) {
         return REFUSAL_ADDRESS_HANDSHAKES;
     }
     charge_handshake(admission, settings, now);
     return REFUSAL_NONE;
+}
+
+enum refusal admission_check_proxy(const struct worker_listener *listener,
+                                   const struct listener_settings *settings, const struct arrival *arrival)
+{
+    if (!is_trusted(settings, &arrival->client)) {
+        return REFUSAL_PROXY_UNTRUSTED;
+    }
+    return is_full(listener, settings) ? REFUSAL_LISTENER_CONNECTIONS : REFUSAL_NONE;
 }
 
 void admission_refuse(struct metrics_worker *metrics, int fd, enum refusal why)
@@ -125,6 +146,9 @@ void admission_refuse(struct metrics_worker *metrics, int fd, enum refusal why)
         [REFUSAL_ADDRESS_CONNECTIONS] = METRIC_REFUSED_ADDRESS_CONNECTIONS,
         [REFUSAL_ADDRESS_HANDSHAKES] = METRIC_REFUSED_ADDRESS_HANDSHAKES,
         [REFUSAL_QUEUE_DEADLINE] = METRIC_REFUSED_QUEUE_DEADLINE,
+        [REFUSAL_PROXY_UNTRUSTED] = METRIC_REFUSED_PROXY_UNTRUSTED,
+        [REFUSAL_PROXY_HEADER_BAD] = METRIC_REFUSED_PROXY_HEADER_BAD,
+        [REFUSAL_PROXY_HEADER_MISSING] = METRIC_REFUSED_PROXY_HEADER_MISSING,
         [REFUSAL_DESCRIPTORS] = METRIC_REFUSED_DESCRIPTORS,
         [REFUSAL_ERROR] = METRIC_REFUSED_ERROR,
     };

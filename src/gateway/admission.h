@@ -14,6 +14,9 @@ enum refusal {
     REFUSAL_ADDRESS_CONNECTIONS,  /* max_connections_per_address */
     REFUSAL_ADDRESS_HANDSHAKES,   /* handshakes_per_address */
     REFUSAL_QUEUE_DEADLINE,       /* waited too long to be accepted */
+    REFUSAL_PROXY_UNTRUSTED,      /* proxy_protocol, and the peer is not among trusted_proxies */
+    REFUSAL_PROXY_HEADER_BAD,     /* what came is no PROXY protocol header */
+    REFUSAL_PROXY_HEADER_MISSING, /* it did not come whole in time */
     REFUSAL_DESCRIPTORS,          /* the process has no more of them */
     REFUSAL_ERROR,                /* no memory for it */
 };
@@ -27,11 +30,14 @@ struct admission {
 int64_t admission_pause(const struct admission *admission, const struct listener_settings *settings,
                         int64_t now);
 
-/* The connection is counted (peers_add) already. `behind`: for how long there were more connections to accept than were
- * accepted; 0: there were none. */
+/* The connection is counted (peers_add) already. */
 enum refusal admission_check(struct admission *admission, const struct worker_listener *listener,
-                             const struct listener_settings *settings, int fd, const struct address *peer,
-                             uint32_t of_address, int64_t behind);
+                             const struct listener_settings *settings, const struct arrival *arrival,
+                             uint32_t of_address);
+
+/* The same for one whose client is still to be announced by the PROXY protocol: may its peer do that, and is there room? */
+enum refusal admission_check_proxy(const struct worker_listener *listener,
+                                   const struct listener_settings *settings, const struct arrival *arrival);
 
 /* Closes and counts. */
 void admission_refuse(struct metrics_worker *metrics, int fd, enum refusal why);

@@ -5,8 +5,7 @@
 struct handed {
     struct net_task task;
     struct gateway_worker *to;
-    int fd;
-    struct address peer;
+    struct arrival arrival;
     size_t name_length;
     char name[];
 };
@@ -14,8 +13,7 @@ struct handed {
 static void take(struct net_task *task)
 {
     struct handed *handed = (struct handed *)task;
-    worker_take_connection(handed->to, slice_of(handed->name, handed->name_length), handed->fd,
-                           &handed->peer);
+    worker_take_connection(handed->to, slice_of(handed->name, handed->name_length), &handed->arrival);
     free(handed);
 }
 
@@ -32,7 +30,7 @@ static struct gateway_worker *find_calm(const struct gateway_worker *worker)
     return NULL;
 }
 
-bool worker_hand_on(struct gateway_worker *worker, struct slice listener, int fd, const struct address *peer)
+bool worker_hand_on(struct gateway_worker *worker, struct slice listener, const struct arrival *arrival)
 {
     const struct worker *base = &worker->worker;
     if (!overload_is_alert(&base->overload, base->loop.now) ||
@@ -45,8 +43,9 @@ bool worker_hand_on(struct gateway_worker *worker, struct slice listener, int fd
         return false;
     }
     *handed = (struct handed){
-        .task = { .run = take }, .to = calm, .fd = fd, .peer = *peer, .name_length = listener.len
+        .task = { .run = take }, .to = calm, .arrival = *arrival, .name_length = listener.len
     };
+    handed->arrival.behind = 0; /* there nobody waits */
     memcpy(handed->name, listener.ptr, listener.len);
     if (!net_loop_send(&calm->worker.loop, &handed->task)) {
         free(handed); /* it has ended: the process is about to */

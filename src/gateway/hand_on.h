@@ -7,10 +7,10 @@
 #include "gateway/worker.h"
 
 /* Worker's thread. True: another worker has the descriptor, or will close it; it calls worker_take_connection. */
-bool worker_hand_on(struct gateway_worker *worker, struct slice listener, int fd, const struct address *peer);
+bool worker_hand_on(struct gateway_worker *worker, struct slice listener, const struct arrival *arrival);
 
 /* listeners.c: takes up a connection that was accepted elsewhere. */
-void worker_take_connection(struct gateway_worker *worker, struct slice listener, int fd,
-                            const struct address *peer);
+void worker_take_connection(struct gateway_worker *worker, struct slice listener,
+                            const struct arrival *arrival);
 
 #endif

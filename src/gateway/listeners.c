@@ -1,10 +1,14 @@
 #include "gateway/listeners.h"
 
+#include "base/log.h"
 #include "gateway/admission.h"
 #include "gateway/hand_on.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Between two lines about refused proxies, of a listener of this worker. */
+#define TELL_INTERVAL (10 * NS_PER_S)
 
 /* A socket that is accepted on; freed when its handle has closed. */
 struct worker_acceptor {
@@ -20,16 +24,23 @@ struct worker_listener_entry {
     struct gateway_worker *worker;
     struct admission admission;
     struct worker_acceptor *acceptors;
+    int64_t told_at; /* when the log was last told of a proxy that was refused; 0: never */
+    uint64_t untold; /* how many were since */
     struct worker_listener_entry *next;
 };
 
 /* ---- connections ---- */
 
+static void count(struct worker_listener *listener, int change)
+{
+    listener->connections += (size_t)change;
+    metrics_add(listener->worker->metrics, METRIC_CONNECTIONS_OPEN, change);
+}
+
 static void forget(struct worker_listener *listener, const struct address *peer)
 {
-    struct worker_listener_entry *entry = (struct worker_listener_entry *)listener;
-    listener->connections--;
-    metrics_add(listener->worker->metrics, METRIC_CONNECTIONS_OPEN, -1);
+    const struct worker_listener_entry *entry = (const struct worker_listener_entry *)listener;
+    count(listener, -1);
     peers_remove(entry->worker->peers, listener->name, peer);
 }
 
@@ -82,37 +93,114 @@ static struct http_server_settings server_settings(struct worker_listener *liste
     };
 }
 
-static void take(struct worker_listener_entry *entry, int fd, const struct address *peer, int64_t behind)
+static void take(struct worker_listener_entry *entry, const struct arrival *arrival)
 {
     struct worker_listener *listener = &entry->listener;
     struct worker *worker = listener->worker;
     const struct listener_settings *settings = settings_of(listener);
-    uint32_t of_address = peers_add(entry->worker->peers, listener->name, peer);
-    enum refusal refusal =
-        admission_check(&entry->admission, listener, settings, fd, peer, of_address, behind);
+    uint32_t of_address = peers_add(entry->worker->peers, listener->name, &arrival->client);
+    enum refusal refusal = admission_check(&entry->admission, listener, settings, arrival, of_address);
     if (refusal != REFUSAL_NONE) {
-        peers_remove(entry->worker->peers, listener->name, peer);
-        admission_refuse(worker->metrics, fd, refusal);
+        peers_remove(entry->worker->peers, listener->name, &arrival->client);
+        admission_refuse(worker->metrics, arrival->fd, refusal);
         return;
     }
     struct http_server_settings server = server_settings(listener);
-    server.late = settings->tls == NULL && admission_is_late(worker, behind);
-    /* Before: its end may come from within. */
-    listener->connections++;
-    metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, 1);
-    if (failed(h1_server_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
-        forget(listener, peer);
+    server.late = settings->tls == NULL && admission_is_late(worker, arrival->behind);
+    count(listener, 1); /* before: its end may come from within */
+    if (failed(
+            h1_server_accept(&worker->connections, &worker->loop, arrival->fd, &arrival->client, &server))) {
+        forget(listener, &arrival->client);
         metrics_add(worker->metrics, METRIC_REFUSED_ERROR, 1);
         return;
     }
     metrics_add(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
 }
 
+/* ---- the PROXY protocol ---- */
+
+/* A proxy that is set up wrongly does it each time: the log tells of one in a while, and how many there were. */
+static void tell_refused(struct worker_listener_entry *entry, const struct arrival *arrival,
+                         const char *problem)
+{
+    int64_t now = entry->listener.worker->loop.now;
+    entry->untold++;
+    if (entry->told_at != 0 && now - entry->told_at < TELL_INTERVAL) {
+        return;
+    }
+    char peer[ADDRESS_TEXT_MAX];
+    address_format_peer(&arrival->client, peer);
+    log_event(LOG_WARNING, "proxy_refused", LOG_TEXT("listener", entry->listener.name),
+              LOG_STRING("peer", peer), LOG_STRING("reason", problem),
+              LOG_NUMBER("connections", entry->untold));
+    entry->told_at = now;
+    entry->untold = 0;
+}
+
+static void refuse_proxy(struct worker_listener_entry *entry, const struct arrival *arrival, enum refusal why,
+                         const char *problem)
+{
+    tell_refused(entry, arrival, problem);
+    admission_refuse(entry->listener.worker->metrics, arrival->fd, why);
+}
+
+static void on_announced(void *owner, const struct arrival *arrival, enum announcement_end end,
+                         const char *problem)
+{
+    struct worker_listener_entry *entry = owner;
+    count(&entry->listener, -1);
+    switch (end) {
+    case ANNOUNCEMENT_MADE:
+        take(entry, arrival);
+        break;
+    case ANNOUNCEMENT_BAD:
+        refuse_proxy(entry, arrival, REFUSAL_PROXY_HEADER_BAD, problem);
+        break;
+    case ANNOUNCEMENT_MISSING:
+        refuse_proxy(entry, arrival, REFUSAL_PROXY_HEADER_MISSING, problem);
+        break;
+    case ANNOUNCEMENT_CALLED_OFF:
+        close(arrival->fd);
+        break;
+    }
+}
+
+/* Until the header is there the connection counts like any other, but nobody's address does. */
+static void take_proxied(struct worker_listener_entry *entry, const struct listener_settings *settings,
+                         const struct arrival *arrival)
+{
+    struct worker *worker = entry->listener.worker;
+    enum refusal refusal = admission_check_proxy(&entry->listener, settings, arrival);
+    if (refusal == REFUSAL_PROXY_UNTRUSTED) {
+        refuse_proxy(entry, arrival, refusal, "the peer is not among trusted_proxies");
+    } else if (refusal != REFUSAL_NONE) {
+        admission_refuse(worker->metrics, arrival->fd, refusal);
+    } else if (announcement_await(&entry->worker->announcements, &worker->loop, arrival,
+                                  settings->timeouts->proxy_header, on_announced, entry)) {
+        count(&entry->listener, 1);
+    } else {
+        admission_refuse(worker->metrics, arrival->fd, REFUSAL_ERROR);
+    }
+}
+
+/* ---- accepting ---- */
+
+static void begin(struct worker_listener_entry *entry, const struct arrival *arrival)
+{
+    const struct listener_settings *settings = settings_of(&entry->listener);
+    if (settings->proxy_protocol == PROXY_PROTOCOL_REQUIRED) {
+        take_proxied(entry, settings, arrival);
+    } else {
+        take(entry, arrival);
+    }
+}
+
 static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
 {
     struct worker_listener_entry *entry = ((struct worker_acceptor *)acceptor)->entry;
-    if (!worker_hand_on(entry->worker, entry->listener.name, fd, peer)) {
-        take(entry, fd, peer, acceptor_behind(acceptor));
+    struct arrival arrival = { .fd = fd, .client = *peer, .behind = acceptor_behind(acceptor) };
+    if (!worker_hand_on(entry->worker, entry->listener.name, &arrival)) {
+        begin(entry, &arrival);
     }
 }
 
@@ -164,15 +252,15 @@ static struct worker_listener_entry *make_listener(struct gateway_worker *worker
     return entry;
 }
 
-void worker_take_connection(struct gateway_worker *worker, struct slice listener, int fd,
-                            const struct address *peer)
+void worker_take_connection(struct gateway_worker *worker, struct slice listener,
+                            const struct arrival *arrival)
 {
     struct worker_listener_entry *entry = find_listener(worker, listener);
     if (entry == NULL || entry->listener.index < 0 || worker->worker.draining) {
-        admission_refuse(worker->worker.metrics, fd, REFUSAL_ERROR);
+        admission_refuse(worker->worker.metrics, arrival->fd, REFUSAL_ERROR);
         return;
     }
-    take(entry, fd, peer, 0);
+    begin(entry, arrival);
 }
 
 static bool keep_served(struct worker_listener_entry *entry, int fd)
@@ -268,6 +356,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
         close_unwanted(entry);
         entry->listener.index = listener_index(settings, entry->listener.name);
         if (entry->listener.index < 0) {
+            announcements_end(&worker->announcements, entry);
             h1_server_drain_owner(&worker->worker.connections, &entry->listener);
         }
     }

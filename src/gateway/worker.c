@@ -171,7 +171,8 @@ static void unknown_kid(struct worker *base, struct slice issuer_name)
 
 static bool is_quiet(const struct gateway_worker *worker)
 {
-    return worker->worker.connections.count == 0 && worker->worker.exchange_count == 0;
+    return worker->worker.connections.count == 0 && worker->worker.exchange_count == 0 &&
+           worker->announcements.count == 0;
 }
 
 /* Connections and exchanges first; then the pools, whose connections close, and whose tasks run, in the turns that follow. */
@@ -181,9 +182,11 @@ static void look(struct deadline *deadline)
         (struct gateway_worker *)((char *)deadline - offsetof(struct gateway_worker, drain_deadline));
     struct net_loop *loop = &worker->worker.loop;
     if (worker->worker.connections.patient && loop->now >= worker->patient_until) {
+        announcements_end(&worker->announcements, NULL);
         h1_server_drain_all(&worker->worker.connections);
     }
     if (loop->now >= worker->drain_until) {
+        announcements_end(&worker->announcements, NULL);
         h1_server_close_all(&worker->worker.connections);
     }
     if (is_quiet(worker) && worker->worker.current == NULL) {

@@ -4,6 +4,7 @@
 #define SALLYPORT_GATEWAY_WORKER_H
 
 #include "gateway/acceptor.h"
+#include "gateway/announcement.h"
 #include "gateway/peers.h"
 #include "pipeline/exchange.h"
 
@@ -42,6 +43,7 @@ struct gateway_worker {
     struct gateway_worker *const *workers; /* all of them, this one included */
     size_t worker_count;
     struct worker_listener_entry *listeners;
+    struct announcement_list announcements;
     struct deadline drain_deadline;
     struct net_task drain_task, stop_task;
     int64_t drain_limit; /* ns; the control thread's, until drain_task is sent */

@@ -1,12 +1,34 @@
 #include "net/address.h"
 
+#include "base/limits.h"
+
 #include <arpa/inet.h>
+#include <assert.h>
+#include <stddef.h>
+#include <sys/un.h>
 
 static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 bool address_is_v4(const struct address *address)
 {
     return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+static const unsigned char zero[16];
+
+bool address_is_same(const struct address *a, const struct address *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+bool address_is_none(const struct address *address)
+{
+    return memcmp(address->bytes, zero, sizeof zero) == 0;
+}
+
+bool address_is_unspecified(const struct address *address)
+{
+    return address_is_v4(address) ? memcmp(address->bytes + 12, zero, 4) == 0 : address_is_none(address);
 }
 
 static void set_v4(struct address *address, const void *four_bytes)
@@ -47,6 +69,17 @@ socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_sto
     memcpy(&v6.sin6_addr, address->bytes, sizeof address->bytes);
     memcpy(out, &v6, sizeof v6);
     return sizeof v6;
+}
+
+socklen_t address_path_to_sockaddr(struct slice path, struct sockaddr_storage *out)
+{
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+    _Static_assert(sizeof local.sun_path > UNIX_PATH_MAX, "a path and its NUL fit");
+    assert(path.len <= UNIX_PATH_MAX);
+    memset(out, 0, sizeof *out);
+    memcpy(local.sun_path, path.ptr, path.len);
+    memcpy(out, &local, sizeof local);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
 }
 
 bool address_parse(struct slice text, struct address *ret_address)
@@ -110,6 +143,11 @@ bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix)
     return true;
 }
 
+struct address_prefix address_prefix_none(void)
+{
+    return (struct address_prefix){ .bits = 128 };
+}
+
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix)
 {
     unsigned int whole = prefix->bits / 8;
@@ -149,6 +187,16 @@ size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
         return 0;
     }
     return strlen(out);
+}
+
+size_t address_format_peer(const struct address *address, char out[ADDRESS_TEXT_MAX])
+{
+    static const char unknown[] = "unknown";
+    if (address_is_none(address)) {
+        memcpy(out, unknown, sizeof unknown);
+        return sizeof unknown - 1;
+    }
+    return address_format(address, out);
 }
 
 struct address address_network(const struct address *address)

@@ -7,7 +7,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* An IP address, always as 16 bytes: IPv4 in its v4-mapped form, so that one address has one value. */
+/* An IP address, always as 16 bytes: IPv4 in its v4-mapped form, so that one address has one value. All zero is no address:
+ * that of who connects by a Unix socket. (As IPv6's "::" it is nobody's either, RFC 4291 section 2.5.2.) */
 struct address {
     unsigned char bytes[16];
     uint16_t port; /* host order, 0 where it does not matter */
@@ -21,18 +22,30 @@ struct address_prefix {
 #define ADDRESS_TEXT_MAX 46
 
 bool address_is_v4(const struct address *address);
+/* 0.0.0.0 or "::": any address to a listener, nobody's to a peer. */
+bool address_is_unspecified(const struct address *address);
+/* Whatever their ports are. */
+bool address_is_same(const struct address *a, const struct address *b);
+bool address_is_none(const struct address *address);
 bool address_from_sockaddr(const struct sockaddr *from, struct address *ret_address);
 socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
+/* Of a Unix socket; at most UNIX_PATH_MAX bytes, and no NUL among them. */
+socklen_t address_path_to_sockaddr(struct slice path, struct sockaddr_storage *out);
 
 /* Dotted quad or IPv6 (without zone; brackets allowed). False on anything else. The port becomes 0. */
 bool address_parse(struct slice text, struct address *ret_address);
 
 /* "10.0.0.0/8", "2001:db8::/32" or a bare address. False where bits beyond the prefix are set. */
 bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix);
+/* What holds of no address alone. */
+struct address_prefix address_prefix_none(void);
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix);
 
 /* Writes the address without port: v4-mapped ones as dotted quad. Returns its length; NUL-terminated. */
 size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);
+
+/* The same of a peer or client; "unknown" (RFC 7239 section 6.2) of one that has no address. */
+size_t address_format_peer(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 
 /* What limits count by: the whole address for IPv4, the /64 for IPv6. The port becomes 0. */
 struct address address_network(const struct address *address);

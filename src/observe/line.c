@@ -245,7 +245,6 @@ _Static_assert(MAX_ALL <= LINE_MAX_BODY - 64, "a line of longest fields must fit
 
 static char *put_request(char *at, const struct log_record *record)
 {
-    static const struct address none;
     static const char *const protocols[] = { "HTTP/1.0", "HTTP/1.1", "HTTP/2" };
     PUT_TEXT(at, "request_id", record->request_id, MAX_ID);
     PUT_TEXT(at, "trace_id", record->trace_id, MAX_ID);
@@ -253,7 +252,7 @@ static char *put_request(char *at, const struct log_record *record)
     PUT_TEXT(at, "route", record->route, MAX_ROUTE);
     PUT_TEXT(at, "upstream", record->upstream, MAX_UPSTREAM);
     PUT_TEXT(at, "endpoint", record->endpoint, MAX_ENDPOINT);
-    if (memcmp(record->client.bytes, none.bytes, sizeof none.bytes) != 0) {
+    if (!address_is_none(&record->client)) {
         at = LINE_PUT(at, ",\"client\":\"");
         at += address_format(&record->client, at);
         *at++ = '"';

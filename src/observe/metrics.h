@@ -10,71 +10,77 @@
 
 /* X(ID, "name", "counter|gauge", "help"): one number per worker, summed. Names with labels stand together: those of one
  * family share its type and its first help. */
-#define METRICS(X)                                                                                          \
-    X(CONNECTIONS_ACCEPTED, "sallyport_connections_accepted_total", "counter",                              \
-      "Client connections accepted")                                                                        \
-    X(CONNECTIONS_OPEN, "sallyport_connections_open", "gauge", "Client connections open now")               \
-    X(REFUSED_LISTENER_CONNECTIONS, "sallyport_connections_refused_total{reason=\"listener_connections\"}", \
-      "counter", "Client connections closed right after they were accepted, by reason")                     \
-    X(REFUSED_ADDRESS_CONNECTIONS, "sallyport_connections_refused_total{reason=\"address_connections\"}",   \
-      "counter", "")                                                                                        \
-    X(REFUSED_ADDRESS_HANDSHAKES, "sallyport_connections_refused_total{reason=\"address_handshakes\"}",     \
-      "counter", "")                                                                                        \
-    X(REFUSED_QUEUE_DEADLINE, "sallyport_connections_refused_total{reason=\"queue_deadline\"}", "counter",  \
-      "")                                                                                                   \
-    X(REFUSED_DESCRIPTORS, "sallyport_connections_refused_total{reason=\"descriptors\"}", "counter", "")    \
-    X(REFUSED_ERROR, "sallyport_connections_refused_total{reason=\"error\"}", "counter", "")                \
-    X(CONNECTIONS_HANDED_ON, "sallyport_connections_handed_on_total", "counter",                            \
-      "Client connections that an overloaded worker handed to another one")                                 \
-    X(HANDSHAKE_PAUSES, "sallyport_handshake_pauses_total", "counter",                                      \
-      "Times that a listener stopped accepting for a moment because of its handshakes setting")             \
-    X(HANDSHAKES, "sallyport_tls_handshakes_total", "counter", "TLS handshakes completed")                  \
-    X(HANDSHAKES_RESUMED, "sallyport_tls_handshakes_resumed_total", "counter",                              \
-      "TLS handshakes that resumed a session")                                                              \
-    X(HANDSHAKES_FAILED, "sallyport_tls_handshakes_failed_total", "counter", "TLS handshakes that failed")  \
-    X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                        \
-    X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                      \
-      "Memory of the workers' buffers: what connections read, and what waits to be written")                \
-    X(BUFFER_PAUSES, "sallyport_buffer_pauses_total", "counter",                                            \
-      "Times that a body waited for its reader while memory for buffers was scarce (buffer_memory)")        \
-    X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")  \
-    X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")        \
-    X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                            \
-      "Requests that the client did not wait for")                                                          \
-    X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                            \
-      "Responses broken off after their head had left; they stand under its status in "                     \
-      "sallyport_requests_total")                                                                           \
-    X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                      \
-      "Tokens found in the cache of verified tokens")                                                       \
-    X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                  \
-      "Tokens whose signature was verified")                                                                \
-    X(UPSTREAM_CONNECTS, "sallyport_upstream_connects_total", "counter", "Connections opened to upstreams") \
-    X(UPSTREAM_CONNECT_FAILURES, "sallyport_upstream_connect_failures_total", "counter",                    \
-      "Connections to upstreams that failed")                                                               \
-    X(UPSTREAM_REUSED, "sallyport_upstream_reused_total", "counter",                                        \
-      "Requests sent on a kept upstream connection")                                                        \
-    X(UPSTREAM_RETRIES, "sallyport_upstream_retries_total", "counter",                                      \
-      "Requests sent again, on another connection")                                                         \
-    X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                        \
-      "Upstream connections open now, idle ones included")                                                  \
-    X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                              \
-      "Requests that wait for one of the connections that their upstream allows")                           \
-    X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                  \
-      "Access log lines dropped because the queue was full")                                                \
-    X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                 \
-    X(JWKS_FAILURES, "sallyport_jwks_fetch_failures_total", "counter",                                      \
-      "Fetches of key set documents that failed")                                                           \
-    X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                             \
-    X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")    \
-    X(FORBIDDEN_CALLS, "sallyport_forbidden_calls_total", "counter",                                        \
-      "Gateway processes that died of a system call which their confinement forbids")                       \
-    X(RESTARTS, "sallyport_gateway_restarts_total", "counter",                                              \
-      "Gateway processes started because the one before had died")                                          \
-    X(UPGRADES, "sallyport_upgrades_total", "counter", "Changes of the program without a restart")          \
-    X(LIMIT_DISPLACED, "sallyport_limit_displaced_total", "counter",                                        \
-      "Entries of the table of limits that went for want of room, their counts with them")                  \
-    X(LIMIT_GATHERED, "sallyport_limit_gathered_total", "counter",                                          \
-      "Requests of a crowd of newcomers that were counted by their common prefix")                          \
+#define METRICS(X)                                                                                           \
+    X(CONNECTIONS_ACCEPTED, "sallyport_connections_accepted_total", "counter",                               \
+      "Client connections accepted")                                                                         \
+    X(CONNECTIONS_OPEN, "sallyport_connections_open", "gauge", "Client connections open now")                \
+    X(REFUSED_LISTENER_CONNECTIONS, "sallyport_connections_refused_total{reason=\"listener_connections\"}",  \
+      "counter", "Client connections closed right after they were accepted, by reason")                      \
+    X(REFUSED_ADDRESS_CONNECTIONS, "sallyport_connections_refused_total{reason=\"address_connections\"}",    \
+      "counter", "")                                                                                         \
+    X(REFUSED_ADDRESS_HANDSHAKES, "sallyport_connections_refused_total{reason=\"address_handshakes\"}",      \
+      "counter", "")                                                                                         \
+    X(REFUSED_QUEUE_DEADLINE, "sallyport_connections_refused_total{reason=\"queue_deadline\"}", "counter",   \
+      "")                                                                                                    \
+    X(REFUSED_PROXY_UNTRUSTED, "sallyport_connections_refused_total{reason=\"proxy_untrusted\"}", "counter", \
+      "")                                                                                                    \
+    X(REFUSED_PROXY_HEADER_BAD, "sallyport_connections_refused_total{reason=\"proxy_header_bad\"}",          \
+      "counter", "")                                                                                         \
+    X(REFUSED_PROXY_HEADER_MISSING, "sallyport_connections_refused_total{reason=\"proxy_header_missing\"}",  \
+      "counter", "")                                                                                         \
+    X(REFUSED_DESCRIPTORS, "sallyport_connections_refused_total{reason=\"descriptors\"}", "counter", "")     \
+    X(REFUSED_ERROR, "sallyport_connections_refused_total{reason=\"error\"}", "counter", "")                 \
+    X(CONNECTIONS_HANDED_ON, "sallyport_connections_handed_on_total", "counter",                             \
+      "Client connections that an overloaded worker handed to another one")                                  \
+    X(HANDSHAKE_PAUSES, "sallyport_handshake_pauses_total", "counter",                                       \
+      "Times that a listener stopped accepting for a moment because of its handshakes setting")              \
+    X(HANDSHAKES, "sallyport_tls_handshakes_total", "counter", "TLS handshakes completed")                   \
+    X(HANDSHAKES_RESUMED, "sallyport_tls_handshakes_resumed_total", "counter",                               \
+      "TLS handshakes that resumed a session")                                                               \
+    X(HANDSHAKES_FAILED, "sallyport_tls_handshakes_failed_total", "counter", "TLS handshakes that failed")   \
+    X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                         \
+    X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                       \
+      "Memory of the workers' buffers: what connections read, and what waits to be written")                 \
+    X(BUFFER_PAUSES, "sallyport_buffer_pauses_total", "counter",                                             \
+      "Times that a body waited for its reader while memory for buffers was scarce (buffer_memory)")         \
+    X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")   \
+    X(BYTES_SENT, "sallyport_response_body_bytes_total", "counter", "Bytes of response bodies sent")         \
+    X(CLIENT_ABORTS, "sallyport_client_aborts_total", "counter",                                             \
+      "Requests that the client did not wait for")                                                           \
+    X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                             \
+      "Responses broken off after their head had left; they stand under its status in "                      \
+      "sallyport_requests_total")                                                                            \
+    X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                       \
+      "Tokens found in the cache of verified tokens")                                                        \
+    X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                   \
+      "Tokens whose signature was verified")                                                                 \
+    X(UPSTREAM_CONNECTS, "sallyport_upstream_connects_total", "counter", "Connections opened to upstreams")  \
+    X(UPSTREAM_CONNECT_FAILURES, "sallyport_upstream_connect_failures_total", "counter",                     \
+      "Connections to upstreams that failed")                                                                \
+    X(UPSTREAM_REUSED, "sallyport_upstream_reused_total", "counter",                                         \
+      "Requests sent on a kept upstream connection")                                                         \
+    X(UPSTREAM_RETRIES, "sallyport_upstream_retries_total", "counter",                                       \
+      "Requests sent again, on another connection")                                                          \
+    X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                         \
+      "Upstream connections open now, idle ones included")                                                   \
+    X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \
+      "Requests that wait for one of the connections that their upstream allows")                            \
+    X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                   \
+      "Access log lines dropped because the queue was full")                                                 \
+    X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                  \
+    X(JWKS_FAILURES, "sallyport_jwks_fetch_failures_total", "counter",                                       \
+      "Fetches of key set documents that failed")                                                            \
+    X(RELOADS, "sallyport_reloads_total", "counter", "Configurations taken up")                              \
+    X(RELOADS_REFUSED, "sallyport_reloads_refused_total", "counter", "Configurations refused on reload")     \
+    X(FORBIDDEN_CALLS, "sallyport_forbidden_calls_total", "counter",                                         \
+      "Gateway processes that died of a system call which their confinement forbids")                        \
+    X(RESTARTS, "sallyport_gateway_restarts_total", "counter",                                               \
+      "Gateway processes started because the one before had died")                                           \
+    X(UPGRADES, "sallyport_upgrades_total", "counter", "Changes of the program without a restart")           \
+    X(LIMIT_DISPLACED, "sallyport_limit_displaced_total", "counter",                                         \
+      "Entries of the table of limits that went for want of room, their counts with them")                   \
+    X(LIMIT_GATHERED, "sallyport_limit_gathered_total", "counter",                                           \
+      "Requests of a crowd of newcomers that were counted by their common prefix")                           \
     X(STAGE_ERRORS, "sallyport_stage_errors_total", "counter", "Requests denied by an internal error")
 
 enum metric {

@@ -40,7 +40,7 @@ static bool parse_node(struct slice text, bool bare, struct address *ret_address
     ssize_t first = slice_find(text, ':');
     ssize_t last = slice_find_last(text, ':');
     if (!bracketed && first != last) {
-        return bare && address_parse(text, ret_address);
+        return bare && address_parse(text, ret_address) && !address_is_none(ret_address);
     }
     ssize_t bracket = slice_find_last(text, ']');
     if (text.ptr != NULL && last > bracket) {
@@ -50,7 +50,7 @@ static bool parse_node(struct slice text, bool bare, struct address *ret_address
         }
         text = slice_part(text, 0, (size_t)last);
     }
-    return address_parse(text, ret_address);
+    return address_parse(text, ret_address) && !address_is_none(ret_address);
 }
 
 /* Takes the last element off a list without quoted strings. False where nothing is left. */

@@ -59,7 +59,7 @@ static struct error set_forwarded(const struct relay_request *request, struct ar
                                   struct headers *out)
 {
     char address[ADDRESS_TEXT_MAX];
-    size_t len = address_format(&request->client, address);
+    size_t len = address_format_peer(&request->client, address);
     TRY(set(out, HEADER_X_FORWARDED_FOR, SLICE("X-Forwarded-For"),
             arena_copy(arena, slice_of(address, len))));
     TRY(set(out, HEADER_X_FORWARDED_PROTO, SLICE("X-Forwarded-Proto"),

@@ -276,5 +276,5 @@ void attend_stop(struct supervisor *supervisor)
         generation_leave(supervisor, generation, CHANNEL_DRAIN, SLICE_NONE);
     }
     /* The gateway has its own descriptors of them; when it closes those, nobody listens any more. */
-    sockets_done(&supervisor->sockets);
+    sockets_close(&supervisor->sockets);
 }

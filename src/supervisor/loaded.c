@@ -60,7 +60,7 @@ bool loaded_confine_alike(const struct loaded *before, const struct loaded *afte
 {
     const struct confinement_settings *a = before->config->settings.confinement;
     const struct confinement_settings *b = after->config->settings.confinement;
-    return a->mode == b->mode && a->port_count == b->port_count &&
+    return a->mode == b->mode && a->local_sockets == b->local_sockets && a->port_count == b->port_count &&
            (a->port_count == 0 || memcmp(a->ports, b->ports, a->port_count * sizeof *a->ports) == 0);
 }
 

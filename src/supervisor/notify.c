@@ -49,6 +49,13 @@ static void send_state(const char *state, const int *fds, size_t count)
     }
 }
 
+bool notify_is_wanted(void)
+{
+    struct sockaddr_un address;
+    socklen_t size;
+    return manager_address(&address, &size);
+}
+
 void notify_manager(const char *state)
 {
     send_state(state, NULL, 0);

@@ -111,16 +111,26 @@ void reload_watch(struct supervisor *supervisor)
     }
 }
 
+static void tell_of_listening(const struct listening *listening)
+{
+    char address[ADDRESS_TEXT_MAX];
+    if (listening->path != NULL) {
+        log_event(LOG_INFO, "listening", LOG_STRING("listener", listening->name),
+                  LOG_STRING("path", listening->path));
+        return;
+    }
+    address_format(&listening->address, address);
+    log_event(LOG_INFO, "listening", LOG_STRING("listener", listening->name), LOG_STRING("address", address),
+              LOG_NUMBER("port", listening->address.port));
+}
+
 /* What is new, to the log; and what the service manager has not got yet, or need not keep any longer. */
 static void tell_of_sockets(struct supervisor *supervisor)
 {
     for (struct listening *listening = supervisor->sockets.first; listening != NULL;
          listening = listening->next) {
-        char address[ADDRESS_TEXT_MAX];
-        address_format(&listening->address, address);
         if (listening->fresh) {
-            log_event(LOG_INFO, "listening", LOG_STRING("listener", listening->name),
-                      LOG_STRING("address", address), LOG_NUMBER("port", listening->address.port));
+            tell_of_listening(listening);
         }
         bool renamed = listening->is_wanted && listening->new_name != NULL;
         if (!listening->is_wanted || renamed) {

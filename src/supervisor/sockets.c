@@ -1,190 +1,31 @@
 #include "supervisor/sockets.h"
 
+#include "base/limits.h"
+#include "base/log.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
-
-/* Why a listener could not be opened: a text, or errno. */
-struct refusal {
-    const char *why;
-    int number;
-};
-
-/* ---- binding ---- */
-
-static int bind_socket(const struct address *address, bool shared)
-{
-    struct sockaddr_storage storage;
-    socklen_t size = address_to_sockaddr(address, &storage);
-    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    int on = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (storage.ss_family == AF_INET6) {
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    }
-    if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
-        bind(fd, (struct sockaddr *)&storage, size) != 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
-
-/* Without SO_REUSEPORT the kernel refuses an address that anybody listens on: so a second instance fails here, instead of
- * taking a share of the first one's connections. */
-static bool probe(const struct address *address)
-{
-    int fd = bind_socket(address, false);
-    if (fd < 0) {
-        return false;
-    }
-    close(fd);
-    return true;
-}
-
-static bool bound_address(int fd, struct address *ret_address)
-{
-    struct sockaddr_storage storage;
-    socklen_t size = sizeof storage;
-    return getsockname(fd, (struct sockaddr *)&storage, &size) == 0 &&
-           address_from_sockaddr((struct sockaddr *)&storage, ret_address);
-}
-
-/* One for each worker that has none. */
-static bool bind_missing(struct listening *listening, size_t workers)
-{
-    bool bound = true;
-    while (bound && listening->count < workers) {
-        int fd = bind_socket(&listening->address, true);
-        if (fd >= 0) {
-            listening->fds[listening->count++] = fd;
-        }
-        bound = fd >= 0 && listen(fd, BACKLOG) == 0 && bound_address(fd, &listening->address);
-    }
-    return bound;
-}
-
-static bool bind_all(struct listening *listening, size_t workers, bool shares, struct refusal *refusal)
-{
-    listening->address = listening->wanted;
-    bool bound = (listening->wanted.port == 0 || shares || probe(&listening->wanted)) &&
-                 bind_missing(listening, workers);
-    refusal->number = errno;
-    return bound;
-}
-
-/* ---- inherited ones ---- */
-
-static bool is_wildcard(const struct address *address)
-{
-    static const unsigned char v6[16];
-    static const unsigned char v4[16] = { [10] = 0xff, [11] = 0xff };
-    return memcmp(address->bytes, v6, sizeof v6) == 0 || memcmp(address->bytes, v4, sizeof v4) == 0;
-}
-
-static bool same_host(const struct address *a, const struct address *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
-/* A socket that stands elsewhere than the configuration says is refused: what listens on loopback in the file must not
- * turn out to be open to the world. Any address is any address, in either family. */
-static const char *problem_of(int fd, struct listening *listening)
-{
-    int listens = 0;
-    socklen_t size = sizeof listens;
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
-        return "the socket that was handed over does not listen";
-    }
-    if (!bound_address(fd, &listening->address)) {
-        return "the socket that was handed over is no TCP socket";
-    }
-    bool host = same_host(&listening->address, &listening->wanted) ||
-                (is_wildcard(&listening->address) && is_wildcard(&listening->wanted));
-    if (!host || (listening->wanted.port != 0 && listening->wanted.port != listening->address.port)) {
-        return "the socket that was handed over has another address or port than is configured";
-    }
-    int flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? NULL : "fcntl";
-}
-
-static void close_from(struct listening *listening, size_t first)
-{
-    while (listening->count > first) {
-        close(listening->fds[--listening->count]);
-    }
-}
-
-static bool is_shareable(const struct listening *listening)
-{
-    int on = 0;
-    socklen_t size = sizeof on;
-    return getsockopt(listening->fds[0], SOL_SOCKET, SO_REUSEPORT, &on, &size) == 0 && on != 0;
-}
-
-/* Fewer than workers: each gets one of its own where the kernel lets us bind beside those that are there, which takes
- * SO_REUSEPORT on them and the same user. Else the workers share them: one queue, and all are woken for each connection. */
-static bool fill_up(struct listening *listening, size_t workers)
-{
-    size_t given = listening->count;
-    if (given >= workers || (is_shareable(listening) && bind_missing(listening, workers))) {
-        return true;
-    }
-    close_from(listening, given);
-    while (listening->count < workers) {
-        int fd = fcntl(listening->fds[listening->count % given], F_DUPFD_CLOEXEC, INHERITED_FIRST);
-        if (fd < 0) {
-            return false;
-        }
-        listening->fds[listening->count++] = fd;
-    }
-    listening->stored = workers; /* no sockets of their own, for a service manager to keep */
-    return true;
-}
-
-/* True: the listener has sockets that were handed over, or refusal->why says what is wrong with them. */
-static bool adopt(struct sockets *sockets, struct listening *listening, struct refusal *refusal)
-{
-    int fd;
-    struct slice name = slice_from_string(listening->name);
-    while ((fd = inherited_find(&sockets->inherited, name)) >= 0) {
-        if (listening->count == SOCKETS_PER_LISTENER_MAX) {
-            close(fd);
-            refusal->why = "too many sockets were handed over";
-            return true;
-        }
-        listening->fds[listening->count++] = fd;
-        refusal->why = problem_of(fd, listening);
-        if (refusal->why != NULL) {
-            return true;
-        }
-    }
-    if (listening->count == 0) {
-        return false;
-    }
-    listening->stored = listening->count;
-    if (!fill_up(listening, sockets->workers)) {
-        refusal->why = strerror(errno);
-    }
-    return true;
-}
-
 /* ---- one listener ---- */
 
 static void free_listening(struct listening *listening)
 {
-    close_from(listening, 0);
+    listening_close_from(listening, 0);
     free(listening->name);
     free(listening->new_name);
+    free(listening->path);
     free(listening);
+}
+
+/* With the file, where it is ours. */
+static void discard(struct listening *listening)
+{
+    if (listening->path != NULL) {
+        unix_remove(listening->path, &listening->file);
+    }
+    free_listening(listening);
 }
 
 static char *name_of(const struct listener_settings *settings)
@@ -192,21 +33,45 @@ static char *name_of(const struct listener_settings *settings)
     return strndup(settings->name.ptr, settings->name.len);
 }
 
+/* "127.0.0.1:80", "[::1]:80" or a path. */
+static void describe(const struct listener_settings *settings, char *text, size_t size)
+{
+    char address[ADDRESS_TEXT_MAX];
+    if (settings->path.len > 0) {
+        snprintf(text, size, "%.*s", SLICE_ARG(settings->path));
+        return;
+    }
+    address_format(&settings->parsed_address, address);
+    bool v4 = address_is_v4(&settings->parsed_address);
+    snprintf(text, size, "%s%s%s:%lld", v4 ? "" : "[", address, v4 ? "" : "]", (long long)settings->port);
+}
+
+static const char *text_of(int number, bool is_path)
+{
+    switch (number) {
+    case EADDRINUSE:
+        return "is in use by another process";
+    case EACCES:
+        return is_path ? strerror(number) : "a port under 1024 needs root or CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address";
+    case ENOENT:
+        return "its directory does not exist";
+    default:
+        return strerror(number);
+    }
+}
+
 static void explain(const struct listener_settings *settings, const struct refusal *refusal, char *text,
                     size_t size)
 {
-    char address[ADDRESS_TEXT_MAX];
-    address_format(&settings->parsed_address, address);
-    bool v4 = address_is_v4(&settings->parsed_address);
+    char where[UNIX_PATH_MAX + ADDRESS_TEXT_MAX];
+    describe(settings, where, sizeof where);
     const char *why = refusal->why;
     if (why == NULL) {
-        why = refusal->number == EADDRINUSE      ? "is in use by another process"
-              : refusal->number == EACCES        ? "a port under 1024 needs root or CAP_NET_BIND_SERVICE"
-              : refusal->number == EADDRNOTAVAIL ? "this machine has no such address"
-                                                 : strerror(refusal->number);
+        why = text_of(refusal->number, settings->path.len > 0);
     }
-    snprintf(text, size, "listener %.*s: %s%s%s:%lld %s%s", SLICE_ARG(settings->name), v4 ? "" : "[", address,
-             v4 ? "" : "]", (long long)settings->port,
+    snprintf(text, size, "listener %.*s: %s %s%s", SLICE_ARG(settings->name), where,
              refusal->why == NULL && refusal->number == EADDRINUSE ? "" : "cannot be used: ", why);
 }
 
@@ -215,8 +80,9 @@ static void explain(const struct listener_settings *settings, const struct refus
 static bool overlaps_ours(const struct sockets *sockets, const struct address *address)
 {
     for (const struct listening *ours = sockets->first; ours != NULL; ours = ours->next) {
-        if (ours->address.port == address->port &&
-            (same_host(&ours->address, address) || is_wildcard(&ours->address) || is_wildcard(address))) {
+        if (ours->path == NULL && ours->address.port == address->port &&
+            (address_is_same(&ours->address, address) || address_is_unspecified(&ours->address) ||
+             address_is_unspecified(address))) {
             return true;
         }
     }
@@ -224,7 +90,7 @@ static bool overlaps_ours(const struct sockets *sockets, const struct address *a
 }
 
 static struct listening *open_listener(struct sockets *sockets, const struct listener_settings *settings,
-                                       struct refusal *refusal)
+                                       const struct unix_rights *rights, struct refusal *refusal)
 {
     struct listening *listening = calloc(1, sizeof *listening);
     if (listening == NULL) {
@@ -235,16 +101,19 @@ static struct listening *open_listener(struct sockets *sockets, const struct lis
     listening->wanted = settings->parsed_address;
     listening->wanted.port = (uint16_t)settings->port;
     listening->is_wanted = listening->fresh = true;
+    listening->path = settings->path.len > 0 ? strndup(settings->path.ptr, settings->path.len) : NULL;
+    listening->rights = *rights;
     bool opened = false;
-    if (listening->name == NULL) {
+    if (listening->name == NULL || (settings->path.len > 0 && listening->path == NULL)) {
         refusal->number = ENOMEM;
-    } else if (adopt(sockets, listening, refusal)) {
+    } else if (listening_adopt(listening, &sockets->inherited, sockets->workers, refusal)) {
         opened = refusal->why == NULL;
     } else {
-        opened = bind_all(listening, sockets->workers, overlaps_ours(sockets, &listening->wanted), refusal);
+        opened =
+            listening_bind(listening, sockets->workers, overlaps_ours(sockets, &listening->wanted), refusal);
     }
     if (!opened) {
-        free_listening(listening);
+        discard(listening);
         return NULL;
     }
     return listening;
@@ -252,13 +121,26 @@ static struct listening *open_listener(struct sockets *sockets, const struct lis
 
 /* ---- what is open and what is wanted ---- */
 
-/* By its place; where the port is any one, by its name too. */
+/* By a path: where its file is gone, or another's by now, nobody can connect to it. */
+static bool stands_at_path(const struct listening *listening, const struct listener_settings *settings)
+{
+    return listening->path != NULL && slice_equal(slice_from_string(listening->path), settings->path) &&
+           (listening->file.inode == 0 || unix_is_there(listening->path, &listening->file));
+}
+
+/* By an address; where the port is any one, by its name too. */
+static bool stands_at_address(const struct listening *listening, const struct listener_settings *settings)
+{
+    return listening->path == NULL && listening->wanted.port == settings->port &&
+           address_is_same(&listening->wanted, &settings->parsed_address) &&
+           (settings->port != 0 || slice_equal(slice_from_string(listening->name), settings->name));
+}
+
 static struct listening *find(const struct sockets *sockets, const struct listener_settings *settings)
 {
     for (struct listening *listening = sockets->first; listening != NULL; listening = listening->next) {
-        if (listening->wanted.port == settings->port &&
-            same_host(&listening->wanted, &settings->parsed_address) &&
-            (settings->port != 0 || slice_equal(slice_from_string(listening->name), settings->name))) {
+        if (settings->path.len > 0 ? stands_at_path(listening, settings)
+                                   : stands_at_address(listening, settings)) {
             return listening;
         }
     }
@@ -276,9 +158,14 @@ static void append(struct sockets *sockets, struct listening *listening)
 
 static bool want(struct sockets *sockets, const struct listener_settings *settings, struct refusal *refusal)
 {
+    struct unix_rights rights = { .mode = 0 };
+    refusal->why = settings->path.len > 0 ? unix_find_rights(settings, &rights) : NULL;
+    if (refusal->why != NULL) {
+        return false;
+    }
     struct listening *listening = find(sockets, settings);
     if (listening == NULL) {
-        listening = open_listener(sockets, settings, refusal);
+        listening = open_listener(sockets, settings, &rights, refusal);
         if (listening == NULL) {
             return false;
         }
@@ -290,7 +177,8 @@ static bool want(struct sockets *sockets, const struct listener_settings *settin
         return false;
     }
     listening->is_wanted = true;
-    if (!fill_up(listening, sockets->workers)) {
+    listening->rights = rights;
+    if (!listening_fill_up(listening, sockets->workers)) {
         refusal->number = errno;
         return false;
     }
@@ -330,50 +218,85 @@ static void settle_name(struct listening *listening, bool taken_up)
     listening->new_name = NULL;
 }
 
+static void settle_rights(const struct listening *listening, bool taken_up)
+{
+    if (!taken_up || listening->path == NULL) {
+        return;
+    }
+    int number = unix_set_rights(listening->path, &listening->file, &listening->rights);
+    if (number != 0) {
+        log_event(LOG_ERROR, "rights_not_set", LOG_STRING("listener", listening->name),
+                  LOG_STRING("path", listening->path), LOG_STRING("reason", strerror(number)));
+    }
+}
+
 void sockets_settle(struct sockets *sockets, bool taken_up)
 {
     for (struct listening **at = &sockets->first; *at != NULL;) {
         struct listening *listening = *at;
         bool keep = taken_up ? listening->is_wanted : !listening->fresh;
         if (keep) {
-            close_from(listening, taken_up ? listening->count : listening->settled);
+            listening_close_from(listening, taken_up ? listening->count : listening->settled);
             listening->settled = listening->count;
             listening->fresh = false;
             listening->is_wanted = true;
             settle_name(listening, taken_up);
+            settle_rights(listening, taken_up);
             at = &listening->next;
         } else {
             *at = listening->next;
-            free_listening(listening);
+            discard(listening);
         }
     }
 }
 
-bool sockets_add(struct sockets *sockets, struct slice name, const struct address *wanted, const int *fds,
-                 size_t count)
+static char *copy_of(struct slice text)
+{
+    return text.len > 0 ? strndup(text.ptr, text.len) : NULL;
+}
+
+bool sockets_add(struct sockets *sockets, const struct sockets_given *given)
 {
     struct listening *listening = calloc(1, sizeof *listening);
-    char *copy = strndup(name.ptr, name.len);
-    if (listening == NULL || copy == NULL || count == 0 || !bound_address(fds[0], &listening->address)) {
-        free(listening);
-        free(copy);
+    if (listening == NULL) {
         return false;
     }
-    listening->name = copy;
-    listening->wanted = *wanted;
-    memcpy(listening->fds, fds, count * sizeof *fds);
-    listening->count = listening->stored = listening->settled = count;
+    listening->name = copy_of(given->name);
+    listening->path = copy_of(given->path);
+    bool complete = listening->name != NULL && given->count > 0 &&
+                    (given->path.len > 0 ? listening->path != NULL
+                                         : listening_bound_address(given->fds[0], &listening->address));
+    if (!complete) {
+        free_listening(listening);
+        return false;
+    }
+    listening->file = given->file;
+    listening->wanted = given->wanted;
+    memcpy(listening->fds, given->fds, given->count * sizeof *given->fds);
+    listening->count = listening->stored = listening->settled = given->count;
     listening->is_wanted = true;
     append(sockets, listening);
     return true;
 }
 
-void sockets_done(struct sockets *sockets)
+void sockets_close(struct sockets *sockets)
+{
+    for (struct listening *listening = sockets->first; listening != NULL; listening = listening->next) {
+        listening_close_from(listening, 0);
+    }
+    inherited_done(&sockets->inherited);
+}
+
+void sockets_done(struct sockets *sockets, bool kept)
 {
     while (sockets->first != NULL) {
         struct listening *listening = sockets->first;
         sockets->first = listening->next;
-        free_listening(listening);
+        if (kept) {
+            free_listening(listening);
+        } else {
+            discard(listening);
+        }
     }
     inherited_done(&sockets->inherited);
 }

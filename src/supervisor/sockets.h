@@ -5,23 +5,7 @@
 #define SALLYPORT_SUPERVISOR_SOCKETS_H
 
 #include "config/settings.h"
-#include "supervisor/inherited.h"
-
-#define SOCKETS_PER_LISTENER_MAX 256
-
-struct listening {
-    char *name;             /* in force */
-    char *new_name;         /* by the configuration being applied, where it renames the listener; else NULL */
-    struct address wanted;  /* as configured; port 0 is any */
-    struct address address; /* as bound */
-    int fds[SOCKETS_PER_LISTENER_MAX];
-    size_t count;
-    size_t stored;  /* so many, the first ones, are known to the service manager */
-    size_t settled; /* so many were there before the configuration being applied */
-    bool is_wanted; /* by the configuration being applied */
-    bool fresh;     /* opened for it: closed again where it is refused */
-    struct listening *next;
-};
+#include "supervisor/listening.h"
 
 struct sockets {
     struct listening *first;
@@ -35,13 +19,25 @@ struct sockets {
 struct error sockets_open(struct sockets *sockets, const struct settings *settings, char *text,
                           size_t size) MUST_CHECK;
 
-/* One that the program before had open; in the order of calls. The descriptors are taken, on success only. */
-bool sockets_add(struct sockets *sockets, struct slice name, const struct address *wanted, const int *fds,
-                 size_t count) MUST_CHECK;
+/* What the program before had open. Slices are copied. */
+struct sockets_given {
+    struct slice name;
+    struct slice path; /* empty: it has an address */
+    struct unix_file file;
+    struct address wanted;
+    const int *fds;
+    size_t count;
+};
+
+/* In the order of calls. The descriptors are taken, on success only. */
+bool sockets_add(struct sockets *sockets, const struct sockets_given *given) MUST_CHECK;
 
 /* Closes what the configuration no longer names, or (`taken_up` false) what was opened for it. All that is left is wanted
  * then. */
 void sockets_settle(struct sockets *sockets, bool taken_up);
-void sockets_done(struct sockets *sockets);
+/* Closes all; the gateway's own descriptors go on. */
+void sockets_close(struct sockets *sockets);
+/* Files of Unix sockets go too, unless `kept`: somebody else has the sockets, and will hand them over again. */
+void sockets_done(struct sockets *sockets, bool kept);
 
 #endif

@@ -312,7 +312,7 @@ int supervisor_run(const struct supervisor_options *options)
         waitpid(pid, NULL, 0);
         generation_free(&supervisor, supervisor.generations);
     }
-    sockets_done(&supervisor.sockets);
+    sockets_done(&supervisor.sockets, notify_is_wanted());
     loaded_done(&supervisor.candidate);
     loaded_done(&supervisor.current);
     reload_forget_refused(&supervisor);

@@ -1,5 +1,6 @@
 #include "supervisor/state.h"
 
+#include "base/limits.h"
 #include "json/json.h"
 #include "json/writer.h"
 
@@ -29,6 +30,11 @@ static void write_listeners(const struct sockets *sockets, struct json_writer *j
         json_member_string(json, SLICE("name"), slice_from_string(listening->name));
         json_member_string(json, SLICE("address"), slice_from_string(address));
         json_member_integer(json, SLICE("port"), listening->wanted.port);
+        if (listening->path != NULL) {
+            json_member_string(json, SLICE("path"), slice_from_string(listening->path));
+            json_member_integer(json, SLICE("device"), (int64_t)listening->file.device);
+            json_member_integer(json, SLICE("inode"), (int64_t)listening->file.inode);
+        }
         json_name(json, SLICE("sockets"));
         json_array_begin(json);
         for (size_t i = 0; i < listening->count; i++) {
@@ -195,6 +201,18 @@ static bool read_count(const struct json *object, struct slice name, unsigned in
     return true;
 }
 
+static bool read_path(const struct json *item, struct sockets_given *given)
+{
+    int64_t device, inode;
+    if (!json_get_string(item, SLICE("path"), &given->path) || given->path.len == 0 ||
+        given->path.len > UNIX_PATH_MAX || !json_get_integer(item, SLICE("device"), &device) ||
+        !json_get_integer(item, SLICE("inode"), &inode)) {
+        return false;
+    }
+    given->file = (struct unix_file){ (dev_t)device, (ino_t)inode };
+    return true;
+}
+
 static bool read_listener(struct supervisor *supervisor, const struct json *item)
 {
     struct slice name, text;
@@ -208,13 +226,17 @@ static bool read_listener(struct supervisor *supervisor, const struct json *item
         return false;
     }
     wanted.port = (uint16_t)port;
+    struct sockets_given given = { .name = name, .wanted = wanted, .fds = fds, .count = list->count };
+    if (json_get(item, SLICE("path")) != NULL && !read_path(item, &given)) {
+        return false;
+    }
     for (size_t i = 0; i < list->count; i++) {
         fds[i] = (int)list->items[i].integer;
         if (fds[i] < 0 || !mark(fds[i], false)) {
             return false;
         }
     }
-    return sockets_add(&supervisor->sockets, name, &wanted, fds, list->count);
+    return sockets_add(&supervisor->sockets, &given);
 }
 
 static bool read_generation(struct supervisor *supervisor, const struct json *item)

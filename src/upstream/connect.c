@@ -38,6 +38,17 @@ static void on_connected(struct h1_client *client, const struct http_call_failur
     ticket->on_ready(ticket, NULL);
 }
 
+static socklen_t address_of(const struct upstream_ticket *ticket, struct sockaddr_storage *out)
+{
+    const struct pool_endpoint *endpoint = ticket->endpoint;
+    if (endpoint->settings->path.len > 0) {
+        return address_path_to_sockaddr(endpoint->settings->path, out);
+    }
+    struct address address = resolved_at(&endpoint->addresses, ticket->address);
+    address.port = endpoint->settings->port;
+    return address_to_sockaddr(&address, out);
+}
+
 static struct error open_connection(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
@@ -58,10 +69,8 @@ static struct error open_connection(struct upstream_ticket *ticket)
         .on_idle_lost = pool_on_idle_lost,
         .owner = connection,
     };
-    struct address address = resolved_at(&endpoint->addresses, ticket->address);
-    address.port = endpoint->settings->port;
     struct sockaddr_storage socket_address;
-    socklen_t size = address_to_sockaddr(&address, &socket_address);
+    socklen_t size = address_of(ticket, &socket_address);
     struct error error =
         h1_client_open(&settings, (struct sockaddr *)&socket_address, size, &connection->client);
     if (failed(error)) {

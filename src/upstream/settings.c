@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/limits.h"
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
@@ -14,7 +15,9 @@ static const struct conf_field upstream_fields[] = {
       .type = CONF_STRINGS,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_settings, endpoints),
-      .help = "https://host:port or http://host:port of each server, without a path" },
+      .help =
+          "https://host:port or http://host:port of each server, without a path; or unix:/path of a socket "
+          "(HTTP without TLS)" },
     { .name = "tls",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, tls),
@@ -185,18 +188,39 @@ static const char *parse_host(struct slice host, struct arena *arena, struct ups
     return NULL;
 }
 
+/* It has one address, which is none: no name is looked up. */
+static const char *parse_path(struct slice path, struct upstream_endpoint *endpoint)
+{
+    if (!slice_starts_with(path, SLICE("/")) || slice_starts_with(path, SLICE("//"))) {
+        return "the path of a socket is absolute";
+    }
+    if (path.len > UNIX_PATH_MAX || slice_find(path, '\0') >= 0) {
+        return "the path of a socket has at most 107 bytes";
+    }
+    endpoint->path = path;
+    endpoint->is_address = true;
+    return NULL;
+}
+
 const char *upstream_parse_endpoint(struct slice url, struct arena *arena,
                                     struct upstream_endpoint *ret_endpoint)
 {
     struct upstream_endpoint endpoint = { .url = url };
     struct slice authority;
+    if (slice_starts_with(url, SLICE("unix:"))) {
+        const char *problem = parse_path(slice_from(url, strlen("unix:")), &endpoint);
+        if (problem == NULL) {
+            *ret_endpoint = endpoint;
+        }
+        return problem;
+    }
     if (slice_starts_with(url, SLICE("https://"))) {
         endpoint.tls = true;
         authority = slice_from(url, strlen("https://"));
     } else if (slice_starts_with(url, SLICE("http://"))) {
         authority = slice_from(url, strlen("http://"));
     } else {
-        return "an endpoint begins with https:// or http://";
+        return "an endpoint begins with https://, http:// or unix:/";
     }
     for (size_t i = 0; i < authority.len; i++) {
         char c = authority.ptr[i];

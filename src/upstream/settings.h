@@ -14,6 +14,7 @@ enum upstream_balance {
 /* One endpoint, parsed from its URL by upstream_check_endpoint. */
 struct upstream_endpoint {
     struct slice url;
+    struct slice path; /* of a Unix socket, within `url`; empty: it has a host and port */
     bool tls;
     struct slice host; /* as written, lower-case, without brackets */
     uint16_t port;
@@ -23,7 +24,7 @@ struct upstream_endpoint {
 
 struct upstream_settings {
     struct slice name;
-    struct conf_strings endpoints; /* https://host:port or http://host:port, no path */
+    struct conf_strings endpoints; /* https://host:port, http://host:port or unix:/path */
     struct tls_client_settings *tls;
     int balance;                      /* enum upstream_balance */
     struct slice host_header;         /* empty: the client's Host goes on */

@@ -98,8 +98,8 @@ export class Stage {
   }
 
   // One request on a connection of its own. `raw`: its bytes, instead of its parts.
-  async request({ raw, listener, tls, plain, localAddress, ...parts } = {}) {
-    const client = await this.connect({ listener, tls, plain, localAddress });
+  async request({ raw, listener, tls, plain, localAddress, preface, socket, ...parts } = {}) {
+    const client = await this.connect({ listener, tls, plain, localAddress, preface, socket });
     try {
       await client.send(raw ?? requestText(parts));
       const response = await client.response({ method: parts.method });

@@ -2,7 +2,7 @@
 // what limits have counted, and no connection is lost.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { lstatSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -122,6 +122,24 @@ describe('a service manager that keeps descriptors', () => {
     assert.deepEqual(load.failures.slice(0, 5), [], `${load.failures.length} of ${load.answered} failed`);
     assert.deepEqual(managed.kept(), { 'limits@sallyport': 1, plain: 2 }, 'what was handed over is not kept twice');
     assert.ok(before - (await ask(port)) > load.answered);
+    await managed.stop();
+  });
+
+  it('a restart keeps the socket at a path and its file', async () => {
+    const path = join(tempDir('managed'), 'local.sock');
+    const managed = new Managed({ ...config({ local: { path, plaintext: 'allow' } }) });
+    await managed.ready();
+    await managed.wait('it to be kept', managed.told, (t) => t.kept === 'local');
+    const { ino } = lstatSync(path);
+    // Who connects while nobody runs waits.
+    const from = managed.order('restart');
+    await managed.wait('its end', managed.told, (t) => 'exited' in t, from);
+    const waiting = await RawClient.connect({ socket: path });
+    await waiting.send(requestText({ path: '/', host: HOST }));
+    assert.equal((await waiting.response()).status, 404);
+    waiting.end();
+    await managed.ready(from);
+    assert.equal(lstatSync(path).ino, ino);
     await managed.stop();
   });
 

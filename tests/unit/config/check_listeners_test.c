@@ -20,7 +20,41 @@ static void addresses_and_ports(void **state)
         "c.yaml:4:28: error: listeners.c.port: listener \"b\" has the same address and port (c.yaml:3)\n"
         "c.yaml:7:8: error: listeners.f.port: a whole number from 0 to 65535 is wanted here, not \"70000\", "
         "as in \"port: 10\"\n"
-        "c.yaml:8:3: error: listeners.g: port is missing: every listener needs it, as in \"port: 10\"\n");
+        "c.yaml:8:3: error: listeners.g: port is missing, as in \"port: 8443\", or path, as in \"path: "
+        "/run/sallyport/public.sock\"\n");
+}
+
+static void paths(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { path: run/a.sock, plaintext: allow }\n"
+        "  b: { path: /run/b.sock, port: 2, plaintext: allow }\n"
+        "  c: { path: /run/c.sock, mode: 0800, plaintext: allow }\n"
+        "  d: { path: /run/c.sock, mode: 0600, plaintext: allow }\n"
+        "  e: { address: 127.0.0.1, port: 5, mode: 0600, group: www-data, plaintext: allow }\n"
+        "  f: { path: /run/f.sock, plaintext: allow, proxy_protocol: required }\n"
+        "  g: { path: /run/g.sock, plaintext: allow, proxy_protocol: required, trusted_proxies: unix }\n"
+        "  h: { address: 127.0.0.1, port: 6, plaintext: allow, forwarded: forwarded, trusted_proxies: unix "
+        "}\n"
+        "  i: { path: /run/i.sock }\n",
+        NO_ROUTES
+        "c.yaml:2:8: error: listeners.a.path: an absolute path of at most 107 bytes is wanted here, as in "
+        "\"path: /run/sallyport/public.sock\"\n"
+        "c.yaml:3:8: error: listeners.b.path: a listener has a path, or an address and port, not both\n"
+        "c.yaml:4:27: error: listeners.c.mode: an octal mode is wanted here, not \"0800\", as in \"mode: "
+        "0660\"\n"
+        "c.yaml:5:8: error: listeners.d.path: listener \"c\" has the same path (c.yaml:4)\n"
+        "c.yaml:6:3: error: listeners.e: group is of a Unix socket's file: there is no path\n"
+        "c.yaml:6:3: error: listeners.e: mode is of a Unix socket's file: there is no path\n"
+        "c.yaml:7:45: error: listeners.f.proxy_protocol: trusted_proxies is missing: nobody could connect, "
+        "as "
+        "in \"trusted_proxies: [unix]\"\n"
+        "c.yaml:9:77: error: listeners.h.trusted_proxies: `unix` is who connects by the listener's path, and "
+        "there is none\n"
+        "c.yaml:10:3: error: listeners.i: has no tls: add certificates, or redirect_to_https: true, or "
+        "plaintext: allow\n");
 }
 
 static void without_tls_it_must_say_what_it_is_for(void **state)
@@ -43,6 +77,34 @@ static void without_tls_it_must_say_what_it_is_for(void **state)
         "neither plaintext: allow nor status\n"
         "c.yaml:6:42: warning: listeners.e.plaintext: credentials will come in plain text from outside\n"
         "c.yaml:7:17: warning: listeners.f.plaintext: credentials will come in plain text from outside\n");
+}
+
+static void one_source_of_the_client_address(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { address: 127.0.0.1, port: 1, plaintext: allow, proxy_protocol: required }\n"
+        "  b: { address: 127.0.0.1, port: 2, plaintext: allow, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1 }\n"
+        "  c: { address: 127.0.0.1, port: 3, plaintext: allow, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1, forwarded: forwarded }\n"
+        "  d: { port: 4, status: true, exposure: internal, proxy_protocol: required, trusted_proxies: "
+        "10.0.0.1 }\n"
+        "  e: { address: 127.0.0.1, port: 5, plaintext: allow, proxy_protocol: optional, trusted_proxies: "
+        "10.0.0.1 }\n",
+        NO_ROUTES
+        "c.yaml:2:55: error: listeners.a.proxy_protocol: trusted_proxies is missing: nobody could connect, "
+        "as in \"trusted_proxies: [10.0.0.0/8]\"\n"
+        "c.yaml:4:55: error: listeners.c.proxy_protocol: there is one source of the client's address: "
+        "proxy_protocol or forwarded, not both\n"
+        "c.yaml:5:51: error: listeners.d.proxy_protocol: status pages are asked for directly, not through a "
+        "proxy\n"
+        "c.yaml:6:55: error: listeners.e.proxy_protocol: one of none, required is wanted here, not "
+        "\"optional\"\n"
+        "c.yaml:6:81: error: listeners.e.trusted_proxies: forwarded is missing: say x_forwarded or "
+        "forwarded, "
+        "whichever these proxies send, or proxy_protocol: required\n");
 }
 
 static void proxies_and_limits(void **state)
@@ -74,7 +136,7 @@ static void proxies_and_limits(void **state)
                       "headers would count\n"
                       "c.yaml:4:55: error: listeners.c.trusted_proxies: forwarded is missing: say "
                       "x_forwarded or forwarded, whichever "
-                      "these proxies send\n"
+                      "these proxies send, or proxy_protocol: required\n"
                       "c.yaml:11:24: error: listeners.d.limits[1].by: a listener does not know callers yet: "
                       "count by address, header or "
                       "route\n"
@@ -199,9 +261,14 @@ static void rates_of_handshakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_and_ports), cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
-        cmocka_unit_test(proxies_and_limits),  cmocka_unit_test(certificates_are_tried),
-        cmocka_unit_test(dates_are_warned_of), cmocka_unit_test(there_are_at_most_64),
+        cmocka_unit_test(addresses_and_ports),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
+        cmocka_unit_test(one_source_of_the_client_address),
+        cmocka_unit_test(proxies_and_limits),
+        cmocka_unit_test(certificates_are_tried),
+        cmocka_unit_test(dates_are_warned_of),
+        cmocka_unit_test(there_are_at_most_64),
         cmocka_unit_test(rates_of_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

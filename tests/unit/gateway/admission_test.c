@@ -48,7 +48,8 @@ static int teardown(void **state)
 
 static enum refusal asked(uint32_t of_address)
 {
-    return admission_check(&admission, &listener, &settings, -1, &peer, of_address, 0);
+    struct arrival arrival = { .fd = -1, .client = peer };
+    return admission_check(&admission, &listener, &settings, &arrival, of_address);
 }
 
 static void trust_the_peer(void)
@@ -167,7 +168,9 @@ static void who_waited_too_long_to_be_accepted(void **state)
     usleep(60 * 1000); /* the subject */
     int fd = accept(listening, NULL, NULL);
     const int64_t behind = 50 * NS_PER_MS;
-#define CHECK(for_) admission_check(&admission, &listener, &settings, fd, &peer, 1, (for_))
+#define CHECK(for_)                                   \
+    admission_check(&admission, &listener, &settings, \
+                    &(struct arrival){ .fd = fd, .client = peer, .behind = (for_) }, 1)
     assert_int_equal(CHECK(behind), REFUSAL_QUEUE_DEADLINE);
     /* A moment ago all were accepted: a hiccup, no queue that stands. */
     assert_int_equal(CHECK(10 * NS_PER_MS), REFUSAL_NONE);
@@ -183,6 +186,46 @@ static void who_waited_too_long_to_be_accepted(void **state)
     close(fd);
     close(client);
     close(listening);
+}
+
+/* An address that a proxy announced is a client's, even where it is among those of the proxies. */
+static void an_announced_client_is_not_trusted(void **state)
+{
+    (void)state;
+    settings.max_connections_per_address = 3;
+    trust_the_peer();
+    struct arrival arrival = { .fd = -1, .client = peer };
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4), REFUSAL_NONE);
+    arrival.announced = true;
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4),
+                     REFUSAL_ADDRESS_CONNECTIONS);
+}
+
+static void who_has_no_address_is_not_counted_for_it(void **state)
+{
+    (void)state;
+    settings.max_connections_per_address = 3;
+    struct arrival arrival = { .fd = -1 };
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4), REFUSAL_NONE);
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_PROXY_UNTRUSTED);
+    trust_the_peer();
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_PROXY_UNTRUSTED);
+    trusted = address_prefix_none();
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_NONE);
+    listener.connections = 10;
+    assert_int_equal(admission_check(&admission, &listener, &settings, &arrival, 4),
+                     REFUSAL_LISTENER_CONNECTIONS);
+}
+
+static void only_trusted_peers_may_announce(void **state)
+{
+    (void)state;
+    struct arrival arrival = { .fd = -1, .client = peer };
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_PROXY_UNTRUSTED);
+    trust_the_peer();
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_NONE);
+    listener.connections = 10;
+    assert_int_equal(admission_check_proxy(&listener, &settings, &arrival), REFUSAL_LISTENER_CONNECTIONS);
 }
 
 static void each_refusal_has_its_counter_and_closes(void **state)
@@ -214,10 +257,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(as_many_as_the_listener_may_have),   TEST(as_many_as_an_address_may_have),
-        TEST(handshakes_of_one_address),          TEST(a_proxy_and_plaintext_make_as_many_as_they_like),
-        TEST(handshakes_of_a_worker_are_spread),  TEST(who_is_refused_uses_nothing_up),
-        TEST(who_waited_too_long_to_be_accepted), TEST(each_refusal_has_its_counter_and_closes),
+        TEST(as_many_as_the_listener_may_have),
+        TEST(as_many_as_an_address_may_have),
+        TEST(handshakes_of_one_address),
+        TEST(a_proxy_and_plaintext_make_as_many_as_they_like),
+        TEST(handshakes_of_a_worker_are_spread),
+        TEST(who_is_refused_uses_nothing_up),
+        TEST(who_waited_too_long_to_be_accepted),
+        TEST(an_announced_client_is_not_trusted),
+        TEST(who_has_no_address_is_not_counted_for_it),
+        TEST(only_trusted_peers_may_announce),
+        TEST(each_refusal_has_its_counter_and_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "gateway/listeners.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
@@ -25,7 +26,8 @@ struct fixture {
 
 static struct fixture *fixture;
 
-static struct timeout_settings timeouts = { .handshake = 10 * NS_PER_S,
+static struct timeout_settings timeouts = { .proxy_header = 10 * NS_PER_S,
+                                            .handshake = 10 * NS_PER_S,
                                             .head = 10 * NS_PER_S,
                                             .body = 10 * NS_PER_S,
                                             .idle = 10 * NS_PER_S,
@@ -142,6 +144,7 @@ static int teardown(void **state)
         close(fixture->peers[i]);
     }
     worker_listeners_close(&fixture->gateway);
+    announcements_end(&fixture->gateway.announcements, NULL);
     h1_server_close_all(&worker->connections);
     assert_int_equal(counter("sallyport_connections_open"), 0);
     worker_snapshot_give(worker->current);
@@ -333,13 +336,14 @@ static void what_was_handed_on_is_taken(void **state)
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     fixture->peers[fixture->peer_count++] = ends[1];
-    struct address peer = { .port = 1 };
-    worker_take_connection(&fixture->gateway, SLICE("public"), ends[0], &peer);
+    struct arrival arrival = { .fd = ends[0], .client = { .port = 1 } };
+    worker_take_connection(&fixture->gateway, SLICE("public"), &arrival);
     assert_true(is_served(ends[1]));
     /* Of a listener that is gone meanwhile. */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     fixture->peers[fixture->peer_count++] = ends[1];
-    worker_take_connection(&fixture->gateway, SLICE("other"), ends[0], &peer);
+    arrival.fd = ends[0];
+    worker_take_connection(&fixture->gateway, SLICE("other"), &arrival);
     char byte;
     assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
 }
@@ -359,6 +363,92 @@ static void an_address_has_as_many_as_allowed(void **state)
     fixture->peers[0] = -1;
     turn();
     assert_true(is_served(connect_to(0)));
+}
+
+/* ---- the PROXY protocol ---- */
+
+#define HEADER "PROXY TCP4 192.0.2.7 127.0.0.1 40000 443\r\n"
+
+static void take_up_proxied(int64_t max_connections)
+{
+    static struct slice text = SLICE_INIT("127.0.0.1");
+    struct worker_socket socket = socket_of("public", 0);
+    struct worker_snapshot *made = snapshot_of("public", false, max_connections);
+    struct listener_settings *listener =
+        &((struct listener_settings *)made->snapshot->settings->listeners)[0];
+    listener->proxy_protocol = PROXY_PROTOCOL_REQUIRED;
+    listener->max_connections_per_address = 1;
+    listener->trusted_proxies = (struct conf_strings){ &text, 1 };
+    listener->trusted = arena_calloc(&made->snapshot->config->arena, 1, sizeof *listener->trusted);
+    assert_true(address_prefix_parse(text, listener->trusted));
+    assert_true(take_up(made, &socket, 1));
+}
+
+static void announce(int fd, const char *header)
+{
+    assert_int_equal(send(fd, header, strlen(header), MSG_NOSIGNAL), strlen(header));
+    turn();
+}
+
+static bool has_ended(int fd)
+{
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, 0);
+    return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
+static void a_proxy_announces_who_the_client_is(void **state)
+{
+    (void)state;
+    take_up_proxied(10);
+    int first = connect_to(0);
+    announce(first, HEADER);
+    assert_true(is_served(first));
+    /* One connection per address: this client's, not the proxy's. */
+    int again = connect_to(0);
+    announce(again, HEADER);
+    assert_true(has_ended(again));
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"address_connections\"}"), 1);
+    int other = connect_to(0);
+    announce(other, "PROXY TCP4 192.0.2.8 127.0.0.1 40000 443\r\n");
+    assert_true(is_served(other));
+    assert_int_equal(counter("sallyport_connections_accepted_total"), 2);
+    assert_int_equal(counter("sallyport_connections_open"), 2);
+}
+
+static void who_announces_nothing_is_not_served(void **state)
+{
+    (void)state;
+    take_up_proxied(10);
+    int fd = connect_to(0);
+    assert_false(is_served(fd));
+    assert_true(has_ended(fd));
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"proxy_header_bad\"}"), 1);
+    assert_int_equal(counter("sallyport_connections_open"), 0);
+}
+
+static void waiting_for_a_header_takes_a_place(void **state)
+{
+    (void)state;
+    take_up_proxied(1);
+    int first = connect_to(0);
+    assert_int_equal(counter("sallyport_connections_open"), 1);
+    assert_true(has_ended(connect_to(0)));
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"listener_connections\"}"), 1);
+    announce(first, HEADER);
+    assert_true(is_served(first));
+}
+
+static void a_listener_that_goes_waits_for_no_header(void **state)
+{
+    (void)state;
+    take_up_proxied(10);
+    int fd = connect_to(0);
+    take_up_one("other", 1);
+    turn();
+    assert_true(has_ended(fd));
+    assert_int_equal(counter("sallyport_connections_open"), 0);
+    assert_int_equal(counter("sallyport_connections_refused_total{reason=\"proxy_header_missing\"}"), 0);
 }
 
 static void a_worker_that_drains_takes_no_socket(void **state)
@@ -400,6 +490,10 @@ int main(void)
         TEST(an_address_has_as_many_as_allowed),
         TEST(an_overloaded_worker_hands_connections_on),
         TEST(what_was_handed_on_is_taken),
+        TEST(a_proxy_announces_who_the_client_is),
+        TEST(who_announces_nothing_is_not_served),
+        TEST(waiting_for_a_header_takes_a_place),
+        TEST(a_listener_that_goes_waits_for_no_header),
         TEST(a_worker_that_drains_takes_no_socket),
         TEST(closed_is_closed),
         TEST(what_is_no_socket_is_told),

@@ -157,12 +157,33 @@ static void test_networks(void **state)
     assert_memory_equal(&network_v4, &v4, sizeof v4);
 }
 
+static void who_has_no_address(void **state)
+{
+    (void)state;
+    char text[ADDRESS_TEXT_MAX];
+    struct address none = { .port = 0 }, some = parsed("::1");
+    struct address_prefix prefix = address_prefix_none();
+    assert_true(address_is_none(&none));
+    assert_false(address_is_none(&some));
+    assert_true(address_in_prefix(&none, &prefix));
+    assert_false(address_in_prefix(&some, &prefix));
+    assert_slice(slice_of(text, address_format_peer(&none, text)), "unknown");
+    assert_slice(slice_of(text, address_format_peer(&some, text)), "::1");
+    struct address any = parsed("0.0.0.0");
+    assert_true(address_is_unspecified(&any) && address_is_unspecified(&none));
+    assert_false(address_is_unspecified(&some) || address_is_none(&any));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parses_and_formats), cmocka_unit_test(test_refuses_what_is_no_address),
-        cmocka_unit_test(test_one_value_for_v4),   cmocka_unit_test(test_socket_addresses),
-        cmocka_unit_test(test_prefixes),           cmocka_unit_test(test_refuses_bad_prefixes),
+        cmocka_unit_test(who_has_no_address),
+        cmocka_unit_test(test_parses_and_formats),
+        cmocka_unit_test(test_refuses_what_is_no_address),
+        cmocka_unit_test(test_one_value_for_v4),
+        cmocka_unit_test(test_socket_addresses),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_refuses_bad_prefixes),
         cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,31 @@ static void test_who_is_believed(void **state)
     assert_int_equal(client.port, 77);
 }
 
+/* Nobody is "::": neither a client nor a hop that could be trusted as the peer of a Unix socket is. */
+static void test_no_address(void **state)
+{
+    (void)state;
+    struct fields fields;
+    struct address none = { .port = 0 };
+    struct address_prefix trusted[2] = { address_prefix_none() };
+    assert_true(address_prefix_parse(SLICE("10.0.0.0/8"), &trusted[1]));
+    fields_init(&fields);
+    fields_add(&fields, "X-Forwarded-For", "6.6.6.6, ::, 10.0.0.9");
+    struct address client = relay_client_address(&fields.list, &none, FORWARDED_X_FORWARDED, trusted, 2);
+    struct address proxy = address("10.0.0.9");
+    assert_true(address_is_same(&client, &proxy));
+    client = relay_client_address(&fields.list, &none, FORWARDED_X_FORWARDED, trusted + 1, 1);
+    assert_true(address_is_none(&client)); /* not trusted: as it is */
+    fields_init(&fields);
+    fields_add(&fields, "Forwarded", "for=6.6.6.6, for=\"[::]\"");
+    client = relay_client_address(&fields.list, &none, FORWARDED_RFC7239, trusted, 2);
+    assert_true(address_is_none(&client));
+    fields_add(&fields, "Forwarded", "for=7.7.7.7");
+    client = relay_client_address(&fields.list, &none, FORWARDED_RFC7239, trusted, 2);
+    struct address hop = address("7.7.7.7");
+    assert_true(address_is_same(&client, &hop));
+}
+
 static void test_x_forwarded_for(void **state)
 {
     (void)state;
@@ -199,9 +224,13 @@ static void test_forwarded_open_quote(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_is_believed),         cmocka_unit_test(test_x_forwarded_for),
-        cmocka_unit_test(test_x_forwarded_for_garbage), cmocka_unit_test(test_forwarded),
-        cmocka_unit_test(test_forwarded_garbage),       cmocka_unit_test(test_forwarded_open_quote),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_who_is_believed),
+        cmocka_unit_test(test_x_forwarded_for),
+        cmocka_unit_test(test_x_forwarded_for_garbage),
+        cmocka_unit_test(test_forwarded),
+        cmocka_unit_test(test_forwarded_garbage),
+        cmocka_unit_test(test_forwarded_open_quote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,6 +258,9 @@ static void test_forwarded_fields(void **state)
     add(relaying, "Via", "1.1 edge");
     struct headers *out = build(relaying);
     assert_value(out, "X-Forwarded-For", "2001:db8::1");
+    relaying->out.count = 0;
+    relaying->request.client = (struct address){ .port = 0 };
+    assert_value(build(relaying), "X-Forwarded-For", "unknown"); /* who connects by a Unix socket */
     assert_value(out, "X-Forwarded-Proto", "http");
     assert_value(out, "X-Forwarded-Host", "api.example:8443");
     assert_int_equal(fields_count(out, "Via"), 2);

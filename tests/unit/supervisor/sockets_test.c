@@ -85,7 +85,7 @@ static void any_free_port(void **state)
     close(served);
     close(client);
     assert_string_equal(sockets.first->name, "a"); /* in the configuration's order */
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 static void a_second_instance_is_refused(void **state)
@@ -104,11 +104,11 @@ static void a_second_instance_is_refused(void **state)
     assert_null(second.first); /* nothing is left half open */
     others[1] = listener("public", "0.0.0.0", port);
     assert_fails(open_listeners(&second, others, 2), ERROR_SYSTEM);
-    sockets_done(&first);
+    sockets_done(&first, false);
     /* When the first is gone, the port is free. */
     others[1] = listener("public", "127.0.0.1", port);
     assert_ok(open_listeners(&second, others, 2));
-    sockets_done(&second);
+    sockets_done(&second, false);
 }
 
 static void other_reasons_are_told(void **state)
@@ -123,12 +123,12 @@ static void other_reasons_are_told(void **state)
     assert_true(strstr(text, "listener far: [2001:db8::7]:0 cannot be used: ") == text);
     assert_ok(open_listeners(&sockets, (struct listener_settings[]){ listener("a", "127.0.0.1", 0) }, 1));
     int port = sockets.first->address.port;
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
     struct listener_settings twice[] = { listener("a", "127.0.0.1", port), listener("b", "127.0.0.1", port) };
     assert_fails(open_listeners(&sockets, twice, 2), ERROR_SYSTEM);
     assert_true(strstr(text, "another listener has the same address and port") != NULL);
     assert_null(sockets.first);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 /* What stays configured is never closed: who waits in its queue is served after the reload. */
@@ -161,7 +161,7 @@ static void a_listener_that_stays_keeps_its_queue(void **state)
     assert_int_equal(read(waiting, &byte, 1), 1);
     close(served);
     close(waiting);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 static void a_refused_reload_changes_nothing(void **state)
@@ -185,7 +185,7 @@ static void a_refused_reload_changes_nothing(void **state)
     assert_fails(open_listeners(&sockets, half, 2), ERROR_SYSTEM);
     assert_null(named(&sockets, "b"));
     assert_true(named(&sockets, "a")->is_wanted);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 static void a_listener_may_be_renamed(void **state)
@@ -194,7 +194,7 @@ static void a_listener_may_be_renamed(void **state)
     struct sockets sockets = { .first = NULL };
     assert_ok(open_listeners(&sockets, (struct listener_settings[]){ listener("a", "127.0.0.1", 0) }, 1));
     int port = sockets.first->address.port;
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
     assert_ok(
         open_listeners(&sockets, (struct listener_settings[]){ listener("old", "127.0.0.1", port) }, 1));
     sockets_settle(&sockets, true);
@@ -209,7 +209,7 @@ static void a_listener_may_be_renamed(void **state)
         assert_null(sockets.first->new_name);
         assert_int_equal(sockets.first->fds[0], fd);
     }
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 /* From one address to all of them, on the same port: the probe must not take ourselves for another process. */
@@ -229,7 +229,7 @@ static void a_listener_may_widen(void **state)
     int client = connect_to(&loopback);
     assert_true(client >= 0);
     close(client);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 /* ---- sockets that were handed over ---- */
@@ -279,7 +279,7 @@ static void an_inherited_socket_is_the_listeners(void **state)
     sockets_settle(&sockets, true);
     assert_ok(open_listeners(&sockets, listeners, 2));
     assert_int_equal(named(&sockets, "public")->fds[0], fd);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 static void any_address_is_any_address(void **state)
@@ -296,7 +296,7 @@ static void any_address_is_any_address(void **state)
     int client = connect_to(&loopback);
     assert_true(client >= 0);
     close(client);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 static void an_inherited_socket_must_fit(void **state)
@@ -322,7 +322,7 @@ static void an_inherited_socket_must_fit(void **state)
         assert_non_null(strstr(text, cases[i].text));
         assert_null(sockets.first);
         assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
-        sockets_done(&sockets);
+        sockets_done(&sockets, false);
     }
 }
 
@@ -374,7 +374,7 @@ static void more_sockets_than_workers(void **state)
                              (struct listener_settings[]){ listener("public", "127.0.0.1", at.port) }, 1));
     assert_int_equal(sockets.first->count, WORKERS + 2);
     assert_int_equal(sockets.first->stored, WORKERS + 2);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 /* Where the kernel lets us, each worker gets a queue of its own; and it is told which of them are ours to keep. */
@@ -387,7 +387,7 @@ static void a_shareable_socket_is_joined(void **state)
     struct listener_settings one[] = { listener("public", "127.0.0.1", given.port) };
     assert_ok(open_listeners(&sockets, one, 1));
     assert_int_equal(different_sockets(sockets.first), 1); /* it was bound for itself alone */
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 
     sockets = (struct sockets){ .first = NULL };
     int fd = bind_beside(&given);
@@ -396,7 +396,7 @@ static void a_shareable_socket_is_joined(void **state)
     assert_int_equal(different_sockets(sockets.first), WORKERS);
     assert_int_equal(sockets.first->stored, 1);
     assert_int_equal(sockets.first->fds[0], fd);
-    sockets_done(&sockets);
+    sockets_done(&sockets, false);
 }
 
 /* The program before had fewer workers; where the new one is given up, what it opened beside is closed again. */
@@ -409,7 +409,8 @@ static void what_was_taken_over_is_filled_up(void **state)
         assert_true(address_parse(SLICE("127.0.0.1"), &at));
         at.port = 0;
         int fds[1] = { bind_beside(&at) };
-        assert_true(sockets_add(&sockets, SLICE("public"), &at, fds, 1));
+        struct sockets_given given = { .name = SLICE("public"), .wanted = at, .fds = fds, .count = 1 };
+        assert_true(sockets_add(&sockets, &given));
         struct listener_settings one[] = { listener("public", "127.0.0.1", 0) };
         assert_ok(open_listeners(&sockets, one, 1));
         assert_int_equal(different_sockets(sockets.first), WORKERS);
@@ -419,7 +420,7 @@ static void what_was_taken_over_is_filled_up(void **state)
         sockets_settle(&sockets, false); /* a later reload that is refused */
         assert_int_equal(sockets.first->count, taken_up ? WORKERS : 1);
         assert_int_equal(sockets.first->fds[0], fds[0]);
-        sockets_done(&sockets);
+        sockets_done(&sockets, false);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "upstream/settings.h"
 
 static struct arena arena;
@@ -51,6 +52,25 @@ static void test_endpoints(void **state)
     }
 }
 
+static void test_paths(void **state)
+{
+    (void)state;
+    struct upstream_endpoint endpoint;
+    char longest[8 + UNIX_PATH_MAX] = "unix:/";
+    memset(longest + 6, 'x', UNIX_PATH_MAX - 1);
+    const char *const cases[] = { "unix:/run/orders.sock", "unix:/run/a:b", longest };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_null(upstream_parse_endpoint(slice_from_string(cases[i]), &arena, &endpoint));
+        assert_slice(endpoint.url, cases[i]);
+        assert_slice(endpoint.path, cases[i] + strlen("unix:"));
+        assert_false(endpoint.tls);
+        assert_true(endpoint.is_address); /* nothing to look up */
+        assert_int_equal(endpoint.port, 0);
+    }
+    longest[5 + UNIX_PATH_MAX] = 'x';
+    assert_non_null(upstream_parse_endpoint(slice_from_string(longest), &arena, &endpoint));
+}
+
 static void test_refuses_what_is_no_endpoint(void **state)
 {
     (void)state;
@@ -86,6 +106,11 @@ static void test_refuses_what_is_no_endpoint(void **state)
         "http://2130706433",
         "http://1.2.3.4.5",
         "http://127.0.0.1%",
+        "unix:",
+        "unix:run/orders.sock",
+        "unix://run/orders.sock",
+        "unix:@orders",
+        "https+unix:/run/orders.sock",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct upstream_endpoint endpoint = { .port = 7 };
@@ -96,12 +121,14 @@ static void test_refuses_what_is_no_endpoint(void **state)
     }
     struct upstream_endpoint endpoint;
     assert_non_null(upstream_parse_endpoint(SLICE("http://orders\0.evil.test"), &arena, &endpoint));
+    assert_non_null(upstream_parse_endpoint(SLICE("unix:/run/a\0b"), &arena, &endpoint));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_endpoints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_what_is_no_endpoint, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
