@@ -100,7 +100,7 @@ static void take(struct worker_listener_entry *entry, int fd, const struct addre
     /* Before: its end may come from within. */
     listener->connections++;
     metrics_add(worker->metrics, METRIC_CONNECTIONS_OPEN, 1);
-    if (failed(h1_server_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
+    if (failed(http_connections_accept(&worker->connections, &worker->loop, fd, peer, &server))) {
         forget(listener, peer);
         metrics_add(worker->metrics, METRIC_REFUSED_ERROR, 1);
         return;
@@ -268,7 +268,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
         close_unwanted(entry);
         entry->listener.index = listener_index(settings, entry->listener.name);
         if (entry->listener.index < 0) {
-            h1_server_drain_owner(&worker->worker.connections, &entry->listener);
+            http_connections_drain_owner(&worker->worker.connections, &entry->listener);
         }
     }
     return complete;

@@ -181,10 +181,10 @@ static void look(struct deadline *deadline)
         (struct gateway_worker *)((char *)deadline - offsetof(struct gateway_worker, drain_deadline));
     struct net_loop *loop = &worker->worker.loop;
     if (worker->worker.connections.patient && loop->now >= worker->patient_until) {
-        h1_server_drain_all(&worker->worker.connections);
+        http_connections_drain_all(&worker->worker.connections);
     }
     if (loop->now >= worker->drain_until) {
-        h1_server_close_all(&worker->worker.connections);
+        http_connections_close_all(&worker->worker.connections);
     }
     if (is_quiet(worker) && worker->worker.current == NULL) {
         net_loop_stop(loop);
@@ -203,7 +203,7 @@ static void begin_drain(struct gateway_worker *worker, int64_t limit, int64_t pa
     struct net_loop *loop = &worker->worker.loop;
     worker->worker.draining = true;
     worker_listeners_close(worker);
-    h1_server_drain_patiently(&worker->worker.connections);
+    http_connections_drain_patiently(&worker->worker.connections);
     worker->patient_until = loop->now + patience;
     worker->drain_until = loop->now + limit;
     worker->drain_deadline.expired = look;
@@ -269,7 +269,7 @@ static void free_parts(struct gateway_worker *worker)
 {
     worker_listeners_free(worker);
     exchange_free_spares(&worker->worker);
-    h1_server_list_done(&worker->worker.connections);
+    http_connections_done(&worker->worker.connections);
     jwt_verifier_free(worker->worker.verifier);
     free(worker);
 }
@@ -291,7 +291,7 @@ bool gateway_worker_free(struct gateway_worker *worker)
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    h1_server_list_init(&worker->worker.connections);
+    http_connections_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);

@@ -1,6 +1,6 @@
 /* Where a protocol meets an exchange: the request side of a connection, one request at a time, whatever the protocol.
  *
- * A connection (h1/server.h; h2 later) calls the events of the handler that it was given; the handler calls the
+ * A connection (connection.h) calls the events of the handler that it was given; the handler calls the
  * operations of the stream. Bodies flow in pieces with back-pressure: a piece is always taken as a whole; who has no
  * room says so, and gets nothing more until it asks again. Everything on the connection's loop. */
 #ifndef SALLYPORT_HTTP_STREAM_H
