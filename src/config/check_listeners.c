@@ -1,6 +1,7 @@
 /* Cross-checks of listeners: addresses, certificates, exposure, limits before routing. */
 #include "base/clock.h"
 #include "config/internal.h"
+#include "http/connection.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -88,6 +89,27 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
     if (plain && !listener->status && listener->exposure == EXPOSURE_EXTERNAL &&
         !is_loopback(&listener->parsed_address)) {
         warn(loader, &listener->plaintext, node, "credentials will come in plain text from outside");
+    }
+}
+
+static void check_protocols(struct loader *loader, const struct listener_settings *listener,
+                            const struct conf_node *node)
+{
+    if (listener->h2c && listener->exposure != EXPOSURE_INTERNAL) {
+        tell(loader, &listener->h2c, node,
+             "HTTP/2 without TLS is for the inside: say exposure: internal, or use tls");
+    }
+    if (listener->h2c && listener->plaintext != PLAINTEXT_ALLOW) {
+        tell(loader, &listener->h2c, node,
+             listener->tls != NULL ? "a listener with tls speaks HTTP/2 by ALPN: leave h2c out"
+                                   : "h2c needs plaintext: allow");
+    }
+    if (listener->h2c && (listener->protocols & HTTP_SPEAKS_H2) == 0) {
+        tell(loader, &listener->h2c, node, "protocols does not name h2");
+    }
+    bool only_h2 = listener->protocols == HTTP_SPEAKS_H2;
+    if (only_h2 && listener->tls == NULL && !listener->h2c) {
+        tell(loader, &listener->protocols, node, "without tls or h2c nobody can speak h2 here");
     }
 }
 
@@ -220,6 +242,7 @@ struct error check_listeners(struct loader *loader)
         check_address(loader, listener, node);
         TRY(check_proxies(loader, listener, node));
         check_kind(loader, listener, node);
+        check_protocols(loader, listener, node);
         check_limits(loader, listener, node);
         take_handshakes(loader, listener, node);
         TRY(check_tls(loader, listener, node));

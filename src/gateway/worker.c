@@ -1,6 +1,7 @@
 #include "gateway/worker.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "gateway/listeners.h"
 
 #include <stdlib.h>
@@ -167,6 +168,32 @@ static void unknown_kid(struct worker *base, struct slice issuer_name)
     net_loop_send(worker->control_loop, &worker->unknown_kid_task);
 }
 
+/* ---- floods ---- */
+
+static void log_flood(struct net_task *task)
+{
+    struct gateway_worker *worker =
+        (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, flood_task));
+    char peer[ADDRESS_TEXT_MAX];
+    size_t size = address_format(&worker->flood.peer, peer);
+    log_event(LOG_WARNING, "http2_flood", LOG_STRING("listener", worker->flood.listener),
+              LOG_TEXT("client", slice_of(peer, size)), LOG_TEXT("kind", worker->flood.kind));
+    __atomic_store_n(&worker->flood_sent, false, __ATOMIC_RELEASE);
+}
+
+void worker_tell_flood(struct gateway_worker *worker, struct slice listener, const struct address *peer,
+                       struct slice kind)
+{
+    if (__atomic_load_n(&worker->flood_sent, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    snprintf(worker->flood.listener, sizeof worker->flood.listener, "%.*s", SLICE_ARG(listener));
+    worker->flood.kind = kind;
+    worker->flood.peer = *peer;
+    __atomic_store_n(&worker->flood_sent, true, __ATOMIC_RELEASE);
+    net_loop_send(worker->control_loop, &worker->flood_task);
+}
+
 /* ---- the end ---- */
 
 static bool is_quiet(const struct gateway_worker *worker)
@@ -321,6 +348,7 @@ struct error gateway_worker_start(const struct worker_options *options, struct g
     worker->on_unknown_kid = options->on_unknown_kid;
     worker->on_finished = options->on_finished;
     worker->unknown_kid_task.run = tell_unknown_kid;
+    worker->flood_task.run = log_flood;
     struct error error = start(worker, options);
     if (failed(error)) {
         free_parts(worker);

@@ -24,6 +24,7 @@ enum http_connection_event {
     HTTP_CONNECTION_HANDSHAKE,         /* TLS is established */
     HTTP_CONNECTION_HANDSHAKE_RESUMED, /* the same, by a ticket */
     HTTP_CONNECTION_HANDSHAKE_FAILED,
+    HTTP_CONNECTION_H2,     /* it speaks HTTP/2 */
     HTTP_CONNECTION_CLOSED, /* the last event of a connection */
 };
 
@@ -37,12 +38,16 @@ struct http_server_settings {
     struct http_server_timeouts timeouts;
     struct http_head_limits limits;
     unsigned int protocols; /* enum http_protocols; 0: HTTP/1.1 alone */
+    uint64_t max_requests;  /* of one connection, before its client is asked to make another; 0: any */
+    int64_t max_age;        /* ns, of a connection that a request comes on, likewise; 0: any */
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
     bool late; /* the connection may have waited before it was accepted: see http_stream.held_off */
     /* What happens to the connection, for counters; may be NULL. */
     void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);
+    /* It is ended for a flood of HTTP/2 frames (h2/defences.h), by name and number; may be NULL. */
+    void (*on_flood)(const struct http_connection_facts *facts, struct slice kind, int number);
 };
 
 struct http_connection;
@@ -66,6 +71,7 @@ struct http_protocol {
 };
 
 extern const struct http_protocol h1_server_protocol;
+extern const struct http_protocol h2_server_protocol;
 
 struct http_connection {
     struct stream stream;
@@ -75,6 +81,7 @@ struct http_connection {
     struct http_connection *previous, *next;
     struct http_connection_facts facts;
     struct deadline read_deadline;
+    bool chosen;              /* the handshake is over: ALPN tells the protocol, or the first bytes do */
     unsigned char early_size; /* bytes of what may become a preface; they lie behind this struct */
     bool late;                /* as the settings said at accept: those are shared */
     bool ended;               /* http_connection_close was called */

@@ -1,6 +1,7 @@
 #include "http/connections.h"
 
 #include "http/h1/parser.h"
+#include "http/h2/server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,9 @@ static bool settings_equal(const struct http_server_settings *a, const struct ht
 {
     return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 &&
            memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->protocols == b->protocols &&
-           a->handler == b->handler && a->tls == b->tls && a->owner == b->owner && a->on_event == b->on_event;
+           a->max_requests == b->max_requests && a->max_age == b->max_age && a->handler == b->handler &&
+           a->tls == b->tls && a->owner == b->owner && a->on_event == b->on_event &&
+           a->on_flood == b->on_flood;
 }
 
 /* Counted once for the caller; NULL without memory. */
@@ -129,10 +132,75 @@ static void fail_handshake(struct http_connection *connection)
     http_connection_close(connection);
 }
 
-static void begin(struct http_connection *connection)
+/* ---- which protocol ---- */
+
+/* RFC 9113 section 3.4: what a client of HTTP/2 begins with. */
+static const struct slice preface = SLICE_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+#define PREFACE_SIZE 24
+
+/* Room for either protocol, and for what may become a preface. */
+static size_t size_of_connection(void)
 {
-    connection->protocol = &h1_server_protocol;
-    connection->protocol->begin(connection, SLICE(""));
+    size_t h1 = h1_server_protocol.size, h2 = h2_server_protocol.size;
+    return h1 > h2 ? h1 : h2;
+}
+
+static bool speaks(const struct http_connection *connection, enum http_protocols protocol)
+{
+    unsigned int protocols = connection->settings->protocols;
+    return ((protocols != 0 ? protocols : HTTP_SPEAKS_H1) & protocol) != 0;
+}
+
+/* What was read to find out lies where the protocol's own part begins. */
+static void begin(struct http_connection *connection, const struct http_protocol *protocol)
+{
+    char early[PREFACE_SIZE];
+    size_t size = connection->early_size;
+    memcpy(early, connection + 1, sizeof early);
+    memset(connection + 1, 0, sizeof early);
+    connection->protocol = protocol;
+    if (protocol == &h2_server_protocol) {
+        report(connection, HTTP_CONNECTION_H2);
+    }
+    protocol->begin(connection, slice_of(early, size));
+}
+
+/* Plaintext, either protocol: the first bytes tell, and no request of HTTP/1.1 begins like a preface. */
+static void sniff(struct http_connection *connection)
+{
+    char *early = (char *)(connection + 1);
+    size_t size = 0;
+    enum stream_result result = connection->stream.ops->read(
+        &connection->stream, early + connection->early_size, PREFACE_SIZE - connection->early_size, &size);
+    if (result == STREAM_OK) {
+        connection->early_size = (unsigned char)(connection->early_size + size);
+        bool so_far = memcmp(early, preface.ptr, connection->early_size) == 0;
+        if (!so_far || connection->early_size == PREFACE_SIZE) {
+            begin(connection, so_far ? &h2_server_protocol : &h1_server_protocol);
+            return;
+        }
+    } else if (result != STREAM_AGAIN) {
+        http_connection_close(connection);
+        return;
+    }
+    stream_want(&connection->stream, STREAM_READABLE);
+}
+
+static void choose(struct http_connection *connection)
+{
+    bool h1 = speaks(connection, HTTP_SPEAKS_H1), h2 = speaks(connection, HTTP_SPEAKS_H2);
+    connection->chosen = true;
+    if (connection->facts.is_tls && h2 && slice_equal(connection->facts.tls.alpn, SLICE("h2"))) {
+        begin(connection, &h2_server_protocol);
+    } else if (!connection->facts.is_tls && h2) {
+        http_connection_set_deadline(connection, &connection->read_deadline,
+                                     connection->settings->timeouts.head);
+        sniff(connection);
+    } else if (h1) {
+        begin(connection, &h1_server_protocol);
+    } else {
+        http_connection_close(connection); /* it offered nothing by ALPN, and HTTP/1.1 is not spoken here */
+    }
 }
 
 static void handshake(struct http_connection *connection)
@@ -152,19 +220,29 @@ static void handshake(struct http_connection *connection)
         tls_facts_of(&connection->stream, tls);
         report(connection, tls->resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
     }
-    begin(connection);
+    choose(connection);
 }
 
 static void on_ready(struct stream *stream, unsigned int events)
 {
     (void)events;
-    handshake((struct http_connection *)stream);
+    struct http_connection *connection = (struct http_connection *)stream;
+    if (connection->chosen) {
+        sniff(connection);
+    } else {
+        handshake(connection);
+    }
 }
 
 static void on_read_deadline(struct deadline *deadline)
 {
-    fail_handshake(
-        (struct http_connection *)((char *)deadline - offsetof(struct http_connection, read_deadline)));
+    struct http_connection *connection =
+        (struct http_connection *)((char *)deadline - offsetof(struct http_connection, read_deadline));
+    if (connection->chosen) {
+        http_connection_close(connection);
+    } else {
+        fail_handshake(connection);
+    }
 }
 
 /* ---- all of them ---- */
@@ -177,6 +255,7 @@ void http_connections_init(struct http_connections *list)
 void http_connections_done(struct http_connections *list)
 {
     free(list->parser);
+    h2_shared_free(list->h2);
     unref_shared(list->shared);
     while (list->spare_count > 0) {
         buffer_take_up(&list->spares[--list->spare_count]);
@@ -199,7 +278,7 @@ static void add(struct http_connections *list, struct http_connection *connectio
 struct error http_connections_accept(struct http_connections *list, struct net_loop *loop, int fd,
                                      const struct address *peer, const struct http_server_settings *settings)
 {
-    struct http_connection *connection = calloc(1, h1_server_protocol.size);
+    struct http_connection *connection = calloc(1, size_of_connection());
     if (connection == NULL) {
         close(fd);
         return FAIL(ERROR_MEMORY, "client connection");
