@@ -83,6 +83,8 @@ struct http_connection {
     struct deadline read_deadline;
     bool chosen;              /* the handshake is over: ALPN tells the protocol, or the first bytes do */
     unsigned char early_size; /* bytes of what may become a preface; they lie behind this struct */
+    uint64_t requests;        /* that came on it */
+    int64_t opened_at;        /* ns, monotonic */
     bool late;                /* as the settings said at accept: those are shared */
     bool ended;               /* http_connection_close was called */
     bool closed;              /* the descriptor is gone */
@@ -98,6 +100,15 @@ static inline void http_connection_set_deadline(struct http_connection *connecti
     } else {
         deadline_park(deadline);
     }
+}
+
+/* Is it time for another one, by max_requests and max_age? Asked when a request comes. */
+static inline bool http_connection_is_used_up(const struct http_connection *connection)
+{
+    const struct http_server_settings *settings = connection->settings;
+    return (settings->max_requests > 0 && connection->requests >= settings->max_requests) ||
+           (settings->max_age > 0 &&
+            connection->stream.loop->now - connection->opened_at >= settings->max_age);
 }
 
 /* Off the list, and the descriptor is closed; the memory goes when the protocol says that it is over. Once. */

@@ -296,6 +296,7 @@ struct error http_connections_accept(struct http_connections *list, struct net_l
         .owner = settings->owner,
     };
     connection->late = settings->late;
+    connection->opened_at = loop->now;
     connection->read_deadline.expired = on_read_deadline;
     add(list, connection);
     if (settings->tls != NULL) {

@@ -103,6 +103,8 @@ static void start_request(struct h1_server *server, const char *head)
     server->expect_continue = request.expect_continue && request.minor_version > 0 && !server->body_done;
     server->is_head = request.method == METHOD_HEAD;
     h1_chunked_init(&server->chunked);
+    server->base.requests++;
+    server->draining = server->draining || http_connection_is_used_up(&server->base);
     server->request.handler->on_request(&server->request, &request, raw);
     server->request.held_off = false;
 }

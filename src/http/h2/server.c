@@ -140,7 +140,7 @@ void h2_server_output_done(struct h2_server *server)
 
 /* Two steps (RFC 9113 section 6.8): first the client is told, and what it sends before it knows is still taken. A round trip
  * later it is told which stream was the last. */
-static void warn(struct h2_server *server)
+void h2_server_warn(struct h2_server *server)
 {
     static const uint8_t opaque[8] = "drained";
     if (server->warned || (server->state != H2_SERVER_OPEN && server->state != H2_SERVER_HELD_OFF)) {
@@ -159,7 +159,7 @@ static void warn(struct h2_server *server)
 void h2_server_drain(struct h2_server *server)
 {
     if (!server->warned) {
-        warn(server);
+        h2_server_warn(server);
         return;
     }
     if (server->draining || server->state != H2_SERVER_OPEN) {
@@ -179,7 +179,7 @@ void h2_server_drain(struct h2_server *server)
 
 static bool is_young(const struct h2_server *server)
 {
-    return server->requests == 0;
+    return server->base.requests == 0;
 }
 
 void h2_server_await(struct h2_server *server)
@@ -445,7 +445,6 @@ static void begin(struct http_connection *connection, struct slice early)
     };
     buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
     patience_reset(&server->writing, connection->settings->timeouts.write);
-    server->opened_at = connection->stream.loop->now;
     server->shared = h2_shared_of(connection->list);
     server->account = (struct h2_account){ .maximum = HTTP2_SESSION_MEMORY_MAX };
     if (server->shared != NULL) {
@@ -457,7 +456,7 @@ static void begin(struct http_connection *connection, struct slice early)
     }
     h2_server_await(server);
     if (connection->list->draining) {
-        warn(server);
+        h2_server_warn(server);
     }
     if (early.len > 0) {
         take(server, early);
@@ -471,7 +470,7 @@ static void begin(struct http_connection *connection, struct slice early)
 
 static void warn_connection(struct http_connection *connection)
 {
-    warn((struct h2_server *)connection);
+    h2_server_warn((struct h2_server *)connection);
 }
 
 static void drain_connection(struct http_connection *connection)

@@ -107,9 +107,7 @@ struct h2_server {
     struct deadline write_deadline;
     struct patience writing;
     struct net_task resume, flush;
-    int64_t hold_off; /* ns, once no stream is open; 0: not at all */
-    int64_t opened_at;
-    uint64_t requests;
+    int64_t hold_off;           /* ns, once no stream is open; 0: not at all */
     unsigned int continuations; /* of the head that comes */
     enum h2_server_state state;
     bool warned;   /* the first GOAWAY is sent: new streams are still taken */
@@ -130,7 +128,9 @@ void h2_server_update_interest(struct h2_server *server);
 void h2_server_await(struct h2_server *server);
 /* A stream is gone: is there anything left to do? */
 void h2_server_stream_over(struct h2_server *server);
-/* Tells the client to go elsewhere; what it has begun is still answered. */
+/* Tells the client to go elsewhere; what it sends before it knows is still taken. Once. */
+void h2_server_warn(struct h2_server *server);
+/* The same; where it was told before, it ends when what is open is answered. */
 void h2_server_drain(struct h2_server *server);
 /* Ends it for what the client does: GOAWAY ENHANCE_YOUR_CALM. */
 void h2_server_flood(struct h2_server *server, enum h2_flood kind);

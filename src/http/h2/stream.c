@@ -203,8 +203,11 @@ void h2_stream_on_head(struct h2_stream *stream, bool ends)
     struct h2_head *head = server->head;
     enum h2_head_failure failure = h2_head_end(head, ends);
     const struct http_handler *handler = stream->request.handler;
-    server->requests++;
+    server->base.requests++;
     server->idle.held_off = false;
+    if (http_connection_is_used_up(&server->base)) {
+        h2_server_warn(server);
+    }
     stream->held = true;
     stream->remote_ended = ends;
     stream->body_done = ends;
