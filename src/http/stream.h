@@ -96,6 +96,7 @@ struct http_stream {
     uint64_t received;  /* bytes of request body */
     uint64_t sent;      /* bytes of response body */
     unsigned int holds; /* how often a hold_off was made longer; the handler's */
+    int minor_version;  /* as of http_request: of the connection, for what is no request */
     bool held_off;      /* the first request after hold_off, or after a long wait to be accepted */
 };
 

@@ -308,6 +308,7 @@ static void begin(struct http_connection *connection, struct slice early)
         .ops = &h1_server_stream_ops,
         .handler = settings->handler,
         .connection = &connection->facts,
+        .minor_version = 1,
         .held_off = connection->late,
     };
     server->state = SERVER_IDLE;

@@ -39,6 +39,7 @@ struct h2_stream *h2_stream_new(struct h2_server *server, int32_t id)
         .ops = &h2_stream_ops,
         .handler = settings->handler,
         .connection = &server->base.facts,
+        .minor_version = 2,
         .held_off = server->idle.held_off,
         .holds = server->idle.holds,
     };
