@@ -22,6 +22,16 @@ void h2_stream_mark_dirty(struct h2_stream *stream)
     h2_output_schedule(server);
 }
 
+static void list_woken(struct h2_stream *stream)
+{
+    struct h2_server *server = stream->server;
+    if (!stream->woken) {
+        stream->woken = true;
+        stream->next_woken = server->woken;
+        server->woken = stream;
+    }
+}
+
 /* ---- what nghttp2 makes ---- */
 
 int h2_output_data(struct h2_stream *stream, const uint8_t *frame_head, size_t size)
@@ -47,11 +57,7 @@ int h2_output_data(struct h2_stream *stream, const uint8_t *frame_head, size_t s
             stream->starved = true;
         }
     }
-    if (!stream->woken) {
-        stream->woken = true;
-        stream->next_woken = server->woken;
-        server->woken = stream;
-    }
+    list_woken(stream);
     return 0;
 }
 
@@ -99,6 +105,9 @@ static void submit_all(struct h2_server *server)
         struct h2_stream *next = stream->next_dirty;
         stream->dirty = false;
         h2_stream_submit(stream);
+        if (buffer_length(&stream->body) > 0) {
+            list_woken(stream); /* where none of it can leave, the client has so long to change that */
+        }
         h2_stream_free_if_over(stream);
         stream = next;
     }

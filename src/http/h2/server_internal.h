@@ -96,7 +96,7 @@ struct h2_server {
     struct h2_head *head; /* while one comes */
     struct h2_stream *streams;
     struct h2_stream *dirty;             /* have something for nghttp2 */
-    struct h2_stream *woken;             /* had body written while their handler waits */
+    struct h2_stream *woken;             /* had body written, or have some that waits */
     struct h2_stream *sent, **sent_last; /* complete in `out`, in its order */
     size_t stream_count;                 /* open or held */
     size_t queued;                       /* bytes in all `body` */
