@@ -189,7 +189,8 @@ export class Session {
     });
     seen.response.catch(() => {});
     request.on('error', (error) => (seen.error = error));
-    seen.closed = new Promise((resolve) => request.once('close', resolve));
+    // Node keeps a stream open whose answer came whole before its request went out whole.
+    seen.closed = new Promise((resolve) => request.once('end', resolve).once('close', resolve));
     return seen;
   }
 
