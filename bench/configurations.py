@@ -41,7 +41,7 @@ http {{
     client_max_body_size 64m;
     upstream responder {{ server 127.0.0.1:{place.upstream_port}; keepalive 128; keepalive_requests 1000000000; }}
     server {{
-        listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''} backlog=4096;{tls}
+        listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''}{' http2' if contestant.h2 else ''} backlog=4096;{tls}
         location / {{
             proxy_pass http://responder;
             proxy_http_version 1.1;
@@ -77,7 +77,7 @@ HAPROXY_POLICY = '''
 def haproxy(place, contestant, folder):
     bind = f'127.0.0.1:{contestant.port}'
     if contestant.tls:
-        bind += f' ssl crt {place.work}/both.pem ssl-min-ver TLSv1.2'
+        bind += f' ssl crt {place.work}/both.pem ssl-min-ver TLSv1.2' + (' alpn h2,http/1.1' if contestant.h2 else '')
     config = folder / 'haproxy.cfg'
     config.write_text(f'''
 global

@@ -27,6 +27,7 @@ class Place:
 class Contestant:
     name: str                 # its first word is the program
     tls: bool = False
+    h2: bool = False          # HTTP/2 beside HTTP/1.1, by ALPN
     policy: bool = False      # token, scope, limit and access log
     log: bool = True          # policy: with the access log
     new_tokens: bool = False  # each request carries another token

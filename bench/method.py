@@ -65,15 +65,20 @@ def cpu_us(pid, without=()):
     return total / 1000
 
 
-def load(place, contestant, command, **options):
+def printed_outcome(text):
+    found = re.search(r'^RESULT (.*)$', text, re.M)
+    return json.loads(found[1]) if found else None
+
+
+def load(place, contestant, command, outcome_of=printed_outcome, **options):
     """Runs a load and returns the outcome that it prints, with the CPU time that it cost the contestant."""
     before, worker_before = cpu_us(contestant.process.pid), cpu_us(contestant.process.pid, ['logs'])
     text = run('taskset', '-c', place.load_core, *map(str, command), **options)
     spent = cpu_us(contestant.process.pid) - before
-    found = re.search(r'^RESULT (.*)$', text, re.M)
-    if not found or contestant.process.poll() is not None:
+    outcome = outcome_of(text)
+    if not outcome or contestant.process.poll() is not None:
         sys.exit(f'bench: {contestant.name} failed under load\n{text}\n{field.output(place, contestant)}')
-    return {**json.loads(found[1]), 'cpu_us': spent, 'worker_us': cpu_us(contestant.process.pid, ['logs']) - worker_before}
+    return {**outcome, 'cpu_us': spent, 'worker_us': cpu_us(contestant.process.pid, ['logs']) - worker_before}
 
 
 def client(place, contestant, *arguments):

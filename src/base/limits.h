@@ -31,6 +31,40 @@
 #define PROXY_HEADER_MAX 4096 /* bytes of a PROXY protocol header */
 #define UNIX_PATH_MAX    107  /* bytes of a Unix socket's path */
 
+/* HTTP/2 connections of clients */
+#define HTTP2_STREAMS_MAX 100 /* requests at once, of one connection */
+/* Bytes of request bodies that one stream, and all of a connection, may have on the way to an upstream that does not take
+ * them. */
+#define HTTP2_STREAM_WINDOW     (64 * 1024)
+#define HTTP2_CONNECTION_WINDOW (256 * 1024)
+/* Bytes of response bodies that wait on one connection before every source must wait as soon as anything of its own does. */
+#define HTTP2_QUEUE_HIGH_WATER (256 * 1024)
+#define HTTP2_SESSION_MEMORY_MAX \
+    (512 * 1024)                     /* bytes of the protocol's own state: HPACK tables, queues, streams */
+#define HTTP2_DYNAMIC_TABLE     4096 /* bytes of an HPACK table, either way */
+#define HTTP2_OUTBOUND_ACKS_MAX 64   /* answers to PING and SETTINGS that wait to be written */
+#define HTTP2_CONTINUATIONS_MAX 4    /* CONTINUATION frames of one head */
+/* Bytes that HPACK may make of one head: what is over the head's limit is decoded still, since the table must stay right. */
+#define HTTP2_DECODED_MAX (4 * HTTP_HEAD_MAX)
+/* Frames that an honest client sends seldom: so many at once, and so many a second. */
+#define HTTP2_RESETS_BURST        200 /* RST_STREAM of requests that were not answered yet */
+#define HTTP2_RESETS_RATE         20
+#define HTTP2_PROVOKED_BURST      100 /* streams that we reset for what the client did with them */
+#define HTTP2_PROVOKED_RATE       10
+#define HTTP2_SETTINGS_BURST      20
+#define HTTP2_SETTINGS_RATE       1
+#define HTTP2_PING_BURST          50
+#define HTTP2_PING_RATE           5
+#define HTTP2_WINDOW_UPDATE_BURST 1000 /* and one for each HTTP2_WINDOW_UPDATE_BYTES of response bodies */
+#define HTTP2_WINDOW_UPDATE_RATE  100
+#define HTTP2_WINDOW_UPDATE_BYTES 256
+#define HTTP2_EMPTY_DATA_BURST    100 /* DATA without a byte that does not end its stream */
+#define HTTP2_EMPTY_DATA_RATE     10
+#define HTTP2_PRIORITY_BURST      200 /* PRIORITY and PRIORITY_UPDATE */
+#define HTTP2_PRIORITY_RATE       50
+#define HTTP2_OTHER_FRAMES_BURST  100 /* GOAWAY, and what has no place here; unknown types are passed over */
+#define HTTP2_OTHER_FRAMES_RATE   10
+
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "config/internal.h"
+#include "http/connection.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -179,6 +180,27 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
     }
 }
 
+static void check_protocols(struct loader *loader, const struct listener_settings *listener,
+                            const struct conf_node *node)
+{
+    if (listener->h2c && listener->exposure != EXPOSURE_INTERNAL) {
+        tell(loader, &listener->h2c, node,
+             "HTTP/2 without TLS is for the inside: say exposure: internal, or use tls");
+    }
+    if (listener->h2c && listener->plaintext != PLAINTEXT_ALLOW) {
+        tell(loader, &listener->h2c, node,
+             listener->tls != NULL ? "a listener with tls speaks HTTP/2 by ALPN: leave h2c out"
+                                   : "h2c needs plaintext: allow");
+    }
+    if (listener->h2c && (listener->protocols & HTTP_SPEAKS_H2) == 0) {
+        tell(loader, &listener->h2c, node, "protocols does not name h2");
+    }
+    bool only_h2 = listener->protocols == HTTP_SPEAKS_H2;
+    if (only_h2 && listener->tls == NULL && !listener->h2c) {
+        tell(loader, &listener->protocols, node, "without tls or h2c nobody can speak h2 here");
+    }
+}
+
 bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node)
 {
     return limit->limit.count == 0 && limit->rate.count == 0 &&
@@ -312,6 +334,7 @@ struct error check_listeners(struct loader *loader)
         }
         TRY(check_proxies(loader, listener, node));
         check_kind(loader, listener, node);
+        check_protocols(loader, listener, node);
         check_limits(loader, listener, node);
         take_handshakes(loader, listener, node);
         TRY(check_tls(loader, listener, node));

@@ -54,12 +54,16 @@ struct listener_settings {
     bool redirect_to_https;
     int64_t https_port; /* that redirects name; 443 is left out of the URL */
     bool status;        /* serves /metrics, /healthz, /readyz and nothing else; internal only */
+    uint64_t protocols; /* enum http_protocols: by ALPN on a listener with tls */
+    bool h2c;           /* HTTP/2 without TLS, by prior knowledge; internal only */
     struct conf_strings trusted_proxies; /* addresses and prefixes */
     int forwarded;                       /* enum forwarded_source */
     int proxy_protocol;                  /* enum proxy_protocol_use */
     struct conf_list limits; /* of struct limit_settings: every request of the listener, before routing */
     struct timeout_settings *timeouts;       /* never NULL once loaded */
     int64_t max_head;                        /* bytes */
+    int64_t max_connection_requests;         /* 0: any */
+    int64_t max_connection_age;              /* ns; 0: any */
     int64_t max_connections;                 /* per worker */
     int64_t max_connections_per_address;     /* over all workers; 0: any */
     struct conf_rate handshakes;             /* TLS, that each worker begins; count 0: any */

@@ -48,6 +48,13 @@ static const struct conf_choice path_choices[] = {
     { 0 },
 };
 
+/* Values are the bit numbers of enum http_protocols. */
+static const struct conf_choice protocol_choices[] = {
+    { "http/1.1", 0, "HTTP/1.1, and HTTP/1.0" },
+    { "h2", 1, "HTTP/2" },
+    { 0 },
+};
+
 static const struct conf_field timeouts_fields[] = {
     { "proxy_header", CONF_DURATION, OF(timeout_settings, proxy_header), .standard = "5s",
       .minimum = NS_PER_MS, .maximum = SECONDS(60),
@@ -103,6 +110,12 @@ static const struct conf_field listener_fields[] = {
       .maximum = 65535, .help = "The port that redirects name." },
     { "status", CONF_BOOL, OF(listener_settings, status), .standard = "false",
       .help = "Serves /metrics, /healthz and /readyz and nothing else; internal listeners only." },
+    { "protocols", CONF_FLAGS, CONF_NON_EMPTY, OF(listener_settings, protocols), .standard = "[h2, http/1.1]",
+      .choices = protocol_choices,
+      .help = "What clients may choose by ALPN where there is TLS; HTTP/2 goes first." },
+    { "h2c", CONF_BOOL, OF(listener_settings, h2c), .standard = "false",
+      .help = "Takes HTTP/2 without TLS too, from clients that begin with it (prior knowledge); internal "
+              "listeners with `plaintext: allow` only." },
     { "trusted_proxies", CONF_STRINGS, OF(listener_settings, trusted_proxies),
       .help = "Addresses and prefixes of proxies that are believed about their clients' addresses; `unix`: "
               "who connects "
@@ -119,6 +132,13 @@ static const struct conf_field listener_fields[] = {
       .help = "How long it waits for clients." },
     { "max_head", CONF_SIZE, OF(listener_settings, max_head), .standard = "16KiB", .minimum = KIB(1),
       .maximum = HTTP_HEAD_MAX, .help = "The largest head of a request, start line included." },
+    { "max_connection_requests", CONF_INTEGER, OF(listener_settings, max_connection_requests),
+      .standard = "0", .minimum = 0, .maximum = 1000000000,
+      .help = "Requests on one connection before its client is asked to make another; 0: any number." },
+    { "max_connection_age", CONF_DURATION, OF(listener_settings, max_connection_age), .standard = "0s",
+      .minimum = 0, .maximum = HOURS(24 * 365),
+      .help = "How old a connection may be when a request comes before its client is asked to make another; "
+              "0: any age." },
     { "max_connections", CONF_INTEGER, OF(listener_settings, max_connections), .standard = "10000",
       .minimum = 1, .maximum = 1000000, .help = "Open connections, per worker." },
     { "max_connections_per_address", CONF_INTEGER, OF(listener_settings, max_connections_per_address),

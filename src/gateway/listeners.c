@@ -59,15 +59,32 @@ static void on_connection_event(const struct http_connection_facts *facts, enum 
     case HTTP_CONNECTION_HANDSHAKE_FAILED:
         metrics_add(metrics, METRIC_HANDSHAKES_FAILED, 1);
         break;
+    case HTTP_CONNECTION_H2:
+        metrics_add(metrics, METRIC_HTTP2_CONNECTIONS, 1);
+        break;
     case HTTP_CONNECTION_CLOSED:
         forget(listener, &facts->peer);
         break;
     }
 }
 
+/* Each kind has a counter of its own, in the order of enum h2_flood. */
+static void on_flood(const struct http_connection_facts *facts, struct slice kind, int number)
+{
+    struct worker_listener *listener = facts->owner;
+    metrics_add(listener->worker->metrics, METRIC_HTTP2_FLOOD_FIRST + (enum metric)number, 1);
+    worker_tell_flood(((struct worker_listener_entry *)listener)->worker, listener->name, &facts->peer, kind);
+}
+
 static const struct listener_settings *settings_of(const struct worker_listener *listener)
 {
     return &listener->worker->current->snapshot->settings->listeners[listener->index];
+}
+
+static unsigned int protocols_of(const struct listener_settings *settings)
+{
+    unsigned int protocols = (unsigned int)settings->protocols;
+    return settings->tls != NULL || settings->h2c ? protocols : HTTP_SPEAKS_H1;
 }
 
 static struct http_server_settings server_settings(struct worker_listener *listener)
@@ -86,10 +103,14 @@ static struct http_server_settings server_settings(struct worker_listener *liste
         .limits = { .head_max = (uint32_t)settings->max_head,
                     .target_max = HTTP_TARGET_MAX,
                     .fields_max = HTTP_HEADERS_MAX },
+        .protocols = protocols_of(settings),
+        .max_requests = (uint64_t)settings->max_connection_requests,
+        .max_age = settings->max_connection_age,
         .handler = &exchange_handler,
         .tls = worker->current->tls[listener->index],
         .owner = listener,
         .on_event = on_connection_event,
+        .on_flood = on_flood,
     };
 }
 
@@ -108,8 +129,8 @@ static void take(struct worker_listener_entry *entry, const struct arrival *arri
     struct http_server_settings server = server_settings(listener);
     server.late = settings->tls == NULL && admission_is_late(worker, arrival->behind);
     count(listener, 1); /* before: its end may come from within */
-    if (failed(
-            h1_server_accept(&worker->connections, &worker->loop, arrival->fd, &arrival->client, &server))) {
+    if (failed(http_connections_accept(&worker->connections, &worker->loop, arrival->fd, &arrival->client,
+                                       &server))) {
         forget(listener, &arrival->client);
         metrics_add(worker->metrics, METRIC_REFUSED_ERROR, 1);
         return;
@@ -357,7 +378,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
         entry->listener.index = listener_index(settings, entry->listener.name);
         if (entry->listener.index < 0) {
             announcements_end(&worker->announcements, entry);
-            h1_server_drain_owner(&worker->worker.connections, &entry->listener);
+            http_connections_drain_owner(&worker->worker.connections, &entry->listener);
         }
     }
     return complete;

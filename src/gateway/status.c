@@ -34,7 +34,7 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
         .owner = socket,
     };
     /* A refusal concerns this one peer, and it sees its connection closed. */
-    struct error error = h1_server_accept(&status->connections, status->loop, fd, peer, &server);
+    struct error error = http_connections_accept(&status->connections, status->loop, fd, peer, &server);
     (void)error;
 }
 
@@ -174,7 +174,7 @@ void status_settle(struct status_server *status)
         }
         socket->open = false;
         acceptor_close(&socket->acceptor, on_closed);
-        h1_server_drain_owner(&status->connections, socket);
+        http_connections_drain_owner(&status->connections, socket);
     }
 }
 
@@ -199,7 +199,7 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics, struct s
     if (status == NULL) {
         return FAIL(ERROR_MEMORY, "status listener");
     }
-    h1_server_list_init(&status->connections);
+    http_connections_init(&status->connections);
     status->loop = loop;
     status->metrics = metrics;
     status->why_not_ready = "starting\n";
@@ -209,8 +209,8 @@ struct error status_new(struct net_loop *loop, struct metrics *metrics, struct s
 
 void status_free(struct status_server *status)
 {
-    h1_server_close_all(&status->connections);
-    h1_server_list_done(&status->connections);
+    http_connections_close_all(&status->connections);
+    http_connections_done(&status->connections);
     while (status->sockets != NULL) {
         struct status_socket *socket = status->sockets;
         status->sockets = socket->next;

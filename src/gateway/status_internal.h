@@ -4,7 +4,7 @@
 
 #include "gateway/acceptor.h"
 #include "gateway/status.h"
-#include "http/h1/server.h"
+#include "http/connections.h"
 
 /* Kept for the server's life, since connections point to it; there are as many as sockets were ever handed over. */
 struct status_socket {
@@ -27,7 +27,7 @@ struct status_server {
     struct net_loop *loop;
     struct metrics *metrics;
     struct status_change *current; /* NULL before the first */
-    struct h1_server_list connections;
+    struct http_connections connections;
     struct status_socket *sockets;
     const char *why_not_ready;
 };

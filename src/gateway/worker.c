@@ -1,6 +1,7 @@
 #include "gateway/worker.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "gateway/listeners.h"
 
 #include <stdlib.h>
@@ -167,6 +168,32 @@ static void unknown_kid(struct worker *base, struct slice issuer_name)
     net_loop_send(worker->control_loop, &worker->unknown_kid_task);
 }
 
+/* ---- floods ---- */
+
+static void log_flood(struct net_task *task)
+{
+    struct gateway_worker *worker =
+        (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, flood_task));
+    char peer[ADDRESS_TEXT_MAX];
+    size_t size = address_format(&worker->flood.peer, peer);
+    log_event(LOG_WARNING, "http2_flood", LOG_STRING("listener", worker->flood.listener),
+              LOG_TEXT("client", slice_of(peer, size)), LOG_TEXT("kind", worker->flood.kind));
+    __atomic_store_n(&worker->flood_sent, false, __ATOMIC_RELEASE);
+}
+
+void worker_tell_flood(struct gateway_worker *worker, struct slice listener, const struct address *peer,
+                       struct slice kind)
+{
+    if (__atomic_load_n(&worker->flood_sent, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    snprintf(worker->flood.listener, sizeof worker->flood.listener, "%.*s", SLICE_ARG(listener));
+    worker->flood.kind = kind;
+    worker->flood.peer = *peer;
+    __atomic_store_n(&worker->flood_sent, true, __ATOMIC_RELEASE);
+    net_loop_send(worker->control_loop, &worker->flood_task);
+}
+
 /* ---- the end ---- */
 
 static bool is_quiet(const struct gateway_worker *worker)
@@ -183,11 +210,11 @@ static void look(struct deadline *deadline)
     struct net_loop *loop = &worker->worker.loop;
     if (worker->worker.connections.patient && loop->now >= worker->patient_until) {
         announcements_end(&worker->announcements, NULL);
-        h1_server_drain_all(&worker->worker.connections);
+        http_connections_drain_all(&worker->worker.connections);
     }
     if (loop->now >= worker->drain_until) {
         announcements_end(&worker->announcements, NULL);
-        h1_server_close_all(&worker->worker.connections);
+        http_connections_close_all(&worker->worker.connections);
     }
     if (is_quiet(worker) && worker->worker.current == NULL) {
         net_loop_stop(loop);
@@ -206,7 +233,7 @@ static void begin_drain(struct gateway_worker *worker, int64_t limit, int64_t pa
     struct net_loop *loop = &worker->worker.loop;
     worker->worker.draining = true;
     worker_listeners_close(worker);
-    h1_server_drain_patiently(&worker->worker.connections);
+    http_connections_drain_patiently(&worker->worker.connections);
     worker->patient_until = loop->now + patience;
     worker->drain_until = loop->now + limit;
     worker->drain_deadline.expired = look;
@@ -272,7 +299,7 @@ static void free_parts(struct gateway_worker *worker)
 {
     worker_listeners_free(worker);
     exchange_free_spares(&worker->worker);
-    h1_server_list_done(&worker->worker.connections);
+    http_connections_done(&worker->worker.connections);
     jwt_verifier_free(worker->worker.verifier);
     free(worker);
 }
@@ -294,7 +321,7 @@ bool gateway_worker_free(struct gateway_worker *worker)
 
 static struct error start(struct gateway_worker *worker, const struct worker_options *options)
 {
-    h1_server_list_init(&worker->worker.connections);
+    http_connections_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     TRY(net_loop_init(&worker->worker.loop));
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);
@@ -324,6 +351,7 @@ struct error gateway_worker_start(const struct worker_options *options, struct g
     worker->on_unknown_kid = options->on_unknown_kid;
     worker->on_finished = options->on_finished;
     worker->unknown_kid_task.run = tell_unknown_kid;
+    worker->flood_task.run = log_flood;
     struct error error = start(worker, options);
     if (failed(error)) {
         free_parts(worker);

@@ -54,6 +54,14 @@ struct gateway_worker {
     bool unknown_kid_sent; /* atomic: cleared by the control thread */
     char unknown_kid_issuer[128];
     void (*on_unknown_kid)(struct gateway_worker *worker);
+    /* The one message under way about a flood; those that come meanwhile are only counted. */
+    struct net_task flood_task;
+    bool flood_sent; /* atomic: cleared by the control thread */
+    struct worker_flood {
+        char listener[64];
+        struct slice kind; /* static text */
+        struct address peer;
+    } flood;
     void (*on_finished)(struct gateway_worker *worker); /* control thread: the thread has ended */
     struct net_task finished_task;
 };
@@ -95,6 +103,10 @@ void gateway_worker_stop(struct gateway_worker *worker);
 
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
+
+/* Worker's thread: a connection was ended for a flood. The control thread logs it: a worker never waits for a log. */
+void worker_tell_flood(struct gateway_worker *worker, struct slice listener, const struct address *peer,
+                       struct slice kind);
 
 /* Waits for the thread's end. After gateway_worker_stop, or on_finished. */
 void gateway_worker_join(struct gateway_worker *worker);

@@ -35,6 +35,13 @@ enum http_body {
     BODY_CLOSE,   /* a response that ends with its connection */
 };
 
+/* What a head may have. */
+struct http_head_limits {
+    uint32_t head_max;   /* bytes, start line included; at most HTTP_HEAD_MAX */
+    uint32_t target_max; /* at most HTTP_TARGET_MAX */
+    uint32_t fields_max; /* at most HTTP_HEADERS_MAX */
+};
+
 struct http_request {
     enum http_method method;
     struct slice method_text;

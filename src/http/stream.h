@@ -1,6 +1,6 @@
 /* Where a protocol meets an exchange: the request side of a connection, one request at a time, whatever the protocol.
  *
- * A connection (h1/server.h; h2 later) calls the events of the handler that it was given; the handler calls the
+ * A connection (connection.h) calls the events of the handler that it was given; the handler calls the
  * operations of the stream. Bodies flow in pieces with back-pressure: a piece is always taken as a whole; who has no
  * room says so, and gets nothing more until it asks again. Everything on the connection's loop. */
 #ifndef SALLYPORT_HTTP_STREAM_H
@@ -96,6 +96,7 @@ struct http_stream {
     uint64_t received;  /* bytes of request body */
     uint64_t sent;      /* bytes of response body */
     unsigned int holds; /* how often a hold_off was made longer; the handler's */
+    int minor_version;  /* as of http_request: of the connection, for what is no request */
     bool held_off;      /* the first request after hold_off, or after a long wait to be accepted */
 };
 

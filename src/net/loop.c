@@ -89,6 +89,14 @@ static void arm_timer(struct net_loop *loop)
     }
 }
 
+static void run_last(struct net_loop *loop)
+{
+    struct net_task *task;
+    while ((task = queue_take(&loop->last)) != NULL) {
+        task->run(task);
+    }
+}
+
 static void end_turn(struct net_loop *loop)
 {
     loop->last_turn = loop->now - loop->turn_began;
@@ -104,10 +112,12 @@ static void end_turn(struct net_loop *loop)
 static void on_prepare(uv_prepare_t *handle)
 {
     struct net_loop *loop = handle->data;
+    run_last(loop);
     loop->now = clock_monotonic_ns();
     loop->now_real = clock_real_ns();
     end_turn(loop);
     deadline_run(&loop->deadlines, loop->now);
+    run_last(loop);
     queue_move(&loop->due, &loop->tasks);
     if (loop->due.first == NULL) {
         uv_idle_stop(&loop->idle);
@@ -200,6 +210,7 @@ struct error net_loop_init(struct net_loop *loop)
     deadline_table_init(&loop->deadlines);
     queue_init(&loop->tasks);
     queue_init(&loop->due);
+    queue_init(&loop->last);
     queue_init(&loop->mailbox);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->timer_at = INT64_MAX;
@@ -253,6 +264,13 @@ void net_loop_post(struct net_loop *loop, struct net_task *task)
     queue_put(&loop->tasks, task);
     if (!uv_is_active((uv_handle_t *)&loop->idle)) {
         uv_idle_start(&loop->idle, on_idle);
+    }
+}
+
+void net_loop_at_end(struct net_loop *loop, struct net_task *task)
+{
+    if (!task->queued && !loop->closed) {
+        queue_put(&loop->last, task);
     }
 }
 

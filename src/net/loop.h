@@ -46,6 +46,7 @@ struct net_loop {
     uv_idle_t idle;              /* active while tasks wait, so that the loop does not sleep */
     struct net_task_queue tasks; /* from this thread */
     struct net_task_queue due;   /* those of `tasks` that run after this turn's look at the sockets */
+    struct net_task_queue last;  /* at the end of this turn: see net_loop_at_end */
     uv_async_t wake;
     pthread_mutex_t mailbox_lock;
     struct net_task_queue mailbox; /* from other threads */
@@ -92,6 +93,10 @@ void net_loop_done(struct net_loop *loop);
 
 /* Runs the task in the next turn, after one look at the sockets: how a connection with work left yields to the others. */
 void net_loop_post(struct net_loop *loop, struct net_task *task);
+
+/* Runs the task at the end of this turn, before the loop looks at its sockets again: what is done once for all that a turn
+ * brought. What is posted so from there still runs in the same turn. */
+void net_loop_at_end(struct net_loop *loop, struct net_task *task);
 
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
  * either post or send. False: the loop has ended, and the task will not run. */

@@ -38,6 +38,20 @@
     X(HANDSHAKES_RESUMED, "sallyport_tls_handshakes_resumed_total", "counter",                               \
       "TLS handshakes that resumed a session")                                                               \
     X(HANDSHAKES_FAILED, "sallyport_tls_handshakes_failed_total", "counter", "TLS handshakes that failed")   \
+    X(HTTP2_CONNECTIONS, "sallyport_http2_connections_total", "counter",                                     \
+      "Client connections that speak HTTP/2")                                                                \
+    X(HTTP2_FLOOD_RESETS, "sallyport_http2_floods_total{kind=\"resets\"}", "counter",                        \
+      "HTTP/2 connections ended for a flood of frames, by kind")                                             \
+    X(HTTP2_FLOOD_PROVOKED_RESETS, "sallyport_http2_floods_total{kind=\"provoked_resets\"}", "counter", "")  \
+    X(HTTP2_FLOOD_CONTINUATION, "sallyport_http2_floods_total{kind=\"continuation\"}", "counter", "")        \
+    X(HTTP2_FLOOD_SETTINGS, "sallyport_http2_floods_total{kind=\"settings\"}", "counter", "")                \
+    X(HTTP2_FLOOD_PING, "sallyport_http2_floods_total{kind=\"ping\"}", "counter", "")                        \
+    X(HTTP2_FLOOD_WINDOW_UPDATE, "sallyport_http2_floods_total{kind=\"window_update\"}", "counter", "")      \
+    X(HTTP2_FLOOD_EMPTY_DATA, "sallyport_http2_floods_total{kind=\"empty_data\"}", "counter", "")            \
+    X(HTTP2_FLOOD_PRIORITY, "sallyport_http2_floods_total{kind=\"priority\"}", "counter", "")                \
+    X(HTTP2_FLOOD_OTHER_FRAMES, "sallyport_http2_floods_total{kind=\"other_frames\"}", "counter", "")        \
+    X(HTTP2_FLOOD_DECODED_HEADERS, "sallyport_http2_floods_total{kind=\"decoded_headers\"}", "counter", "")  \
+    X(HTTP2_FLOOD_MEMORY, "sallyport_http2_floods_total{kind=\"memory\"}", "counter", "")                    \
     X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                         \
     X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                       \
       "Memory of the workers' buffers: what connections read, and what waits to be written")                 \
@@ -88,6 +102,7 @@ enum metric {
     METRICS(METRIC_ENUM)
 #undef METRIC_ENUM
     METRIC_COUNT,
+    METRIC_HTTP2_FLOOD_FIRST = METRIC_HTTP2_FLOOD_RESETS, /* in the order of http/h2/defences.h */
 };
 
 #define METRICS_ROUTES_MAX 16384 /* slots; routes beyond share slot 0 */

@@ -222,6 +222,7 @@ static void on_reject(struct http_stream *stream, enum deny_reason reason, const
         give_up(exchange);
         return;
     }
+    exchange->input.minor_version = stream->minor_version;
     /* What cannot be recorded is answered as that: so every other denial that was answered is in the audit log. */
     exchange->audit_reserved = log_audit_reserve(exchange->worker->logs);
     exchange->reason = exchange->audit_reserved ? reason : DENY_AUDIT_FULL;

@@ -5,7 +5,7 @@
 
 #include "auth/jwt.h"
 #include "config/snapshot.h"
-#include "http/h1/server.h"
+#include "http/connections.h"
 #include "observe/logs.h"
 #include "observe/metrics.h"
 #include "pipeline/overload.h"
@@ -36,7 +36,7 @@ struct worker {
     struct net_loop loop;
     unsigned int index;
     struct worker_snapshot *current;
-    struct h1_server_list connections;
+    struct http_connections connections;
     struct jwt_verifier *verifier;
     struct limiter *limiter;
     struct log_queue *logs;

@@ -2,7 +2,18 @@
 
 #include <stdlib.h>
 
-static const struct slice server_alpn = SLICE_INIT("\x08http/1.1");
+/* What a listener offers by ALPN; the first that a client wants too is spoken. */
+static struct slice alpn_of(const struct listener_settings *listener)
+{
+    switch (listener->protocols) {
+    case HTTP_SPEAKS_H2:
+        return SLICE("\x02h2");
+    case HTTP_SPEAKS_H2 | HTTP_SPEAKS_H1:
+        return SLICE("\x02h2\x08http/1.1");
+    default:
+        return SLICE("\x08http/1.1");
+    }
+}
 
 static void free_snapshot(struct worker_snapshot *snapshot)
 {
@@ -45,8 +56,8 @@ static struct error fill(struct worker_snapshot *made, struct tls_tickets *ticke
     for (size_t i = 0; i < settings->listener_count; i++) {
         int certificate = -1;
         if (settings->listeners[i].tls != NULL) {
-            TRY(tls_server_new(settings->listeners[i].tls, tickets, server_alpn, &made->tls[i],
-                               &certificate));
+            TRY(tls_server_new(settings->listeners[i].tls, tickets, alpn_of(&settings->listeners[i]),
+                               &made->tls[i], &certificate));
         }
     }
     for (size_t i = 0; i < settings->upstream_count; i++) {

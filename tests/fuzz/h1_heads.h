@@ -15,7 +15,7 @@
     } while (0)
 
 /* Small enough to be met. */
-static const struct h1_limits fuzz_limits = { 4096, 1024, 20 };
+static const struct http_head_limits fuzz_limits = { 4096, 1024, 20 };
 
 struct fuzz_verdict {
     enum h1_result result;

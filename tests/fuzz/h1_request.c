@@ -13,7 +13,7 @@ static void write_and_read(const struct http_request *request)
         struct h1_parser parser;
         struct header items[HTTP_HEADERS_MAX];
         struct http_request again;
-        struct h1_limits limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
+        struct http_head_limits limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
         h1_parser_init_request(&parser, &limits);
         CHECK(h1_parse(&parser, text.ptr, text.len) == H1_DONE && parser.head_length == text.len);
         h1_take_request(&parser, text.ptr, items, HTTP_HEADERS_MAX, &again);

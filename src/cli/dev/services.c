@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "cli/dev/mint.h"
 #include "gateway/acceptor.h"
-#include "http/h1/server.h"
+#include "http/connections.h"
 #include "http/uri.h"
 #include "json/writer.h"
 
@@ -29,7 +29,7 @@ struct service {
 
 struct services {
     struct net_loop loop;
-    struct h1_server_list connections;
+    struct http_connections connections;
     struct service issuer, upstream;
     EVP_PKEY *key;
 };
@@ -193,7 +193,8 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
         .owner = service,
     };
     struct services *services = service->services;
-    struct error error = h1_server_accept(&services->connections, &services->loop, fd, peer, &settings);
+    struct error error =
+        http_connections_accept(&services->connections, &services->loop, fd, peer, &settings);
     (void)error; /* that peer sees its connection closed */
 }
 
@@ -229,7 +230,7 @@ static struct error upstream_tls(const char *directory, struct tls_server **ret_
 static struct error start(struct services *services, const struct dev_services_options *options)
 {
     TRY(net_loop_init(&services->loop));
-    h1_server_list_init(&services->connections);
+    http_connections_init(&services->connections);
     services->key = options->key;
     services->issuer.services = services->upstream.services = services;
     services->issuer.answer = answer_issuer;

@@ -18,7 +18,7 @@ static void end_response(struct h1_client *client, const struct headers *trailer
 
 /* ---- the head ---- */
 
-static const struct h1_limits response_limits = {
+static const struct http_head_limits response_limits = {
     .head_max = HTTP_HEAD_MAX,
     .target_max = HTTP_TARGET_MAX,
     .fields_max = HTTP_HEADERS_MAX,

@@ -49,12 +49,6 @@ struct h1_field {
     enum header_id id;
 };
 
-struct h1_limits {
-    uint32_t head_max;   /* bytes, start line included; at most HTTP_HEAD_MAX */
-    uint32_t target_max; /* at most HTTP_TARGET_MAX */
-    uint32_t fields_max; /* at most HTTP_HEADERS_MAX */
-};
-
 struct h1_parser {
     /* where the parser stands */
     enum {
@@ -67,7 +61,7 @@ struct h1_parser {
     bool to_connect;   /* the response answers CONNECT */
     uint32_t position; /* bytes looked at */
     uint32_t line;     /* where the unfinished line starts */
-    struct h1_limits limits;
+    struct http_head_limits limits;
     enum h1_failure failure;
     /* what it found */
     uint32_t head_length; /* DONE: bytes of the head, the empty line included */
@@ -82,9 +76,9 @@ struct h1_parser {
     bool chunked, connection_close, connection_keep_alive, upgrade, expect_continue, connection_upgrade;
 };
 
-void h1_parser_init_request(struct h1_parser *parser, const struct h1_limits *limits);
+void h1_parser_init_request(struct h1_parser *parser, const struct http_head_limits *limits);
 /* `method` of the request that is answered: it decides whether a body follows. */
-void h1_parser_init_response(struct h1_parser *parser, const struct h1_limits *limits,
+void h1_parser_init_response(struct h1_parser *parser, const struct http_head_limits *limits,
                              enum http_method method);
 
 /* `data` is the head so far, always from its first byte; call again with more. One empty line before a request line is

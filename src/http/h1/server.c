@@ -1,38 +1,20 @@
-#include "http/h1/server.h"
-
 #include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
-
-#include <stdlib.h>
 
 /* Reads per turn of the loop, so that one busy client does not starve the others. */
 #define READ_BUDGET 4
 
 /* ---- life and death ---- */
 
-void h1_server_free_if_over(struct h1_server *server)
+static bool is_over(struct http_connection *connection)
 {
-    if (server->held || !server->closed || server->resume.queued) {
-        return;
+    struct h1_server *server = (struct h1_server *)connection;
+    if (server->held || server->resume.queued) {
+        return false;
     }
     buffer_done(&server->in);
     buffer_done(&server->out);
-    h1_server_drop_settings(server);
-    free(server);
-}
-
-static void on_stream_closed(struct stream *stream)
-{
-    struct h1_server *server = (struct h1_server *)stream;
-    server->closed = true;
-    h1_server_free_if_over(server);
-}
-
-static void report(const struct h1_server *server, enum http_connection_event event)
-{
-    if (server->settings != NULL && server->settings->on_event != NULL) {
-        server->settings->on_event(&server->facts, event);
-    }
+    return true;
 }
 
 void h1_server_close(struct h1_server *server)
@@ -41,13 +23,9 @@ void h1_server_close(struct h1_server *server)
         return;
     }
     server->state = SERVER_CLOSED;
-    server->facts.tls.client = NULL; /* goes with the stream, before an exchange that still runs */
-    deadline_clear(&server->read_deadline);
     deadline_clear(&server->write_deadline);
     h1_server_drop_parser(server);
-    h1_server_list_remove(server);
-    report(server, HTTP_CONNECTION_CLOSED);
-    stream_close(&server->stream, on_stream_closed);
+    http_connection_close(&server->base);
 }
 
 void h1_server_abort(struct h1_server *server, enum http_abort why)
@@ -58,7 +36,7 @@ void h1_server_abort(struct h1_server *server, enum http_abort why)
     bool told = server->state == SERVER_EXCHANGE && server->held;
     if (told && server->head_sent) {
         /* An orderly end could be taken for the end of a response that ends with its connection. */
-        stream_reset_on_close(&server->stream);
+        stream_reset_on_close(&server->base.stream);
     }
     h1_server_close(server);
     if (told) {
@@ -66,19 +44,9 @@ void h1_server_abort(struct h1_server *server, enum http_abort why)
     }
 }
 
-void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline, int64_t duration)
-{
-    struct net_loop *loop = server->stream.loop;
-    if (duration > 0) {
-        deadline_set(&loop->deadlines, deadline, loop->now, duration);
-    } else {
-        deadline_park(deadline);
-    }
-}
-
 void h1_server_end_output(struct h1_server *server)
 {
-    enum stream_result result = server->stream.ops->shutdown(&server->stream);
+    enum stream_result result = server->base.stream.ops->shutdown(&server->base.stream);
     server->shutting = result == STREAM_AGAIN;
     bool over = result == STREAM_FAILED || (result == STREAM_OK && server->read_ended);
     if (over) {
@@ -91,7 +59,8 @@ void h1_server_linger(struct h1_server *server)
     server->state = SERVER_LINGER;
     server->dropped = 0;
     buffer_clear(&server->in);
-    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.drain);
+    http_connection_set_deadline(&server->base, &server->base.read_deadline,
+                                 server->base.settings->timeouts.drain);
     h1_server_end_output(server);
     h1_server_update_interest(server);
 }
@@ -102,7 +71,7 @@ void h1_server_update_interest(struct h1_server *server)
     if (buffer_length(&server->out) > 0 || server->shutting) {
         wanted |= STREAM_WRITABLE;
     }
-    stream_want(&server->stream, wanted);
+    stream_want(&server->base.stream, wanted);
 }
 
 bool h1_server_may_read(const struct h1_server *server)
@@ -146,9 +115,9 @@ static void on_read_end(struct h1_server *server, bool clean)
 /* False: the body comes too slowly. */
 static bool count_progress(struct h1_server *server, size_t size)
 {
-    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
+    const struct http_server_timeouts *timeouts = &server->base.settings->timeouts;
     if (server->state == SERVER_EXCHANGE && !server->body_done &&
-        !patience_progress(&server->reading, server->stream.loop->now, size, timeouts->body,
+        !patience_progress(&server->reading, server->base.stream.loop->now, size, timeouts->body,
                            timeouts->min_rate)) {
         h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);
         return false;
@@ -166,7 +135,7 @@ static enum stream_result read_behind(struct h1_server *server)
     }
     size_t size = 0;
     enum stream_result result =
-        server->stream.ops->read(&server->stream, server->in.data + server->in.end, room, &size);
+        server->base.stream.ops->read(&server->base.stream, server->in.data + server->in.end, room, &size);
     if (result == STREAM_OK && count_progress(server, size)) {
         buffer_commit(&server->in, size);
         h1_server_process(server);
@@ -185,19 +154,19 @@ static size_t room_of_read(struct h1_server *server)
     if (left <= HTTP_READ_BUFFER) {
         return HTTP_READ_BUFFER;
     }
-    size_t most = h1_read_size(server->stream.loop);
+    size_t most = h1_read_size(server->base.stream.loop);
     return left < most ? (size_t)left : most;
 }
 
 /* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
 static enum stream_result read_fresh(struct h1_server *server)
 {
-    struct net_loop *loop = server->stream.loop;
+    struct net_loop *loop = server->base.stream.loop;
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
     bool kept = true;
     enum stream_result result =
-        server->stream.ops->read(&server->stream, memory, room_of_read(server), &size);
+        server->base.stream.ops->read(&server->base.stream, memory, room_of_read(server), &size);
     if (result == STREAM_OK && count_progress(server, size)) {
         size_t consumed = h1_server_process_data(server, slice_of(memory, size));
         kept = server->state == SERVER_CLOSED ||
@@ -234,49 +203,25 @@ static bool read_once(struct h1_server *server)
 static void read_some(struct h1_server *server)
 {
     for (int budget = READ_BUDGET; budget > 0 && h1_server_may_read(server); budget--) {
-        if (!read_once(server) || !server->stream.ops->pending(&server->stream)) {
+        if (!read_once(server) || !server->base.stream.ops->pending(&server->base.stream)) {
             return;
         }
     }
     if (h1_server_may_read(server)) {
-        net_loop_post(server->stream.loop, &server->resume);
+        net_loop_post(server->base.stream.loop, &server->resume);
     }
-}
-
-static void handshake(struct h1_server *server)
-{
-    switch (server->stream.ops->handshake(&server->stream)) {
-    case STREAM_AGAIN:
-        h1_server_update_interest(server);
-        return;
-    case STREAM_OK:
-        break;
-    default:
-        report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
-        h1_server_close(server);
-        return;
-    }
-    if (server->facts.is_tls) {
-        tls_facts_of(&server->stream, &server->facts.tls);
-        report(server,
-               server->facts.tls.resumed ? HTTP_CONNECTION_HANDSHAKE_RESUMED : HTTP_CONNECTION_HANDSHAKE);
-    }
-    server->state = SERVER_IDLE;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
-    h1_server_update_interest(server);
-    read_some(server);
 }
 
 static void resume(struct net_task *task)
 {
     struct h1_server *server = (struct h1_server *)((char *)task - offsetof(struct h1_server, resume));
     if (server->state == SERVER_CLOSED) {
-        h1_server_free_if_over(server);
+        http_connection_free_if_over(&server->base);
         return;
     }
     h1_server_process(server);
     /* Bytes inside TLS raise no readiness. */
-    if (h1_server_may_read(server) && server->stream.ops->pending(&server->stream)) {
+    if (h1_server_may_read(server) && server->base.stream.ops->pending(&server->base.stream)) {
         read_some(server);
     }
 }
@@ -284,10 +229,6 @@ static void resume(struct net_task *task)
 static void on_ready(struct stream *stream, unsigned int events)
 {
     struct h1_server *server = (struct h1_server *)stream;
-    if (server->state == SERVER_HANDSHAKE) {
-        handshake(server);
-        return;
-    }
     if ((events & STREAM_BROKEN) != 0 && !h1_server_may_read(server)) {
         h1_server_abort(server, HTTP_ABORT_CLIENT);
         return;
@@ -310,19 +251,20 @@ static void end_hold_off(struct h1_server *server)
     const struct http_handler *handler = server->request.handler;
     int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->request) : 0;
     if (more > 0) {
-        h1_server_set_deadline(server, &server->read_deadline, more);
+        http_connection_set_deadline(&server->base, &server->base.read_deadline, more);
         return;
     }
     server->state = SERVER_IDLE;
     server->request.held_off = true;
-    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
+    http_connection_set_deadline(&server->base, &server->base.read_deadline,
+                                 server->base.settings->timeouts.idle);
     h1_server_process(server);
 }
 
 static void on_read_deadline(struct deadline *deadline)
 {
     struct h1_server *server =
-        (struct h1_server *)((char *)deadline - offsetof(struct h1_server, read_deadline));
+        (struct h1_server *)((char *)deadline - offsetof(struct h1_server, base.read_deadline));
     switch (server->state) {
     case SERVER_HEAD:
         h1_server_reject(server, DENY_REQUEST_TIMEOUT, "the request's head did not come in time");
@@ -336,10 +278,6 @@ static void on_read_deadline(struct deadline *deadline)
             h1_server_update_interest(server);
         }
         break;
-    case SERVER_HANDSHAKE:
-        report(server, HTTP_CONNECTION_HANDSHAKE_FAILED);
-        h1_server_close(server);
-        break;
     case SERVER_HELD_OFF:
         end_hold_off(server);
         break;
@@ -352,21 +290,60 @@ static void on_write_deadline(struct deadline *deadline)
 {
     struct h1_server *server =
         (struct h1_server *)((char *)deadline - offsetof(struct h1_server, write_deadline));
-    stream_reset_on_close(&server->stream);
+    stream_reset_on_close(&server->base.stream);
     h1_server_abort(server, HTTP_ABORT_SLOW_READER);
 }
 
-struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int fd)
+/* ---- what every connection does ---- */
+
+static void begin(struct http_connection *connection, struct slice early)
 {
-    TRY(stream_open(&server->stream, loop, fd, on_ready));
-    server->resume.run = resume;
-    server->read_deadline.expired = on_read_deadline;
+    struct h1_server *server = (struct h1_server *)connection;
+    const struct http_server_settings *settings = connection->settings;
+    connection->stream.on_ready = on_ready;
+    connection->read_deadline.expired = on_read_deadline;
     server->write_deadline.expired = on_write_deadline;
-    return OK;
+    server->resume.run = resume;
+    server->request = (struct http_stream){
+        .ops = &h1_server_stream_ops,
+        .handler = settings->handler,
+        .connection = &connection->facts,
+        .minor_version = 1,
+        .held_off = connection->late,
+    };
+    server->state = SERVER_IDLE;
+    buffer_init(&server->in, (size_t)settings->limits.head_max + HTTP_READ_BUFFER);
+    buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
+    http_connection_set_deadline(connection, &connection->read_deadline, settings->timeouts.head);
+    if (!buffer_append(&server->in, early)) {
+        h1_server_close(server);
+        return;
+    }
+    h1_server_process(server);
+    if (h1_server_may_read(server)) {
+        read_some(server);
+    }
 }
 
-void h1_server_begin(struct h1_server *server)
+static void drain(struct http_connection *connection)
 {
-    h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.handshake);
-    handshake(server);
+    struct h1_server *server = (struct h1_server *)connection;
+    server->draining = true;
+    if (server->state == SERVER_IDLE || server->state == SERVER_HELD_OFF) {
+        h1_server_linger(server);
+    }
 }
+
+static void abort_connection(struct http_connection *connection, enum http_abort why)
+{
+    h1_server_abort((struct h1_server *)connection, why);
+}
+
+const struct http_protocol h1_server_protocol = {
+    .name = "http/1.1",
+    .size = sizeof(struct h1_server),
+    .begin = begin,
+    .drain = drain,
+    .abort = abort_connection,
+    .is_over = is_over,
+};

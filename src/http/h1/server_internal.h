@@ -1,14 +1,20 @@
-/* A client's connection from within: shared by server_list.c (all of them), server.c (its life, reading), server_request.c (what the client sends) and
- * server_response.c (what an exchange sends). */
+/* A client's HTTP/1.1 connection: reads requests one after the other, hands each to the handler, writes the answers in order.
+ * Pipelined requests wait in the read buffer. One loop, one thread.
+ *
+ * Memory of a connection: a read buffer of at most the head limit, and a write buffer of at most HTTP_WRITE_BUFFER_MAX; less
+ * where memory is scarce (scarcity.h).
+ *
+ * Shared by server.c (its life, reading), server_request.c (what the client sends) and server_response.c (what an exchange
+ * sends). */
 #ifndef SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
 #define SALLYPORT_HTTP_H1_SERVER_INTERNAL_H
 
 #include "base/buffer.h"
-#include "http/h1/server.h"
+#include "http/connections.h"
+#include "http/h1/parser.h"
 #include "http/patience.h"
 
 enum server_state {
-    SERVER_HANDSHAKE,
     SERVER_IDLE,     /* between requests, nothing of the next one has come */
     SERVER_HEAD,     /* part of a head has come */
     SERVER_EXCHANGE, /* a request is with the handler, or the unread rest of its body is being dropped */
@@ -18,17 +24,12 @@ enum server_state {
 };
 
 struct h1_server {
-    struct stream stream;
+    struct http_connection base; /* first */
     struct http_stream request;
-    struct http_connection_facts facts;
-    const struct http_server_settings *settings; /* shared with the list's other connections; counted */
-    struct h1_server_list *list;
-    struct h1_server *previous, *next;
     enum server_state state;
     struct buffer in; /* bytes that wait: an incomplete head, a paused body, pipelined requests */
     struct buffer out;
     struct h1_parser *parser; /* while a head is incomplete */
-    struct deadline read_deadline;
     struct deadline write_deadline;
     struct patience reading, writing;
     struct net_task resume;
@@ -56,36 +57,16 @@ struct h1_server {
     bool held;       /* the handler has not released the stream */
     bool draining;   /* this connection is to end after its response */
     bool shutting;   /* LINGER: the end of our side does not fit into the socket yet */
-    bool closed;     /* the descriptor is gone */
 };
 
 /* What an exchange calls. */
 extern const struct http_stream_ops h1_server_stream_ops;
 
-/* ---- server_list.c ---- */
-
-void h1_server_list_remove(struct h1_server *server);
-/* Gives back the count of the settings. */
-void h1_server_drop_settings(struct h1_server *server);
-/* Memory for `out`, before a response is written to it; and back, when all of it is written. Who answers now uses what the
- * one before has just used, and a quiet connection holds nothing. */
-void h1_server_take_out(struct h1_server *server);
-void h1_server_give_out(struct h1_server *server);
-
 /* ---- server.c ---- */
 
-/* The stream over `fd`, which is taken on success only, and everything that calls back. `server` is zeroed. */
-struct error h1_server_open(struct h1_server *server, struct net_loop *loop, int fd) MUST_CHECK;
-/* A connection whose settings are complete sets out: handshake, then reading. */
-void h1_server_begin(struct h1_server *server);
-
-/* Frees the memory once the descriptor is closed, the stream released, and no task queued. */
-void h1_server_free_if_over(struct h1_server *server);
 void h1_server_close(struct h1_server *server);
 /* The client is gone or given up: the exchange, if there is one, learns it. */
 void h1_server_abort(struct h1_server *server, enum http_abort why);
-/* 0 clears it. */
-void h1_server_set_deadline(struct h1_server *server, struct deadline *deadline, int64_t duration);
 void h1_server_update_interest(struct h1_server *server);
 /* Is there anybody for what the client sends? */
 bool h1_server_may_read(const struct h1_server *server);
@@ -97,7 +78,7 @@ void h1_server_end_output(struct h1_server *server);
 /* Will the connection end after this response, whoever asked for it? */
 static inline bool h1_server_is_draining(const struct h1_server *server)
 {
-    return server->draining || server->list->draining;
+    return server->draining || server->base.list->draining;
 }
 
 /* ---- server_request.c ---- */

@@ -8,8 +8,8 @@ void h1_server_drop_parser(struct h1_server *server)
     if (server->parser == NULL) {
         return;
     }
-    if (server->list->parser == NULL) {
-        server->list->parser = server->parser;
+    if (server->base.list->parser == NULL) {
+        server->base.list->parser = server->parser;
     } else {
         free(server->parser);
     }
@@ -23,16 +23,16 @@ bool h1_server_wants_body(const struct h1_server *server)
 
 void h1_server_await_body(struct h1_server *server)
 {
-    struct net_loop *loop = server->stream.loop;
+    struct net_loop *loop = server->base.stream.loop;
     if (!h1_server_wants_body(server)) {
         patience_pause(&server->reading, loop->now);
-        deadline_park(&server->read_deadline);
+        deadline_park(&server->base.read_deadline);
         return;
     }
     patience_wait(&server->reading, loop->now);
-    h1_server_set_deadline(server, &server->read_deadline,
-                           server->discarding ? server->settings->timeouts.drain
-                                              : server->settings->timeouts.body);
+    http_connection_set_deadline(&server->base, &server->base.read_deadline,
+                                 server->discarding ? server->base.settings->timeouts.drain
+                                                    : server->base.settings->timeouts.body);
 }
 
 /* ---- the beginning ---- */
@@ -53,9 +53,9 @@ static void begin_exchange(struct h1_server *server)
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;
-    patience_reset(&server->reading, server->settings->timeouts.body);
-    patience_reset(&server->writing, server->settings->timeouts.write);
-    deadline_park(&server->read_deadline);
+    patience_reset(&server->reading, server->base.settings->timeouts.body);
+    patience_reset(&server->writing, server->base.settings->timeouts.write);
+    deadline_park(&server->base.read_deadline);
 }
 
 static enum deny_reason reason_of_failure(enum h1_failure failure)
@@ -103,6 +103,8 @@ static void start_request(struct h1_server *server, const char *head)
     server->expect_continue = request.expect_continue && request.minor_version > 0 && !server->body_done;
     server->is_head = request.method == METHOD_HEAD;
     h1_chunked_init(&server->chunked);
+    server->base.requests++;
+    server->draining = server->draining || http_connection_is_used_up(&server->base);
     server->request.handler->on_request(&server->request, &request, raw);
     server->request.held_off = false;
 }
@@ -111,13 +113,14 @@ static void start_request(struct h1_server *server, const char *head)
 static size_t process_head(struct h1_server *server, struct slice data)
 {
     if (server->parser == NULL) {
-        server->parser = server->list->parser != NULL ? server->list->parser : malloc(sizeof *server->parser);
-        server->list->parser = NULL;
+        server->parser =
+            server->base.list->parser != NULL ? server->base.list->parser : malloc(sizeof *server->parser);
+        server->base.list->parser = NULL;
         if (server->parser == NULL) {
             h1_server_close(server);
             return data.len;
         }
-        h1_parser_init_request(server->parser, &server->settings->limits);
+        h1_parser_init_request(server->parser, &server->base.settings->limits);
     }
     enum h1_result result = h1_parse(server->parser, data.ptr, data.len);
     if (result == H1_DONE) {
@@ -132,7 +135,8 @@ static size_t process_head(struct h1_server *server, struct slice data)
     }
     if (server->state == SERVER_IDLE) {
         server->state = SERVER_HEAD;
-        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.head);
+        http_connection_set_deadline(&server->base, &server->base.read_deadline,
+                                     server->base.settings->timeouts.head);
     }
     return 0;
 }
@@ -145,7 +149,7 @@ void h1_server_give_up_body(struct h1_server *server)
     server->client_keep_alive = false;
     server->keep_alive = false;
     buffer_clear(&server->in);
-    deadline_park(&server->read_deadline);
+    deadline_park(&server->base.read_deadline);
 }
 
 void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
@@ -159,7 +163,7 @@ void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
 static void end_body(struct h1_server *server, const struct headers *trailers)
 {
     server->body_done = true;
-    deadline_park(&server->read_deadline);
+    deadline_park(&server->base.read_deadline);
     if (!server->discarding) {
         server->request.handler->on_body_end(&server->request, trailers);
     }
@@ -229,18 +233,19 @@ void h1_server_end_exchange(struct h1_server *server)
         return; /* a small unread body is still being dropped */
     }
     bool nothing_waits = buffer_length(&server->in) == 0;
-    h1_server_give_out(server);
+    http_connections_give_buffer(server->base.list, &server->out);
     server->state = SERVER_IDLE;
     server->request.exchange = NULL;
     if (server->read_ended && nothing_waits) {
         h1_server_close(server);
-    } else if (h1_server_is_draining(server) && !server->list->patient && nothing_waits) {
+    } else if (h1_server_is_draining(server) && !server->base.list->patient && nothing_waits) {
         h1_server_linger(server);
     } else if (server->hold_off > 0) {
         server->state = SERVER_HELD_OFF;
-        h1_server_set_deadline(server, &server->read_deadline, server->hold_off);
+        http_connection_set_deadline(&server->base, &server->base.read_deadline, server->hold_off);
     } else {
-        h1_server_set_deadline(server, &server->read_deadline, server->settings->timeouts.idle);
+        http_connection_set_deadline(&server->base, &server->base.read_deadline,
+                                     server->base.settings->timeouts.idle);
     }
 }
 

@@ -24,11 +24,11 @@ static void finish_if_sent(struct h1_server *server)
 /* Writes `parts` now; what the kernel does not take goes behind `out`. False: the connection is dead. */
 static bool write_parts(struct h1_server *server, struct iovec *parts, int count)
 {
-    struct net_loop *loop = server->stream.loop;
+    struct net_loop *loop = server->base.stream.loop;
     size_t written = 0;
     /* Even where nothing moves: what TLS has made a record of leaves as it is. */
     server->written = true;
-    enum stream_result result = server->stream.ops->write(&server->stream, parts, count, &written);
+    enum stream_result result = server->base.stream.ops->write(&server->base.stream, parts, count, &written);
     if (result == STREAM_FAILED || result == STREAM_END) {
         h1_server_abort(server, HTTP_ABORT_CLIENT);
         return false;
@@ -36,10 +36,10 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
     if (result == STREAM_AGAIN) {
         written = 0;
     }
-    const struct http_server_timeouts *timeouts = &server->settings->timeouts;
+    const struct http_server_timeouts *timeouts = &server->base.settings->timeouts;
     if (written > 0 &&
         !patience_progress(&server->writing, loop->now, written, timeouts->write, timeouts->min_rate)) {
-        stream_reset_on_close(&server->stream);
+        stream_reset_on_close(&server->base.stream);
         h1_server_abort(server, HTTP_ABORT_SLOW_READER);
         return false;
     }
@@ -59,7 +59,7 @@ static bool write_parts(struct h1_server *server, struct iovec *parts, int count
         patience_wait(&server->writing, loop->now);
         /* Only what moved moves the limit: trying again is no progress. */
         if (written > 0 || !deadline_is_set(&server->write_deadline)) {
-            h1_server_set_deadline(server, &server->write_deadline, timeouts->write);
+            http_connection_set_deadline(&server->base, &server->write_deadline, timeouts->write);
         }
     } else {
         deadline_park(&server->write_deadline);
@@ -81,10 +81,10 @@ void h1_server_flush(struct h1_server *server)
     }
     size_t left = buffer_length(&server->out);
     if (left == 0 && server->state != SERVER_EXCHANGE) {
-        h1_server_give_out(server);
+        http_connections_give_buffer(server->base.list, &server->out);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && h1_may_go_on(server->stream.loop, &server->out)) {
+    if (server->held && server->blocked && h1_may_go_on(server->base.stream.loop, &server->out)) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -117,12 +117,12 @@ static void stream_send_head(struct http_stream *stream, const struct http_respo
     framing.keep_alive = server->keep_alive && server->minor_version == 0;
     server->head_sent = true;
     server->expect_continue = false;
-    h1_server_take_out(server);
+    http_connections_take_buffer(server->base.list, &server->out);
     server->written = false;
     server->before_head = buffer_length(&server->out);
     if (!h1_write_response(&server->out, response->status, &response->headers, &framing)) {
         /* A field that may not be written, or no room: nothing of it has left, so it can be cut cleanly. */
-        stream_reset_on_close(&server->stream);
+        stream_reset_on_close(&server->base.stream);
         h1_server_abort(server, HTTP_ABORT_INTERNAL);
     }
 }
@@ -134,7 +134,7 @@ static void stream_send_informational(struct http_stream *stream, unsigned int s
     if (server->minor_version == 0 || server->head_sent || server->state != SERVER_EXCHANGE) {
         return;
     }
-    h1_server_take_out(server);
+    http_connections_take_buffer(server->base.list, &server->out);
     if (h1_write_informational(&server->out, status, headers)) {
         h1_server_flush(server);
     }
@@ -171,7 +171,7 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
         }
         server->blocked = server->blocked || buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     } else if (write_parts(server, parts, count)) {
-        server->blocked = h1_must_wait(server->stream.loop, &server->out);
+        server->blocked = h1_must_wait(server->base.stream.loop, &server->out);
     } else {
         return true;
     }
@@ -224,7 +224,7 @@ static bool stream_retract(struct http_stream *stream)
 static void stream_reset(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
-    stream_reset_on_close(&server->stream);
+    stream_reset_on_close(&server->base.stream);
     h1_server_close(server);
 }
 
@@ -243,12 +243,12 @@ static void stream_pause(struct http_stream *stream, bool paused)
     if (server->expect_continue && !server->head_sent && server->request.received == 0 &&
         buffer_length(&server->in) == 0) {
         server->expect_continue = false;
-        h1_server_take_out(server);
+        http_connections_take_buffer(server->base.list, &server->out);
         if (h1_write_informational(&server->out, 100, NULL)) {
             h1_server_flush(server);
         }
     }
-    net_loop_post(server->stream.loop, &server->resume);
+    net_loop_post(server->base.stream.loop, &server->resume);
 }
 
 static void stream_discard_body(struct http_stream *stream)
@@ -264,20 +264,20 @@ static void stream_discard_body(struct http_stream *stream)
         server->keep_alive = false;
     }
     if (!server->processing && !server->body_done) {
-        net_loop_post(server->stream.loop, &server->resume);
+        net_loop_post(server->base.stream.loop, &server->resume);
     }
 }
 
 static int64_t stream_op_waited(struct http_stream *stream)
 {
-    return stream_waited(server_of(stream)->stream.fd);
+    return stream_waited(server_of(stream)->base.stream.fd);
 }
 
 static int64_t stream_op_unread(struct http_stream *stream)
 {
     const struct h1_server *server = server_of(stream);
-    return buffer_length(&server->in) > 0 ? stream_waited(server->stream.fd)
-                                          : stream_unread(server->stream.fd);
+    return buffer_length(&server->in) > 0 ? stream_waited(server->base.stream.fd)
+                                          : stream_unread(server->base.stream.fd);
 }
 
 static void stream_hold_off(struct http_stream *stream, int64_t duration)
@@ -292,7 +292,7 @@ static void stream_release(struct http_stream *stream)
     server->held = false;
     stream->exchange = NULL;
     if (server->state == SERVER_CLOSED) {
-        h1_server_free_if_over(server);
+        http_connection_free_if_over(&server->base);
         return;
     }
     if (!server->body_done) {
@@ -302,11 +302,11 @@ static void stream_release(struct http_stream *stream)
     if (server->state == SERVER_CLOSED || server->processing) {
         return;
     }
-    bool more = buffer_length(&server->in) > 0 || server->stream.ops->pending(&server->stream);
+    bool more = buffer_length(&server->in) > 0 || server->base.stream.ops->pending(&server->base.stream);
     if (server->state == SERVER_IDLE && !more) {
         h1_server_update_interest(server);
     } else {
-        net_loop_post(server->stream.loop, &server->resume);
+        net_loop_post(server->base.stream.loop, &server->resume);
     }
 }
 

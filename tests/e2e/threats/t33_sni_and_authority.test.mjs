@@ -1,9 +1,12 @@
 // T33: a handshake under one host's policy serves no other policy's host.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { Session } from '../lib/h2.mjs';
 import { OPEN, openStage } from '../lib/stage.mjs';
 import { Authority, authority } from '../lib/pki.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
+
+const listeners = ['public', 'shared'];
 
 describe('T33: SNI and authority differ', () => {
   let s;
@@ -26,7 +29,6 @@ describe('T33: SNI and authority differ', () => {
       { cert: everything.certFile, key: everything.keyFile, hosts: ['lax.example.com'] },
       { cert: everything.certFile, key: everything.keyFile, hosts: ['strict.example.com'], client_ca: clients.certFile, client_certificate: 'required' },
     ];
-    const listeners = ['public', 'shared'];
     s = await openStage({
       config: { listeners: { public: { tls: { certificates } }, shared: { address: '127.0.0.1', port: 0, tls: { certificates: shared } } } },
       routes: {
@@ -65,6 +67,25 @@ describe('T33: SNI and authority differ', () => {
     assert.equal((await c.response()).status, 421);
     assert.equal(s.upstream.bytesSeen(), seen);
     c.destroy();
+  });
+  // A browser that has a connection to one host sends requests for another on it, where the certificate names both (RFC 9113
+  // section 9.1.1).
+  it('HTTP/2 coalescing: a request for a host of another policy is sent back, and comes by a connection of its own', async () => {
+    for (const listener of listeners) {
+      const session = await Session.connect(s, { listener, tls: { servername: 'lax.example.com' } });
+      assert.equal((await session.request({ path: '/x', host: 'lax.example.com' })).status, 200);
+      for (const host of ['strict.example.com', 'STRICT.example.com', 'strict.example.com.', 'a.strict.example.com', 'strict.example.com:443']) {
+        await s.denied(misdirected, () => session.request({ path: '/x', host }));
+      }
+      await s.denied(misdirected, () => session.request({ path: '/any/x', host: 'strict.example.com' }));
+      // Twins: the same connection serves its own policy still, and another host of it.
+      assert.equal((await session.request({ path: '/x', host: 'lax.example.com' })).status, 200);
+      if (listener === 'public') assert.equal((await session.request({ path: '/x', host: 'lax2.example.com' })).status, 200);
+      session.destroy();
+      const own = await Session.connect(s, { listener, tls: { servername: 'strict.example.com', cert: client.good.cert, key: client.good.key } });
+      assert.equal((await own.request({ path: '/x', host: 'strict.example.com' })).status, 200);
+      own.destroy();
+    }
   });
   it('one certificate for both hosts: the policy decides, not the name on it', () => s.denied(misdirected, () => on('lax.example.com', 'strict.example.com', { listener: 'shared' })));
   it('a host that no certificate serves', () => s.denied(misdirected, () => on('lax.example.com', 'elsewhere.example.org', { path: '/any/x' })));

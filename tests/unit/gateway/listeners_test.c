@@ -104,7 +104,7 @@ static int setup(void **state)
     fixture = calloc(1, sizeof *fixture);
     struct worker *worker = &fixture->gateway.worker;
     assert_ok(net_loop_init(&worker->loop));
-    h1_server_list_init(&worker->connections);
+    http_connections_init(&worker->connections);
     assert_ok(peers_new(&fixture->gateway.peers));
     assert_ok(metrics_new(1, &fixture->metrics));
     worker->metrics = metrics_writer(fixture->metrics, 0);
@@ -145,14 +145,14 @@ static int teardown(void **state)
     }
     worker_listeners_close(&fixture->gateway);
     announcements_end(&fixture->gateway.announcements, NULL);
-    h1_server_close_all(&worker->connections);
+    http_connections_close_all(&worker->connections);
     assert_int_equal(counter("sallyport_connections_open"), 0);
     worker_snapshot_give(worker->current);
     turn();
     worker_listeners_free(&fixture->gateway);
     exchange_free_spares(worker);
     net_loop_done(&worker->loop);
-    h1_server_list_done(&worker->connections);
+    http_connections_done(&worker->connections);
     peers_free(fixture->gateway.peers);
     logs_free(fixture->logs);
     metrics_free(fixture->metrics);

@@ -104,6 +104,37 @@ static void test_a_task_posted_by_a_task_runs_after_a_look_at_the_sockets(void *
     close(pipe_ends[1]);
 }
 
+static void run_and_end(struct net_task *task)
+{
+    struct step *step = (struct step *)task;
+    note(step->name);
+    net_loop_at_end(&loop, &step->then->task);
+}
+
+/* What is written once for all that a turn brought: after the tasks of the turn, before the next look at the sockets. */
+static void test_a_task_at_the_end_of_a_turn_runs_before_a_look_at_the_sockets(void **state)
+{
+    (void)state;
+    order[0] = '\0';
+    assert_int_equal(pipe(pipe_ends), 0);
+    uv_poll_t poll;
+    uv_poll_init(&loop.uv, &poll, pipe_ends[0]);
+    uv_poll_start(&poll, UV_READABLE, on_pipe);
+    struct step stop = { .task.run = run_step, .name = 'z', .stop = true };
+    struct step more = { .task.run = run_write, .name = 'f', .then = &stop };
+    struct step end = { .task.run = run_and_end, .name = 'e', .then = &more };
+    struct step first = { .task.run = run_and_end, .name = 'a', .then = &end };
+    struct step second = { .task.run = run_and_end, .name = 'b', .then = &end }; /* waits already */
+    net_loop_post(&loop, &first.task);
+    net_loop_post(&loop, &second.task);
+    net_loop_run(&loop);
+    assert_string_equal(order, "abefpz");
+    uv_close((uv_handle_t *)&poll, NULL);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 #define SENDS 2000
 
 struct sender {
@@ -306,6 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_runs_tasks_in_order_and_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_task_at_the_end_of_a_turn_runs_before_a_look_at_the_sockets,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_task_posted_by_a_task_runs_after_a_look_at_the_sockets, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_tasks_of_other_threads, set_up, tear_down),

@@ -285,7 +285,7 @@ static inline struct client *client_new(void)
 /* As the connection does it: the head's memory is good during the call only. */
 static inline void client_asks(struct client *client, const char *text)
 {
-    static const struct h1_limits limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
+    static const struct http_head_limits limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
     struct h1_parser parser;
     struct header items[HTTP_HEADERS_MAX];
     struct http_request request;

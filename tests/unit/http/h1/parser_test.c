@@ -116,7 +116,7 @@ static void test_early_refusal(void **state)
     }
 }
 
-static struct verdict limited(struct slice text, struct h1_limits limits, bool bytewise)
+static struct verdict limited(struct slice text, struct http_head_limits limits, bool bytewise)
 {
     struct h1_parser parser;
     struct verdict verdict = { .result = H1_PARTIAL };
@@ -140,7 +140,7 @@ static void test_head_limit(void **state)
 {
     (void)state;
     struct slice text = SLICE("GET / HTTP/1.0\r\nX-Name: some value\r\n\r\n");
-    struct h1_limits limits = { (uint32_t)text.len, 100, 10 };
+    struct http_head_limits limits = { (uint32_t)text.len, 100, 10 };
     assert_limited(text, limits, H1_DONE, H1_OK);
     limits.head_max--;
     assert_limited(text, limits, H1_FAILED, H1_HEAD_TOO_LARGE);
@@ -161,7 +161,7 @@ static void test_head_limit(void **state)
 static void test_target_limit(void **state)
 {
     (void)state;
-    struct h1_limits limits = { 1000, 10, 10 };
+    struct http_head_limits limits = { 1000, 10, 10 };
     assert_limited(SLICE("GET /345678910 HTTP/1.0\r\n\r\n"), limits, H1_DONE, H1_OK);
     assert_limited(SLICE("GET /3456789101 HTTP/1.0\r\n\r\n"), limits, H1_FAILED, H1_TARGET_TOO_LONG);
     /* The longest request line that may be: a method of HTTP_METHOD_MAX. */
@@ -180,7 +180,7 @@ static void test_target_limit(void **state)
 static void test_field_limit(void **state)
 {
     (void)state;
-    struct h1_limits limits = { 1000, 100, 3 };
+    struct http_head_limits limits = { 1000, 100, 3 };
     assert_limited(SLICE("GET / HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n"), limits, H1_DONE, H1_OK);
     assert_limited(SLICE("GET / HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n"), limits, H1_FAILED,
                    H1_TOO_MANY_HEADERS);
@@ -191,7 +191,7 @@ static void test_field_limit(void **state)
 static void test_limits_have_ceilings(void **state)
 {
     (void)state;
-    struct h1_limits limits = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
+    struct http_head_limits limits = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
     struct h1_parser parser;
     h1_parser_init_request(&parser, &limits);
     assert_int_equal(parser.limits.head_max, HTTP_HEAD_MAX);

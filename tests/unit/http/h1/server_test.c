@@ -1,7 +1,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "http/h1/server.h"
+#include "http/connections.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 /* A connection over a socket pair, its handler an echo that the tests steer. */
 struct fixture {
     struct net_loop loop;
-    struct h1_server_list list;
+    struct http_connections list;
     int peer;
     struct http_stream *stream;
     char received[1 << 20]; /* request bodies */
@@ -159,7 +159,7 @@ static void make_fixture(int ends[2])
 {
     fixture = calloc(1, sizeof *fixture);
     assert_ok(net_loop_init(&fixture->loop));
-    h1_server_list_init(&fixture->list);
+    http_connections_init(&fixture->list);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     fixture->peer = ends[1];
 }
@@ -168,7 +168,7 @@ static int accept_with(int fd, int64_t drain, int64_t write)
 {
     struct http_server_settings settings = settings_of(drain, write);
     struct address peer = { .port = 1 };
-    assert_ok(h1_server_accept(&fixture->list, &fixture->loop, fd, &peer, &settings));
+    assert_ok(http_connections_accept(&fixture->list, &fixture->loop, fd, &peer, &settings));
     return 0;
 }
 
@@ -224,10 +224,10 @@ static int teardown(void **state)
 {
     (void)state;
     close(fixture->peer);
-    h1_server_close_all(&fixture->list);
+    http_connections_close_all(&fixture->list);
     assert_int_equal(fixture->list.count, 0);
     net_loop_done(&fixture->loop);
-    h1_server_list_done(&fixture->list);
+    http_connections_done(&fixture->list);
     free(fixture);
     return 0;
 }
@@ -627,7 +627,7 @@ static void a_cut_answer_is_a_reset(void **state)
     stream->ops->flush(stream);
     turn();
     assert_non_null(strstr(fixture->printed, "half"));
-    h1_server_close_all(&fixture->list);
+    http_connections_close_all(&fixture->list);
     assert_int_equal(fixture->aborts, 1);
     char byte;
     errno = 0;
@@ -649,7 +649,7 @@ static void what_could_not_be_accepted_was_no_connection(void **state)
     struct http_server_settings settings = settings_of(NS_PER_S, NS_PER_S);
     struct address peer = { .port = 1 };
     unsigned int before = fixture->events;
-    assert_true(failed(h1_server_accept(&fixture->list, &fixture->loop, -1, &peer, &settings)));
+    assert_true(failed(http_connections_accept(&fixture->list, &fixture->loop, -1, &peer, &settings)));
     assert_int_equal(fixture->events, before);
     assert_int_equal(fixture->list.count, 1);
 }
@@ -658,12 +658,12 @@ static void the_connections_of_one_owner_are_drained(void **state)
 {
     (void)state;
     int other = 0;
-    h1_server_drain_owner(&fixture->list, &other);
+    http_connections_drain_owner(&fixture->list, &other);
     turn();
     assert_int_equal(fixture->list.count, 1);
     fixture->hold = true;
     say_string(GET("/busy"));
-    h1_server_drain_owner(&fixture->list, &fixture->owner);
+    http_connections_drain_owner(&fixture->list, &fixture->owner);
     turn();
     assert_int_equal(fixture->aborts, 0);
     answer(fixture->stream, 200, SLICE("last"), false);
@@ -753,7 +753,7 @@ static void draining_ends_idle_connections_and_says_so_to_busy_ones(void **state
     (void)state;
     fixture->hold = true;
     say_string(GET("/busy"));
-    h1_server_drain_all(&fixture->list);
+    http_connections_drain_all(&fixture->list);
     turn();
     assert_int_equal(fixture->list.count, 1);
     answer(fixture->stream, 200, SLICE("last"), false);
@@ -838,7 +838,7 @@ static void one_that_is_held_off_is_drained_and_pipelined_requests_wait(void **s
     answer(fixture->stream, 503, SLICE("later"), false);
     turn();
     assert_int_equal(fixture->requests, 1);
-    h1_server_drain_all(&fixture->list);
+    http_connections_drain_all(&fixture->list);
     assert_true(peer_sees_end());
     assert_int_equal(fixture->requests, 1);
 }

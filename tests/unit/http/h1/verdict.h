@@ -5,7 +5,7 @@
 #include "http/h1/parser.h"
 #include "unit.h"
 
-static const struct h1_limits verdict_limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
+static const struct http_head_limits verdict_limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
 
 struct verdict {
     enum h1_result result;
