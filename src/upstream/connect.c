@@ -24,17 +24,17 @@ static void connect_failed(struct upstream_ticket *ticket, const struct http_cal
     }
 }
 
-static void on_connected(struct h1_client *client, const struct http_call_failure *failure)
+static void on_connected(struct http_client *client, const struct http_call_failure *failure)
 {
-    struct pool_connection *connection = h1_client_owner(client);
+    struct pool_connection *connection = http_client_owner(client);
     struct upstream_ticket *ticket = connection->ticket;
     if (failure != NULL) {
         ticket->connection = NULL;
-        ticket->client = NULL;
         pool_forget(connection);
         connect_failed(ticket, failure);
         return;
     }
+    ticket->call = http_client_take(client);
     ticket->on_ready(ticket, NULL);
 }
 
@@ -49,7 +49,7 @@ static struct error open_connection(struct upstream_ticket *ticket)
     connection->endpoint = endpoint;
     connection->ticket = ticket;
     connection->idle_deadline.expired = pool_on_idle_deadline;
-    struct h1_client_settings settings = {
+    struct http_client_settings settings = {
         .loop = pool->loop,
         .tls = endpoint->tls,
         .host = endpoint->settings->host,
@@ -63,7 +63,7 @@ static struct error open_connection(struct upstream_ticket *ticket)
     struct sockaddr_storage socket_address;
     socklen_t size = address_to_sockaddr(&address, &socket_address);
     struct error error =
-        h1_client_open(&settings, (struct sockaddr *)&socket_address, size, &connection->client);
+        http_client_open(&settings, (struct sockaddr *)&socket_address, size, &connection->client);
     if (failed(error)) {
         free(connection);
         return error;
@@ -71,7 +71,6 @@ static struct error open_connection(struct upstream_ticket *ticket)
     pool_list_add(&endpoint->busy, connection);
     endpoint->open++;
     ticket->connection = connection;
-    ticket->client = connection->client;
     metrics_add(pool->metrics, METRIC_UPSTREAM_CONNECTS, 1);
     metrics_add(pool->metrics, METRIC_UPSTREAM_OPEN, 1);
     return OK;

@@ -49,14 +49,14 @@ void pool_on_idle_deadline(struct deadline *deadline)
 {
     struct pool_connection *connection =
         (struct pool_connection *)((char *)deadline - offsetof(struct pool_connection, idle_deadline));
-    struct h1_client *client = connection->client;
+    struct http_client *client = connection->client;
     pool_forget(connection);
-    h1_client_close(client);
+    http_client_close(client);
 }
 
-void pool_on_idle_lost(struct h1_client *client)
+void pool_on_idle_lost(struct http_client *client)
 {
-    pool_forget(h1_client_owner(client));
+    pool_forget(http_client_owner(client));
 }
 
 /* ---- choosing ---- */
@@ -107,13 +107,13 @@ static struct pool_endpoint *choose(struct upstream_pool *pool, const struct ups
     return best;
 }
 
-/* The last used connection that is still good. One that has something to say is closed: see h1_client_is_quiet. */
+/* The last used connection that is still good. One that has something to say is closed: see http_client_is_quiet. */
 static struct pool_connection *find_idle(struct pool_endpoint *endpoint)
 {
-    while (endpoint->idle != NULL && !h1_client_is_quiet(endpoint->idle->client)) {
-        struct h1_client *client = endpoint->idle->client;
+    while (endpoint->idle != NULL && !http_client_is_quiet(endpoint->idle->client)) {
+        struct http_client *client = endpoint->idle->client;
         pool_forget(endpoint->idle);
-        h1_client_close(client);
+        http_client_close(client);
     }
     return endpoint->idle;
 }
@@ -127,7 +127,7 @@ static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *co
     connection->ticket = ticket;
     pool_list_add(&endpoint->busy, connection);
     ticket->connection = connection;
-    ticket->client = connection->client;
+    ticket->call = http_client_take(connection->client);
     metrics_add(endpoint->pool->metrics, METRIC_UPSTREAM_REUSED, 1);
     settle(ticket, NULL);
 }
@@ -182,7 +182,7 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket)
 {
     ticket->pool = pool;
-    ticket->client = NULL;
+    ticket->call = NULL;
     ticket->connection = NULL;
     if (pool->pending.first == NULL) {
         pool_attempt(ticket);
@@ -211,9 +211,9 @@ static void keep(struct pool_connection *connection)
     deadline_set(&pool->loop->deadlines, &connection->idle_deadline, pool->loop->now,
                  pool->settings->idle_timeout);
     if (endpoint->idle_count > (size_t)pool->settings->max_idle) {
-        struct h1_client *client = connection->client;
+        struct http_client *client = connection->client;
         pool_forget(connection);
-        h1_client_close(client);
+        http_client_close(client);
     }
 }
 
@@ -230,14 +230,17 @@ void upstream_release(struct upstream_ticket *ticket)
     endpoint->active--;
     if (connection == NULL) {
         pool_stop_waiting(ticket);
-    } else if (h1_client_finish(connection->client)) {
+    } else if (ticket->call == NULL) {
+        http_client_close(connection->client); /* it was not open yet */
+        pool_forget(connection);
+    } else if (http_call_finish(ticket->call) == HTTP_CLIENT_USABLE) {
         keep(connection);
     } else {
         pool_forget(connection);
     }
     ticket->endpoint = NULL;
     ticket->connection = NULL;
-    ticket->client = NULL;
+    ticket->call = NULL;
     pool_wake_pending(ticket->pool);
 }
 
@@ -285,9 +288,9 @@ static void close_list(struct pool_connection **list)
 {
     while (*list != NULL) {
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget takes it off the list */
-        struct h1_client *client = (*list)->client;
+        struct http_client *client = (*list)->client;
         pool_forget(*list);
-        h1_client_close(client);
+        http_client_close(client);
     }
 }
 

@@ -4,7 +4,7 @@
 #ifndef SALLYPORT_UPSTREAM_POOL_H
 #define SALLYPORT_UPSTREAM_POOL_H
 
-#include "http/h1/client.h"
+#include "http/client.h"
 #include "observe/metrics.h"
 #include "upstream/settings.h"
 
@@ -15,10 +15,10 @@ struct pool_endpoint;
 /* A request's claim to a connection; embedded in the exchange, zeroed before the first use. From upstream_acquire until it
  * was released or failed it must stay where it is. */
 struct upstream_ticket {
-    /* Exactly one answer to upstream_acquire, possibly from within it: a connection in `client`, or `failure`, whose text may
-     * go with the call. */
+    /* Exactly one answer to upstream_acquire, possibly from within it: `call` is set, to be begun, or `failure`, whose text may
+     * go when this returns. */
     void (*on_ready)(struct upstream_ticket *ticket, const struct http_call_failure *failure);
-    struct h1_client *client;
+    struct http_call *call;
     bool fresh; /* set by the caller for a retry: do not use a kept connection */
     /* the pool's */
     struct upstream_pool *pool;

@@ -7,7 +7,7 @@
 
 /* A connection, idle or lent to a ticket. */
 struct pool_connection {
-    struct h1_client *client;
+    struct http_client *client;
     struct pool_endpoint *endpoint;
     struct upstream_ticket *ticket;          /* NULL: idle */
     struct pool_connection *previous, *next; /* in the endpoint's idle or busy list */
@@ -53,7 +53,7 @@ struct upstream_pool {
 void pool_list_add(struct pool_connection **list, struct pool_connection *connection);
 /* The connection is closed or closing itself. */
 void pool_forget(struct pool_connection *connection);
-void pool_on_idle_lost(struct h1_client *client);
+void pool_on_idle_lost(struct http_client *client);
 void pool_on_idle_deadline(struct deadline *deadline);
 /* Chooses an endpoint for the ticket, and lends or opens a connection. */
 void pool_attempt(struct upstream_ticket *ticket);
