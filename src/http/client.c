@@ -2,9 +2,47 @@
 
 #include "http/client_internal.h"
 #include "http/h1/client.h"
+#include "http/h2/client.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+/* ---- which protocol ---- */
+
+struct slice http_protocol_alpn(enum http_protocol protocol)
+{
+    static const struct slice offers[] = {
+        [HTTP_PROTOCOL_1] = SLICE_INIT("\x08http/1.1"),
+        [HTTP_PROTOCOL_2] = SLICE_INIT("\x02h2"),
+        [HTTP_PROTOCOL_AUTO] = SLICE_INIT("\x02h2\x08http/1.1"),
+    };
+    return offers[protocol];
+}
+
+/* Memory for whatever it may come to speak. */
+static size_t size_of(const struct http_client_settings *settings)
+{
+    size_t one = h1_client_kind.size, two = h2_client_kind.size;
+    return settings->protocol == HTTP_PROTOCOL_1 || two < one ? one : two;
+}
+
+/* NULL: the upstream speaks none that is wanted. */
+static const struct http_client_kind *kind_of(const struct http_client *client)
+{
+    int protocol = client->settings.protocol;
+    if (protocol == HTTP_PROTOCOL_1) {
+        return &h1_client_kind;
+    }
+    if (client->settings.tls == NULL) {
+        return protocol == HTTP_PROTOCOL_2 ? &h2_client_kind : &h1_client_kind;
+    }
+    struct tls_facts facts;
+    tls_facts_of(&client->stream, &facts);
+    if (slice_equal(facts.alpn, h2_client_kind.protocol)) {
+        return &h2_client_kind;
+    }
+    return protocol == HTTP_PROTOCOL_AUTO ? &h1_client_kind : NULL;
+}
 
 /* ---- connecting ---- */
 
@@ -33,7 +71,11 @@ static void handshake(struct http_client *client)
         return;
     }
     deadline_clear(&client->deadline);
-    client->started = true;
+    client->kind = kind_of(client);
+    if (client->kind == NULL) {
+        http_client_connect_failed(client, DENY_UPSTREAM_TLS, "the upstream does not agree to h2 (ALPN)");
+        return;
+    }
     client->kind->start(client);
 }
 
@@ -77,10 +119,9 @@ static void on_deadline(struct deadline *deadline)
 struct error http_client_open(const struct http_client_settings *settings, const struct sockaddr *address,
                               socklen_t size, struct http_client **ret_client)
 {
-    const struct http_client_kind *kind = &h1_client_kind;
     int fd = -1;
     TRY(stream_connect(address, size, &fd));
-    struct http_client *client = calloc(1, kind->size);
+    struct http_client *client = calloc(1, size_of(settings));
     if (client == NULL) {
         close(fd);
         return FAIL(ERROR_MEMORY, "upstream connection");
@@ -92,7 +133,6 @@ struct error http_client_open(const struct http_client_settings *settings, const
         return error;
     }
     client->settings = *settings;
-    client->kind = kind;
     client->deadline.expired = on_deadline;
     if (settings->connect_timeout > 0) {
         deadline_set(&settings->loop->deadlines, &client->deadline, settings->loop->now,
@@ -110,6 +150,21 @@ void *http_client_owner(const struct http_client *client)
     return client->settings.owner;
 }
 
+struct slice http_client_protocol(const struct http_client *client)
+{
+    return client->kind->protocol;
+}
+
+enum http_client_state http_client_state(struct http_client *client)
+{
+    return client->kind->state(client);
+}
+
+size_t http_client_room(struct http_client *client)
+{
+    return client->kind->room(client);
+}
+
 bool http_client_is_quiet(struct http_client *client)
 {
     return client->kind->is_quiet(client);
@@ -124,7 +179,7 @@ static void on_stream_closed(struct stream *stream)
 {
     struct http_client *client = (struct http_client *)stream;
     client->closed = true;
-    if (client->started) {
+    if (client->kind != NULL) {
         client->kind->free(client);
     } else {
         free(client);
@@ -137,7 +192,7 @@ void http_client_close(struct http_client *client)
         return;
     }
     client->closing = true;
-    if (client->started) {
+    if (client->kind != NULL) {
         client->kind->close(client);
     }
     deadline_clear(&client->deadline);

@@ -1,7 +1,7 @@
 /* A connection to an upstream, whatever its protocol, and the calls on it: a call is one request and its answer.
  *
  * Where three meet: who keeps connections (upstream/pool.c), who has a request (pipeline/stages/forward.c), and the protocols
- * (h1/, one call at a time). Answers are read with the same strictness as clients' requests: one that two readers could take
+ * (h1/, one call at a time; h2/, many at once). Answers are read with the same strictness as clients' requests: one that two readers could take
  * for two different messages is a failure, and its connection takes no further call. Bodies flow in pieces with
  * back-pressure: a piece is always taken as a whole; who has no room says so, and gets nothing more until it asks again.
  * One loop, one thread. */
@@ -10,6 +10,7 @@
 
 #include "http/message.h"
 #include "net/loop.h"
+#include "observe/metrics.h"
 #include "pipeline/deny_reasons.h"
 #include "tls/tls.h"
 
@@ -23,6 +24,8 @@ struct http_call_failure {
     enum deny_reason reason; /* UPSTREAM_CONNECT, _TLS, _PROTOCOL, _CLOSED, _TIMEOUT */
     const char *detail;      /* safe to log; good during the call that tells it */
     bool reused; /* a kept connection was closed before any byte of an answer: it was probably dead already */
+    bool
+        refused; /* the upstream says that it has not looked at the request: it may be sent again, whatever it asks for */
 };
 
 struct http_call_events {
@@ -48,7 +51,8 @@ struct http_call_request {
     struct slice target; /* origin-form or "*" */
     struct slice host;   /* the authority, as the upstream is to see it */
     const struct headers *headers;
-    enum http_body body;      /* NONE, LENGTH, CHUNKED */
+    bool takes_trailers; /* the client does, and they would reach it: TE says so, where the protocol has it */
+    enum http_body body; /* NONE, LENGTH, CHUNKED */
     uint64_t content_length;  /* LENGTH */
     int64_t response_timeout; /* ns from the request's end to the answer's head */
     int64_t
@@ -59,8 +63,9 @@ struct http_call_request {
 
 /* What becomes of the connection once the caller is done with a call. */
 enum http_client_state {
-    HTTP_CLIENT_USABLE,
-    HTTP_CLIENT_CLOSING, /* it closes itself, and is not to be touched again */
+    HTTP_CLIENT_USABLE,   /* http_client_room says for how many more */
+    HTTP_CLIENT_DRAINING, /* for no further one; the calls that it has go on */
+    HTTP_CLIENT_CLOSING,  /* it closes itself, and is not to be touched again */
 };
 
 struct http_call_ops {
@@ -112,15 +117,33 @@ static inline void http_call_pause(struct http_call *call, bool paused)
 
 /* ---- the connection: for its owner ---- */
 
+/* What to speak on a connection. */
+enum http_protocol {
+    HTTP_PROTOCOL_1,    /* HTTP/1.1 */
+    HTTP_PROTOCOL_2,    /* HTTP/2: by ALPN over TLS, else by prior knowledge */
+    HTTP_PROTOCOL_AUTO, /* over TLS what the upstream chooses by ALPN, else HTTP/1.1 */
+};
+
+/* What to offer by ALPN, for tls_client_new. */
+struct slice http_protocol_alpn(enum http_protocol protocol);
+
 struct http_client_settings {
     struct net_loop *loop;
+    struct metrics_worker *metrics;
     struct tls_client *tls;  /* NULL: plaintext */
     struct slice host;       /* for TLS */
-    int64_t connect_timeout; /* ns, handshake included */
+    int64_t connect_timeout; /* ns, handshake included, and HTTP/2's SETTINGS */
+    int protocol;            /* enum http_protocol */
+    /* of HTTP/2 */
+    int64_t max_streams;   /* calls at once, where the upstream allows as many */
+    int64_t stream_window; /* bytes of an answer that wait for a slow reader */
+    int64_t max_age;       /* ns after which it takes no further call; 0: never */
     /* The owner's: the connection is established, or not (`failure` set; the connection closes itself after the call). */
     void (*on_connected)(struct http_client *client, const struct http_call_failure *failure);
     /* A connection without a call was closed, or sent what nobody asked for: it closes itself after the call. */
     void (*on_idle_lost)(struct http_client *client);
+    /* State or room has changed by what the upstream said, not by taking or finishing a call. */
+    void (*on_changed)(struct http_client *client);
     void *owner;
 };
 
@@ -129,11 +152,17 @@ struct error http_client_open(const struct http_client_settings *settings, const
                               socklen_t size, struct http_client **ret_client) MUST_CHECK;
 void *http_client_owner(const struct http_client *client);
 
+/* Of an established connection: what it speaks, "http/1.1" or "h2"; static. */
+struct slice http_client_protocol(const struct http_client *client);
+enum http_client_state http_client_state(struct http_client *client);
+/* How many calls it takes beside those that it has. */
+size_t http_client_room(struct http_client *client);
+
 /* Is a connection without a call still good: open, and silent? One that has something to say has lost count of questions and
  * answers; what it said must not become the answer to the next question. */
 bool http_client_is_quiet(struct http_client *client);
 
-/* A call on an established connection. It must be given back, whether it was begun or not. */
+/* A call on an established connection with room; NULL: no memory. It must be given back, whether it was begun or not. */
 struct http_call *http_client_take(struct http_client *client);
 
 /* The caller is done with the call: no event of it follows. */

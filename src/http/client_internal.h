@@ -7,10 +7,13 @@
 
 /* A protocol's part of a connection. */
 struct http_client_kind {
-    size_t size; /* of its struct, which begins with a struct http_client; zeroed before `start` */
+    struct slice protocol; /* as ALPN names it */
+    size_t size;           /* of its struct, which begins with a struct http_client; zeroed before `start` */
     /* The stream is connected: takes over on_ready and the deadline, and says http_client_established, at once or later. */
     void (*start)(struct http_client *client);
     bool (*is_quiet)(struct http_client *client);
+    size_t (*room)(struct http_client *client);
+    enum http_client_state (*state)(struct http_client *client);
     struct http_call *(*take)(struct http_client *client);
     /* The stream will be closed: no event follows. */
     void (*close)(struct http_client *client);
@@ -21,10 +24,9 @@ struct http_client_kind {
 struct http_client {
     struct stream stream;
     struct http_client_settings settings;
-    const struct http_client_kind *kind;
-    struct deadline deadline; /* of connecting, then the protocol's */
-    bool connected;           /* the socket is, and TLS may be under way */
-    bool started;             /* the protocol has taken over */
+    const struct http_client_kind *kind; /* NULL: not decided yet */
+    struct deadline deadline;            /* of connecting, then the protocol's */
+    bool connected;                      /* the socket is, and TLS may be under way */
     bool closing, closed;
 };
 

@@ -195,3 +195,65 @@ bool http_list_next(struct slice *rest, struct slice *ret_element)
     }
     return false;
 }
+
+/* Does a name become `plain` with all but letters and digits left out? */
+static bool spells(struct slice name, struct slice plain)
+{
+    size_t matched = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        if (!ascii_is_digit(c) && !ascii_is_alpha(c)) {
+            continue;
+        }
+        if (matched == plain.len || c != plain.ptr[matched]) {
+            return false;
+        }
+        matched++;
+    }
+    return matched == plain.len;
+}
+
+bool http_spells_framing(struct slice name)
+{
+    return name.len >= sizeof "contentlength" - 1 &&
+           (spells(name, SLICE("contentlength")) || spells(name, SLICE("transferencoding")));
+}
+
+/* Fields of RFC 9110 section 6.5.1 that have no number: conditions, request modifiers, and what describes the content or
+ * steers caches. Names in "if-" are refused as a family. */
+static bool forbidden_by_name(struct slice name)
+{
+    static const struct slice forbidden[] = {
+        SLICE_INIT("accept-charset"),
+        SLICE_INIT("accept-encoding"),
+        SLICE_INIT("accept-language"),
+        SLICE_INIT("age"),
+        SLICE_INIT("authentication-info"),
+        SLICE_INIT("content-disposition"),
+        SLICE_INIT("content-language"),
+        SLICE_INIT("content-location"),
+        SLICE_INIT("content-range"),
+        SLICE_INIT("content-security-policy"),
+        SLICE_INIT("expires"),
+        SLICE_INIT("pragma"),
+        SLICE_INIT("proxy-authentication-info"),
+        SLICE_INIT("range"),
+        SLICE_INIT("referer"),
+        SLICE_INIT("strict-transport-security"),
+        SLICE_INIT("warning"),
+    };
+    if (slice_equal_nocase(slice_part(name, 0, 3), SLICE("if-"))) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
+        if (slice_equal_nocase(name, forbidden[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool http_may_be_trailer(enum header_id id, struct slice name)
+{
+    return id == HEADER_OTHER && !forbidden_by_name(name);
+}

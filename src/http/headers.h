@@ -110,6 +110,13 @@ bool headers_add(struct headers *headers, enum header_id id, struct slice name, 
 bool http_token_valid(struct slice text);
 bool http_field_value_valid(struct slice text);
 
+/* "Transfer_Encoding", "Content--Length" and their kin, which some servers take for the real ones: such a name is refused.
+ * Not asked for names that we know. */
+bool http_spells_framing(struct slice name);
+/* May it stand in trailers (RFC 9110 section 6.5.1)? No field that we know by number, since each of them decides something
+ * and was to be seen before the body; nor the request modifiers, conditions and the like that we know not. */
+bool http_may_be_trailer(enum header_id id, struct slice name);
+
 /* Does a comma-separated list of tokens hold this one, without case? */
 bool http_list_contains(struct slice list, struct slice token);
 /* The next non-empty element of a comma-separated list (RFC 9110 section 5.6.1), trimmed; quoted strings are not split.

@@ -223,40 +223,6 @@ enum h1_result h1_chunked_parse(struct h1_chunked *chunked, const char *data, si
     return result;
 }
 
-/* Fields of RFC 9110 section 6.5.1 that have no number: conditions, request modifiers, and what describes the content or
- * steers caches. Names in "if-" are refused as a family. */
-static bool forbidden_by_name(struct slice name)
-{
-    static const struct slice forbidden[] = {
-        SLICE_INIT("accept-charset"),
-        SLICE_INIT("accept-encoding"),
-        SLICE_INIT("accept-language"),
-        SLICE_INIT("age"),
-        SLICE_INIT("authentication-info"),
-        SLICE_INIT("content-disposition"),
-        SLICE_INIT("content-language"),
-        SLICE_INIT("content-location"),
-        SLICE_INIT("content-range"),
-        SLICE_INIT("content-security-policy"),
-        SLICE_INIT("expires"),
-        SLICE_INIT("pragma"),
-        SLICE_INIT("proxy-authentication-info"),
-        SLICE_INIT("range"),
-        SLICE_INIT("referer"),
-        SLICE_INIT("strict-transport-security"),
-        SLICE_INIT("warning"),
-    };
-    if (slice_equal_nocase(slice_part(name, 0, 3), SLICE("if-"))) {
-        return true;
-    }
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
-        if (slice_equal_nocase(name, forbidden[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool h1_parse_trailers(struct slice text, struct headers *out)
 {
     size_t at = 0;
@@ -270,11 +236,11 @@ bool h1_parse_trailers(struct slice text, struct headers *out)
         }
         struct h1_field field;
         struct h1_span line = { (uint32_t)at, (uint32_t)(end - at) };
-        if (h1_split_field(text.ptr, line, &field) != H1_OK || field.id != HEADER_OTHER) {
+        if (h1_split_field(text.ptr, line, &field) != H1_OK) {
             return false;
         }
         struct slice name = h1_span_slice(text.ptr, field.name);
-        if (forbidden_by_name(name) ||
+        if (!http_may_be_trailer(field.id, name) ||
             !headers_add(out, field.id, name, h1_span_slice(text.ptr, field.value))) {
             return false;
         }

@@ -153,6 +153,18 @@ static void on_idle_event(struct h1_client *client)
 
 /* ---- calls ---- */
 
+/* One call at a time. */
+static size_t h1_room(struct http_client *client)
+{
+    (void)client;
+    return 0;
+}
+
+static enum http_client_state h1_state(struct http_client *client)
+{
+    return of(client)->state == CLIENT_CLOSED ? HTTP_CLIENT_CLOSING : HTTP_CLIENT_USABLE;
+}
+
 static struct http_call *h1_take(struct http_client *client)
 {
     return &of(client)->call;
@@ -229,9 +241,12 @@ static void h1_start(struct http_client *base)
 }
 
 const struct http_client_kind h1_client_kind = {
+    .protocol = SLICE_INIT("http/1.1"),
     .size = sizeof(struct h1_client),
     .start = h1_start,
     .is_quiet = h1_is_quiet,
+    .room = h1_room,
+    .state = h1_state,
     .take = h1_take,
     .close = h1_close,
     .free = h1_free,

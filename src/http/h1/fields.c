@@ -1,30 +1,6 @@
 #include "http/bytes.h"
 #include "http/h1/lines.h"
 
-/* Does a name become `plain` with all but letters and digits left out? */
-static bool spells(struct slice name, struct slice plain)
-{
-    size_t matched = 0;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = ascii_lower(name.ptr[i]);
-        if (!ascii_is_digit(c) && !ascii_is_alpha(c)) {
-            continue;
-        }
-        if (matched == plain.len || c != plain.ptr[matched]) {
-            return false;
-        }
-        matched++;
-    }
-    return matched == plain.len;
-}
-
-/* "Transfer_Encoding", "Content--Length" and their kin: some servers take them for the real ones. */
-static bool spells_framing(struct slice name)
-{
-    return name.len >= sizeof "contentlength" - 1 &&
-           (spells(name, SLICE("contentlength")) || spells(name, SLICE("transferencoding")));
-}
-
 static inline enum h1_failure split_field(const char *data, struct h1_span line, struct h1_field *ret_field)
 {
     size_t begin = line.offset, end = begin + line.length;
@@ -39,7 +15,7 @@ static inline enum h1_failure split_field(const char *data, struct h1_span line,
     struct slice name = { data + begin, colon - begin };
     enum header_id id = header_id_of(name);
     /* A name that we know is a token. */
-    if (id == HEADER_OTHER && (!http_token_valid(name) || spells_framing(name))) {
+    if (id == HEADER_OTHER && (!http_token_valid(name) || http_spells_framing(name))) {
         return H1_BAD_HEADER_NAME;
     }
     size_t value = colon + 1;

@@ -39,6 +39,14 @@ static bool has_body(const struct exchange *exchange)
            (exchange->input.body == BODY_LENGTH && exchange->input.content_length > 0);
 }
 
+/* Does the client take trailers, and would they reach it? */
+static bool takes_trailers(const struct exchange *exchange)
+{
+    const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    const struct header *te = headers_find(&exchange->input.headers, HEADER_TE);
+    return te != NULL && relay != NULL && relay->trailers && http_list_contains(te->value, SLICE("trailers"));
+}
+
 static const struct http_call_events call_events;
 
 static bool begin_call(struct exchange *exchange)
@@ -52,6 +60,7 @@ static bool begin_call(struct exchange *exchange)
         .target = upstream_target(exchange),
         .host = upstream_host(exchange),
         .headers = &exchange->relayed,
+        .takes_trailers = takes_trailers(exchange),
         .body = exchange->input.body,
         .content_length = exchange->input.content_length,
         .response_timeout = policy->timeout,
@@ -216,15 +225,16 @@ static void on_response_end(void *caller, const struct headers *trailers)
 }
 
 /* A kept connection that was closed under us answered nothing, so an idempotent request may go again, if nothing of its
- * body is gone (RFC 9110 section 9.2.2). */
+ * body is gone (RFC 9110 section 9.2.2). One that the upstream refused unseen may, whatever it asks for (RFC 9113 section
+ * 8.7). */
 static bool may_retry(const struct exchange *exchange, const struct http_call_failure *failure)
 {
     static const bool idempotent[METHOD_COUNT] = {
         [METHOD_GET] = true,    [METHOD_HEAD] = true,    [METHOD_PUT] = true,
         [METHOD_DELETE] = true, [METHOD_OPTIONS] = true,
     };
-    return failure->reused && !exchange->response_begun && !exchange->body_started &&
-           idempotent[exchange->request.method];
+    return (failure->refused || (failure->reused && idempotent[exchange->request.method])) &&
+           !exchange->response_begun && !exchange->body_started;
 }
 
 static void on_call_failed(void *caller, const struct http_call_failure *failure)
@@ -234,7 +244,7 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
     upstream_release(&exchange->ticket);
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
-        exchange->ticket.fresh = true;
+        exchange->ticket.fresh = copy.reused;
         /* Until there is a connection for it, the body has to wait. */
         exchange->stream->ops->pause(exchange->stream, true);
         start_call(exchange);

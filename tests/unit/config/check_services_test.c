@@ -95,7 +95,7 @@ static void endpoints_are_parsed(void **state)
         "c.yaml:4:20: warning: upstreams.b.endpoints[0]: requests go to this endpoint without TLS: anybody "
         "on "
         "the way can read them\n"
-        "c.yaml:5:20: error: upstreams.c.endpoints[0]: an endpoint begins with https:// or http://, as in "
+        "c.yaml:5:20: error: upstreams.c.endpoints[0]: an endpoint begins with https://, http:// or h2c://, as in "
         "https://10.0.0.5:9001\n"
         "c.yaml:5:37: error: upstreams.c.endpoints[1]: an endpoint has no path: routes and rewrites say it, "
         "as "
