@@ -38,7 +38,8 @@ export class Http2Upstream {
         if (!stream.destroyed) this.failure = error;
       }
     });
-    this.server.on('request', (request, response) => {
+    // Node's compatible interface would answer streams, too.
+    if (http1) this.server.on('request', (request, response) => {
       if (request.httpVersion !== '1.1') return;
       this.http1Requests.push(request.url);
       response.end('{"http1":true}');
@@ -181,3 +182,20 @@ export class FrameServer {
 export const startFrames = (options) => new FrameServer(options).start();
 export const OK = [[':status', '200'], ['content-type', 'application/json']];
 export const answer = (connection, stream, body = '{}') => connection.send(headers(stream, OK), data(stream, body, FLAG.END_STREAM));
+
+// The usual stage with `upstream` in place of its own.
+export const onStage = (upstream, { upstream: settings = {}, routes, ...config } = {}) => ({
+  config: (stage) => ({
+    workers: 1,
+    ...config,
+    upstreams: {
+      'order-service': {
+        endpoints: [upstream.url],
+        protocol: upstream.url.startsWith('https') ? 'h2' : undefined,
+        tls: upstream.url.startsWith('https') ? { ca: stage.ca.certFile } : null,
+        ...settings,
+      },
+    },
+  }),
+  routes,
+});
