@@ -292,7 +292,7 @@ static void end_if_over(struct h2_client *client)
     if (nghttp2_session_want_read(client->session) != 0 || nghttp2_session_want_write(client->session) != 0) {
         return;
     }
-    if (client->complaint != NULL || client->flooded) {
+    if (client->complaint[0] != '\0') {
         h2_client_blame(client,
                         client->flooded ? METRIC_UPSTREAM_HTTP2_FLOODS : METRIC_UPSTREAM_HTTP2_BROKEN);
         h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, client->complaint);

@@ -1,6 +1,7 @@
 /* What an upstream sends: read by nghttp2, judged here. */
 #include "http/h2/client_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define READ_BUDGET 4
@@ -212,31 +213,18 @@ static bool is_over(const struct h2_client *client)
     return client->dead || client->base.closing;
 }
 
+/* What is wrong with the connection, for the log: the first thing counts. */
+static void complain(struct h2_client *client, struct slice what)
+{
+    if (client->complaint[0] == '\0') {
+        snprintf(client->complaint, sizeof client->complaint, "%.*s", SLICE_ARG(what));
+    }
+}
+
 static struct h2_call *call_of(struct h2_client *client, int32_t stream)
 {
     struct h2_call *call = nghttp2_session_get_stream_user_data(client->session, stream);
     return call != NULL && !call->released && is_waiting(call) ? call : NULL;
-}
-
-static int end_session(struct h2_client *client, const char *complaint)
-{
-    client->complaint = complaint;
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user)
-{
-    struct h2_client *client = user;
-    (void)session;
-    if (is_over(client)) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-    bool carries = head->type == NGHTTP2_DATA && head->length > 0;
-    if (!carries && !h2_frame_budget_take(&client->budget, client->base.stream.loop->now)) {
-        client->flooded = true;
-        return end_session(client, "a flood of frames that carry nothing");
-    }
-    return 0;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -271,7 +259,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                     slice_of((const char *)value, value_size));
     if (client->head->decoded > HTTP2_UPSTREAM_DECODED_MAX) {
         client->flooded = true;
-        return end_session(client, "a response head without end");
+        complain(client, SLICE("a response head without end"));
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     return 0;
 }
@@ -435,37 +424,37 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
     return 0;
 }
 
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int failure, void *user)
+/* nghttp2 tells the upstream what it did, and the log is told the same. */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct h2_client *client = user;
     (void)session;
-    (void)frame;
-    client->complaint = nghttp2_strerror(failure);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+        const char *code = nghttp2_http2_strerror(frame->goaway.error_code);
+        struct slice why = slice_of((const char *)frame->goaway.opaque_data, frame->goaway.opaque_data_len);
+        complain(user, why.len > 0 ? why : slice_from_string(code));
+    }
     return 0;
 }
 
-/* nghttp2's own text is not static; what its number says is. */
 static int on_error(nghttp2_session *session, int failure, const char *text, size_t size, void *user)
 {
-    struct h2_client *client = user;
     (void)session;
     (void)text;
     (void)size;
-    client->complaint = failure == NGHTTP2_ERR_SETTINGS_EXPECTED ? "no HTTP/2: SETTINGS do not come first"
-                                                                 : nghttp2_strerror(failure);
+    complain(user, failure == NGHTTP2_ERR_SETTINGS_EXPECTED ? SLICE("no HTTP/2: SETTINGS do not come first")
+                                                            : slice_from_string(nghttp2_strerror(failure)));
     return 0;
 }
 
 void h2_client_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_on_send_data);
 }
@@ -480,6 +469,11 @@ static bool digest(struct h2_client *client, struct slice data)
         deadline_park(&client->base.deadline);
         h2_client_changed(client);
     }
+    if (!h2_frame_budget_read(&client->budget, client->base.stream.loop->now, data)) {
+        h2_client_blame(client, METRIC_UPSTREAM_HTTP2_FLOODS);
+        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, "a flood of frames that carry nothing");
+        return false;
+    }
     client->in_session = true;
     ssize_t used = nghttp2_session_mem_recv(client->session, (const uint8_t *)data.ptr, data.len);
     client->in_session = false;
@@ -487,10 +481,10 @@ static bool digest(struct h2_client *client, struct slice data)
         return false;
     }
     if (used < 0) {
-        const char *complaint = client->complaint != NULL ? client->complaint : nghttp2_strerror((int)used);
+        complain(client, slice_from_string(nghttp2_strerror((int)used)));
         bool flooded = client->flooded || used == NGHTTP2_ERR_FLOODED;
         h2_client_blame(client, flooded ? METRIC_UPSTREAM_HTTP2_FLOODS : METRIC_UPSTREAM_HTTP2_BROKEN);
-        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, complaint);
+        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, client->complaint);
         return false;
     }
     return true;

@@ -59,8 +59,8 @@ struct h2_client {
     struct net_task resume;
     struct h2_answer_head *head; /* the one that is being read; NULL: none was yet */
     struct h2_frame_budget budget;
-    int64_t opened;        /* ns */
-    const char *complaint; /* what nghttp2 has found; static text */
+    int64_t opened;     /* ns */
+    char complaint[96]; /* what is wrong with the connection; empty: nothing so far */
     bool established;
     bool proven;     /* an answer has come by it */
     bool probing;    /* the owner asks whether it is still good: nobody is to be told anything else */

@@ -241,6 +241,8 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
 {
     struct exchange *exchange = caller;
     struct http_call_failure copy = *failure;
+    /* The text may be the connection's, which may go. */
+    struct slice detail = arena_copy(&exchange->arena, slice_from_string(failure->detail));
     upstream_release(&exchange->ticket);
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
@@ -250,7 +252,7 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
         start_call(exchange);
         return;
     }
-    exchange_fail(exchange, copy.reason, slice_from_string(copy.detail));
+    exchange_fail(exchange, copy.reason, detail);
 }
 
 static const struct http_call_events call_events = {
