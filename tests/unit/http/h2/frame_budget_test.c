@@ -52,10 +52,7 @@ static void frames_are_counted_however_they_are_cut(void **state)
 static void time_and_work_give_more(void **state)
 {
     (void)state;
-    struct h2_frame_budget budget = { 0 };
-    while (h2_frame_budget_read(&budget, NS_PER_S, TEXT(ping))) {
-    }
-    budget.left = 0;
+    struct h2_frame_budget budget = { .at = NS_PER_S }; /* used up */
     for (int i = 0; i < HTTP2_EMPTY_FRAMES_RATE; i++) {
         assert_true(h2_frame_budget_read(&budget, 2 * NS_PER_S, TEXT(ping)));
     }
