@@ -69,6 +69,19 @@
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
 
+/* HTTP/2 connections to upstreams */
+/* Bytes that all streams of one may have on the way: given back as they come, so that a slow reader holds up nobody. */
+#define HTTP2_UPSTREAM_CONNECTION_WINDOW (4 * 1024 * 1024)
+#define HTTP2_UPSTREAM_TABLE             4096 /* bytes of an HPACK table, either way */
+#define HTTP2_UPSTREAM_ACKS_MAX          64   /* answers to PING and SETTINGS that wait to be written */
+/* Bytes that HPACK may make of one head: what is over its limit is decoded still, since the table must stay right. */
+#define HTTP2_UPSTREAM_DECODED_MAX (4 * HTTP_HEAD_MAX)
+/* Frames that carry nothing: so many at once, so many a second, and so many more for each call and each so many bytes sent. */
+#define HTTP2_EMPTY_FRAMES_MAX      1000
+#define HTTP2_EMPTY_FRAMES_RATE     100
+#define HTTP2_UPSTREAM_CALL_FRAMES  20
+#define HTTP2_UPSTREAM_UPDATE_BYTES 512
+
 /* JSON */
 #define JSON_DEPTH_MAX  64 /* nesting */
 #define JSON_TEXT_MAX   (8 * 1024 * 1024)

@@ -1,6 +1,7 @@
 /* Cross-checks of issuers and upstreams. */
 #include "auth/jwt.h"
 #include "config/internal.h"
+#include "http/client.h"
 #include "http/uri.h"
 #include "tls/tls.h"
 
@@ -89,6 +90,12 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
             warn(loader, url, node,
                  "requests go to this endpoint without TLS: anybody on the way can read them");
         }
+        if (problem == NULL && upstream->protocol == HTTP_PROTOCOL_2 && !endpoint->tls && !endpoint->h2c) {
+            tell(loader, url, node,
+                 "`protocol: h2` is agreed on by TLS, and this endpoint has none: write h2c:// for HTTP/2 "
+                 "without "
+                 "TLS");
+        }
         *ret_any_tls = *ret_any_tls || endpoint->tls;
     }
     return OK;
@@ -101,6 +108,10 @@ static struct error check_upstream(struct loader *loader, struct upstream_settin
     TRY(check_endpoints(loader, upstream, node, &any_tls));
     if (upstream->tls != NULL && !any_tls && upstream->endpoints.count > 0) {
         tell(loader, &upstream->tls, node, "no endpoint is https: these settings would have no effect");
+    }
+    if (upstream->protocol == HTTP_PROTOCOL_AUTO && !any_tls && upstream->endpoints.count > 0) {
+        tell(loader, &upstream->protocol, node,
+             "no endpoint is https: `protocol: auto` would have no effect");
     }
     if (upstream->host_header.len > 0) {
         char lower[512];

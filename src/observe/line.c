@@ -225,6 +225,7 @@ enum {
     MAX_ROUTE = 128,
     MAX_UPSTREAM = 64,
     MAX_ENDPOINT = 128,
+    MAX_PROTOCOL = 16, /* of the client and the upstream */
     MAX_METHOD = 32,
     MAX_HOST = 256,
     MAX_PATH = 1024,
@@ -237,9 +238,9 @@ enum {
     MAX_REASON = 64,
     MAX_NUMBERS = 6 * 20 + 26, /* and the time */
     MAX_NAMES = 400,
-    MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + ADDRESS_TEXT_MAX +
-              MAX_METHOD + MAX_HOST + MAX_PATH + MAX_DETAIL + MAX_ISSUER + MAX_SUBJECT + MAX_CLIENT_ID +
-              MAX_TLS + MAX_USER_AGENT + MAX_REASON + MAX_NUMBERS + MAX_NAMES,
+    MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + 2 * MAX_PROTOCOL +
+              ADDRESS_TEXT_MAX + MAX_METHOD + MAX_HOST + MAX_PATH + MAX_DETAIL + MAX_ISSUER + MAX_SUBJECT +
+              MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + MAX_REASON + MAX_NUMBERS + MAX_NAMES,
 };
 _Static_assert(MAX_ALL <= LINE_MAX_BODY - 64, "a line of longest fields must fit");
 
@@ -252,6 +253,7 @@ static char *put_request(char *at, const struct log_record *record)
     PUT_TEXT(at, "route", record->route, MAX_ROUTE);
     PUT_TEXT(at, "upstream", record->upstream, MAX_UPSTREAM);
     PUT_TEXT(at, "endpoint", record->endpoint, MAX_ENDPOINT);
+    PUT_TEXT(at, "upstream_protocol", record->upstream_protocol, MAX_PROTOCOL);
     if (!address_is_none(&record->client)) {
         at = LINE_PUT(at, ",\"client\":\"");
         at += address_format(&record->client, at);
@@ -261,7 +263,7 @@ static char *put_request(char *at, const struct log_record *record)
     PUT_TEXT(at, "host", record->host, MAX_HOST);
     PUT_TEXT(at, "path", record->path, MAX_PATH);
     if (record->minor_version < sizeof protocols / sizeof protocols[0]) {
-        PUT_TEXT(at, "protocol", slice_from_string(protocols[record->minor_version]), 16);
+        PUT_TEXT(at, "protocol", slice_from_string(protocols[record->minor_version]), MAX_PROTOCOL);
     }
     return at;
 }

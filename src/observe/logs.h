@@ -65,6 +65,7 @@ struct log_record {
     int64_t time; /* real ns, when the request's head was complete */
     struct slice request_id, trace_id;
     struct slice listener, route, upstream, endpoint; /* empty: left out */
+    struct slice upstream_protocol; /* "HTTP/2"; empty: HTTP/1.1, or no upstream was asked */
     struct address client;
     struct slice method, host, path; /* canonical path, without query */
     unsigned int minor_version;      /* 0, 1, 2 */

@@ -79,6 +79,18 @@
       "Upstream connections open now, idle ones included")                                                   \
     X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \
       "Requests that wait for one of the connections that their upstream allows")                            \
+    X(UPSTREAM_HTTP2_CONNECTS, "sallyport_upstream_http2_connects_total", "counter",                         \
+      "Connections to upstreams that came to speak HTTP/2")                                                  \
+    X(UPSTREAM_HTTP2_GOAWAYS, "sallyport_upstream_http2_goaways_total", "counter",                           \
+      "GOAWAY frames of upstreams")                                                                          \
+    X(UPSTREAM_HTTP2_REFUSED, "sallyport_upstream_http2_resets_total{code=\"refused\"}", "counter",          \
+      "HTTP/2 streams that upstreams reset; refused: before they had looked at the request")                 \
+    X(UPSTREAM_HTTP2_RESETS, "sallyport_upstream_http2_resets_total{code=\"other\"}", "counter", "")         \
+    X(UPSTREAM_HTTP2_BROKEN, "sallyport_upstream_http2_broken_total{reason=\"protocol\"}", "counter",        \
+      "HTTP/2 connections that were given up for what the upstream did: it broke the protocol, flooded, "    \
+      "or did not answer")                                                                                   \
+    X(UPSTREAM_HTTP2_FLOODS, "sallyport_upstream_http2_broken_total{reason=\"flood\"}", "counter", "")       \
+    X(UPSTREAM_HTTP2_SILENT, "sallyport_upstream_http2_broken_total{reason=\"silent\"}", "counter", "")      \
     X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                   \
       "Access log lines dropped because the queue was full")                                                 \
     X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                  \

@@ -252,8 +252,8 @@ static void on_body_failed(struct http_stream *stream, enum deny_reason reason)
 static void on_writable(struct http_stream *stream)
 {
     struct exchange *exchange = stream->exchange;
-    if (exchange->ticket.client != NULL && exchange->state == EXCHANGE_STREAMING) {
-        h1_client_pause(exchange->ticket.client, false);
+    if (exchange->ticket.call != NULL && exchange->state == EXCHANGE_STREAMING) {
+        http_call_pause(exchange->ticket.call, false);
     }
 }
 

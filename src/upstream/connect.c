@@ -24,18 +24,40 @@ static void connect_failed(struct upstream_ticket *ticket, const struct http_cal
     }
 }
 
-static void on_connected(struct h1_client *client, const struct http_call_failure *failure)
+static void on_connected(struct http_client *client, const struct http_call_failure *failure)
 {
-    struct pool_connection *connection = h1_client_owner(client);
-    struct upstream_ticket *ticket = connection->ticket;
+    struct pool_connection *connection = http_client_owner(client);
+    struct pool_endpoint *endpoint = connection->endpoint;
+    struct upstream_pool *pool = endpoint->pool;
+    struct upstream_ticket *ticket = connection->opener;
+    pool_begin_serving(pool);
+    connection->opener = NULL;
+    ticket->connection = NULL;
     if (failure != NULL) {
-        ticket->connection = NULL;
-        ticket->client = NULL;
         pool_forget(connection);
         connect_failed(ticket, failure);
-        return;
+    } else {
+        bool h2 = slice_equal(http_client_protocol(client), SLICE("h2"));
+        endpoint->promising -= connection->promising ? 1 : 0;
+        connection->promising = false;
+        endpoint->takes_one = !h2;
+        metrics_add(pool->metrics, METRIC_UPSTREAM_HTTP2_CONNECTS, h2 ? 1 : 0);
+        pool_lend(ticket, connection);
     }
-    ticket->on_ready(ticket, NULL);
+    pool_tell_sharers(endpoint, failure);
+    pool_wake_pending(pool);
+    pool_end_serving(pool);
+}
+
+/* Its settings, GOAWAY, or a sign of life. */
+static void on_changed(struct http_client *client)
+{
+    struct pool_connection *connection = http_client_owner(client);
+    struct upstream_pool *pool = connection->endpoint->pool;
+    if (connection->opener == NULL) {
+        pool_replace(connection);
+        pool_wake_pending(pool);
+    }
 }
 
 static socklen_t address_of(const struct upstream_ticket *ticket, struct sockaddr_storage *out)
@@ -53,34 +75,43 @@ static struct error open_connection(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct upstream_pool *pool = endpoint->pool;
+    const struct upstream_settings *settings = pool->settings;
     struct pool_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
         return FAIL(ERROR_MEMORY, "upstream connection");
     }
-    connection->endpoint = endpoint;
-    connection->ticket = ticket;
-    connection->idle_deadline.expired = pool_on_idle_deadline;
-    struct h1_client_settings settings = {
+    *connection = (struct pool_connection){
+        .endpoint = endpoint,
+        .opener = ticket,
+        .promising = endpoint->protocol != HTTP_PROTOCOL_1 && !endpoint->takes_one,
+        .idle_deadline = { .expired = pool_on_idle_deadline },
+    };
+    struct http_client_settings client_settings = {
         .loop = pool->loop,
+        .metrics = pool->metrics,
         .tls = endpoint->tls,
         .host = endpoint->settings->host,
-        .connect_timeout = pool->settings->connect_timeout,
+        .connect_timeout = settings->connect_timeout,
+        .protocol = endpoint->protocol,
+        .max_streams = settings->max_streams,
+        .stream_window = settings->stream_window,
+        .max_age = settings->max_connection_age,
         .on_connected = on_connected,
         .on_idle_lost = pool_on_idle_lost,
+        .on_changed = on_changed,
         .owner = connection,
     };
     struct sockaddr_storage socket_address;
     socklen_t size = address_of(ticket, &socket_address);
     struct error error =
-        h1_client_open(&settings, (struct sockaddr *)&socket_address, size, &connection->client);
+        http_client_open(&client_settings, (struct sockaddr *)&socket_address, size, &connection->client);
     if (failed(error)) {
         free(connection);
         return error;
     }
-    pool_list_add(&endpoint->busy, connection);
-    endpoint->open++;
+    pool_put(connection, POOL_FULL);
+    endpoint->promising += connection->promising ? 1 : 0;
     ticket->connection = connection;
-    ticket->client = connection->client;
     metrics_add(pool->metrics, METRIC_UPSTREAM_CONNECTS, 1);
     metrics_add(pool->metrics, METRIC_UPSTREAM_OPEN, 1);
     return OK;
@@ -96,10 +127,11 @@ static bool is_own_shortage(struct error error)
 
 static void connect_next(struct upstream_ticket *ticket)
 {
-    static const struct http_call_failure refused = { DENY_UPSTREAM_CONNECT, "connection could not be opened",
-                                                      false };
+    static const struct http_call_failure refused = { .reason = DENY_UPSTREAM_CONNECT,
+                                                      .detail = "connection could not be opened" };
     static const struct http_call_failure shortage = {
-        DENY_OVERLOADED, "no descriptor or memory is left for a connection to the upstream", false
+        .reason = DENY_OVERLOADED,
+        .detail = "no descriptor or memory is left for a connection to the upstream"
     };
     struct error error = open_connection(ticket);
     if (failed(error)) {
@@ -110,6 +142,10 @@ static void connect_next(struct upstream_ticket *ticket)
 static void connect_endpoint(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
+    if (pool_may_share(endpoint)) {
+        pool_share(ticket);
+        return;
+    }
     ticket->address = endpoint->next_address++;
     ticket->addresses_left = endpoint->addresses.count;
     ticket->connecting_since = ticket->pool->loop->now;
@@ -118,29 +154,9 @@ static void connect_endpoint(struct upstream_ticket *ticket)
 
 /* ---- waiting for a name ---- */
 
-static bool unlink_ticket(struct upstream_ticket **list, struct upstream_ticket *ticket)
-{
-    for (struct upstream_ticket **at = list; *at != NULL; at = &(*at)->next_waiting) {
-        if (*at == ticket) {
-            *at = ticket->next_waiting;
-            ticket->next_waiting = NULL;
-            return true;
-        }
-    }
-    return false;
-}
-
-void pool_stop_waiting(struct upstream_ticket *ticket)
-{
-    deadline_clear(&ticket->patience);
-    if (!unlink_ticket(&ticket->endpoint->waiting, ticket)) {
-        (void)unlink_ticket(&ticket->endpoint->answered, ticket);
-    }
-}
-
 static void name_failed(struct upstream_ticket *ticket, const char *why)
 {
-    struct http_call_failure failure = { DENY_UPSTREAM_CONNECT, why, false };
+    struct http_call_failure failure = { .reason = DENY_UPSTREAM_CONNECT, .detail = why };
     metrics_add(ticket->pool->metrics, METRIC_UPSTREAM_CONNECT_FAILURES, 1);
     pool_attempt_failed(ticket, &failure);
 }
@@ -149,32 +165,27 @@ static void on_look_up_slow(struct deadline *deadline)
 {
     struct upstream_ticket *ticket =
         (struct upstream_ticket *)((char *)deadline - offsetof(struct upstream_ticket, patience));
-    pool_stop_waiting(ticket);
+    pool_queue_leave(ticket);
     name_failed(ticket, "looking up the host took too long");
 }
 
-/* Each ticket's answer may end its exchange; the last exchange of a former configuration takes the pool along. */
 static void on_resolved(struct resolved *addresses, bool found)
 {
     struct pool_endpoint *endpoint =
         (struct pool_endpoint *)((char *)addresses - offsetof(struct pool_endpoint, addresses));
     struct upstream_pool *pool = endpoint->pool;
-    pool->serving = true;
-    endpoint->answered = endpoint->waiting;
-    endpoint->waiting = NULL;
-    while (endpoint->answered != NULL) {
-        struct upstream_ticket *ticket = endpoint->answered;
-        pool_stop_waiting(ticket);
+    pool_begin_serving(pool);
+    pool_queue_move(&endpoint->naming, &endpoint->served);
+    while (endpoint->served.first != NULL) {
+        struct upstream_ticket *ticket = endpoint->served.first;
+        pool_queue_leave(ticket);
         if (found) {
             connect_endpoint(ticket);
         } else {
             name_failed(ticket, "host name not resolved");
         }
     }
-    pool->serving = false;
-    if (pool->orphaned) {
-        upstream_pool_free(pool);
-    }
+    pool_end_serving(pool);
 }
 
 static void wait_for_name(struct upstream_ticket *ticket)
@@ -185,8 +196,7 @@ static void wait_for_name(struct upstream_ticket *ticket)
         name_failed(ticket, "host name not resolved");
         return;
     }
-    ticket->next_waiting = endpoint->waiting;
-    endpoint->waiting = ticket;
+    pool_queue_add(&endpoint->naming, ticket);
     ticket->patience.expired = on_look_up_slow;
     deadline_set(&loop->deadlines, &ticket->patience, loop->now, ticket->pool->settings->connect_timeout);
 }

@@ -6,57 +6,105 @@
 
 #define ENDPOINTS_MAX 64 /* bits of upstream_ticket.tried */
 
-/* ---- lists ---- */
+/* ---- places ---- */
 
-void pool_list_add(struct pool_connection **list, struct pool_connection *connection)
+static void leave_place(struct pool_connection *connection)
 {
+    struct pool_endpoint *endpoint = connection->endpoint;
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        endpoint->connections[connection->place] = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    endpoint->counts[connection->place]--;
+}
+
+static void take_place(struct pool_connection *connection, enum pool_place place)
+{
+    struct pool_connection **list = &connection->endpoint->connections[place];
+    connection->place = place;
     connection->previous = NULL;
     connection->next = *list;
     if (*list != NULL) {
         (*list)->previous = connection;
     }
     *list = connection;
+    connection->endpoint->counts[place]++;
 }
 
-static void list_remove(struct pool_connection **list, struct pool_connection *connection)
+void pool_put(struct pool_connection *connection, enum pool_place place)
 {
-    if (connection->previous != NULL) {
-        connection->previous->next = connection->next;
-    } else {
-        *list = connection->next;
-    }
-    if (connection->next != NULL) {
-        connection->next->previous = connection->previous;
+    take_place(connection, place);
+}
+
+static void move(struct pool_connection *connection, enum pool_place place)
+{
+    if (connection->place != place) {
+        leave_place(connection);
+        take_place(connection, place);
     }
 }
 
 void pool_forget(struct pool_connection *connection)
 {
     struct pool_endpoint *endpoint = connection->endpoint;
-    if (connection->ticket == NULL) {
-        list_remove(&endpoint->idle, connection);
-        endpoint->idle_count--;
-    } else {
-        list_remove(&endpoint->busy, connection);
-    }
+    leave_place(connection);
+    endpoint->promising -= connection->promising ? 1 : 0;
     deadline_clear(&connection->idle_deadline);
-    endpoint->open--;
     metrics_add(endpoint->pool->metrics, METRIC_UPSTREAM_OPEN, -1);
     free(connection);
 }
 
-void pool_on_idle_deadline(struct deadline *deadline)
+static void close_connection(struct pool_connection *connection)
 {
-    struct pool_connection *connection =
-        (struct pool_connection *)((char *)deadline - offsetof(struct pool_connection, idle_deadline));
-    struct h1_client *client = connection->client;
+    struct http_client *client = connection->client;
     pool_forget(connection);
-    h1_client_close(client);
+    http_client_close(client);
 }
 
-void pool_on_idle_lost(struct h1_client *client)
+void pool_on_idle_deadline(struct deadline *deadline)
 {
-    pool_forget(h1_client_owner(client));
+    close_connection(
+        (struct pool_connection *)((char *)deadline - offsetof(struct pool_connection, idle_deadline)));
+}
+
+void pool_on_idle_lost(struct http_client *client)
+{
+    pool_forget(http_client_owner(client));
+}
+
+static void keep(struct pool_connection *connection)
+{
+    struct pool_endpoint *endpoint = connection->endpoint;
+    struct upstream_pool *pool = endpoint->pool;
+    move(connection, POOL_IDLE);
+    deadline_set(&pool->loop->deadlines, &connection->idle_deadline, pool->loop->now,
+                 pool->settings->idle_timeout);
+    if (endpoint->counts[POOL_IDLE] > (size_t)pool->settings->max_idle) {
+        close_connection(connection);
+    }
+}
+
+static void place_used(struct pool_connection *connection, enum http_client_state state)
+{
+    if (state != HTTP_CLIENT_USABLE) {
+        move(connection, POOL_DRAINING);
+    } else {
+        move(connection, http_client_room(connection->client) > 0 ? POOL_SHARED : POOL_FULL);
+    }
+}
+
+void pool_replace(struct pool_connection *connection)
+{
+    enum http_client_state state = http_client_state(connection->client);
+    if (connection->calls > 0) {
+        place_used(connection, state);
+    } else if (state == HTTP_CLIENT_CLOSING) {
+        close_connection(connection);
+    }
 }
 
 /* ---- choosing ---- */
@@ -71,10 +119,34 @@ static bool is_fuller(const struct pool_endpoint *a, const struct pool_endpoint 
     return a->active > b->active;
 }
 
-bool pool_has_room(const struct upstream_pool *pool)
+/* Each has a connection that counts, or will. */
+bool pool_may_open(const struct pool_endpoint *endpoint)
+{
+    size_t used = endpoint->counts[POOL_SHARED] + endpoint->counts[POOL_FULL] + endpoint->naming.count +
+                  endpoint->served.count;
+    return used < (size_t)endpoint->pool->settings->max_connections;
+}
+
+/* What has changed without a word, its age, is seen here. */
+struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint)
+{
+    struct pool_connection *connection;
+    while ((connection = endpoint->connections[POOL_SHARED]) != NULL &&
+           http_client_room(connection->client) == 0) {
+        pool_replace(connection);
+    }
+    return connection;
+}
+
+static bool has_room(struct pool_endpoint *endpoint)
+{
+    return pool_may_open(endpoint) || pool_find_shared(endpoint) != NULL || pool_may_share(endpoint);
+}
+
+bool pool_has_room(struct upstream_pool *pool)
 {
     for (size_t i = 0; i < pool->count; i++) {
-        if (pool->endpoints[i].active < (size_t)pool->settings->max_connections) {
+        if (has_room(&pool->endpoints[i])) {
             return true;
         }
     }
@@ -88,9 +160,7 @@ static struct pool_endpoint *choose(struct upstream_pool *pool, const struct ups
     for (size_t i = 0; i < pool->count; i++) {
         size_t at = (pool->next + i) % pool->count;
         struct pool_endpoint *endpoint = &pool->endpoints[at];
-        /* Each ticket has a connection, or will: those that still wait count too. */
-        bool full = endpoint->active >= (size_t)pool->settings->max_connections;
-        if ((ticket->tried & (UINT64_C(1) << at)) != 0 || full) {
+        if ((ticket->tried & (UINT64_C(1) << at)) != 0 || !has_room(endpoint)) {
             continue;
         }
         if (best == NULL ||
@@ -107,36 +177,69 @@ static struct pool_endpoint *choose(struct upstream_pool *pool, const struct ups
     return best;
 }
 
-/* The last used connection that is still good. One that has something to say is closed: see h1_client_is_quiet. */
+/* The last used connection that is still good. One that has something to say is closed: see http_client_is_quiet. */
 static struct pool_connection *find_idle(struct pool_endpoint *endpoint)
 {
-    while (endpoint->idle != NULL && !h1_client_is_quiet(endpoint->idle->client)) {
-        struct h1_client *client = endpoint->idle->client;
-        pool_forget(endpoint->idle);
-        h1_client_close(client);
+    struct pool_connection *connection;
+    while ((connection = endpoint->connections[POOL_IDLE]) != NULL &&
+           !http_client_is_quiet(connection->client)) {
+        close_connection(connection);
     }
-    return endpoint->idle;
+    return connection;
 }
 
-static void lend_idle(struct upstream_ticket *ticket, struct pool_connection *connection)
+void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connection)
 {
+    static const struct http_call_failure no_memory = { .reason = DENY_OVERLOADED,
+                                                        .detail = "no memory for a call to the upstream" };
     struct pool_endpoint *endpoint = ticket->endpoint;
-    list_remove(&endpoint->idle, connection);
-    endpoint->idle_count--;
+    ticket->call = http_client_take(connection->client);
+    if (ticket->call == NULL) {
+        if (connection->calls > 0) {
+            pool_replace(connection);
+        } else {
+            keep(connection);
+        }
+        endpoint->active--;
+        ticket->endpoint = NULL;
+        settle(ticket, &no_memory);
+        return;
+    }
     deadline_park(&connection->idle_deadline);
-    connection->ticket = ticket;
-    pool_list_add(&endpoint->busy, connection);
+    connection->calls++;
     ticket->connection = connection;
-    ticket->client = connection->client;
-    metrics_add(endpoint->pool->metrics, METRIC_UPSTREAM_REUSED, 1);
+    ticket->protocol = http_client_protocol(connection->client);
+    place_used(connection, HTTP_CLIENT_USABLE);
     settle(ticket, NULL);
+}
+
+static void lend_kept(struct upstream_ticket *ticket, struct pool_connection *connection)
+{
+    metrics_add(ticket->pool->metrics, METRIC_UPSTREAM_REUSED, 1);
+    pool_lend(ticket, connection);
 }
 
 static void pend(struct upstream_ticket *ticket)
 {
-    static const struct http_call_failure busy = { DENY_UPSTREAM_BUSY, "all connections are in use", false };
-    if (!pool_pend(ticket)) {
+    static const struct http_call_failure busy = { .reason = DENY_UPSTREAM_BUSY,
+                                                   .detail = "all connections are in use" };
+    if (!pool_pend(ticket, false)) {
         settle(ticket, &busy);
+    }
+}
+
+void pool_attempt_here(struct upstream_ticket *ticket)
+{
+    struct pool_endpoint *endpoint = ticket->endpoint;
+    struct pool_connection *kept = NULL;
+    if (!ticket->fresh || !pool_may_open(endpoint)) {
+        kept = pool_find_shared(endpoint);
+        kept = kept != NULL ? kept : find_idle(endpoint);
+    }
+    if (kept != NULL) {
+        lend_kept(ticket, kept);
+    } else {
+        pool_connect(ticket);
     }
 }
 
@@ -157,12 +260,7 @@ void pool_attempt(struct upstream_ticket *ticket)
     ticket->endpoint = endpoint;
     ticket->url = endpoint->settings->url;
     endpoint->active++;
-    struct pool_connection *idle = ticket->fresh ? NULL : find_idle(endpoint);
-    if (idle != NULL) {
-        lend_idle(ticket, idle);
-    } else {
-        pool_connect(ticket);
-    }
+    pool_attempt_here(ticket);
 }
 
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure)
@@ -182,9 +280,9 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket)
 {
     ticket->pool = pool;
-    ticket->client = NULL;
+    ticket->call = NULL;
     ticket->connection = NULL;
-    if (pool->pending.first == NULL) {
+    if (pool->pending.queue.first == NULL) {
         pool_attempt(ticket);
     } else {
         pend(ticket); /* nobody overtakes those that wait, even where a place has just become free */
@@ -200,20 +298,16 @@ bool upstream_may_retry(struct upstream_ticket *ticket)
     return true;
 }
 
-static void keep(struct pool_connection *connection)
+static void give_back(struct pool_connection *connection, struct http_call *call)
 {
-    struct pool_endpoint *endpoint = connection->endpoint;
-    struct upstream_pool *pool = endpoint->pool;
-    list_remove(&endpoint->busy, connection);
-    connection->ticket = NULL;
-    pool_list_add(&endpoint->idle, connection);
-    endpoint->idle_count++;
-    deadline_set(&pool->loop->deadlines, &connection->idle_deadline, pool->loop->now,
-                 pool->settings->idle_timeout);
-    if (endpoint->idle_count > (size_t)pool->settings->max_idle) {
-        struct h1_client *client = connection->client;
+    connection->calls--;
+    enum http_client_state state = http_call_finish(call);
+    if (state == HTTP_CLIENT_CLOSING) {
         pool_forget(connection);
-        h1_client_close(client);
+    } else if (connection->calls > 0) {
+        place_used(connection, state);
+    } else {
+        keep(connection);
     }
 }
 
@@ -221,23 +315,19 @@ void upstream_release(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct pool_connection *connection = ticket->connection;
-    if (ticket->pending) {
-        pool_stop_pending(ticket);
-    }
+    pool_queue_leave(ticket);
     if (endpoint == NULL) {
         return;
     }
     endpoint->active--;
-    if (connection == NULL) {
-        pool_stop_waiting(ticket);
-    } else if (h1_client_finish(connection->client)) {
-        keep(connection);
-    } else {
-        pool_forget(connection);
+    if (ticket->call != NULL) {
+        give_back(connection, ticket->call);
+    } else if (connection != NULL && !pool_bequeath(ticket)) {
+        close_connection(connection); /* it is not open yet, and nobody else wants it */
     }
     ticket->endpoint = NULL;
     ticket->connection = NULL;
-    ticket->client = NULL;
+    ticket->call = NULL;
     pool_wake_pending(ticket->pool);
 }
 
@@ -247,6 +337,27 @@ struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
 }
 
 /* ---- the pool ---- */
+
+void pool_begin_serving(struct upstream_pool *pool)
+{
+    pool->serving++;
+}
+
+void pool_end_serving(struct upstream_pool *pool)
+{
+    if (--pool->serving == 0 && pool->orphaned) {
+        upstream_pool_free(pool);
+    }
+}
+
+/* What an endpoint is to be asked for: its scheme goes first. */
+static int protocol_of(const struct upstream_settings *settings, const struct upstream_endpoint *endpoint)
+{
+    if (endpoint->h2c) {
+        return HTTP_PROTOCOL_2;
+    }
+    return endpoint->tls ? settings->protocol : HTTP_PROTOCOL_1;
+}
 
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool)
@@ -263,13 +374,15 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
         struct pool_endpoint *endpoint = &pool->endpoints[i];
         endpoint->pool = pool;
         endpoint->settings = &settings->parsed[i];
+        endpoint->protocol = protocol_of(settings, endpoint->settings);
         resolved_init(&endpoint->addresses, loop);
         if (endpoint->settings->is_address) {
             resolved_set(&endpoint->addresses, &endpoint->settings->address);
         }
         if (endpoint->settings->tls && pool->tls == NULL) {
             const struct tls_client_settings *tls = settings->tls != NULL ? settings->tls : &no_settings;
-            struct error error = tls_client_new(tls, SLICE("\x08http/1.1"), &pool->tls);
+            struct error error =
+                tls_client_new(tls, http_client_alpn((enum http_client_protocol)settings->protocol), &pool->tls);
             if (failed(error)) {
                 upstream_pool_free(pool);
                 return error;
@@ -281,28 +394,22 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
     return OK;
 }
 
-static void close_list(struct pool_connection **list)
-{
-    while (*list != NULL) {
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget takes it off the list */
-        struct h1_client *client = (*list)->client;
-        pool_forget(*list);
-        h1_client_close(client);
-    }
-}
-
 void upstream_pool_free(struct upstream_pool *pool)
 {
     if (pool == NULL) {
         return;
     }
-    if (pool->serving || pool->pending.task.queued) {
+    if (pool->serving > 0 || pool->pending.task.queued) {
         pool->orphaned = true;
         return;
     }
     for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
-        close_list(&pool->endpoints[i].idle);
-        close_list(&pool->endpoints[i].busy);
+        for (size_t place = 0; place < POOL_PLACES; place++) {
+            while (pool->endpoints[i].connections[place] != NULL) {
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is taken off the list */
+                close_connection(pool->endpoints[i].connections[place]);
+            }
+        }
         resolved_done(&pool->endpoints[i].addresses);
     }
     tls_client_free(pool->tls);

@@ -1,35 +1,38 @@
 /* Connections to one upstream, for one worker: chooses an endpoint, keeps idle connections, opens new ones, tries the next
- * endpoint where one cannot be reached. Where every endpoint has as many as it may, requests wait, in order, bounded in
- * number and time. One loop, one thread. */
+ * endpoint where one cannot be reached. A connection that takes many calls at once (HTTP/2) is filled before another one is
+ * opened, and while it is being opened those who will share it wait for it. Where every endpoint has as many as it may,
+ * requests wait, in order, bounded in number and time. One loop, one thread. */
 #ifndef SALLYPORT_UPSTREAM_POOL_H
 #define SALLYPORT_UPSTREAM_POOL_H
 
-#include "http/h1/client.h"
+#include "http/client.h"
 #include "observe/metrics.h"
 #include "upstream/settings.h"
 
 struct upstream_pool;
 struct pool_connection;
 struct pool_endpoint;
+struct pool_queue;
 
 /* A request's claim to a connection; embedded in the exchange, zeroed before the first use. From upstream_acquire until it
  * was released or failed it must stay where it is. */
 struct upstream_ticket {
-    /* Exactly one answer to upstream_acquire, possibly from within it: a connection in `client`, or `failure`, whose text may
-     * go with the call. */
+    /* Exactly one answer to upstream_acquire, possibly from within it: `call` is set, to be begun, or `failure`, whose text may
+     * go when this returns. */
     void (*on_ready)(struct upstream_ticket *ticket, const struct http_call_failure *failure);
-    struct h1_client *client;
+    struct http_call *call;
     bool fresh; /* set by the caller for a retry: do not use a kept connection */
     /* the pool's */
     struct upstream_pool *pool;
     struct pool_endpoint *endpoint;
     struct pool_connection *connection;
+    struct pool_queue *queue; /* that it waits in; NULL: none */
     struct upstream_ticket *next_waiting, *previous_waiting;
-    bool pending;          /* waits until the upstream allows another connection */
-    int64_t pending_since; /* ns, and so many were waiting then */
+    int64_t pending_since; /* ns, and so many were waiting then for another connection to be allowed */
     size_t pending_behind;
     struct deadline patience; /* with a look-up, or while it is pending */
     struct slice url;         /* of the endpoint that was chosen last */
+    struct slice protocol;    /* of the connection that it had last, static: "http/1.1" or "h2" */
     size_t address;           /* index of the address that is tried */
     size_t addresses_left;    /* of the endpoint, this one included */
     int64_t connecting_since; /* to this endpoint */
@@ -44,8 +47,8 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
 void upstream_pool_free(struct upstream_pool *pool);
 
 /* What a request would be denied with for want of connections, if it came now, so that nothing is spent on it before;
- * DENY_NONE: it has a chance. Only a look: nothing is taken. */
-enum deny_reason upstream_shortage(const struct upstream_pool *pool);
+ * DENY_NONE: it has a chance. Nothing is taken. */
+enum deny_reason upstream_shortage(struct upstream_pool *pool);
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
 /* Gives a connection back: kept where it can be used again, else closed. Also cancels a ticket that still waits. */

@@ -1,37 +1,58 @@
-/* The pool from within: shared by pool.c (choosing, lending, keeping) and connect.c (names, opening). */
+/* The pool from within: shared by pool.c (choosing, lending, keeping), connect.c (names, opening), sharing.c (who waits for a
+ * connection that others open) and pending.c. */
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 
 #include "upstream/pool.h"
 #include "upstream/resolve.h"
 
-/* A connection, idle or lent to a ticket. */
+/* Where a connection stands with its endpoint. */
+enum pool_place {
+    POOL_IDLE,     /* without a call; the one that was used last is first */
+    POOL_SHARED,   /* has calls, and room for more */
+    POOL_FULL,     /* has as many as it takes, or is being opened */
+    POOL_DRAINING, /* has calls, and takes no further one: it counts as gone */
+    POOL_PLACES,
+};
+
 struct pool_connection {
-    struct h1_client *client;
+    struct http_client *client;
     struct pool_endpoint *endpoint;
-    struct upstream_ticket *ticket;          /* NULL: idle */
-    struct pool_connection *previous, *next; /* in the endpoint's idle or busy list */
+    struct upstream_ticket *opener; /* for whom it is being opened; NULL: it is open */
+    size_t calls;                   /* that tickets hold */
+    bool promising;                 /* being opened, and may come to have room for more than its opener */
+    enum pool_place place;
+    struct pool_connection *previous, *next; /* of that place */
     struct deadline idle_deadline;
+};
+
+/* Tickets that wait, in order. A ticket is in one at the most, and knows which. */
+struct pool_queue {
+    struct upstream_ticket *first, *last;
+    size_t count;
 };
 
 struct pool_endpoint {
     struct upstream_pool *pool;
     const struct upstream_endpoint *settings;
     struct tls_client *tls;
+    int protocol;   /* enum http_client_protocol */
+    bool takes_one; /* what was opened last takes one call at a time */
     struct resolved addresses;
-    struct pool_connection *idle; /* most recently used first */
-    struct pool_connection *busy;
-    struct upstream_ticket *waiting;  /* for the name to be resolved */
-    struct upstream_ticket *answered; /* those of them that on_resolved has not served yet */
+    struct pool_connection *connections[POOL_PLACES];
+    size_t counts[POOL_PLACES];
+    size_t promising;          /* connections */
+    struct pool_queue sharers; /* who waits to share one of those */
+    struct pool_queue naming;  /* who waits for the name to be resolved */
+    struct pool_queue served;  /* those of them that are being told */
+    struct pool_queue told;    /* sharers that are */
     size_t next_address;
-    size_t open, idle_count;
     size_t active; /* tickets that it serves */
 };
 
 /* Who waits for one of the connections that are allowed. */
 struct pool_pending {
-    struct upstream_ticket *first, *last;
-    size_t count;
+    struct pool_queue queue;
     struct net_task task; /* posted: there may be room */
 };
 
@@ -42,40 +63,71 @@ struct upstream_pool {
     struct tls_client *tls;
     size_t count;
     size_t next; /* round robin */
-    bool serving,
-        orphaned; /* inside on_resolved or pending's task; freed meanwhile, by the last exchange that used it */
+    /* Within calls to several tickets, whose answers may end their exchanges: the last one of a former configuration takes the
+     * pool along, which goes only when the calls are over. */
+    unsigned int serving;
+    bool orphaned;
     struct pool_pending pending;
     struct pool_endpoint endpoints[];
 };
 
 /* ---- pool.c ---- */
 
-void pool_list_add(struct pool_connection **list, struct pool_connection *connection);
+/* The connection moves to its place, by what it says of itself. */
+void pool_replace(struct pool_connection *connection);
+void pool_put(struct pool_connection *connection, enum pool_place place);
 /* The connection is closed or closing itself. */
 void pool_forget(struct pool_connection *connection);
-void pool_on_idle_lost(struct h1_client *client);
+/* A connection without a call has closed itself. */
+void pool_on_idle_lost(struct http_client *client);
 void pool_on_idle_deadline(struct deadline *deadline);
 /* Chooses an endpoint for the ticket, and lends or opens a connection. */
 void pool_attempt(struct upstream_ticket *ticket);
-/* May any endpoint have another connection? */
-bool pool_has_room(const struct upstream_pool *pool);
+/* The same at the endpoint that it has. */
+void pool_attempt_here(struct upstream_ticket *ticket);
+/* A call on a connection that has room: the ticket is answered. */
+void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connection);
+/* A connection that has calls, and room for another; NULL: none. */
+struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint);
+/* May any endpoint take another request? */
+bool pool_has_room(struct upstream_pool *pool);
+/* May this one have another connection? */
+bool pool_may_open(const struct pool_endpoint *endpoint);
 /* This endpoint has failed the ticket; another one may be asked. */
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
 
+void pool_begin_serving(struct upstream_pool *pool);
+void pool_end_serving(struct upstream_pool *pool);
+
 /* ---- pending.c ---- */
 
+void pool_queue_add(struct pool_queue *queue, struct upstream_ticket *ticket);
+void pool_queue_add_first(struct pool_queue *queue, struct upstream_ticket *ticket);
+/* The ticket waits no longer, if it did, and nor does its patience. */
+void pool_queue_leave(struct upstream_ticket *ticket);
+/* All of `from` waits in `to`, which is empty. */
+void pool_queue_move(struct pool_queue *from, struct pool_queue *to);
+
 void pool_pending_init(struct upstream_pool *pool);
-/* The ticket waits until there is room. False: too many do. */
-bool pool_pend(struct upstream_ticket *ticket);
-void pool_stop_pending(struct upstream_ticket *ticket);
+/* The ticket waits until there is room; `first`: it did already, elsewhere. False: too many do. */
+bool pool_pend(struct upstream_ticket *ticket, bool first);
 /* A connection's place has become free. */
 void pool_wake_pending(struct upstream_pool *pool);
+
+/* ---- sharing.c ---- */
+
+/* Is a connection being opened on which there will probably be a call for one more? */
+bool pool_may_share(const struct pool_endpoint *endpoint);
+/* The ticket waits for it. */
+void pool_share(struct upstream_ticket *ticket);
+/* The connection that a ticket was opening goes to one that waits to share it. False: nobody does. */
+bool pool_bequeath(struct upstream_ticket *ticket);
+/* A connection is open, or could not be opened (`failure`): tells those who wait for it. */
+void pool_tell_sharers(struct pool_endpoint *endpoint, const struct http_call_failure *failure);
 
 /* ---- connect.c ---- */
 
 /* Opens a connection to the ticket's endpoint, once its name is known. */
 void pool_connect(struct upstream_ticket *ticket);
-/* The ticket waits for a name no longer, if it did. */
-void pool_stop_waiting(struct upstream_ticket *ticket);
 
 #endif

@@ -3,10 +3,18 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "http/client.h"
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
     { "least_requests", BALANCE_LEAST_REQUESTS, "the one with the fewest requests under way" },
+    { 0 },
+};
+
+static const struct conf_choice protocols[] = {
+    { "http1", HTTP_PROTOCOL_1, "HTTP/1.1" },
+    { "h2", HTTP_PROTOCOL_2, "HTTP/2; a server that does not agree to it is a failure" },
+    { "auto", HTTP_PROTOCOL_AUTO, "HTTP/2 where the server agrees to it, else HTTP/1.1" },
     { 0 },
 };
 
@@ -15,14 +23,19 @@ static const struct conf_field upstream_fields[] = {
       .type = CONF_STRINGS,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_settings, endpoints),
-      .help =
-          "https://host:port or http://host:port of each server, without a path; or unix:/path of a socket "
-          "(HTTP without TLS)" },
+      .help = "https://host:port or http://host:port of each server, without a path; h2c://host:port: HTTP/2 "
+              "without TLS; unix:/path: HTTP/1.1 without TLS on that socket" },
     { .name = "tls",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, tls),
       .object = &tls_client_object,
       .help = "CA, name and own certificate for https endpoints" },
+    { .name = "protocol",
+      .type = CONF_ENUM,
+      .offset = offsetof(struct upstream_settings, protocol),
+      .standard = "http1",
+      .choices = protocols,
+      .help = "what https endpoints are spoken to, agreed on by ALPN; http:// is always HTTP/1.1" },
     { .name = "balance",
       .type = CONF_ENUM,
       .offset = offsetof(struct upstream_settings, balance),
@@ -55,6 +68,29 @@ static const struct conf_field upstream_fields[] = {
       .minimum = 1,
       .maximum = 1000000,
       .help = "connections per worker and endpoint" },
+    { .name = "max_streams",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, max_streams),
+      .standard = "100",
+      .minimum = 1,
+      .maximum = 10000,
+      .help =
+          "HTTP/2: requests at once on one connection, if the server allows as many; more open another one" },
+    { .name = "stream_window",
+      .type = CONF_SIZE,
+      .offset = offsetof(struct upstream_settings, stream_window),
+      .standard = "128KiB",
+      .minimum = 16 * 1024,
+      .maximum = 16 * 1024 * 1024,
+      .help = "HTTP/2: how much of an answer is taken for a client that does not read it" },
+    { .name = "max_connection_age",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct upstream_settings, max_connection_age),
+      .standard = "1h",
+      .minimum = NS_PER_S,
+      .maximum = 30 * 86400 * NS_PER_S,
+      .help =
+          "HTTP/2: a connection older than this takes no further request, and closes after its last answer" },
     { .name = "max_pending",
       .type = CONF_INTEGER,
       .offset = offsetof(struct upstream_settings, max_pending),
@@ -219,8 +255,11 @@ const char *upstream_parse_endpoint(struct slice url, struct arena *arena,
         authority = slice_from(url, strlen("https://"));
     } else if (slice_starts_with(url, SLICE("http://"))) {
         authority = slice_from(url, strlen("http://"));
+    } else if (slice_starts_with(url, SLICE("h2c://"))) {
+        endpoint.h2c = true;
+        authority = slice_from(url, strlen("h2c://"));
     } else {
-        return "an endpoint begins with https://, http:// or unix:/";
+        return "an endpoint begins with https://, http://, h2c:// or unix:/";
     }
     for (size_t i = 0; i < authority.len; i++) {
         char c = authority.ptr[i];

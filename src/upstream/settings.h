@@ -16,6 +16,7 @@ struct upstream_endpoint {
     struct slice url;
     struct slice path; /* of a Unix socket, within `url`; empty: it has a host and port */
     bool tls;
+    bool h2c;          /* HTTP/2 in the clear, by prior knowledge */
     struct slice host; /* as written, lower-case, without brackets */
     uint16_t port;
     bool is_address; /* host is an IP address: `address` is set */
@@ -24,17 +25,21 @@ struct upstream_endpoint {
 
 struct upstream_settings {
     struct slice name;
-    struct conf_strings endpoints; /* https://host:port, http://host:port or unix:/path */
+    struct conf_strings endpoints; /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
     struct tls_client_settings *tls;
-    int balance;                      /* enum upstream_balance */
-    struct slice host_header;         /* empty: the client's Host goes on */
-    int64_t connect_timeout;          /* ns, TLS handshake included; 5 s */
-    int64_t idle_timeout;             /* ns that an idle connection is kept; 30 s */
-    int64_t max_connections;          /* per worker and endpoint; 1024 */
-    int64_t max_pending;              /* requests per worker that wait for a connection beyond those; 1024 */
-    int64_t pending_timeout;          /* ns that they wait; 1 s */
-    int64_t max_idle;                 /* idle connections kept per worker and endpoint; 64 */
-    int64_t retries;                  /* further tries where that is safe; 1 */
+    int protocol;               /* enum http_client_protocol, of https endpoints */
+    int balance;                /* enum upstream_balance */
+    struct slice host_header;   /* empty: the client's Host goes on */
+    int64_t connect_timeout;    /* ns, TLS handshake included; 5 s */
+    int64_t idle_timeout;       /* ns that an idle connection is kept; 30 s */
+    int64_t max_connections;    /* per worker and endpoint; 1024 */
+    int64_t max_streams;        /* requests at once on one connection, over HTTP/2; 100 */
+    int64_t stream_window;      /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
+    int64_t max_connection_age; /* ns that a connection takes requests, over HTTP/2; 1 h */
+    int64_t max_pending;        /* requests per worker that wait for a connection beyond those; 1024 */
+    int64_t pending_timeout;    /* ns that they wait; 1 s */
+    int64_t max_idle;           /* idle connections kept per worker and endpoint; 64 */
+    int64_t retries;            /* further tries where that is safe; 1 */
     struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */
 };
 

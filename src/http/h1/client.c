@@ -7,9 +7,14 @@
 
 /* ---- life and death ---- */
 
+static struct h1_client *of(struct http_client *client)
+{
+    return (struct h1_client *)client;
+}
+
 void h1_client_free_if_over(struct h1_client *client)
 {
-    if (!client->closed || client->resume.queued) {
+    if (!client->base.closed || client->resume.queued) {
         return;
     }
     buffer_done(&client->in);
@@ -17,48 +22,38 @@ void h1_client_free_if_over(struct h1_client *client)
     free(client);
 }
 
-static void on_stream_closed(struct stream *stream)
+static void h1_free(struct http_client *client)
 {
-    struct h1_client *client = (struct h1_client *)stream;
-    client->closed = true;
-    h1_client_free_if_over(client);
+    h1_client_free_if_over(of(client));
 }
 
-void h1_client_close(struct h1_client *client)
+static void h1_close(struct http_client *client)
 {
-    if (client->state == CLIENT_CLOSED) {
-        return;
-    }
-    client->state = CLIENT_CLOSED;
-    deadline_clear(&client->deadline);
-    stream_close(&client->stream, on_stream_closed);
+    of(client)->state = CLIENT_CLOSED;
 }
 
-void *h1_client_owner(const struct h1_client *client)
-{
-    return client->settings.owner;
-}
+/* ---- limits in time, and what is waited for ---- */
 
 static void set_deadline(struct h1_client *client, int64_t duration)
 {
-    struct net_loop *loop = client->stream.loop;
+    struct net_loop *loop = client->base.stream.loop;
     client->limit = duration;
     if (duration > 0) {
-        deadline_set(&loop->deadlines, &client->deadline, loop->now, duration);
+        deadline_set(&loop->deadlines, &client->base.deadline, loop->now, duration);
     } else {
-        deadline_park(&client->deadline);
+        deadline_park(&client->base.deadline);
     }
 }
 
 static int64_t limit_of(const struct h1_client *client)
 {
     if (client->state == CLIENT_BODY) {
-        return client->paused ? 0 : client->call.idle_timeout;
+        return client->paused ? 0 : client->idle_timeout;
     }
     if (buffer_length(&client->out) > 0) {
-        return client->call.idle_timeout;
+        return client->idle_timeout;
     }
-    return client->sent || client->output_lost ? client->call.response_timeout : 0;
+    return client->sent || client->output_lost ? client->response_timeout : 0;
 }
 
 void h1_client_update_deadline(struct h1_client *client, bool progress)
@@ -67,7 +62,7 @@ void h1_client_update_deadline(struct h1_client *client, bool progress)
         return;
     }
     int64_t limit = limit_of(client);
-    if (progress || limit != client->limit || !deadline_is_set(&client->deadline)) {
+    if (progress || limit != client->limit || !deadline_is_set(&client->base.deadline)) {
         set_deadline(client, limit);
     }
 }
@@ -76,10 +71,6 @@ void h1_client_update_interest(struct h1_client *client)
 {
     unsigned int wanted = 0;
     switch (client->state) {
-    case CLIENT_CONNECTING:
-        wanted = STREAM_WRITABLE;
-        break;
-    case CLIENT_HANDSHAKE:
     case CLIENT_IDLE:
         wanted = STREAM_READABLE;
         break;
@@ -95,7 +86,7 @@ void h1_client_update_interest(struct h1_client *client)
     case CLIENT_CLOSED:
         return;
     }
-    stream_want(&client->stream, wanted);
+    stream_want(&client->base.stream, wanted);
 }
 
 void h1_client_fail(struct h1_client *client, enum deny_reason reason, const char *detail)
@@ -108,63 +99,16 @@ void h1_client_fail(struct h1_client *client, enum deny_reason reason, const cha
     };
     client->state = CLIENT_OVER;
     client->broken = true;
-    deadline_park(&client->deadline);
+    deadline_park(&client->base.deadline);
     h1_client_update_interest(client);
-    client->call.events->on_failed(client->call.call, &failure);
-}
-
-/* ---- connecting ---- */
-
-static void connect_failed(struct h1_client *client, enum deny_reason reason, const char *detail)
-{
-    struct http_call_failure failure = { .reason = reason, .detail = detail };
-    client->settings.on_connected(client, &failure);
-    h1_client_close(client);
-}
-
-static void handshake(struct h1_client *client)
-{
-    switch (client->stream.ops->handshake(&client->stream)) {
-    case STREAM_AGAIN:
-        h1_client_update_interest(client);
-        return;
-    case STREAM_OK:
-        break;
-    default:
-        connect_failed(client, DENY_UPSTREAM_TLS, tls_failure(&client->stream));
-        return;
-    }
-    client->state = CLIENT_IDLE;
-    deadline_clear(&client->deadline);
-    h1_client_update_interest(client);
-    client->settings.on_connected(client, NULL);
-}
-
-static void connected(struct h1_client *client)
-{
-    if (stream_connected(client->stream.fd) != 0) {
-        connect_failed(client, DENY_UPSTREAM_CONNECT, "connection refused or unreachable");
-        return;
-    }
-    if (client->settings.tls != NULL &&
-        failed(tls_connect(client->settings.tls, &client->stream, client->settings.host))) {
-        connect_failed(client, DENY_UPSTREAM_TLS, "TLS could not be started");
-        return;
-    }
-    client->state = CLIENT_HANDSHAKE;
-    handshake(client);
+    client->call.events->on_failed(client->call.caller, &failure);
 }
 
 static void on_deadline(struct deadline *deadline)
 {
-    struct h1_client *client = (struct h1_client *)((char *)deadline - offsetof(struct h1_client, deadline));
+    struct h1_client *client =
+        (struct h1_client *)((char *)deadline - offsetof(struct h1_client, base.deadline));
     switch (client->state) {
-    case CLIENT_CONNECTING:
-        connect_failed(client, DENY_UPSTREAM_CONNECT, "connecting took too long");
-        break;
-    case CLIENT_HANDSHAKE:
-        connect_failed(client, DENY_UPSTREAM_TLS, "the TLS handshake took too long");
-        break;
     case CLIENT_HEAD:
         h1_client_fail(client, DENY_UPSTREAM_TIMEOUT,
                        client->sent && buffer_length(&client->out) == 0
@@ -185,13 +129,15 @@ bool h1_client_has_nothing_to_say(struct h1_client *client)
 {
     char byte;
     size_t size = 0;
-    return client->stream.ops->read(&client->stream, &byte, 1, &size) == STREAM_AGAIN;
+    return client->base.stream.ops->read(&client->base.stream, &byte, 1, &size) == STREAM_AGAIN;
 }
 
-bool h1_client_is_quiet(struct h1_client *client)
+/* A read of the socket, but for one whose last answer was read to the socket's end in this same turn of the loop. */
+static bool h1_is_quiet(struct http_client *base)
 {
-    return client->state == CLIENT_IDLE &&
-           (client->emptied_in == client->stream.loop->turn_began || h1_client_has_nothing_to_say(client));
+    struct h1_client *client = of(base);
+    return client->state == CLIENT_IDLE && (client->emptied_in == client->base.stream.loop->turn_began ||
+                                            h1_client_has_nothing_to_say(client));
 }
 
 /* What comes now comes for nobody: the end of the connection, or an answer to no question. */
@@ -201,42 +147,43 @@ static void on_idle_event(struct h1_client *client)
         h1_client_update_interest(client); /* TLS said something for itself */
         return;
     }
-    client->settings.on_idle_lost(client);
-    h1_client_close(client);
+    client->base.settings.on_idle_lost(&client->base);
+    http_client_close(&client->base);
 }
 
 /* ---- calls ---- */
 
-struct buffer *h1_client_begin(struct h1_client *client, const struct h1_client_call *call)
+/* One call at a time. */
+static size_t h1_room(struct http_client *client)
 {
-    client->call = *call;
-    client->state = CLIENT_HEAD;
-    client->informational = 0;
-    client->asked = false;
-    client->answered = false;
-    client->sent = false;
-    client->chunked_out = call->body == BODY_CHUNKED;
-    client->paused = false;
-    client->blocked = false;
-    client->keep_alive = false;
-    h1_client_expect_head(client);
-    buffer_clear(&client->in);
-    return &client->out;
+    (void)client;
+    return 0;
 }
 
-bool h1_client_finish(struct h1_client *client)
+static enum http_client_state h1_state(struct http_client *client)
 {
+    return of(client)->state == CLIENT_CLOSED ? HTTP_CLIENT_CLOSING : HTTP_CLIENT_USABLE;
+}
+
+static struct http_call *h1_take(struct http_client *client)
+{
+    return &of(client)->call;
+}
+
+static enum http_client_state h1_finish(struct http_call *call)
+{
+    struct h1_client *client = h1_client_of(call);
     bool reusable = client->state == CLIENT_OVER && !client->broken && client->keep_alive && client->sent &&
                     buffer_length(&client->out) == 0;
     if (!reusable) {
-        h1_client_close(client);
-        return false;
+        http_client_close(&client->base);
+        return HTTP_CLIENT_CLOSING;
     }
     client->state = CLIENT_IDLE;
     client->reused = true;
-    client->call = (struct h1_client_call){ 0 };
+    client->call = (struct http_call){ .ops = call->ops };
     h1_client_update_interest(client);
-    return true;
+    return HTTP_CLIENT_USABLE;
 }
 
 static void on_call_event(struct h1_client *client, unsigned int events)
@@ -258,12 +205,6 @@ static void on_ready(struct stream *stream, unsigned int events)
 {
     struct h1_client *client = (struct h1_client *)stream;
     switch (client->state) {
-    case CLIENT_CONNECTING:
-        connected(client);
-        break;
-    case CLIENT_HANDSHAKE:
-        handshake(client);
-        break;
     case CLIENT_IDLE:
         on_idle_event(client);
         break;
@@ -276,30 +217,37 @@ static void on_ready(struct stream *stream, unsigned int events)
     }
 }
 
-struct error h1_client_open(const struct h1_client_settings *settings, const struct sockaddr *address,
-                            socklen_t size, struct h1_client **ret_client)
+static const struct http_call_ops call_ops = {
+    .begin = h1_client_begin,
+    .send_body = h1_client_send_body,
+    .send_end = h1_client_send_end,
+    .flush = h1_client_flush_call,
+    .pause = h1_client_pause,
+    .finish = h1_finish,
+};
+
+static void h1_start(struct http_client *base)
 {
-    int fd = -1;
-    TRY(stream_connect(address, size, &fd));
-    struct h1_client *client = calloc(1, sizeof *client);
-    if (client == NULL) {
-        close(fd);
-        return FAIL(ERROR_MEMORY, "upstream connection");
-    }
-    struct error error = stream_open(&client->stream, settings->loop, fd, on_ready);
-    if (failed(error)) {
-        close(fd);
-        free(client);
-        return error;
-    }
-    client->settings = *settings;
-    client->state = CLIENT_CONNECTING;
+    struct h1_client *client = of(base);
+    client->call.ops = &call_ops;
+    client->state = CLIENT_IDLE;
     client->resume.run = h1_client_resume;
-    client->deadline.expired = on_deadline;
+    client->base.stream.on_ready = on_ready;
+    client->base.deadline.expired = on_deadline;
     buffer_init(&client->in, HTTP_HEAD_MAX + HTTP_BULK_BUFFER);
     buffer_init(&client->out, HTTP_WRITE_BUFFER_MAX + HTTP_HEAD_MAX);
-    set_deadline(client, settings->connect_timeout);
     h1_client_update_interest(client);
-    *ret_client = client;
-    return OK;
+    http_client_established(base);
 }
+
+const struct http_client_kind h1_client_kind = {
+    .protocol = SLICE_INIT("http/1.1"),
+    .size = sizeof(struct h1_client),
+    .start = h1_start,
+    .is_quiet = h1_is_quiet,
+    .room = h1_room,
+    .state = h1_state,
+    .take = h1_take,
+    .close = h1_close,
+    .free = h1_free,
+};

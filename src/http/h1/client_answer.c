@@ -8,12 +8,12 @@
  * for the next answer (response splitting). */
 static void end_response(struct h1_client *client, const struct headers *trailers, size_t behind)
 {
-    if (behind > 0 || client->stream.ops->pending(&client->stream)) {
+    if (behind > 0 || client->base.stream.ops->pending(&client->base.stream)) {
         client->broken = true;
     }
     client->state = CLIENT_OVER;
-    deadline_park(&client->deadline);
-    client->call.events->on_end(client->call.call, trailers);
+    deadline_park(&client->base.deadline);
+    client->call.events->on_end(client->call.caller, trailers);
 }
 
 /* ---- the head ---- */
@@ -26,7 +26,7 @@ static const struct http_head_limits response_limits = {
 
 void h1_client_expect_head(struct h1_client *client)
 {
-    h1_parser_init_response(&client->parser, &response_limits, client->call.method);
+    h1_parser_init_response(&client->parser, &response_limits, client->method);
 }
 
 static void take_informational(struct h1_client *client, const struct http_response *response)
@@ -41,7 +41,7 @@ static void take_informational(struct h1_client *client, const struct http_respo
         return;
     }
     if (response->status != 100) {
-        client->call.events->on_informational(client->call.call, response);
+        client->call.events->on_informational(client->call.caller, response);
     }
     if (client->state == CLIENT_HEAD) {
         h1_client_expect_head(client);
@@ -50,16 +50,15 @@ static void take_informational(struct h1_client *client, const struct http_respo
 
 static void take_response(struct h1_client *client, const struct http_response *response, struct slice data)
 {
-    struct slice raw = slice_part(data, 0, client->parser.head_length);
     client->state = CLIENT_BODY;
     client->body = response->body;
     client->body_left = response->body == BODY_LENGTH ? response->content_length : 0;
     client->keep_alive = response->keep_alive && response->body != BODY_CLOSE;
     h1_chunked_init(&client->chunked);
-    client->call.events->on_response(client->call.call, response, raw);
+    client->call.events->on_response(client->call.caller, response);
     bool empty = client->body == BODY_NONE || (client->body == BODY_LENGTH && client->body_left == 0);
     if (client->state == CLIENT_BODY && empty) {
-        end_response(client, NULL, data.len - raw.len);
+        end_response(client, NULL, data.len - client->parser.head_length);
     }
 }
 
@@ -101,7 +100,7 @@ static size_t process_chunked(struct h1_client *client, struct slice data)
         return data.len;
     }
     if (piece.len > 0) {
-        client->call.events->on_body(client->call.call, piece);
+        client->call.events->on_body(client->call.caller, piece);
     }
     if (result == H1_DONE && client->state == CLIENT_BODY) {
         HEADERS_SCRATCH(items);
@@ -125,7 +124,7 @@ static size_t process_body(struct h1_client *client, struct slice data)
         piece = slice_part(data, 0, client->body_left < data.len ? (size_t)client->body_left : data.len);
         client->body_left -= piece.len;
     }
-    client->call.events->on_body(client->call.call, piece);
+    client->call.events->on_body(client->call.caller, piece);
     if (client->state == CLIENT_BODY && client->body == BODY_LENGTH && client->body_left == 0) {
         end_response(client, NULL, data.len - piece.len);
     }
@@ -200,7 +199,7 @@ static enum stream_result read_behind(struct h1_client *client)
     }
     size_t size = 0;
     enum stream_result result =
-        client->stream.ops->read(&client->stream, client->in.data + client->in.end, room, &size);
+        client->base.stream.ops->read(&client->base.stream, client->in.data + client->in.end, room, &size);
     if (result == STREAM_OK) {
         client->answered = true;
         client->emptied_in = 0;
@@ -213,14 +212,16 @@ static enum stream_result read_behind(struct h1_client *client)
 /* The usual read: what it brings is worked through where it lies, and only the rest is kept. */
 static enum stream_result read_fresh(struct h1_client *client)
 {
-    struct net_loop *loop = client->stream.loop;
+    struct net_loop *loop = client->base.stream.loop;
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
-    enum stream_result result = client->stream.ops->read(&client->stream, memory, h1_read_size(loop), &size);
+    enum stream_result result =
+        client->base.stream.ops->read(&client->base.stream, memory, h1_read_size(loop), &size);
     if (result == STREAM_OK) {
         client->answered = true;
         /* Of TLS a read gives one record, and more may lie behind it. */
-        client->emptied_in = size < HTTP_BULK_BUFFER && client->settings.tls == NULL ? loop->turn_began : 0;
+        client->emptied_in =
+            size < HTTP_BULK_BUFFER && client->base.settings.tls == NULL ? loop->turn_began : 0;
         size_t consumed = process_data(client, slice_of(memory, size));
         bool goes_on = client->state == CLIENT_HEAD || client->state == CLIENT_BODY;
         if (goes_on && !buffer_append(&client->in, slice_of(memory + consumed, size - consumed))) {
@@ -261,7 +262,7 @@ static bool read_once(struct h1_client *client)
 static void tell_pause(struct h1_client *client)
 {
     if (client->state == CLIENT_BODY || client->state == CLIENT_OVER) {
-        client->call.events->on_pause(client->call.call);
+        client->call.events->on_pause(client->call.caller);
     }
 }
 
@@ -274,11 +275,11 @@ void h1_client_read(struct h1_client *client)
     }
     bool more = true;
     for (int budget = READ_BUDGET; more && budget > 0; budget--) {
-        more = read_once(client) && client->stream.ops->pending(&client->stream);
+        more = read_once(client) && client->base.stream.ops->pending(&client->base.stream);
     }
     tell_pause(client);
     if (more && h1_client_may_read(client)) {
-        net_loop_post(client->stream.loop, &client->resume);
+        net_loop_post(client->base.stream.loop, &client->resume);
     }
     h1_client_update_interest(client);
 }
@@ -294,7 +295,8 @@ void h1_client_resume(struct net_task *task)
         return;
     }
     process(client);
-    if (h1_client_may_read(client) && (client->output_lost || client->stream.ops->pending(&client->stream))) {
+    if (h1_client_may_read(client) &&
+        (client->output_lost || client->base.stream.ops->pending(&client->base.stream))) {
         h1_client_read(client);
         return;
     }
@@ -302,8 +304,9 @@ void h1_client_resume(struct net_task *task)
     h1_client_update_interest(client);
 }
 
-void h1_client_pause(struct h1_client *client, bool paused)
+void h1_client_pause(struct http_call *call, bool paused)
 {
+    struct h1_client *client = h1_client_of(call);
     if (client->paused == paused || client->state != CLIENT_BODY) {
         return;
     }
@@ -311,6 +314,6 @@ void h1_client_pause(struct h1_client *client, bool paused)
     h1_client_update_deadline(client, true);
     h1_client_update_interest(client);
     if (!paused) {
-        net_loop_post(client->stream.loop, &client->resume);
+        net_loop_post(client->base.stream.loop, &client->resume);
     }
 }

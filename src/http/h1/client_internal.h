@@ -1,13 +1,13 @@
-/* An upstream connection from within: shared by client.c (its life, connecting), client_request.c (what a call sends) and
+/* An upstream connection from within: shared by client.c (its life), client_request.c (what a call sends) and
  * client_answer.c (what the upstream sends). */
 #ifndef SALLYPORT_HTTP_H1_CLIENT_INTERNAL_H
 #define SALLYPORT_HTTP_H1_CLIENT_INTERNAL_H
 
+#include "base/buffer.h"
 #include "http/h1/client.h"
+#include "http/h1/parser.h"
 
 enum client_state {
-    CLIENT_CONNECTING,
-    CLIENT_HANDSHAKE,
     CLIENT_IDLE,
     CLIENT_HEAD, /* a request is out or going out; the answer's head is awaited */
     CLIENT_BODY, /* the answer's body */
@@ -16,17 +16,17 @@ enum client_state {
 };
 
 struct h1_client {
-    struct stream stream;
-    struct h1_client_settings settings;
-    struct h1_client_call call;
+    struct http_client base;
+    struct http_call call;
     enum client_state state;
+    enum http_method method;
+    int64_t response_timeout, idle_timeout; /* ns, of the call */
     struct buffer in, out;
     struct h1_parser parser;
     struct h1_chunked chunked;
     enum http_body body;
     uint64_t body_left;
-    struct deadline deadline;
-    int64_t limit;      /* what `deadline` was set to */
+    int64_t limit;      /* what the deadline was set to */
     int64_t emptied_in; /* the loop's turn whose read left nothing in the socket; 0: it may have */
     struct net_task resume;
     unsigned int informational; /* 1xx answers so far */
@@ -42,7 +42,6 @@ struct h1_client {
     bool read_ended;
     bool output_lost; /* the request cannot be sent whole: what the upstream has said so far decides */
     bool broken;      /* never to be used again */
-    bool closed;
 };
 
 /* ---- client.c ---- */
@@ -58,6 +57,11 @@ void h1_client_fail(struct h1_client *client, enum deny_reason reason, const cha
 
 /* ---- client_request.c ---- */
 
+bool h1_client_begin(struct http_call *call, const struct http_call_request *request);
+bool h1_client_send_body(struct http_call *call, struct slice data);
+void h1_client_send_end(struct http_call *call, const struct headers *trailers);
+void h1_client_flush_call(struct http_call *call);
+void h1_client_flush(struct h1_client *client);
 /* The rest of the request is dropped, and the answer is read as far as there is one. */
 void h1_client_lose_output(struct h1_client *client);
 
@@ -65,6 +69,7 @@ void h1_client_lose_output(struct h1_client *client);
 
 /* Expects the head of an answer. */
 void h1_client_expect_head(struct h1_client *client);
+void h1_client_pause(struct http_call *call, bool paused);
 /* Is there anybody for what the upstream sends? */
 bool h1_client_may_read(const struct h1_client *client);
 /* Reads what has come, a few pieces a turn. */
@@ -73,5 +78,10 @@ void h1_client_read(struct h1_client *client);
 void h1_client_resume(struct net_task *task);
 /* Frees the memory once the descriptor is closed and no task queued. */
 void h1_client_free_if_over(struct h1_client *client);
+
+static inline struct h1_client *h1_client_of(struct http_call *call)
+{
+    return (struct h1_client *)((char *)call - offsetof(struct h1_client, call));
+}
 
 #endif

@@ -6,12 +6,34 @@
 /* A piece of body up to this size is copied behind what waits, so that both leave in one write. */
 #define COALESCE_MAX 8192
 
+bool h1_client_begin(struct http_call *call, const struct http_call_request *request)
+{
+    struct h1_client *client = h1_client_of(call);
+    const struct h1_framing framing = { .body = request->body, .content_length = request->content_length };
+    client->state = CLIENT_HEAD;
+    client->method = request->method;
+    client->response_timeout = request->response_timeout;
+    client->idle_timeout = request->idle_timeout;
+    client->informational = 0;
+    client->asked = false;
+    client->answered = false;
+    client->sent = false;
+    client->chunked_out = request->body == BODY_CHUNKED;
+    client->paused = false;
+    client->blocked = false;
+    client->keep_alive = false;
+    h1_client_expect_head(client);
+    buffer_clear(&client->in);
+    return h1_write_request(&client->out, request->method_text, request->target, request->host,
+                            request->headers, &framing);
+}
+
 void h1_client_lose_output(struct h1_client *client)
 {
     client->broken = true;
     client->output_lost = true;
     buffer_clear(&client->out);
-    net_loop_post(client->stream.loop, &client->resume);
+    net_loop_post(client->base.stream.loop, &client->resume);
 }
 
 /* Puts behind `out` what the kernel did not take of the parts; the first `written` bytes of all it did. */
@@ -35,7 +57,7 @@ static bool keep_rest(struct h1_client *client, const struct iovec *parts, int c
 static size_t write_parts(struct h1_client *client, const struct iovec *parts, int count)
 {
     size_t written = 0;
-    enum stream_result result = client->stream.ops->write(&client->stream, parts, count, &written);
+    enum stream_result result = client->base.stream.ops->write(&client->base.stream, parts, count, &written);
     if (result == STREAM_AGAIN) {
         written = 0;
     } else if (result != STREAM_OK) {
@@ -62,14 +84,20 @@ void h1_client_flush(struct h1_client *client)
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    if (client->blocked && h1_may_go_on(client->stream.loop, &client->out)) {
+    if (client->blocked && h1_may_go_on(client->base.stream.loop, &client->out)) {
         client->blocked = false;
-        client->call.events->on_writable(client->call.call);
+        client->call.events->on_writable(client->call.caller);
     }
 }
 
-bool h1_client_send_body(struct h1_client *client, struct slice data)
+void h1_client_flush_call(struct http_call *call)
 {
+    h1_client_flush(h1_client_of(call));
+}
+
+bool h1_client_send_body(struct http_call *call, struct slice data)
+{
+    struct h1_client *client = h1_client_of(call);
     if (data.len == 0 || client->output_lost ||
         (client->state != CLIENT_HEAD && client->state != CLIENT_BODY)) {
         return true;
@@ -96,15 +124,16 @@ bool h1_client_send_body(struct h1_client *client, struct slice data)
         client->blocked = client->blocked || buffer_length(&client->out) >= HTTP_WRITE_HIGH_WATER;
     } else {
         written = write_parts(client, parts, count);
-        client->blocked = h1_must_wait(client->stream.loop, &client->out);
+        client->blocked = h1_must_wait(client->base.stream.loop, &client->out);
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
     return !client->blocked;
 }
 
-void h1_client_send_end(struct h1_client *client, const struct headers *trailers)
+void h1_client_send_end(struct http_call *call, const struct headers *trailers)
 {
+    struct h1_client *client = h1_client_of(call);
     if (client->state != CLIENT_HEAD && client->state != CLIENT_BODY) {
         return;
     }

@@ -1,8 +1,6 @@
 /* The last stage: the upstream. Sends the request, streams both bodies with back-pressure, tries again where that is safe. */
 #include "pipeline/stage.h"
 
-#include "http/h1/writer.h"
-
 static void start_call(struct exchange *exchange);
 
 static struct exchange *exchange_of(struct upstream_ticket *ticket)
@@ -41,16 +39,12 @@ static bool has_body(const struct exchange *exchange)
            (exchange->input.body == BODY_LENGTH && exchange->input.content_length > 0);
 }
 
-static bool write_head(struct exchange *exchange, struct buffer *out)
+/* Does the client take trailers, and would they reach it? */
+static bool takes_trailers(const struct exchange *exchange)
 {
-    struct h1_framing framing = {
-        .body = exchange->input.body,
-        .content_length = exchange->input.content_length,
-    };
-    struct slice target = upstream_target(exchange);
-    struct slice host = upstream_host(exchange);
-    return target.ptr != NULL && host.ptr != NULL &&
-           h1_write_request(out, exchange->request.method_text, target, host, &exchange->relayed, &framing);
+    const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    const struct header *te = headers_find(&exchange->input.headers, HEADER_TE);
+    return te != NULL && relay != NULL && relay->trailers && http_list_contains(te->value, SLICE("trailers"));
 }
 
 static const struct http_call_events call_events;
@@ -58,15 +52,22 @@ static const struct http_call_events call_events;
 static bool begin_call(struct exchange *exchange)
 {
     const struct route_policy *policy = exchange_policy(exchange);
-    struct h1_client_call call = {
+    struct http_call_request request = {
         .events = &call_events,
-        .call = exchange,
+        .caller = exchange,
         .method = exchange->request.method,
+        .method_text = exchange->request.method_text,
+        .target = upstream_target(exchange),
+        .host = upstream_host(exchange),
+        .headers = &exchange->relayed,
+        .takes_trailers = takes_trailers(exchange),
         .body = exchange->input.body,
+        .content_length = exchange->input.content_length,
         .response_timeout = policy->timeout,
         .idle_timeout = policy->idle_timeout,
     };
-    return write_head(exchange, h1_client_begin(exchange->ticket.client, &call));
+    return request.target.ptr != NULL && request.host.ptr != NULL &&
+           http_call_begin(exchange->ticket.call, &request);
 }
 
 static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
@@ -80,12 +81,12 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
     } else if (!begin_call(exchange)) {
         exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
     } else if (has_body(exchange)) {
-        h1_client_flush(ticket->client);
+        http_call_flush(ticket->call);
         /* Last: saying 100 to a client that is gone ends the exchange, and with it the call. */
         exchange->stream->ops->pause(exchange->stream, false);
     } else {
         exchange->request_sent = true;
-        h1_client_send_end(ticket->client, NULL);
+        http_call_send_end(ticket->call, NULL);
     }
     exchange_pending_done(exchange);
 }
@@ -113,7 +114,7 @@ static void note_pause(struct exchange *exchange)
 static enum deny_reason forward_body(struct exchange *exchange, struct slice data)
 {
     exchange->body_started = true;
-    if (exchange->ticket.client != NULL && !h1_client_send_body(exchange->ticket.client, data) &&
+    if (exchange->ticket.call != NULL && !http_call_send_body(exchange->ticket.call, data) &&
         exchange->stream != NULL) {
         note_pause(exchange);
         exchange->stream->ops->pause(exchange->stream, true);
@@ -125,7 +126,7 @@ static void forward_body_end(struct exchange *exchange, const struct headers *tr
 {
     exchange->body_started = true;
     exchange->request_sent = true;
-    if (exchange->ticket.client == NULL) {
+    if (exchange->ticket.call == NULL) {
         return;
     }
     HEADERS_SCRATCH(items);
@@ -133,12 +134,12 @@ static void forward_body_end(struct exchange *exchange, const struct headers *tr
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
     bool pass = trailers != NULL && relay != NULL && relay->trailers &&
                 relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
-    h1_client_send_end(exchange->ticket.client, pass ? &kept : NULL);
+    http_call_send_end(exchange->ticket.call, pass ? &kept : NULL);
 }
 
-static void on_request_writable(void *call)
+static void on_request_writable(void *caller)
 {
-    struct exchange *exchange = call;
+    struct exchange *exchange = caller;
     if (exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING) {
         exchange->stream->ops->pause(exchange->stream, false);
     }
@@ -159,10 +160,10 @@ static void take_framing(struct exchange *exchange, const struct http_response *
     }
 }
 
-static void on_response(void *call, const struct http_response *response, struct slice raw)
+/* The head is serialised before this returns. */
+static void on_response(void *caller, const struct http_response *response)
 {
-    (void)raw; /* serialised before this returns */
-    struct exchange *exchange = exchange_hold(call);
+    struct exchange *exchange = exchange_hold(caller);
     exchange->answered_at = exchange->worker->loop.now;
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
@@ -175,9 +176,9 @@ static void on_response(void *call, const struct http_response *response, struct
     exchange_pending_done(exchange);
 }
 
-static void on_informational(void *call, const struct http_response *response)
+static void on_informational(void *caller, const struct http_response *response)
 {
-    struct exchange *exchange = call;
+    struct exchange *exchange = caller;
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     if (exchange->stream != NULL && relay_build_response(response, &kept)) {
@@ -185,28 +186,28 @@ static void on_informational(void *call, const struct http_response *response)
     }
 }
 
-static void on_response_body(void *call, struct slice data)
+static void on_response_body(void *caller, struct slice data)
 {
-    struct exchange *exchange = exchange_hold(call);
+    struct exchange *exchange = exchange_hold(caller);
     if (exchange->stream != NULL && !exchange->stream->ops->send_body(exchange->stream, data) &&
-        exchange->ticket.client != NULL) {
+        exchange->ticket.call != NULL) {
         note_pause(exchange);
-        h1_client_pause(exchange->ticket.client, true);
+        http_call_pause(exchange->ticket.call, true);
     }
     exchange_pending_done(exchange);
 }
 
-static void on_response_pause(void *call)
+static void on_response_pause(void *caller)
 {
-    struct exchange *exchange = call;
+    struct exchange *exchange = caller;
     if (exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING) {
         exchange->stream->ops->flush(exchange->stream);
     }
 }
 
-static void on_response_end(void *call, const struct headers *trailers)
+static void on_response_end(void *caller, const struct headers *trailers)
 {
-    struct exchange *exchange = exchange_hold(call);
+    struct exchange *exchange = exchange_hold(caller);
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
@@ -224,31 +225,34 @@ static void on_response_end(void *call, const struct headers *trailers)
 }
 
 /* A kept connection that was closed under us answered nothing, so an idempotent request may go again, if nothing of its
- * body is gone (RFC 9110 section 9.2.2). */
+ * body is gone (RFC 9110 section 9.2.2). One that the upstream refused unseen may, whatever it asks for (RFC 9113 section
+ * 8.7). */
 static bool may_retry(const struct exchange *exchange, const struct http_call_failure *failure)
 {
     static const bool idempotent[METHOD_COUNT] = {
         [METHOD_GET] = true,    [METHOD_HEAD] = true,    [METHOD_PUT] = true,
         [METHOD_DELETE] = true, [METHOD_OPTIONS] = true,
     };
-    return failure->reused && !exchange->response_begun && !exchange->body_started &&
-           idempotent[exchange->request.method];
+    return (failure->refused || (failure->reused && idempotent[exchange->request.method])) &&
+           !exchange->response_begun && !exchange->body_started;
 }
 
-static void on_call_failed(void *call, const struct http_call_failure *failure)
+static void on_call_failed(void *caller, const struct http_call_failure *failure)
 {
-    struct exchange *exchange = call;
+    struct exchange *exchange = caller;
     struct http_call_failure copy = *failure;
+    /* The text may be the connection's, which may go. */
+    struct slice detail = arena_copy(&exchange->arena, slice_from_string(failure->detail));
     upstream_release(&exchange->ticket);
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
-        exchange->ticket.fresh = true;
+        exchange->ticket.fresh = copy.reused;
         /* Until there is a connection for it, the body has to wait. */
         exchange->stream->ops->pause(exchange->stream, true);
         start_call(exchange);
         return;
     }
-    exchange_fail(exchange, copy.reason, slice_from_string(copy.detail));
+    exchange_fail(exchange, copy.reason, detail);
 }
 
 static const struct http_call_events call_events = {

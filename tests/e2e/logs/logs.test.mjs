@@ -9,7 +9,7 @@ import { HOST, OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
 import { until } from '../lib/wait.mjs';
 
-const FIELDS = ['log', 'time', 'request_id', 'trace_id', 'listener', 'route', 'upstream', 'endpoint', 'client', 'method', 'host', 'path', 'protocol', 'status', 'reason', 'detail', 'issuer', 'subject', 'client_id', 'received', 'sent', 'duration_us', 'upstream_us', 'tls', 'user_agent', 'aborted'];
+const FIELDS = ['log', 'time', 'request_id', 'trace_id', 'listener', 'route', 'upstream', 'endpoint', 'upstream_protocol', 'client', 'method', 'host', 'path', 'protocol', 'status', 'reason', 'detail', 'issuer', 'subject', 'client_id', 'received', 'sent', 'duration_us', 'upstream_us', 'tls', 'user_agent', 'aborted'];
 
 describe('the access log', () => {
   let s;

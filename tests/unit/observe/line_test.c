@@ -158,6 +158,7 @@ static void a_record_has_the_documented_members(void **state)
         .route = SLICE("orders.read"),
         .upstream = SLICE("order-service"),
         .endpoint = SLICE("10.0.0.5:9001"),
+        .upstream_protocol = SLICE("HTTP/2"),
         .client = { .bytes = { [10] = 0xff, 0xff, 192, 0, 2, 255 }, .port = 4711 },
         .method = SLICE("GET"),
         .host = SLICE("api.example.com"),
@@ -181,7 +182,8 @@ static void a_record_has_the_documented_members(void **state)
         format(&record, out),
         "\"time\":\"2026-01-02T03:04:05.678Z\",\"request_id\":\"r-1\","
         "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"listener\":\"public\",\"route\":\"orders.read\","
-        "\"upstream\":\"order-service\",\"endpoint\":\"10.0.0.5:9001\",\"client\":\"192.0.2.255\","
+        "\"upstream\":\"order-service\",\"endpoint\":\"10.0.0.5:9001\","
+        "\"upstream_protocol\":\"HTTP/2\",\"client\":\"192.0.2.255\","
         "\"method\":\"GET\",\"host\":\"api.example.com\",\"path\":\"/orders/1\",\"protocol\":\"HTTP/1.1\","
         "\"status\":401,\"reason\":\"token_expired\",\"detail\":\"main\","
         "\"issuer\":\"https://idp.example.com\",\"subject\":\"alice\",\"client_id\":\"web\",\"received\":5,"
@@ -218,6 +220,7 @@ static void the_longest_record_fits(void **state)
         .route = text,
         .upstream = text,
         .endpoint = text,
+        .upstream_protocol = text,
         .method = text,
         .host = text,
         .path = text,

@@ -118,15 +118,14 @@ static struct user *acquire_ready(size_t index)
     struct user *user = acquire(index);
     turn_until(&user->ready);
     assert_int_equal(user->failure.reason, DENY_NONE);
-    assert_non_null(user->ticket.client);
+    assert_non_null(user->ticket.call);
     return user;
 }
 
-static void on_response(void *call, const struct http_response *response, struct slice raw)
+static void on_response(void *call, const struct http_response *response)
 {
     (void)call;
     (void)response;
-    (void)raw;
 }
 
 static void on_body(void *call, struct slice data)
@@ -168,14 +167,20 @@ static const struct http_call_events events = {
 /* One request and its answer over the ticket's connection; `fd` is the service's side of it. */
 static void exchange(struct user *user, int fd)
 {
-    struct h1_client_call call = { .events = &events, .call = user, .method = METHOD_GET };
     struct headers none = { .count = 0 };
-    struct h1_framing framing = { .body = BODY_NONE };
-    assert_true(h1_write_request(h1_client_begin(user->ticket.client, &call), SLICE("GET"), SLICE("/"),
-                                 SLICE("up"), &none, &framing));
-    h1_client_send_end(user->ticket.client, NULL);
-    char request[1024];
-    assert_true(read(fd, request, sizeof request) > 0);
+    struct http_call_request request = {
+        .events = &events,
+        .caller = user,
+        .method = METHOD_GET,
+        .method_text = SLICE("GET"),
+        .target = SLICE("/"),
+        .host = SLICE("up"),
+        .headers = &none,
+    };
+    assert_true(http_call_begin(user->ticket.call, &request));
+    http_call_send_end(user->ticket.call, NULL);
+    char seen[1024];
+    assert_true(read(fd, seen, sizeof seen) > 0);
     static const char answer[] = "HTTP/1.1 204 No Content\r\n\r\n";
     assert_int_equal(write(fd, answer, sizeof answer - 1), sizeof answer - 1);
     turn_until(&user->ended);

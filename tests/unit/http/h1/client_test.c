@@ -1,8 +1,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "http/h1/client.h"
-#include "http/h1/writer.h"
+#include "http/client.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -14,7 +13,8 @@ struct fixture {
     struct net_loop loop;
     int listener, upstream;
     struct sockaddr_in address;
-    struct h1_client *client;
+    struct http_client *client;
+    struct http_call *call;
     bool connected, connect_failed, idle_lost, finished, kept;
     unsigned int responses, ends, failures, informational;
     unsigned int status;
@@ -28,59 +28,58 @@ struct fixture {
 
 static struct fixture *fixture;
 
-static void on_response(void *call, const struct http_response *response, struct slice raw)
+static void on_response(void *caller, const struct http_response *response)
 {
-    (void)call;
-    (void)raw;
+    (void)caller;
     fixture->responses++;
     fixture->status = response->status;
     if (fixture->pause) {
-        h1_client_pause(fixture->client, true);
+        http_call_pause(fixture->call, true);
     }
 }
 
-static void on_informational(void *call, const struct http_response *response)
+static void on_informational(void *caller, const struct http_response *response)
 {
-    (void)call;
+    (void)caller;
     (void)response;
     fixture->informational++;
 }
 
-static void on_body(void *call, struct slice data)
+static void on_body(void *caller, struct slice data)
 {
-    (void)call;
+    (void)caller;
     memcpy(fixture->body + fixture->body_size, data.ptr, data.len);
     fixture->body_size += data.len;
 }
 
-static void on_pause(void *call)
+static void on_pause(void *caller)
 {
-    (void)call;
+    (void)caller;
 }
 
 static void finish(void)
 {
     fixture->finished = true;
-    fixture->kept = h1_client_finish(fixture->client);
+    fixture->kept = http_call_finish(fixture->call) == HTTP_CLIENT_USABLE;
 }
 
-static void on_end(void *call, const struct headers *trailers)
+static void on_end(void *caller, const struct headers *trailers)
 {
-    (void)call;
+    (void)caller;
     (void)trailers;
     fixture->ends++;
     finish();
 }
 
-static void on_writable(void *call)
+static void on_writable(void *caller)
 {
-    (void)call;
+    (void)caller;
     fixture->writable = true;
 }
 
-static void on_failed(void *call, const struct http_call_failure *failure)
+static void on_failed(void *caller, const struct http_call_failure *failure)
 {
-    (void)call;
+    (void)caller;
     fixture->failures++;
     fixture->failure = *failure;
     finish();
@@ -96,14 +95,14 @@ static const struct http_call_events events = {
     .on_failed = on_failed,
 };
 
-static void on_connected(struct h1_client *client, const struct http_call_failure *failure)
+static void on_connected(struct http_client *client, const struct http_call_failure *failure)
 {
     (void)client;
     fixture->connected = failure == NULL;
     fixture->connect_failed = failure != NULL;
 }
 
-static void on_idle_lost(struct h1_client *client)
+static void on_idle_lost(struct http_client *client)
 {
     (void)client;
     fixture->idle_lost = true;
@@ -149,13 +148,13 @@ static int setup(void **state)
     assert_int_equal(bind(fixture->listener, (struct sockaddr *)&fixture->address, size), 0);
     assert_int_equal(listen(fixture->listener, 4), 0);
     assert_int_equal(getsockname(fixture->listener, (struct sockaddr *)&fixture->address, &size), 0);
-    struct h1_client_settings settings = {
+    struct http_client_settings settings = {
         .loop = &fixture->loop,
         .connect_timeout = 60 * NS_PER_S,
         .on_connected = on_connected,
         .on_idle_lost = on_idle_lost,
     };
-    assert_ok(h1_client_open(&settings, (struct sockaddr *)&fixture->address, size, &fixture->client));
+    assert_ok(http_client_open(&settings, (struct sockaddr *)&fixture->address, size, &fixture->client));
     turn_until(&fixture->connected);
     fixture->upstream = accept(fixture->listener, NULL, NULL);
     assert_true(fixture->upstream >= 0);
@@ -166,7 +165,7 @@ static int teardown(void **state)
 {
     (void)state;
     if (!fixture->idle_lost && (!fixture->finished || fixture->kept)) {
-        h1_client_close(fixture->client);
+        http_client_close(fixture->client);
     }
     turn_while_nothing_happens(); /* what is queued frees the connection */
     close(fixture->upstream);
@@ -178,24 +177,28 @@ static int teardown(void **state)
 
 static void begin(enum http_method method, enum http_body body, int64_t timeout)
 {
-    struct h1_client_call call = {
+    struct headers none = { .count = 0 };
+    struct http_call_request request = {
         .events = &events,
         .method = method,
+        .method_text = SLICE("GET"),
+        .target = SLICE("/x"),
+        .host = SLICE("up"),
+        .headers = &none,
         .body = body,
+        .content_length = 3,
         .response_timeout = timeout,
         .idle_timeout = timeout,
     };
-    struct headers none = { .count = 0 };
-    struct h1_framing framing = { .body = body, .content_length = 3 };
     fixture->finished = fixture->kept = false;
     fixture->seen_size = 0;
     memset(fixture->seen, 0, sizeof fixture->seen);
-    assert_true(h1_write_request(h1_client_begin(fixture->client, &call), SLICE("GET"), SLICE("/x"),
-                                 SLICE("up"), &none, &framing));
+    fixture->call = http_client_take(fixture->client);
+    assert_true(http_call_begin(fixture->call, &request));
     if (body == BODY_NONE) {
-        h1_client_send_end(fixture->client, NULL);
+        http_call_send_end(fixture->call, NULL);
     } else {
-        h1_client_flush(fixture->client);
+        http_call_flush(fixture->call);
     }
 }
 
@@ -392,7 +395,7 @@ static void a_paused_body_waits(void **state)
     turn_while_nothing_happens();
     assert_int_equal(fixture->responses, 1);
     assert_int_equal(fixture->body_size, 0);
-    h1_client_pause(fixture->client, false);
+    http_call_pause(fixture->call, false);
     turn_until(&fixture->finished);
     assert_int_equal(fixture->body_size, 5);
     assert_true(fixture->kept);
@@ -428,11 +431,11 @@ static void an_idle_connection_that_speaks_is_not_quiet(void **state)
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     turn_until(&fixture->finished);
     assert_true(fixture->kept);
-    assert_true(h1_client_is_quiet(fixture->client));
+    assert_true(http_client_is_quiet(fixture->client));
     turn_while_nothing_happens();
     /* Before the loop looks at the socket: an answer in advance must not become the next request's. */
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-    assert_false(h1_client_is_quiet(fixture->client));
+    assert_false(http_client_is_quiet(fixture->client));
 }
 
 /* A read to the socket's end needs no second one within its turn; the loop's next look finds what came since. */
@@ -443,7 +446,7 @@ static void what_was_read_to_its_end_is_not_asked_in_the_same_turn(void **state)
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     turn_until(&fixture->finished);
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-    assert_true(h1_client_is_quiet(fixture->client));
+    assert_true(http_client_is_quiet(fixture->client));
     turn_until(&fixture->idle_lost);
 }
 
@@ -455,7 +458,7 @@ static void a_closed_idle_connection_is_not_quiet(void **state)
     turn_until(&fixture->finished);
     turn_while_nothing_happens();
     shutdown(fixture->upstream, SHUT_WR);
-    assert_false(h1_client_is_quiet(fixture->client));
+    assert_false(http_client_is_quiet(fixture->client));
 }
 
 static void a_head_that_trickles_is_not_in_time(void **state)
@@ -480,14 +483,14 @@ static void a_request_that_is_not_taken_is_not_in_time(void **state)
     (void)state;
     begin(METHOD_POST, BODY_CHUNKED, 60 * NS_PER_MS);
     static char piece[16384];
-    while (h1_client_send_body(fixture->client, slice_of(piece, sizeof piece))) {
+    while (http_call_send_body(fixture->call, slice_of(piece, sizeof piece))) {
     }
     int64_t limit = clock_monotonic_ns() + 2 * NS_PER_S;
     while (!fixture->finished && clock_monotonic_ns() < limit) {
         /* The kernel's buffers grow for a while; then trying again is no progress. */
-        h1_client_flush(fixture->client);
+        http_call_flush(fixture->call);
         if (fixture->writable) {
-            fixture->writable = h1_client_send_body(fixture->client, slice_of(piece, 4096));
+            fixture->writable = http_call_send_body(fixture->call, slice_of(piece, 4096));
         }
         uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
     }
@@ -501,7 +504,7 @@ static void the_answer_of_an_upstream_that_reads_no_more_is_read(void **state)
     begin(METHOD_POST, BODY_CHUNKED, 60 * NS_PER_S);
     see_request();
     static char piece[16384];
-    while (h1_client_send_body(fixture->client, slice_of(piece, sizeof piece))) {
+    while (http_call_send_body(fixture->call, slice_of(piece, sizeof piece))) {
     }
     upstream_says("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
     close(fixture->upstream);
@@ -523,7 +526,7 @@ static void a_request_that_cannot_be_sent_fails(void **state)
     fixture->upstream = -1;
     static char piece[16384];
     for (int i = 0; i < 4; i++) {
-        h1_client_send_body(fixture->client, slice_of(piece, sizeof piece));
+        http_call_send_body(fixture->call, slice_of(piece, sizeof piece));
     }
     turn_until(&fixture->finished);
     assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);

@@ -1,0 +1,37 @@
+/* What every connection to an upstream begins with, and what a protocol adds: for client.c and the protocols. */
+#ifndef SALLYPORT_HTTP_CLIENT_INTERNAL_H
+#define SALLYPORT_HTTP_CLIENT_INTERNAL_H
+
+#include "http/client.h"
+#include "net/stream.h"
+
+/* A protocol's part of a connection. */
+struct http_client_kind {
+    struct slice protocol; /* as ALPN names it */
+    size_t size;           /* of its struct, which begins with a struct http_client; zeroed before `start` */
+    /* The stream is connected: takes over on_ready and the deadline, and says http_client_established, at once or later. */
+    void (*start)(struct http_client *client);
+    bool (*is_quiet)(struct http_client *client);
+    size_t (*room)(struct http_client *client);
+    enum http_client_state (*state)(struct http_client *client);
+    struct http_call *(*take)(struct http_client *client);
+    /* The stream will be closed: no event follows. */
+    void (*close)(struct http_client *client);
+    /* The stream is closed: frees the memory, now or once no task is queued. */
+    void (*free)(struct http_client *client);
+};
+
+struct http_client {
+    struct stream stream;
+    struct http_client_settings settings;
+    const struct http_client_kind *kind; /* NULL: not decided yet */
+    struct deadline deadline;            /* of connecting, then the protocol's */
+    bool connected;                      /* the socket is, and TLS may be under way */
+    bool closing, closed;
+};
+
+void http_client_established(struct http_client *client);
+/* The connection is of no use before it was established. */
+void http_client_connect_failed(struct http_client *client, enum deny_reason reason, const char *detail);
+
+#endif

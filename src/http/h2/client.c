@@ -1,0 +1,499 @@
+#include "http/h2/client.h"
+
+#include "http/h2/client_internal.h"
+
+#include <stdlib.h>
+
+static struct h2_client *of(struct http_client *client)
+{
+    return (struct h2_client *)client;
+}
+
+/* ---- calls ---- */
+
+static void list_remove(struct h2_call *call)
+{
+    struct h2_call **from_before = call->previous != NULL ? &call->previous->next : &call->client->calls;
+    *from_before = call->next;
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+}
+
+void h2_answer_head_free(struct h2_answer_head *head)
+{
+    if (head != NULL) {
+        h2_answer_done(head);
+        free(head);
+    }
+}
+
+/* What the call holds goes; the struct waits for the next one. */
+static void recycle(struct h2_call *call)
+{
+    struct h2_client *client = call->client;
+    list_remove(call);
+    client->call_count--;
+    deadline_clear(&call->deadline);
+    h2_call_drop_request(call);
+    buffer_done(&call->in);
+    h2_answer_head_free(call->last_head);
+    *call = (struct h2_call){ .next = client->spare };
+    client->spare = call;
+}
+
+void h2_call_let_go(struct h2_call *call)
+{
+    if (call->released && !call->busy && (call->stream == 0 || call->client->dead)) {
+        recycle(call);
+    }
+}
+
+static int64_t limit_of(const struct h2_call *call)
+{
+    if (call->state == H2_CALL_BODY) {
+        return call->paused ? 0 : call->idle_timeout;
+    }
+    if (buffer_length(&call->out) > 0) {
+        return call->idle_timeout;
+    }
+    return call->sent ? call->response_timeout : 0;
+}
+
+void h2_call_update_deadline(struct h2_call *call, bool progress)
+{
+    if (call->state != H2_CALL_HEAD && call->state != H2_CALL_BODY) {
+        return;
+    }
+    int64_t limit = limit_of(call);
+    if (!progress && limit == call->limit && deadline_is_set(&call->deadline)) {
+        return;
+    }
+    struct net_loop *loop = call->client->base.stream.loop;
+    call->limit = limit;
+    if (limit > 0) {
+        deadline_set(&loop->deadlines, &call->deadline, loop->now, limit);
+    } else {
+        deadline_park(&call->deadline);
+    }
+}
+
+static void reset_stream(struct h2_call *call, uint32_t code)
+{
+    struct h2_client *client = call->client;
+    if (call->stream != 0 && !call->reset && !client->dead) {
+        call->reset = true;
+        (void)nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, call->stream, code);
+        h2_client_send(client);
+    }
+}
+
+void h2_call_fail(struct h2_call *call, const struct http_call_failure *failure, uint32_t code)
+{
+    call->state = H2_CALL_OVER;
+    deadline_park(&call->deadline);
+    reset_stream(call, code);
+    call->base.events->on_failed(call->base.caller, failure);
+}
+
+/* A call waited in vain. Is it the call, or the connection? Until something comes no further call is risked on it, and where a
+ * PING is not answered either, it is over. */
+static void suspect(struct h2_client *client)
+{
+    struct net_loop *loop = client->base.stream.loop;
+    if (client->suspect || client->dead) {
+        return;
+    }
+    client->suspect = true;
+    (void)nghttp2_submit_ping(client->session, NGHTTP2_FLAG_NONE, NULL);
+    deadline_set(&loop->deadlines, &client->base.deadline, loop->now, client->base.settings.connect_timeout);
+    h2_client_changed(client);
+}
+
+static void on_call_deadline(struct deadline *deadline)
+{
+    struct h2_call *call = (struct h2_call *)((char *)deadline - offsetof(struct h2_call, deadline));
+    const char *detail = call->state == H2_CALL_BODY                    ? "the response stopped"
+                         : call->sent && buffer_length(&call->out) == 0 ? "no response in time"
+                                                                        : "the request was not taken in time";
+    const struct http_call_failure failure = { .reason = DENY_UPSTREAM_TIMEOUT, .detail = detail };
+    suspect(call->client);
+    h2_call_fail(call, &failure, NGHTTP2_CANCEL);
+}
+
+/* ---- room ---- */
+
+/* A connection's age counts from when it is asked for more: one that serves nobody has its idle limit. */
+static bool is_too_old(const struct h2_client *client)
+{
+    int64_t most = client->base.settings.max_age;
+    return most > 0 && client->base.stream.loop->now - client->opened > most;
+}
+
+static bool takes_calls(struct h2_client *client)
+{
+    /* Far from the last stream identifier. */
+    if (is_too_old(client) || nghttp2_session_get_next_stream_id(client->session) > UINT32_C(0x7fff0000)) {
+        client->draining = true;
+    }
+    return client->established && !client->draining && !client->dead && !client->base.closing;
+}
+
+static size_t h2_room(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    if (!takes_calls(client) || client->suspect) {
+        return 0;
+    }
+    size_t allowed =
+        nghttp2_session_get_remote_settings(client->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    size_t most = (size_t)client->base.settings.max_streams;
+    most = allowed < most ? allowed : most;
+    return client->call_count < most ? most - client->call_count : 0;
+}
+
+static enum http_client_state h2_state(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    bool used = false;
+    for (struct h2_call *call = client->calls; call != NULL && !used; call = call->next) {
+        used = !call->released;
+    }
+    if (!used && (!takes_calls(client) || client->suspect)) {
+        return HTTP_CLIENT_CLOSING;
+    }
+    return takes_calls(client) ? HTTP_CLIENT_USABLE : HTTP_CLIENT_DRAINING;
+}
+
+/* What has come and was not looked at yet may be a GOAWAY, or the end. */
+static bool h2_is_quiet(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    if (!client->in_session && !client->dead) {
+        client->probing = true;
+        h2_client_read(client);
+        client->probing = false;
+    }
+    return h2_room(base) > 0;
+}
+
+static struct http_call *h2_take(struct http_client *base);
+
+static enum http_client_state h2_finish(struct http_call *base)
+{
+    struct h2_call *call = h2_call_of(base);
+    struct h2_client *client = call->client;
+    call->released = true;
+    deadline_park(&call->deadline);
+    call->state = H2_CALL_OVER;
+    if (!call->ended || !call->sent || buffer_length(&call->out) > 0) {
+        reset_stream(call, NGHTTP2_CANCEL);
+    }
+    h2_call_let_go(call);
+    enum http_client_state state = h2_state(&client->base);
+    if (state == HTTP_CLIENT_CLOSING) {
+        http_client_close(&client->base);
+    }
+    return state;
+}
+
+static const struct http_call_ops call_ops = {
+    .begin = h2_call_begin,
+    .send_body = h2_call_send_body,
+    .send_end = h2_call_send_end,
+    .flush = h2_call_flush,
+    .pause = h2_call_pause,
+    .finish = h2_finish,
+};
+
+static struct http_call *h2_take(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    struct h2_call *call = client->spare;
+    if (call != NULL) {
+        client->spare = call->next;
+    } else {
+        call = malloc(sizeof *call);
+    }
+    if (call == NULL) {
+        return NULL;
+    }
+    *call = (struct h2_call){ .base.ops = &call_ops, .client = client, .next = client->calls };
+    call->deadline.expired = on_call_deadline;
+    buffer_init(&call->out, HTTP_WRITE_BUFFER_MAX);
+    buffer_init(&call->in, (size_t)client->base.settings.stream_window);
+    if (client->calls != NULL) {
+        client->calls->previous = call;
+    }
+    client->calls = call;
+    client->call_count++;
+    return &call->base;
+}
+
+/* ---- the connection ---- */
+
+void h2_client_blame(struct h2_client *client, enum metric metric)
+{
+    client->draining = true;
+    metrics_add(client->base.settings.metrics, metric, 1);
+}
+
+void h2_client_changed(struct h2_client *client)
+{
+    if (client->established && !client->base.closing && !client->probing) {
+        client->base.settings.on_changed(&client->base);
+    }
+}
+
+static struct h2_call *first_under_way(struct h2_client *client)
+{
+    struct h2_call *call = client->calls;
+    /* What has come whole and waits for its reader is none any more. */
+    while (call != NULL && (call->ended || (call->state != H2_CALL_HEAD && call->state != H2_CALL_BODY))) {
+        call = call->next;
+    }
+    return call;
+}
+
+void h2_client_lose(struct h2_client *client, enum deny_reason reason, const char *detail)
+{
+    if (client->dead || client->base.closing) {
+        return;
+    }
+    client->dead = true;
+    deadline_park(&client->base.deadline);
+    stream_want(&client->base.stream, 0);
+    if (client->probing) {
+        return; /* who asks is told */
+    }
+    if (!client->established) {
+        http_client_connect_failed(&client->base, reason, detail);
+        return;
+    }
+    struct h2_call *call;
+    while (!client->base.closing && (call = first_under_way(client)) != NULL) {
+        struct http_call_failure failure = {
+            .reason = reason,
+            .detail = detail,
+            /* One that was alive and only said nothing may be at work on the request: it is not sent twice. */
+            .reused = call->on_kept && !call->answered && reason == DENY_UPSTREAM_CLOSED,
+        };
+        h2_call_fail(call, &failure, NGHTTP2_NO_ERROR);
+    }
+    if (!client->base.closing && h2_state(&client->base) == HTTP_CLIENT_CLOSING) {
+        client->base.settings.on_idle_lost(&client->base);
+        http_client_close(&client->base);
+    }
+}
+
+/* nghttp2 has nothing more to read or to say: it has told the upstream off, or the upstream is done with us. */
+static void end_if_over(struct h2_client *client)
+{
+    if (nghttp2_session_want_read(client->session) != 0 || nghttp2_session_want_write(client->session) != 0) {
+        return;
+    }
+    if (client->complaint[0] != '\0') {
+        h2_client_blame(client,
+                        client->flooded ? METRIC_UPSTREAM_HTTP2_FLOODS : METRIC_UPSTREAM_HTTP2_BROKEN);
+        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, client->complaint);
+    } else {
+        h2_client_lose(client, DENY_UPSTREAM_CLOSED, "closed by the upstream's GOAWAY");
+    }
+}
+
+/* False: no memory, or the session is broken. */
+static bool collect(struct h2_client *client)
+{
+    while (buffer_length(&client->out) < HTTP_WRITE_HIGH_WATER) {
+        const uint8_t *data = NULL;
+        client->in_session = true;
+        ssize_t size = nghttp2_session_mem_send(client->session, &data);
+        client->in_session = false;
+        if (size < 0 ||
+            !buffer_append(&client->out, slice_of((const char *)data, size > 0 ? (size_t)size : 0))) {
+            return false;
+        }
+        if (size == 0) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* Writes what waits. True: all of it has left, and there may be more. */
+static bool write_out(struct h2_client *client)
+{
+    struct slice waiting = buffer_slice(&client->out);
+    const struct iovec part = { (char *)waiting.ptr, waiting.len };
+    size_t written = 0;
+    enum stream_result result = client->base.stream.ops->write(&client->base.stream, &part, 1, &written);
+    if (result == STREAM_OK) {
+        buffer_consume(&client->out, written);
+        return buffer_length(&client->out) == 0;
+    }
+    if (result != STREAM_AGAIN) {
+        /* What the upstream has said before it went is still to be read, its GOAWAY say. */
+        buffer_clear(&client->out);
+        net_loop_post(client->base.stream.loop, &client->resume);
+        client->draining = true;
+    }
+    return false;
+}
+
+void h2_client_send(struct h2_client *client)
+{
+    if (client->in_session || client->dead || client->base.closing) {
+        return;
+    }
+    bool more = true;
+    while (more) {
+        if (!collect(client)) {
+            h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, "the HTTP/2 session failed");
+            return;
+        }
+        more = buffer_length(&client->out) > 0 && write_out(client);
+    }
+    stream_want(&client->base.stream,
+                STREAM_READABLE | (buffer_length(&client->out) > 0 ? STREAM_WRITABLE : 0));
+    h2_client_tell_writable(client);
+    if (!client->dead && !client->base.closing && buffer_length(&client->out) == 0) {
+        end_if_over(client);
+    }
+}
+
+static void on_ready(struct stream *stream, unsigned int events)
+{
+    struct h2_client *client = (struct h2_client *)stream;
+    if ((events & STREAM_WRITABLE) != 0) {
+        h2_client_send(client);
+    }
+    if ((events & (STREAM_READABLE | STREAM_BROKEN)) != 0) {
+        h2_client_read(client);
+    }
+}
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct h2_client *client =
+        (struct h2_client *)((char *)deadline - offsetof(struct h2_client, base.deadline));
+    if (client->established) {
+        h2_client_blame(client, METRIC_UPSTREAM_HTTP2_SILENT);
+        h2_client_lose(client, DENY_UPSTREAM_TIMEOUT, "the connection does not answer");
+    } else {
+        h2_client_lose(client, DENY_UPSTREAM_CONNECT, "no HTTP/2 SETTINGS in time");
+    }
+}
+
+static void resume(struct net_task *task)
+{
+    struct h2_client *client = (struct h2_client *)((char *)task - offsetof(struct h2_client, resume));
+    if (client->base.closing) {
+        if (client->base.closed) {
+            client->base.kind->free(&client->base);
+        }
+        return;
+    }
+    h2_client_deliver(client);
+    h2_client_read(client);
+}
+
+/* ---- its beginning and its end ---- */
+
+static bool open_session(struct h2_client *client)
+{
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = NULL;
+    bool good = nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0;
+    if (good) {
+        h2_client_set_callbacks(callbacks);
+        nghttp2_option_set_no_auto_window_update(option, 1);
+        nghttp2_option_set_no_http_messaging(option, 1); /* h2/answer_head.h has the rules */
+        nghttp2_option_set_no_closed_streams(option, 1);
+        nghttp2_option_set_max_outbound_ack(option, HTTP2_UPSTREAM_ACKS_MAX);
+        nghttp2_option_set_max_deflate_dynamic_table_size(option, HTTP2_UPSTREAM_TABLE);
+        /* What the upstream allows is ours to keep to: see h2_room. */
+        nghttp2_option_set_peer_max_concurrent_streams(option, UINT32_MAX);
+        good = nghttp2_session_client_new2(&client->session, callbacks, client, option) == 0;
+    }
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    return good;
+}
+
+static bool say_settings(struct h2_client *client)
+{
+    const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0 },
+        { NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, HTTP2_UPSTREAM_TABLE },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)client->base.settings.stream_window },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEAD_MAX },
+    };
+    return nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings,
+                                   sizeof settings / sizeof settings[0]) == 0 &&
+           nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0,
+                                                 HTTP2_UPSTREAM_CONNECTION_WINDOW) == 0;
+}
+
+static void h2_start(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    struct net_loop *loop = base->stream.loop;
+    client->resume.run = resume;
+    client->opened = loop->now;
+    base->stream.on_ready = on_ready;
+    base->deadline.expired = on_deadline;
+    buffer_init(&client->out, HTTP_WRITE_BUFFER_MAX + HTTP_HEAD_MAX);
+    if (!open_session(client) || !say_settings(client)) {
+        http_client_connect_failed(base, DENY_OVERLOADED, "no memory for an HTTP/2 session");
+        return;
+    }
+    deadline_set(&loop->deadlines, &base->deadline, loop->now, base->settings.connect_timeout);
+    h2_client_send(client);
+}
+
+/* A word to the upstream, where it can be said at once. */
+static void h2_close(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    if (client->session == NULL || client->dead || client->in_session) {
+        return;
+    }
+    client->dead = true;
+    if (nghttp2_session_terminate_session(client->session, NGHTTP2_NO_ERROR) == 0 && collect(client) &&
+        buffer_length(&client->out) > 0) {
+        (void)write_out(client);
+    }
+}
+
+static void h2_free(struct http_client *base)
+{
+    struct h2_client *client = of(base);
+    if (client->resume.queued) {
+        return;
+    }
+    nghttp2_session_del(client->session);
+    while (client->calls != NULL) {
+        recycle(client->calls);
+    }
+    while (client->spare != NULL) {
+        struct h2_call *call = client->spare;
+        client->spare = call->next;
+        free(call);
+    }
+    h2_answer_head_free(client->head);
+    buffer_done(&client->out);
+    free(client);
+}
+
+const struct http_client_kind h2_client_kind = {
+    .protocol = SLICE_INIT("h2"),
+    .size = sizeof(struct h2_client),
+    .start = h2_start,
+    .is_quiet = h2_is_quiet,
+    .room = h2_room,
+    .state = h2_state,
+    .take = h2_take,
+    .close = h2_close,
+    .free = h2_free,
+};

@@ -1,0 +1,74 @@
+/* Frames that carry nothing, which cost their receiver more than their sender (CVE-2019-9511 to -9518): so many at once, more
+ * as time goes, and more for what was sent that a peer may have something to say to. What an honest peer sends stays far
+ * below. All but DATA with a byte in it count, those of types that nobody knows, too, of which nghttp2 tells nothing: so they
+ * are counted in the bytes as they come. One per connection; zeroed at first. Pure, header only. */
+#ifndef SALLYPORT_HTTP_H2_FRAME_BUDGET_H
+#define SALLYPORT_HTTP_H2_FRAME_BUDGET_H
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/slice.h"
+
+#define H2_FRAME_HEAD 9 /* bytes (RFC 9113 section 4.1) */
+
+struct h2_frame_budget {
+    int64_t left;
+    int64_t at; /* ns: when `left` was counted last; 0: never */
+    /* where in a frame the bytes end that have come */
+    unsigned char head[H2_FRAME_HEAD];
+    size_t head_size;
+    size_t payload_left;
+};
+
+static inline void h2_frame_budget_earn(struct h2_frame_budget *budget, int64_t frames)
+{
+    budget->left += frames;
+    if (budget->left > HTTP2_EMPTY_FRAMES_MAX) {
+        budget->left = HTTP2_EMPTY_FRAMES_MAX;
+    }
+}
+
+static inline void h2_frame_budget_refill(struct h2_frame_budget *budget, int64_t now)
+{
+    if (budget->at == 0) {
+        budget->left = HTTP2_EMPTY_FRAMES_MAX;
+        budget->at = now;
+    }
+    int64_t earned = (now - budget->at) / (NS_PER_S / HTTP2_EMPTY_FRAMES_RATE);
+    if (earned > 0) {
+        budget->at = now;
+        h2_frame_budget_earn(budget, earned);
+    }
+}
+
+/* The frame whose head is complete. */
+static inline void h2_frame_budget_charge(struct h2_frame_budget *budget)
+{
+    const unsigned char *head = budget->head;
+    budget->payload_left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    budget->head_size = 0;
+    bool carries = head[3] == 0 && budget->payload_left > 0; /* type DATA */
+    budget->left -= carries ? 0 : 1;
+}
+
+/* The next bytes of the connection. False: too many such frames begin in them. */
+static inline bool h2_frame_budget_read(struct h2_frame_budget *budget, int64_t now, struct slice data)
+{
+    h2_frame_budget_refill(budget, now);
+    while (data.len > 0 && budget->left >= 0) {
+        if (budget->payload_left > 0) {
+            size_t size = budget->payload_left < data.len ? budget->payload_left : data.len;
+            budget->payload_left -= size;
+            data = slice_from(data, size);
+            continue;
+        }
+        budget->head[budget->head_size++] = (unsigned char)data.ptr[0];
+        data = slice_from(data, 1);
+        if (budget->head_size == H2_FRAME_HEAD) {
+            h2_frame_budget_charge(budget);
+        }
+    }
+    return budget->left >= 0;
+}
+
+#endif
