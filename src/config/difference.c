@@ -39,10 +39,20 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
 
 enum change difference_kind(const char *field)
 {
-    static const char *const tuning[] = { "timeout",      "idle_timeout",    "connect_timeout",
-                                          "timeouts",     "max_connections", "max_idle",
-                                          "retries",      "balance",         "max_head",
-                                          "jwks_refresh", "jwks_timeout",    "jwks_unknown_kid_interval" };
+    static const char *const tuning[] = { "timeout",
+                                          "idle_timeout",
+                                          "connect_timeout",
+                                          "timeouts",
+                                          "max_connections",
+                                          "max_idle",
+                                          "retries",
+                                          "balance",
+                                          "max_head",
+                                          "max_connection_requests",
+                                          "max_connection_age",
+                                          "jwks_refresh",
+                                          "jwks_timeout",
+                                          "jwks_unknown_kid_interval" };
     for (size_t i = 0; i < sizeof tuning / sizeof *tuning; i++) {
         if (strcmp(tuning[i], field) == 0) {
             return CHANGE_TUNING;

@@ -81,10 +81,10 @@ struct http_connection {
     struct http_connection *previous, *next;
     struct http_connection_facts facts;
     struct deadline read_deadline;
-    bool chosen;              /* the handshake is over: ALPN tells the protocol, or the first bytes do */
-    unsigned char early_size; /* bytes of what may become a preface; they lie behind this struct */
-    uint64_t requests;        /* that came on it */
     int64_t opened_at;        /* ns, monotonic */
+    uint32_t requests;        /* that came on it */
+    unsigned char early_size; /* bytes of what may become a preface; they lie behind this struct */
+    bool chosen;              /* the handshake is over: ALPN tells the protocol, or the first bytes do */
     bool late;                /* as the settings said at accept: those are shared */
     bool ended;               /* http_connection_close was called */
     bool closed;              /* the descriptor is gone */

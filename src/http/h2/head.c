@@ -119,7 +119,7 @@ static void on_pseudo(struct h2_head *head, struct slice name, struct slice valu
     bool request = head->kind == H2_HEAD_REQUEST;
     if (head->ordinary || head->kind == H2_HEAD_TRAILERS) {
         fail(head, H2_HEAD_LATE_PSEUDO);
-    } else if (http_find_control(value.ptr, 0, value.len) != value.len) {
+    } else if (!http_field_value_valid(value)) {
         fail(head, H2_HEAD_BAD_VALUE);
     } else if (request && slice_equal(name, SLICE(":method"))) {
         set_pseudo(head, &head->method, value);
@@ -181,6 +181,11 @@ static void check_field(struct h2_head *head, enum header_id id, struct slice na
 static void join_crumb(struct h2_head *head, struct slice value)
 {
     struct slice *joined = &head->cookie->value;
+    if (joined->len == 0 || value.len == 0) {
+        /* An empty crumb leaves no separator: a value does not end with white space. */
+        *joined = value.len > 0 ? keep(head, value) : *joined;
+        return;
+    }
     if (joined->ptr + joined->len != head->text + head->size) {
         struct slice copy = keep(head, *joined);
         if (copy.ptr == NULL) {

@@ -213,7 +213,7 @@ static bool run_round(struct h2_server *server)
         return false;
     }
     if (server->sent_bytes > 0) {
-        h2_defences_earn(&server->defences, H2_FLOOD_WINDOW_UPDATE, server->base.stream.loop->now,
+        h2_defences_earn(&server->own->defences, H2_FLOOD_WINDOW_UPDATE, server->base.stream.loop->now,
                          server->sent_bytes / HTTP2_WINDOW_UPDATE_BYTES);
         server->sent_bytes = 0;
     }

@@ -17,7 +17,7 @@ static bool is_dead(const struct h2_stream *stream)
 void h2_stream_drop_response(struct h2_stream *stream)
 {
     stream->server->queued -= buffer_length(&stream->body);
-    buffer_done(&stream->body);
+    buffer_clear(&stream->body);
 }
 
 /* ---- for nghttp2 ---- */
@@ -265,7 +265,7 @@ static int64_t op_unread(struct http_stream *request)
 static void op_hold_off(struct http_stream *request, int64_t duration)
 {
     struct h2_server *server = server_of(request);
-    server->idle.holds = 0;
+    server->own->idle.holds = 0;
     server->hold_off = duration;
 }
 

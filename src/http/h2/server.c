@@ -19,6 +19,7 @@ static bool is_over(struct http_connection *connection)
     }
     buffer_done(&server->out);
     nghttp2_session_del(server->session);
+    free(server->own);
     return true;
 }
 
@@ -223,14 +224,14 @@ void h2_server_stream_over(struct h2_server *server)
 
 static void end_hold_off(struct h2_server *server)
 {
-    const struct http_handler *handler = server->idle.handler;
-    int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->idle) : 0;
+    const struct http_handler *handler = server->own->idle.handler;
+    int64_t more = handler->on_held_off != NULL ? handler->on_held_off(&server->own->idle) : 0;
     if (more > 0) {
         http_connection_set_deadline(&server->base, &server->base.read_deadline, more);
         return;
     }
     server->state = H2_SERVER_OPEN;
-    server->idle.held_off = true;
+    server->own->idle.held_off = true;
     h2_server_await(server);
     net_loop_post(server->base.stream.loop, &server->resume);
     h2_server_update_interest(server);
@@ -299,7 +300,7 @@ static void on_session_failure(struct h2_server *server, ssize_t code)
     }
     if (code == NGHTTP2_ERR_FLOODED) {
         h2_server_flood(server, H2_FLOOD_PING);
-    } else if (server->account.exceeded) {
+    } else if (server->own->account.exceeded) {
         h2_server_flood(server, H2_FLOOD_MEMORY);
     } else if (code == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         h2_server_close(server);
@@ -428,6 +429,24 @@ static void flush(struct net_task *task)
 
 /* ---- what every connection does ---- */
 
+static bool set_up(struct h2_server *server)
+{
+    struct http_connection *connection = &server->base;
+    server->shared = h2_shared_of(connection->list);
+    server->own = server->shared != NULL ? malloc(sizeof *server->own) : NULL;
+    if (server->own == NULL) {
+        return false;
+    }
+    *server->own = (struct h2_own){
+        .idle = { .ops = &h2_stream_ops,
+                  .handler = connection->settings->handler,
+                  .connection = &connection->facts,
+                  .held_off = connection->late },
+        .account = { .memory = &server->shared->memory, .maximum = HTTP2_SESSION_MEMORY_MAX },
+    };
+    return h2_session_open(server);
+}
+
 static void begin(struct http_connection *connection, struct slice early)
 {
     struct h2_server *server = (struct h2_server *)connection;
@@ -437,20 +456,9 @@ static void begin(struct http_connection *connection, struct slice early)
     server->resume.run = resume;
     server->flush.run = flush;
     server->sent_last = &server->sent;
-    server->idle = (struct http_stream){
-        .ops = &h2_stream_ops,
-        .handler = connection->settings->handler,
-        .connection = &connection->facts,
-        .held_off = connection->late,
-    };
     buffer_init(&server->out, HTTP_WRITE_BUFFER_MAX);
     patience_reset(&server->writing, connection->settings->timeouts.write);
-    server->shared = h2_shared_of(connection->list);
-    server->account = (struct h2_account){ .maximum = HTTP2_SESSION_MEMORY_MAX };
-    if (server->shared != NULL) {
-        server->account.memory = &server->shared->memory;
-    }
-    if (server->shared == NULL || !h2_session_open(server)) {
+    if (!set_up(server)) {
         h2_server_close(server);
         return;
     }

@@ -82,17 +82,22 @@ struct h2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     struct h2_head *head;     /* a spare one, or NULL */
-    struct h2_stream *spares; /* each with buffers that hold nothing but the head's */
+    struct h2_stream *spares; /* each with its buffers for head and body */
     size_t spare_count;
+};
+
+/* What a connection needs and one of HTTP/1.1 does not: apart, so that those do not grow by it. */
+struct h2_own {
+    struct http_stream idle; /* stands for the connection where no stream is open: on_held_off */
+    struct h2_account account;
+    struct h2_defences defences;
 };
 
 struct h2_server {
     struct http_connection base; /* first */
-    struct http_stream idle;     /* stands for the connection where no stream is open: on_held_off */
     nghttp2_session *session;
     struct h2_shared *shared;
-    struct h2_account account;
-    struct h2_defences defences;
+    struct h2_own *own;
     struct h2_head *head; /* while one comes */
     struct h2_stream *streams;
     struct h2_stream *dirty;             /* have something for nghttp2 */

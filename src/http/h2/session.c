@@ -15,7 +15,7 @@ static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
 
 static bool counts(struct h2_server *server, enum h2_flood kind)
 {
-    if (h2_defences_count(&server->defences, kind, server->base.stream.loop->now)) {
+    if (h2_defences_count(&server->own->defences, kind, server->base.stream.loop->now)) {
         return true;
     }
     h2_server_flood(server, kind);
@@ -311,7 +311,7 @@ static bool submit_settings(nghttp2_session *session)
 
 bool h2_session_open(struct h2_server *server)
 {
-    nghttp2_mem mem = h2_account_mem(&server->account);
+    nghttp2_mem mem = h2_account_mem(&server->own->account);
     return nghttp2_session_server_new3(&server->session, server->shared->callbacks, server,
                                        server->shared->option, &mem) == 0 &&
            submit_settings(server->session);

@@ -6,8 +6,8 @@
 
 /* Streams that are kept for the next ones, per thread. */
 #define SPARES_MAX 256
-/* A buffer for heads that grew beyond this is not kept. */
-#define SPARE_HEAD_MAX (8 * 1024)
+/* Their buffers for heads and bodies stay with them; not those that grew beyond this. */
+#define SPARE_BUFFER_MAX (8 * 1024)
 
 /* ---- life and death ---- */
 
@@ -22,9 +22,10 @@ static struct h2_stream *take_spare(struct h2_shared *shared)
     }
     shared->spares = stream->next;
     shared->spare_count--;
-    struct buffer head = stream->head;
+    struct buffer head = stream->head, body = stream->body;
     buffer_take_up(&head);
-    *stream = (struct h2_stream){ .head = head };
+    buffer_take_up(&body);
+    *stream = (struct h2_stream){ .head = head, .body = body };
     return stream;
 }
 
@@ -40,8 +41,8 @@ struct h2_stream *h2_stream_new(struct h2_server *server, int32_t id)
         .handler = settings->handler,
         .connection = &server->base.facts,
         .minor_version = 2,
-        .held_off = server->idle.held_off,
-        .holds = server->idle.holds,
+        .held_off = server->own->idle.held_off,
+        .holds = server->own->idle.holds,
     };
     stream->server = server;
     stream->id = id;
@@ -50,8 +51,10 @@ struct h2_stream *h2_stream_new(struct h2_server *server, int32_t id)
     if (stream->head.data == NULL) {
         buffer_init(&stream->head, H2_FIELDS_MAX);
     }
+    if (stream->body.data == NULL) {
+        buffer_init(&stream->body, HTTP_WRITE_BUFFER_MAX);
+    }
     buffer_init(&stream->in, HTTP2_STREAM_WINDOW + HTTP_BULK_BUFFER);
-    buffer_init(&stream->body, HTTP_WRITE_BUFFER_MAX);
     buffer_init(&stream->trailers, H2_FIELDS_MAX);
     patience_reset(&stream->reading, settings->timeouts.body);
     patience_reset(&stream->writing, settings->timeouts.write);
@@ -86,17 +89,25 @@ static void take_off_list(struct h2_stream *stream)
     server->stream_count--;
 }
 
+static void set_aside(struct buffer *buffer)
+{
+    if (buffer->capacity > SPARE_BUFFER_MAX) {
+        buffer_done(buffer);
+    }
+    buffer_clear(buffer);
+    buffer_set_aside(buffer);
+}
+
 static void recycle(struct h2_shared *shared, struct h2_stream *stream)
 {
     if (shared->spare_count >= SPARES_MAX) {
         buffer_done(&stream->head);
+        buffer_done(&stream->body);
         free(stream);
         return;
     }
-    if (stream->head.capacity > SPARE_HEAD_MAX) {
-        buffer_done(&stream->head);
-    }
-    buffer_set_aside(&stream->head);
+    set_aside(&stream->head);
+    set_aside(&stream->body);
     stream->next = shared->spares;
     shared->spares = stream;
     shared->spare_count++;
@@ -114,7 +125,6 @@ void h2_stream_free_if_over(struct h2_stream *stream)
     h2_stream_drop_response(stream);
     drop_request_trailers(stream);
     buffer_done(&stream->in);
-    buffer_done(&stream->body);
     buffer_done(&stream->trailers);
     take_off_list(stream);
     recycle(server->shared, stream);
@@ -127,7 +137,9 @@ void h2_stream_free_spares(struct h2_shared *shared)
         struct h2_stream *stream = shared->spares;
         shared->spares = stream->next;
         buffer_take_up(&stream->head);
+        buffer_take_up(&stream->body);
         buffer_done(&stream->head);
+        buffer_done(&stream->body);
         free(stream);
     }
     shared->spare_count = 0;
@@ -161,7 +173,7 @@ void h2_stream_abort(struct h2_stream *stream, enum http_abort why)
 void h2_stream_provoked(struct h2_stream *stream, uint32_t code)
 {
     struct h2_server *server = stream->server;
-    bool many = !h2_defences_count(&server->defences, H2_FLOOD_PROVOKED, server->base.stream.loop->now);
+    bool many = !h2_defences_count(&server->own->defences, H2_FLOOD_PROVOKED, server->base.stream.loop->now);
     h2_stream_reset(stream, code);
     h2_stream_abort(stream, HTTP_ABORT_CLIENT);
     if (many) {
@@ -205,7 +217,7 @@ void h2_stream_on_head(struct h2_stream *stream, bool ends)
     enum h2_head_failure failure = h2_head_end(head, ends);
     const struct http_handler *handler = stream->request.handler;
     server->base.requests++;
-    server->idle.held_off = false;
+    server->own->idle.held_off = false;
     if (http_connection_is_used_up(&server->base)) {
         h2_server_warn(server);
     }

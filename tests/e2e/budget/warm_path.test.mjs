@@ -6,10 +6,12 @@ import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { binary } from '../lib/gateway.mjs';
 import { requestText } from '../lib/raw.mjs';
+import { Session } from '../lib/h2.mjs';
 import { OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
 
 const TOLD = 500;
 const CONNECTIONS = 4;
+const STREAMS = 5;
 const program = join(dirname(binary()), 'tests/counted/sallyport-counted');
 const skip = existsSync(program) ? false : 'the counted program is not part of this build';
 
@@ -21,7 +23,7 @@ describe('a warm request', { skip }, () => {
     const s = await openStage({
       upstream: { tls: undefined, record: false },
       gateway: { program },
-      config: { workers: 1, listeners: { plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' } }, ...config },
+      config: { workers: 1, listeners: { plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', h2c: true } }, ...config },
       routes: {
         open: { ...OPEN, listeners: ['plain', 'public'] },
         orders: { ...READ_ORDERS, listeners: ['plain', 'public'], limits: [{ limit: '1000000/1m', by: 'caller' }, { rate: '1000000/1s', burst: 1000000, by: 'address' }] },
@@ -43,6 +45,21 @@ describe('a warm request', { skip }, () => {
       }
       client.end();
     }));
+    return counted(s, rounds);
+  };
+
+  // The same over HTTP/2, `STREAMS` at once on each connection.
+  const measureH2 = async (s, parts, { rounds = 3, ...where } = {}) => {
+    const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => Session.connect(s, where)));
+    let next = 0;
+    await Promise.all(sessions.flatMap((session) => Array.from({ length: STREAMS }, async () => {
+      while (next++ < rounds * TOLD) assert.equal((await session.request(parts)).status, 200);
+    })));
+    for (const session of sessions) session.destroy();
+    return counted(s, rounds);
+  };
+
+  const counted = async (s, rounds) => {
     const told = () => s.gateway.events.filter((e) => e.event === 'counted');
     await s.gateway.wait('the last count', () => told().length >= rounds);
     // The first round warms up; what others asked before is over by then.
@@ -89,5 +106,15 @@ describe('a warm request', { skip }, () => {
     const token = await s.mint();
     const cost = await measure(s, () => requestText({ path: '/orders/1', token }));
     within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 7, locks: 0.1 });
+  });
+
+  // nghttp2 allocates from a pool of ours, which is warm.
+  it('over HTTP/2: public, with a body both ways, with a token and limits', async () => {
+    const s = await open();
+    const token = await s.mint();
+    const few = { ownAllocations: 0, ownLocks: 0, allocations: 0.1, locks: 0 };
+    within(await measureH2(s, { path: '/open/x?a=1' }, { listener: 'plain', plain: true }), few);
+    within(await measureH2(s, { path: '/open/x', method: 'POST', body: 'x'.repeat(3000) }, { listener: 'plain', plain: true }), few);
+    within(await measureH2(s, { path: '/orders/1', fields: { authorization: `Bearer ${token}` } }, { listener: 'plain', plain: true }), few);
   });
 });

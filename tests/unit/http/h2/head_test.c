@@ -114,6 +114,7 @@ static void test_pseudo_headers(void **state)
     assert_request(":method: G T\n:scheme: https\n:path: /\n:authority: a\n", H2_HEAD_BAD_METHOD);
     assert_request(":method: GET\n:scheme: ftp\n:path: /\n:authority: a\n", H2_HEAD_BAD_SCHEME);
     assert_request(":method: GET\n:scheme: https\n:path: /a\rb\n:authority: a\n", H2_HEAD_BAD_VALUE);
+    assert_request(":method: GET\n:scheme: https\n:path: /\n:authority: \t\n", H2_HEAD_BAD_VALUE);
     /* Well-formed, and nothing that could be asked for: answered. */
     assert_request(":method: GET\n:scheme: https\n:path: a\n:authority: a\n", H2_HEAD_BAD_TARGET);
     assert_request(":method: GET\n:scheme: https\n:path: http://a/\n:authority: a\n", H2_HEAD_BAD_TARGET);
@@ -170,6 +171,8 @@ static void test_cookies(void **state)
     (void)state;
     assert_request(GET "cookie: a=1\ncookie: b=2\ncookie: c=3\nx-a: b\n", H2_HEAD_OK);
     assert_slice(cookie()->value, "a=1; b=2; c=3");
+    assert_request(GET "cookie: \ncookie: a=1\ncookie: \ncookie: b=2\ncookie: \n", H2_HEAD_OK);
+    assert_slice(cookie()->value, "a=1; b=2");
     assert_request(GET "cookie: a=1\nx-a: b\ncookie: b=2\nx-c: d\nx-e: f\ncookie: c=3\n", H2_HEAD_OK);
     assert_slice(cookie()->value, "a=1; b=2; c=3");
     const struct headers headers = { head.fields, head.field_count, HTTP_HEADERS_MAX };
