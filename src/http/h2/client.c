@@ -349,6 +349,8 @@ void h2_client_send(struct h2_client *client)
     while (more) {
         if (!collect(client)) {
             h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, "the HTTP/2 session failed");
+        }
+        if (client->dead || client->base.closing) {
             return;
         }
         more = buffer_length(&client->out) > 0 && write_out(client);
