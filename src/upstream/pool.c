@@ -22,7 +22,7 @@ static void leave_place(struct pool_connection *connection)
     endpoint->counts[connection->place]--;
 }
 
-static void take_place(struct pool_connection *connection, enum pool_place place)
+void pool_put(struct pool_connection *connection, enum pool_place place)
 {
     struct pool_connection **list = &connection->endpoint->connections[place];
     connection->place = place;
@@ -35,16 +35,11 @@ static void take_place(struct pool_connection *connection, enum pool_place place
     connection->endpoint->counts[place]++;
 }
 
-void pool_put(struct pool_connection *connection, enum pool_place place)
-{
-    take_place(connection, place);
-}
-
 static void move(struct pool_connection *connection, enum pool_place place)
 {
     if (connection->place != place) {
         leave_place(connection);
-        take_place(connection, place);
+        pool_put(connection, place);
     }
 }
 

@@ -9,118 +9,6 @@ static struct h2_client *of(struct http_client *client)
     return (struct h2_client *)client;
 }
 
-/* ---- calls ---- */
-
-static void list_remove(struct h2_call *call)
-{
-    struct h2_call **from_before = call->previous != NULL ? &call->previous->next : &call->client->calls;
-    *from_before = call->next;
-    if (call->next != NULL) {
-        call->next->previous = call->previous;
-    }
-}
-
-void h2_answer_head_free(struct h2_answer_head *head)
-{
-    if (head != NULL) {
-        h2_answer_done(head);
-        free(head);
-    }
-}
-
-/* What the call holds goes; the struct waits for the next one. */
-static void recycle(struct h2_call *call)
-{
-    struct h2_client *client = call->client;
-    list_remove(call);
-    client->call_count--;
-    deadline_clear(&call->deadline);
-    h2_call_drop_request(call);
-    buffer_done(&call->in);
-    h2_answer_head_free(call->last_head);
-    *call = (struct h2_call){ .next = client->spare };
-    client->spare = call;
-}
-
-void h2_call_let_go(struct h2_call *call)
-{
-    if (call->released && !call->busy && (call->stream == 0 || call->client->dead)) {
-        recycle(call);
-    }
-}
-
-static int64_t limit_of(const struct h2_call *call)
-{
-    if (call->state == H2_CALL_BODY) {
-        return call->paused ? 0 : call->idle_timeout;
-    }
-    if (buffer_length(&call->out) > 0) {
-        return call->idle_timeout;
-    }
-    return call->sent ? call->response_timeout : 0;
-}
-
-void h2_call_update_deadline(struct h2_call *call, bool progress)
-{
-    if (call->state != H2_CALL_HEAD && call->state != H2_CALL_BODY) {
-        return;
-    }
-    int64_t limit = limit_of(call);
-    if (!progress && limit == call->limit && deadline_is_set(&call->deadline)) {
-        return;
-    }
-    struct net_loop *loop = call->client->base.stream.loop;
-    call->limit = limit;
-    if (limit > 0) {
-        deadline_set(&loop->deadlines, &call->deadline, loop->now, limit);
-    } else {
-        deadline_park(&call->deadline);
-    }
-}
-
-static void reset_stream(struct h2_call *call, uint32_t code)
-{
-    struct h2_client *client = call->client;
-    if (call->stream != 0 && !call->reset && !client->dead) {
-        call->reset = true;
-        (void)nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, call->stream, code);
-        h2_client_send(client);
-    }
-}
-
-void h2_call_fail(struct h2_call *call, const struct http_call_failure *failure, uint32_t code)
-{
-    call->state = H2_CALL_OVER;
-    deadline_park(&call->deadline);
-    reset_stream(call, code);
-    call->base.events->on_failed(call->base.caller, failure);
-}
-
-/* A call waited in vain. Is it the call, or the connection? Until something comes no further call is risked on it, and where a
- * PING is not answered either, it is over. */
-static void suspect(struct h2_client *client)
-{
-    struct net_loop *loop = client->base.stream.loop;
-    if (client->suspect || client->dead) {
-        return;
-    }
-    client->suspect = true;
-    (void)nghttp2_submit_ping(client->session, NGHTTP2_FLAG_NONE, NULL);
-    deadline_set(&loop->deadlines, &client->base.deadline, loop->now, client->base.settings.connect_timeout);
-    h2_client_changed(client);
-}
-
-static void on_call_deadline(struct deadline *deadline)
-{
-    struct h2_call *call = (struct h2_call *)((char *)deadline - offsetof(struct h2_call, deadline));
-    const char *detail = call->state == H2_CALL_BODY                    ? "the response stopped"
-                         : call->sent && buffer_length(&call->out) == 0 ? "no response in time"
-                                                                        : "the request was not taken in time";
-    const struct http_call_failure failure = { .reason = DENY_UPSTREAM_TIMEOUT, .detail = detail };
-    suspect(call->client);
-    h2_call_fail(call, &failure, NGHTTP2_CANCEL);
-}
-
 /* ---- room ---- */
 
 /* A connection's age counts from when it is asked for more: one that serves nobody has its idle limit. */
@@ -152,10 +40,10 @@ static size_t h2_room(struct http_client *base)
     return client->call_count < most ? most - client->call_count : 0;
 }
 
-static enum http_client_state h2_state(struct http_client *base)
+enum http_client_state h2_client_state(struct http_client *base)
 {
     struct h2_client *client = of(base);
-    bool used = false;
+    bool used = client->finishing > 0;
     for (struct h2_call *call = client->calls; call != NULL && !used; call = call->next) {
         used = !call->released;
     }
@@ -175,59 +63,6 @@ static bool h2_is_quiet(struct http_client *base)
         client->probing = false;
     }
     return h2_room(base) > 0;
-}
-
-static struct http_call *h2_take(struct http_client *base);
-
-static enum http_client_state h2_finish(struct http_call *base)
-{
-    struct h2_call *call = h2_call_of(base);
-    struct h2_client *client = call->client;
-    call->released = true;
-    deadline_park(&call->deadline);
-    call->state = H2_CALL_OVER;
-    if (!call->ended || !call->sent || buffer_length(&call->out) > 0) {
-        reset_stream(call, NGHTTP2_CANCEL);
-    }
-    h2_call_let_go(call);
-    enum http_client_state state = h2_state(&client->base);
-    if (state == HTTP_CLIENT_CLOSING) {
-        http_client_close(&client->base);
-    }
-    return state;
-}
-
-static const struct http_call_ops call_ops = {
-    .begin = h2_call_begin,
-    .send_body = h2_call_send_body,
-    .send_end = h2_call_send_end,
-    .flush = h2_call_flush,
-    .pause = h2_call_pause,
-    .finish = h2_finish,
-};
-
-static struct http_call *h2_take(struct http_client *base)
-{
-    struct h2_client *client = of(base);
-    struct h2_call *call = client->spare;
-    if (call != NULL) {
-        client->spare = call->next;
-    } else {
-        call = malloc(sizeof *call);
-    }
-    if (call == NULL) {
-        return NULL;
-    }
-    *call = (struct h2_call){ .base.ops = &call_ops, .client = client, .next = client->calls };
-    call->deadline.expired = on_call_deadline;
-    buffer_init(&call->out, HTTP_WRITE_BUFFER_MAX);
-    buffer_init(&call->in, (size_t)client->base.settings.stream_window);
-    if (client->calls != NULL) {
-        client->calls->previous = call;
-    }
-    client->calls = call;
-    client->call_count++;
-    return &call->base;
 }
 
 /* ---- the connection ---- */
@@ -280,7 +115,7 @@ void h2_client_lose(struct h2_client *client, enum deny_reason reason, const cha
         };
         h2_call_fail(call, &failure, NGHTTP2_NO_ERROR);
     }
-    if (!client->base.closing && h2_state(&client->base) == HTTP_CLIENT_CLOSING) {
+    if (!client->base.closing && h2_client_state(&client->base) == HTTP_CLIENT_CLOSING) {
         client->base.settings.on_idle_lost(&client->base);
         http_client_close(&client->base);
     }
@@ -349,6 +184,8 @@ void h2_client_send(struct h2_client *client)
     while (more) {
         if (!collect(client)) {
             h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, "the HTTP/2 session failed");
+        }
+        if (client->dead || client->base.closing) {
             return;
         }
         more = buffer_length(&client->out) > 0 && write_out(client);
@@ -474,7 +311,7 @@ static void h2_free(struct http_client *base)
     }
     nghttp2_session_del(client->session);
     while (client->calls != NULL) {
-        recycle(client->calls);
+        h2_call_recycle(client->calls);
     }
     while (client->spare != NULL) {
         struct h2_call *call = client->spare;
@@ -492,8 +329,8 @@ const struct http_client_kind h2_client_kind = {
     .start = h2_start,
     .is_quiet = h2_is_quiet,
     .room = h2_room,
-    .state = h2_state,
-    .take = h2_take,
+    .state = h2_client_state,
+    .take = h2_client_take,
     .close = h2_close,
     .free = h2_free,
 };

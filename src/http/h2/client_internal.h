@@ -1,5 +1,5 @@
-/* An upstream connection over HTTP/2 from within: shared by client.c (its life, its calls), client_request.c (what calls send)
- * and client_answer.c (what the upstream sends). */
+/* An upstream connection over HTTP/2 from within: shared by client.c (its life, and what it sends), client_call.c (calls),
+ * client_request.c (what they send), client_frames.c (what the upstream sends) and client_answer.c (what of it is theirs). */
 #ifndef SALLYPORT_HTTP_H2_CLIENT_INTERNAL_H
 #define SALLYPORT_HTTP_H2_CLIENT_INTERNAL_H
 
@@ -55,6 +55,7 @@ struct h2_client {
     struct h2_call *calls; /* those that have a stream, or will */
     struct h2_call *spare;
     size_t call_count;
+    unsigned int finishing; /* calls that are being given back */
     struct buffer out;
     struct net_task resume;
     struct h2_answer_head *head; /* the one that is being read; NULL: none was yet */
@@ -85,13 +86,24 @@ void h2_client_lose(struct h2_client *client, enum deny_reason reason, const cha
 /* Counts one of the reasons for which a connection is ended by us, and stops taking calls. */
 void h2_client_blame(struct h2_client *client, enum metric metric);
 void h2_client_changed(struct h2_client *client);
+enum http_client_state h2_client_state(struct http_client *base);
+
+/* ---- client_call.c ---- */
+
+struct http_call *h2_client_take(struct http_client *base);
 /* The call learns that it failed; its stream is reset where it is open. */
 void h2_call_fail(struct h2_call *call, const struct http_call_failure *failure, uint32_t code);
 /* Which limit applies now; one that runs already begins anew only after `progress` of what it limits. */
 void h2_call_update_deadline(struct h2_call *call, bool progress);
 /* Where it was given back and nothing of it is in use any more, its memory waits for the next one. */
 void h2_call_let_go(struct h2_call *call);
+void h2_call_recycle(struct h2_call *call);
 void h2_answer_head_free(struct h2_answer_head *head);
+/* Is there still something of the answer to come for it? */
+static inline bool h2_call_is_waiting(const struct h2_call *call)
+{
+    return call->state == H2_CALL_HEAD || call->state == H2_CALL_BODY;
+}
 
 /* ---- client_request.c ---- */
 
@@ -106,11 +118,24 @@ int h2_on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_
 /* Tells those that were told to wait, where there is room again. */
 void h2_client_tell_writable(struct h2_client *client);
 
-/* ---- client_answer.c ---- */
+/* ---- client_frames.c ---- */
 
 void h2_client_set_callbacks(nghttp2_session_callbacks *callbacks);
 void h2_client_read(struct h2_client *client);
+
+/* ---- client_answer.c ---- */
+
+/* The answer broke the rules: the connection finishes what it has, and takes nothing more (T4, T31). */
+void h2_call_fail_broken(struct h2_call *call, const char *detail);
+/* The client's head is complete; `ends`: and the stream with it. */
+void h2_call_take_head(struct h2_call *call, bool ends);
+void h2_call_take_trailers(struct h2_call *call, bool ends);
+void h2_call_take_data(struct h2_call *call, struct slice data);
+/* The stream has ended; `trailers` may be NULL. Behind data that wait for their reader it waits, too. */
+void h2_call_take_end(struct h2_call *call, const struct headers *trailers);
 void h2_call_pause(struct http_call *base, bool paused);
+/* All that one read brought was handed out. */
+void h2_client_tell_pause(struct h2_client *client);
 /* Hands out what waited in paused calls. */
 void h2_client_deliver(struct h2_client *client);
 

@@ -43,8 +43,11 @@ static bool has_body(const struct exchange *exchange)
 static bool takes_trailers(const struct exchange *exchange)
 {
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    if (relay == NULL || !relay->trailers) {
+        return false;
+    }
     const struct header *te = headers_find(&exchange->input.headers, HEADER_TE);
-    return te != NULL && relay != NULL && relay->trailers && http_list_contains(te->value, SLICE("trailers"));
+    return te != NULL && http_list_contains(te->value, SLICE("trailers"));
 }
 
 static const struct http_call_events call_events;

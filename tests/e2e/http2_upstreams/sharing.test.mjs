@@ -99,6 +99,23 @@ describe('connections to an HTTP/2 upstream', () => {
     release();
     assert.deepEqual(await statuses([first, second]), [200, 200]);
   });
+  it('GOAWAY, and then the last client goes away: the connection is closed once', async () => {
+    const up = await startFrames({ onRequest: (connection, stream) => {
+      connection.send(headers(stream, OK), data(stream, 'begun'), goaway(stream));
+    } });
+    const s = await stage(up);
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/goes' }));
+    await client.head();
+    await until('it to be noticed', async () => (await s.gateway.metrics()).sum('sallyport_upstream_http2_goaways_total') === 1);
+    client.reset();
+    await within(5000, 'the connection to be closed', up.connections[0].closed);
+    up.onRequest = answer;
+    assert.equal((await s.request({ path: '/open/x' })).status, 200);
+    const metrics = await s.gateway.metrics();
+    assert.equal(metrics.sum('sallyport_gateway_restarts_total'), 0);
+    assert.equal(metrics.sum('sallyport_upstream_connections_open'), 1);
+  });
   it('GOAWAY: requests above its last stream were not looked at, and go again, POST too', async () => {
     let refused = false;
     const seen = [];
