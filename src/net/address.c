@@ -150,6 +150,9 @@ struct address_prefix address_prefix_none(void)
 
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix)
 {
+    if (prefix->bits < 128 && address_is_none(address)) {
+        return false;
+    }
     unsigned int whole = prefix->bits / 8;
     unsigned int rest = prefix->bits % 8;
     if (memcmp(address->bytes, prefix->address.bytes, whole) != 0) {

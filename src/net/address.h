@@ -39,6 +39,7 @@ bool address_parse(struct slice text, struct address *ret_address);
 bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix);
 /* What holds of no address alone. */
 struct address_prefix address_prefix_none(void);
+/* No address is in no other prefix, ::/0 included. */
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix);
 
 /* Writes the address without port: v4-mapped ones as dotted quad. Returns its length; NUL-terminated. */

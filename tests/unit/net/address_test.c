@@ -167,6 +167,10 @@ static void who_has_no_address(void **state)
     assert_false(address_is_none(&some));
     assert_true(address_in_prefix(&none, &prefix));
     assert_false(address_in_prefix(&some, &prefix));
+    struct address_prefix all;
+    assert_true(address_prefix_parse(SLICE("::/0"), &all));
+    assert_true(address_in_prefix(&some, &all));
+    assert_false(address_in_prefix(&none, &all));
     assert_slice(slice_of(text, address_format_peer(&none, text)), "unknown");
     assert_slice(slice_of(text, address_format_peer(&some, text)), "::1");
     struct address any = parsed("0.0.0.0");
