@@ -3,7 +3,7 @@
  *
  * usage: client handshakes PORT SECONDS full|resumed
  *        client bodies PORT SECONDS plain|tls get PATH | put SIZE
- *        client hold PORT COUNT plain|tls fresh|used      opens them, says so, and keeps them until its input ends */
+ *        client hold PORT COUNT plain|tls|h2 fresh|used   opens them, says so, and keeps them until its input ends */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -255,7 +255,42 @@ static void get_ticket(void)
 
 /* ---- connections that stay ---- */
 
-static void hold(unsigned long count, bool used)
+/* GET /orders/42 over HTTP/2, with fields that need no table: the preface, SETTINGS, HEADERS. */
+static const unsigned char h2_request[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                                          "\0\0\0\4\0\0\0\0\0"
+                                          "\0\0\x1d\1\5\0\0\0\1"
+                                          "\x82\x87\x04\x0a/orders/42\x01\x0d"
+                                          "bench.example";
+#define H2_PREFACE (24 + 9)
+
+/* Reads frames up to the first SETTINGS, or the end of an answer's body. */
+static bool take_frames(struct peer *peer, char *buffer, bool whole_answer)
+{
+    size_t have = 0;
+    for (;;) {
+        ssize_t got = take(peer, buffer + have, BUFFER - have);
+        if (got <= 0) {
+            return false;
+        }
+        have += (size_t)got;
+        for (size_t at = 0; at + 9 <= have;) {
+            const unsigned char *head = (const unsigned char *)buffer + at;
+            bool is_data_end = head[3] == 0 && (head[4] & 1) != 0, is_settings = head[3] == 4 && head[4] == 0;
+            at += 9 + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+            if (at <= have && (whole_answer ? is_data_end : is_settings)) {
+                return true;
+            }
+        }
+    }
+}
+
+static bool begin_h2(struct peer *peer, char *buffer, bool used)
+{
+    return put(peer, (const char *)h2_request, used ? sizeof h2_request - 1 : H2_PREFACE) &&
+           take_frames(peer, buffer, used);
+}
+
+static void hold(unsigned long count, bool used, bool h2)
 {
     static struct peer peers[HOLD_MAX];
     static char buffer[BUFFER];
@@ -266,8 +301,9 @@ static void hold(unsigned long count, bool used)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     for (unsigned long i = 0; i < count; i++) {
-        if (!open_peer(&peers[i]) ||
-            (used && (!put(&peers[i], request, sizeof request - 1) || !take_answer(&peers[i], buffer)))) {
+        if (!open_peer(&peers[i]) || (h2 && !begin_h2(&peers[i], buffer, used)) ||
+            (used && !h2 &&
+             (!put(&peers[i], request, sizeof request - 1) || !take_answer(&peers[i], buffer)))) {
             fprintf(stderr, "client: connection %lu failed\n", i);
             exit(1);
         }
@@ -283,7 +319,7 @@ static void usage(void)
 {
     fprintf(stderr, "usage: client handshakes PORT SECONDS full|resumed\n"
                     "       client bodies PORT SECONDS plain|tls get PATH | put SIZE\n"
-                    "       client hold PORT COUNT plain|tls fresh|used\n");
+                    "       client hold PORT COUNT plain|tls|h2 fresh|used\n");
     exit(2);
 }
 
@@ -309,9 +345,13 @@ int main(int count, char **arguments)
     server = (struct sockaddr_in){ .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)strtoul(arguments[2], NULL, 10)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    use_tls = is_handshakes || strcmp(arguments[4], "tls") == 0;
+    bool h2 = strcmp(arguments[4], "h2") == 0;
+    use_tls = is_handshakes || h2 || strcmp(arguments[4], "tls") == 0;
     if (use_tls) {
         start_tls();
+    }
+    if (h2 && SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\x02h2", 3) != 0) {
+        die("ALPN");
     }
     if (is_handshakes && number <= 60) {
         if (strcmp(arguments[4], "resumed") == 0) {
@@ -327,7 +367,7 @@ int main(int count, char **arguments)
         }
         run(bodies, (int)number);
     } else if (strcmp(work, "hold") == 0 && count == 6 && number <= HOLD_MAX) {
-        hold(number, strcmp(arguments[5], "used") == 0);
+        hold(number, strcmp(arguments[5], "used") == 0, h2);
     } else {
         usage();
     }

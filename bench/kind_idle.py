@@ -1,4 +1,5 @@
-"""Memory of a TLS connection that is open and says nothing: after its handshake, and after one request."""
+"""Memory of a TLS connection that is open and says nothing: after its handshake (HTTP/2: and its preface), and after one
+request."""
 import contextlib
 import pathlib
 import re
@@ -34,7 +35,7 @@ def memory(pid):
 
 def idle(place, contestant, seconds):
     before = memory(contestant.process.pid)
-    with held(place, contestant, CONNECTIONS, 'tls', contestant.work):
+    with held(place, contestant, CONNECTIONS, 'h2' if contestant.h2 else 'tls', contestant.work):
         return {'cost': (memory(contestant.process.pid) - before) / CONNECTIONS}
 
 
@@ -43,10 +44,15 @@ def targets(costs):
         if costs.have(f'sallyport {work}', f'openssl {work}'):
             yield method.Target(f"an idle TLS connection {title}: bytes beyond OpenSSL's own",
                                 costs.difference(f'sallyport {work}', f'openssl {work}'), 1024, 512, 'B')
+        if costs.have(f'sallyport {work} h2', f'nginx {work} h2'):
+            yield method.Target(f"an idle HTTP/2 connection {title}, as × of nginx's",
+                                costs.ratio(f'sallyport {work} h2', f'nginx {work} h2'), None)
 
 
 KIND = method.Kind(
     name='idle', title='An idle TLS connection', unit='bytes per connection', measure=idle, targets=targets, fresh=True,
     reference=lambda name: 'openssl ' + name.split()[1], rounds=3,
     contestants=[Contestant(f'{program} {work}', tls=True, work=work)
-                 for work in ('fresh', 'used') for program in ('openssl', 'nginx', 'sallyport')])
+                 for work in ('fresh', 'used') for program in ('openssl', 'nginx', 'sallyport')] +
+                [Contestant(f'{program} {work} h2', tls=True, h2=True, work=work)
+                 for work in ('fresh', 'used') for program in ('nginx', 'sallyport')])

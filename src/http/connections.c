@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* A write buffer that grew beyond this is not kept. */
-#define SPARE_MAX (16 * 1024)
+#define SPARE_MAX (32 * 1024)
 
 /* ---- shared settings ---- */
 

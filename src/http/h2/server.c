@@ -1,12 +1,8 @@
-/* A connection's life, and reading. */
+#include "http/h2/server.h"
+
 #include "http/h2/server_internal.h"
 
 #include <stdlib.h>
-
-/* Reads per turn of the loop, so that one busy client does not starve the others. */
-#define READ_BUDGET 4
-/* Requests of one connection that are open, or answered and not written yet, before it is not listened to. */
-#define STREAMS_HELD_MAX (2 * HTTP2_STREAMS_MAX)
 
 /* ---- the end ---- */
 
@@ -74,7 +70,7 @@ void h2_server_close(struct h2_server *server)
 
 /* Our side ends; the client's bytes are read and dropped for a while, so that it can read our last frames before a reset
  * destroys them. */
-static void end_output(struct h2_server *server)
+void h2_server_end_output(struct h2_server *server)
 {
     struct stream *stream = &server->base.stream;
     enum stream_result result = stream->ops->shutdown(stream);
@@ -90,7 +86,7 @@ static void linger(struct h2_server *server)
     server->dropped = 0;
     http_connection_set_deadline(&server->base, &server->base.read_deadline,
                                  server->base.settings->timeouts.drain);
-    end_output(server);
+    h2_server_end_output(server);
 }
 
 void h2_server_end(struct h2_server *server)
@@ -204,7 +200,7 @@ void h2_server_stream_over(struct h2_server *server)
         http_connection_free_if_over(&server->base);
         return;
     }
-    if (server->stream_count == STREAMS_HELD_MAX - 1) {
+    if (server->stream_count == H2_STREAMS_HELD_MAX - 1) {
         h2_output_schedule(server); /* it is listened to again */
     }
     if (server->stream_count > 0 || server->state != H2_SERVER_OPEN) {
@@ -262,138 +258,6 @@ static void on_write_deadline(struct deadline *deadline)
     h2_server_abort(server, HTTP_ABORT_SLOW_READER);
 }
 
-/* ---- reading ---- */
-
-static bool may_read(const struct h2_server *server)
-{
-    if (server->read_ended) {
-        return false;
-    }
-    switch (server->state) {
-    case H2_SERVER_OPEN:
-        return server->stream_count < STREAMS_HELD_MAX;
-    case H2_SERVER_ENDING:
-    case H2_SERVER_LINGER:
-        return server->dropped <= HTTP_DRAIN_MAX;
-    default:
-        return false;
-    }
-}
-
-void h2_server_update_interest(struct h2_server *server)
-{
-    if (server->state == H2_SERVER_CLOSED) {
-        return;
-    }
-    unsigned int wanted = may_read(server) ? STREAM_READABLE : 0;
-    if (buffer_length(&server->out) > 0 || server->shutting) {
-        wanted |= STREAM_WRITABLE;
-    }
-    stream_want(&server->base.stream, wanted);
-}
-
-/* What nghttp2 cannot go on after. What it ends itself, it says itself. */
-static void on_session_failure(struct h2_server *server, ssize_t code)
-{
-    if (server->state != H2_SERVER_OPEN) {
-        return; /* our own callback stopped it */
-    }
-    if (code == NGHTTP2_ERR_FLOODED) {
-        h2_server_flood(server, H2_FLOOD_PING);
-    } else if (server->own->account.exceeded) {
-        h2_server_flood(server, H2_FLOOD_MEMORY);
-    } else if (code == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-        h2_server_close(server);
-    } else {
-        nghttp2_session_terminate_session(server->session, NGHTTP2_INTERNAL_ERROR);
-        h2_server_end(server);
-    }
-}
-
-static void take(struct h2_server *server, struct slice data)
-{
-    if (server->state != H2_SERVER_OPEN) {
-        server->dropped += data.len;
-        return;
-    }
-    server->inside = true;
-    ssize_t taken = nghttp2_session_mem_recv(server->session, (const uint8_t *)data.ptr, data.len);
-    server->inside = false;
-    if (taken < 0) {
-        on_session_failure(server, taken);
-    }
-    h2_output_schedule(server);
-}
-
-static void on_read_end(struct h2_server *server, bool clean)
-{
-    server->read_ended = true;
-    if (!clean || server->stream_count == 0 || server->state != H2_SERVER_OPEN) {
-        h2_server_close(server);
-        return;
-    }
-    /* Half-closed: it still wants its answers, to what it has asked for whole. */
-    struct h2_stream *next;
-    for (struct h2_stream *stream = server->streams; stream != NULL; stream = next) {
-        next = stream->next;
-        if (!stream->remote_ended) {
-            h2_stream_reset(stream, NGHTTP2_CANCEL);
-            h2_stream_abort(stream, HTTP_ABORT_CLIENT);
-        }
-    }
-    h2_output_schedule(server);
-}
-
-/* One read. False: nothing more to read now. */
-static bool read_once(struct h2_server *server)
-{
-    struct stream *stream = &server->base.stream;
-    char *memory = net_loop_take_scratch(stream->loop);
-    size_t size = 0;
-    enum stream_result result = stream->ops->read(stream, memory, HTTP_READ_BUFFER, &size);
-    if (result == STREAM_OK) {
-        take(server, slice_of(memory, size));
-    }
-    net_loop_give_scratch(stream->loop);
-    if (result == STREAM_END || result == STREAM_FAILED) {
-        on_read_end(server, result == STREAM_END);
-    }
-    return result == STREAM_OK && server->state != H2_SERVER_CLOSED;
-}
-
-static void read_some(struct h2_server *server)
-{
-    struct stream *stream = &server->base.stream;
-    for (int budget = READ_BUDGET; budget > 0 && may_read(server); budget--) {
-        if (!read_once(server) || !stream->ops->pending(stream)) {
-            return;
-        }
-    }
-    if (may_read(server)) {
-        net_loop_post(stream->loop, &server->resume);
-    }
-}
-
-static void on_ready(struct stream *stream, unsigned int events)
-{
-    struct h2_server *server = (struct h2_server *)stream;
-    if ((events & STREAM_BROKEN) != 0 && !may_read(server)) {
-        h2_server_close(server);
-        return;
-    }
-    if ((events & STREAM_WRITABLE) != 0) {
-        if (server->state == H2_SERVER_LINGER) {
-            end_output(server);
-        } else {
-            h2_output_run(server);
-        }
-    }
-    if ((events & (STREAM_READABLE | STREAM_BROKEN)) != 0 && may_read(server)) {
-        read_some(server);
-    }
-    h2_server_update_interest(server);
-}
-
 /* ---- tasks ---- */
 
 /* Streams whose handler asked for more of their body, and what TLS holds. */
@@ -411,8 +275,8 @@ static void resume(struct net_task *task)
             h2_stream_deliver(stream);
         }
     }
-    if (may_read(server) && server->base.stream.ops->pending(&server->base.stream)) {
-        read_some(server);
+    if (h2_server_may_read(server) && server->base.stream.ops->pending(&server->base.stream)) {
+        h2_server_read(server);
     }
     h2_output_schedule(server);
 }
@@ -450,7 +314,7 @@ static bool set_up(struct h2_server *server)
 static void begin(struct http_connection *connection, struct slice early)
 {
     struct h2_server *server = (struct h2_server *)connection;
-    connection->stream.on_ready = on_ready;
+    connection->stream.on_ready = h2_server_on_ready;
     connection->read_deadline.expired = on_read_deadline;
     server->write_deadline.expired = on_write_deadline;
     server->resume.run = resume;
@@ -467,11 +331,11 @@ static void begin(struct http_connection *connection, struct slice early)
         h2_server_warn(server);
     }
     if (early.len > 0) {
-        take(server, early);
+        h2_server_take(server, early);
     }
     h2_output_schedule(server);
-    if (may_read(server)) {
-        read_some(server);
+    if (h2_server_may_read(server)) {
+        h2_server_read(server);
     }
     h2_server_update_interest(server);
 }

@@ -9,7 +9,7 @@
  * HTTP_WRITE_BUFFER_MAX; of each stream what one HTTP/1.1 connection may hold, and less beyond HTTP2_QUEUE_HIGH_WATER or where
  * memory is scarce; nghttp2's own, at most HTTP2_SESSION_MEMORY_MAX.
  *
- * Shared by server.c (its life, reading), session.c (what frames become), stream.c (the request's side of a stream),
+ * Shared by server.c (its life), input.c (reading), session.c (what frames become), stream.c (a stream's life and head), body.c (the request's body),
  * response.c (what an exchange sends) and output.c (writing). */
 #ifndef SALLYPORT_HTTP_H2_SERVER_INTERNAL_H
 #define SALLYPORT_HTTP_H2_SERVER_INTERNAL_H
@@ -128,7 +128,6 @@ struct h2_server {
 void h2_server_close(struct h2_server *server);
 /* Every exchange learns it. */
 void h2_server_abort(struct h2_server *server, enum http_abort why);
-void h2_server_update_interest(struct h2_server *server);
 /* The time limits of a connection without streams, or with a head that is incomplete. */
 void h2_server_await(struct h2_server *server);
 /* A stream is gone: is there anything left to do? */
@@ -145,6 +144,22 @@ void h2_server_drop_head(struct h2_server *server);
 /* After h2_output_run: what is next? */
 void h2_server_output_done(struct h2_server *server);
 
+/* LINGER: the end of our side, as far as the socket takes it. */
+void h2_server_end_output(struct h2_server *server);
+
+/* ---- input.c ---- */
+
+/* Requests of one connection that are open, or answered and not written yet, before it is not listened to. */
+#define H2_STREAMS_HELD_MAX (2 * HTTP2_STREAMS_MAX)
+
+bool h2_server_may_read(const struct h2_server *server);
+void h2_server_update_interest(struct h2_server *server);
+/* Reads as much as one connection may in a turn. */
+void h2_server_read(struct h2_server *server);
+/* Bytes that have come. */
+void h2_server_take(struct h2_server *server, struct slice data);
+void h2_server_on_ready(struct stream *stream, unsigned int events);
+
 /* ---- session.c ---- */
 
 /* NULL without memory. */
@@ -159,23 +174,30 @@ void h2_stream_free_if_over(struct h2_stream *stream);
 void h2_stream_free_spares(struct h2_shared *shared);
 /* A whole head has come, in server->head. */
 void h2_stream_on_head(struct h2_stream *stream, bool ends);
-void h2_stream_on_trailers(struct h2_stream *stream);
-void h2_stream_on_data(struct h2_stream *stream, struct slice data);
-void h2_stream_on_end(struct h2_stream *stream);
+void h2_stream_drop_request_trailers(struct h2_stream *stream);
+
 /* nghttp2 has forgotten it. */
 void h2_stream_on_close(struct h2_stream *stream);
-/* Goes on with what waits for the exchange. */
-void h2_stream_deliver(struct h2_stream *stream);
 /* RST_STREAM; nothing more is sent. */
 void h2_stream_reset(struct h2_stream *stream, uint32_t code);
 /* The same for what the client did: counted. */
 void h2_stream_provoked(struct h2_stream *stream, uint32_t code);
 /* The exchange learns that the client is gone, where it has not released the stream. */
 void h2_stream_abort(struct h2_stream *stream, enum http_abort why);
+
+/* ---- body.c ---- */
+
+void h2_stream_on_trailers(struct h2_stream *stream);
+void h2_stream_on_data(struct h2_stream *stream, struct slice data);
+void h2_stream_on_end(struct h2_stream *stream);
+/* Goes on with what waits for the exchange. */
+void h2_stream_deliver(struct h2_stream *stream);
 /* The time limits of a body run only while the client is what we wait for. */
 void h2_stream_await_body(struct h2_stream *stream);
 /* Bytes of its windows that the client may use again. */
 void h2_stream_consume(struct h2_stream *stream, size_t size);
+/* It broke, or stopped coming: the handler learns it. */
+void h2_stream_fail_body(struct h2_stream *stream, enum deny_reason reason);
 
 /* ---- response.c ---- */
 

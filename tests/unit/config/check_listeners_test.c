@@ -107,6 +107,30 @@ static void one_source_of_the_client_address(void **state)
         "whichever these proxies send, or proxy_protocol: required\n");
 }
 
+static void http2_without_tls_is_for_the_inside(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners:\n"
+        "  a: { address: 127.0.0.1, port: 1, plaintext: allow, h2c: true, exposure: internal }\n"
+        "  b: { address: 127.0.0.1, port: 2, plaintext: allow, h2c: true }\n"
+        "  c: { address: 127.0.0.1, port: 3, redirect_to_https: true, h2c: true, exposure: internal }\n"
+        "  d: { address: 127.0.0.1, port: 4, plaintext: allow, h2c: true, exposure: internal, protocols: "
+        "[http/1.1] }\n"
+        "  e: { address: 127.0.0.1, port: 5, plaintext: allow, protocols: [h2] }\n"
+        "  f: { address: 127.0.0.1, port: 6, plaintext: allow, protocols: [h3] }\n"
+        "  g: { address: 127.0.0.1, port: 7, plaintext: allow, protocols: [] }\n",
+        NO_ROUTES "c.yaml:3:55: error: listeners.b.h2c: HTTP/2 without TLS is for the inside: say exposure: "
+                  "internal, or use tls\n"
+                  "c.yaml:4:62: error: listeners.c.h2c: h2c needs plaintext: allow\n"
+                  "c.yaml:5:55: error: listeners.d.h2c: protocols does not name h2\n"
+                  "c.yaml:6:55: error: listeners.e.protocols: without tls or h2c nobody can speak h2 here\n"
+                  "c.yaml:7:67: error: listeners.f.protocols[0]: a list of http/1.1, h2 is wanted here, not "
+                  "\"h3\"; did you mean \"h2\"?\n"
+                  "c.yaml:8:55: error: listeners.g.protocols: must not be empty; a list of http/1.1, h2 is "
+                  "wanted here\n");
+}
+
 static void proxies_and_limits(void **state)
 {
     (void)state;
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(without_tls_it_must_say_what_it_is_for),
         cmocka_unit_test(one_source_of_the_client_address),
+        cmocka_unit_test(http2_without_tls_is_for_the_inside),
         cmocka_unit_test(proxies_and_limits),
         cmocka_unit_test(certificates_are_tried),
         cmocka_unit_test(dates_are_warned_of),
