@@ -81,6 +81,8 @@
 #define HTTP2_EMPTY_FRAMES_RATE     100
 #define HTTP2_UPSTREAM_CALL_FRAMES  20
 #define HTTP2_UPSTREAM_UPDATE_BYTES 512
+#define HTTP2_STRAY_DATA_MAX \
+    (64 * 1024) /* bytes for streams that are over, and a window more for each call */
 
 /* JSON */
 #define JSON_DEPTH_MAX  64 /* nesting */

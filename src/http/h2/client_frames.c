@@ -107,6 +107,7 @@ static void on_stream_frame(struct h2_client *client, const nghttp2_frame *frame
     }
     call->answered = true;
     if (frame->hd.type == NGHTTP2_DATA) {
+        h2_frame_budget_expect(&client->budget, (int64_t)frame->hd.length);
         if (ends && call->state == H2_CALL_BODY) {
             h2_call_take_end(call, NULL);
         } else if (ends) {
@@ -272,7 +273,8 @@ static bool digest(struct h2_client *client, struct slice data)
     }
     if (!h2_frame_budget_read(&client->budget, client->base.stream.loop->now, data)) {
         h2_client_blame(client, METRIC_UPSTREAM_HTTP2_FLOODS);
-        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL, "a flood of frames that carry nothing");
+        h2_client_lose(client, DENY_UPSTREAM_PROTOCOL,
+                       "a flood of frames that carry nothing, or that nobody waits for");
         return false;
     }
     client->in_session = true;

@@ -211,6 +211,7 @@ bool h2_call_begin(struct http_call *base, const struct http_call_request *reque
     call->idle_timeout = request->idle_timeout;
     call->on_kept = client->proven;
     h2_frame_budget_earn(&client->budget, HTTP2_UPSTREAM_CALL_FRAMES);
+    h2_frame_budget_expect(&client->budget, client->base.settings.stream_window);
     return true;
 }
 

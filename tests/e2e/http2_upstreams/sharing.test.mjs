@@ -33,6 +33,38 @@ describe('connections to an HTTP/2 upstream', () => {
     assert.equal(up.sessions.length, 1);
     assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_connects_total'), 1);
   });
+  it('who opened a connection may go: another one has it', async () => {
+    const late = [];
+    const up = await startFrames({ automatic: false, onPreface: (connection) => late.push(connection), onRequest: (connection, stream) => answer(connection, stream) });
+    const s = await stage(up, { upstream: { connect_timeout: '60s' } });
+    const first = await s.connect();
+    await first.send(requestText({ path: '/open/first' }));
+    await until('the connection to be opened', () => late.length === 1);
+    const others = many(s, 3);
+    await until('all to be there', async () => (await s.gateway.metrics()).sum('sallyport_exchanges_open') === 4);
+    first.reset();
+    await until('it to be noticed', async () => (await s.gateway.metrics()).sum('sallyport_exchanges_open') === 3);
+    late[0].send(settings());
+    assert.deepEqual(await statuses(others), [200, 200, 200]);
+    assert.equal(up.connections.length, 1);
+    assert.equal(up.connections[0].frames.filter((f) => f.type === TYPE.HEADERS).length, 3);
+  });
+  it('a connection that cannot be opened fails all that wait for it, and each tries again as often as it may', async () => {
+    const up = await startFrames({ onPreface: (connection) => connection.send(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')) });
+    const s = await stage(up, { upstream: { retries: 1 } });
+    const all = await Promise.all(many(s, 12));
+    assert.deepEqual(all.map((r) => r.status), Array(12).fill(502));
+    assert.ok(up.connections.length <= 6, `${up.connections.length} connections`);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_denied_total', { reason: 'upstream_protocol' }), 12);
+  });
+  it('one that is not established in time is a failure of all, in that time', async () => {
+    const up = await startFrames({ automatic: false, onPreface: () => {} });
+    const s = await stage(up, { upstream: { retries: 0, connect_timeout: '300ms' } });
+    const began = Date.now();
+    assert.deepEqual(await statuses(many(s, 5)), Array(5).fill(502));
+    assert.ok(Date.now() - began >= 300);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_denied_total', { reason: 'upstream_connect' }), 5);
+  });
   it('max_streams: more open another one', async () => {
     const { waiting, script, release } = held();
     const up = await startHttp2({ script });

@@ -113,6 +113,23 @@ static void endpoints_are_parsed(void **state)
         "[one, other]\"\n");
 }
 
+static void a_protocol_needs_what_agrees_on_it(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        LISTENER "upstreams:\n"
+                 "  a: { endpoints: [\"https://localhost:1\", \"h2c://localhost:1\"], protocol: h2 }\n"
+                 "  b: { endpoints: [\"https://localhost:1\", \"http://localhost:1\"], protocol: auto }\n"
+                 "  c: { endpoints: [\"h2c://localhost:1\"] }\n"
+                 "  d: { endpoints: [\"https://localhost:1\", \"http://localhost:1\"], protocol: h2 }\n"
+                 "  e: { endpoints: [\"http://localhost:1\"], protocol: auto }\n",
+        NO_ROUTES
+        "c.yaml:6:43: error: upstreams.d.endpoints[1]: `protocol: h2` is agreed on by TLS, and this endpoint "
+        "has none: write h2c:// for HTTP/2 without TLS\n"
+        "c.yaml:7:43: error: upstreams.e.protocol: no endpoint is https: `protocol: auto` would have no "
+        "effect\n");
+}
+
 static void outgoing_tls_is_tried(void **state)
 {
     (void)state;
@@ -151,9 +168,8 @@ static void outgoing_tls_is_tried(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_fit_the_algorithms),
-        cmocka_unit_test(key_sets_are_read),
-        cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(keys_fit_the_algorithms), cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(endpoints_are_parsed),    cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
         cmocka_unit_test(outgoing_tls_is_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,8 @@ static void test_endpoints(void **state)
         { "https://[::1]", "::1", 443, true, true },
         { "http://my_service-1:65535", "my_service-1", 65535, false, false },
         { "http://3proxy:1", "3proxy", 1, false, false },
+        { "h2c://orders", "orders", 80, false, false },
+        { "h2c://127.0.0.1:50051", "127.0.0.1", 50051, false, true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct upstream_endpoint endpoint;
@@ -47,6 +49,7 @@ static void test_endpoints(void **state)
         assert_slice(endpoint.host, cases[i].host);
         assert_int_equal(endpoint.port, cases[i].port);
         assert_int_equal(endpoint.tls, cases[i].tls);
+        assert_int_equal(endpoint.h2c, slice_starts_with(endpoint.url, SLICE("h2c://")));
         assert_int_equal(endpoint.is_address, cases[i].is_address);
         assert_true(!endpoint.is_address || endpoint.address.port == cases[i].port);
     }

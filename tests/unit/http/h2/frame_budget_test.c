@@ -23,10 +23,22 @@ static void data_cost_nothing(void **state)
 {
     (void)state;
     struct h2_frame_budget budget = { 0 };
-    for (int i = 0; i < 10 * HTTP2_EMPTY_FRAMES_MAX; i++) {
+    for (int i = 0; i < 100 * HTTP2_EMPTY_FRAMES_MAX; i++) {
         assert_true(h2_frame_budget_read(&budget, 1, TEXT(data)));
+        h2_frame_budget_expect(&budget, 3);
     }
     assert_int_equal(budget.left, HTTP2_EMPTY_FRAMES_MAX);
+}
+
+static void data_for_nobody_have_an_end(void **state)
+{
+    (void)state;
+    struct h2_frame_budget budget = { 0 };
+    h2_frame_budget_expect(&budget, 1000);
+    for (int i = 0; i < (HTTP2_STRAY_DATA_MAX + 1000) / 3; i++) {
+        assert_true(h2_frame_budget_read(&budget, 1, TEXT(data)));
+    }
+    assert_false(h2_frame_budget_read(&budget, 1, TEXT(data)));
 }
 
 static void frames_are_counted_however_they_are_cut(void **state)
@@ -68,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_at_once),
         cmocka_unit_test(data_cost_nothing),
+        cmocka_unit_test(data_for_nobody_have_an_end),
         cmocka_unit_test(frames_are_counted_however_they_are_cut),
         cmocka_unit_test(time_and_work_give_more),
     };
