@@ -31,6 +31,17 @@ static bool count_continuation(struct h2_server *server)
     return false;
 }
 
+/* nghttp2 passes PRIORITY over, wherever it stands: it means nothing here (RFC 9113 section 6.3). */
+static bool check_priority(struct h2_server *server, const nghttp2_frame_hd *head)
+{
+    if (head->stream_id != 0 || head->type != NGHTTP2_PRIORITY) {
+        return true;
+    }
+    nghttp2_session_terminate_session(server->session, NGHTTP2_PROTOCOL_ERROR);
+    h2_server_end(server);
+    return false;
+}
+
 /* The head of every frame, before anything is done with it. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user)
 {
@@ -62,7 +73,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         break;
     case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE:
-        ok = counts(server, H2_FLOOD_PRIORITY);
+        ok = check_priority(server, head) && counts(server, H2_FLOOD_PRIORITY);
         break;
     default:
         ok = counts(server, H2_FLOOD_OTHER_FRAMES);
