@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { OPEN, openStage } from '../lib/stage.mjs';
-import { requestText } from '../lib/raw.mjs';
 import { pass } from '../lib/wait.mjs';
 import { answer, block, data, FLAG, frame, goaway, headers, OK, onStage, ping, reset, settings, startFrames, TYPE, windowUpdate } from '../http2_upstreams/lib.mjs';
 import { cutOff, grows, IDLE, leavesNothing, serves } from './lib.mjs';
@@ -170,26 +169,6 @@ describe('an upstream that breaks HTTP/2', () => {
       for (let n = 0; n < 40 && (await c.send(many)); n++);
     }, {}, 'flood');
   }
-  it('data without end for a client that has gone: the connection is given up', () =>
-    leavesNothing(s, async () => {
-      let go;
-      const gone = new Promise((resolve) => (go = resolve));
-      act = async (c, i) => {
-        await c.send(...started(i));
-        await gone;
-        await c.frame('the reset', TYPE.RST_STREAM);
-        const piece = Buffer.concat(Array(8).fill(data(i, 'x'.repeat(16_384))));
-        for (let n = 0; n < 100 && (await c.send(piece)); n++);
-      };
-      await grows(s, 'sallyport_upstream_http2_broken_total', { reason: 'flood' }, async () => {
-        const client = await s.connect();
-        await client.send(requestText({ path: `/open/${++count}` }));
-        await client.head();
-        client.reset();
-        go();
-      });
-      await well();
-    }));
   it('a hundred such answers at once leave nothing behind', () =>
     leavesNothing(s, async () => {
       const ways = [say((i) => reset(i, 2)), (c) => c.socket.resetAndDestroy(), say(randomBytes(200)), say((i) => headers(i, [['a', 'b']], END)), say(ping(), (i) => head(i, [], END))];

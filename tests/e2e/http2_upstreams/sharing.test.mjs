@@ -310,6 +310,22 @@ describe('connections to an HTTP/2 upstream', () => {
     for (const client of readers) client.reset();
     await until('the streams to be reset', () => up.requests.filter((r) => r.headers[':path'] === '/open/slow').every((r) => r.stream.destroyed));
   });
+  it('data without end for a client that has gone: the connection is given up', async () => {
+    const up = await startFrames({ onRequest: (connection, stream) => connection.send(headers(stream, OK), data(stream, 'half!')) });
+    const s = await stage(up);
+    const client = await s.connect();
+    await client.send(requestText({ path: '/open/gone' }));
+    await client.head();
+    client.reset();
+    const [connection] = up.connections;
+    await connection.frame('the reset', TYPE.RST_STREAM);
+    const piece = Buffer.concat(Array(8).fill(data(1, 'x'.repeat(16_384))));
+    for (let n = 0; n < 100 && (await connection.send(piece)); n++);
+    await within(10_000, 'the connection to be closed', connection.closed);
+    await until('it to be counted', async () => (await s.gateway.metrics()).sum('sallyport_upstream_http2_broken_total', { reason: 'flood' }) === 1);
+    up.onRequest = answer;
+    assert.equal((await s.request({ path: '/open/x' })).status, 200);
+  });
   it('an upload waits for the window of its upstream, and for no other', async () => {
     let received = 0;
     const up = await startFrames({
