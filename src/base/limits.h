@@ -27,6 +27,10 @@
 /* Bytes of an unread body that are read and dropped after a denial; the time limit may come first. */
 #define HTTP_DRAIN_MAX (1024 * 1024)
 
+/* WebSocket */
+#define WEBSOCKET_KEY_LENGTH 24 /* characters of a handshake's key: 16 bytes in base64 */
+#define WEBSOCKET_OFFERS_MAX 32 /* subprotocols, and extensions, that one handshake may offer */
+
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */
 #define ROUTE_SEGMENTS_MAX  128 /* segments of a path */
