@@ -48,6 +48,7 @@ static struct error open_connection(struct upstream_ticket *ticket)
     }
     connection->endpoint = endpoint;
     connection->ticket = ticket;
+    connection->metrics = pool->metrics;
     connection->idle_deadline.expired = pool_on_idle_deadline;
     struct h1_client_settings settings = {
         .loop = pool->loop,

@@ -241,12 +241,55 @@ void upstream_release(struct upstream_ticket *ticket)
     pool_wake_pending(ticket->pool);
 }
 
+/* ---- tunnels ---- */
+
+struct pool_connection *upstream_keep(struct upstream_ticket *ticket)
+{
+    struct pool_connection *connection = ticket->connection;
+    struct pool_endpoint *endpoint = ticket->endpoint;
+    list_remove(&endpoint->busy, connection);
+    pool_list_add(&endpoint->kept, connection);
+    connection->ticket = NULL;
+    ticket->endpoint = NULL;
+    ticket->connection = NULL;
+    ticket->client = NULL;
+    return connection;
+}
+
+struct h1_client *upstream_kept_client(const struct pool_connection *connection)
+{
+    return connection->client;
+}
+
+void upstream_end_kept(struct pool_connection *connection)
+{
+    struct pool_endpoint *endpoint = connection->endpoint;
+    h1_client_close(connection->client);
+    metrics_add(connection->metrics, METRIC_UPSTREAM_OPEN, -1);
+    if (endpoint != NULL) {
+        list_remove(&endpoint->kept, connection);
+        endpoint->open--;
+        endpoint->active--;
+        pool_wake_pending(endpoint->pool);
+    }
+    free(connection);
+}
+
+static void disown(struct pool_endpoint *endpoint)
+{
+    while (endpoint->kept != NULL) {
+        struct pool_connection *connection = endpoint->kept;
+        list_remove(&endpoint->kept, connection);
+        connection->endpoint = NULL;
+    }
+}
+
+/* ---- the pool ---- */
+
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
 {
     return ticket->url;
 }
-
-/* ---- the pool ---- */
 
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool)
@@ -303,6 +346,7 @@ void upstream_pool_free(struct upstream_pool *pool)
     for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
         close_list(&pool->endpoints[i].idle);
         close_list(&pool->endpoints[i].busy);
+        disown(&pool->endpoints[i]);
         resolved_done(&pool->endpoints[i].addresses);
     }
     tls_client_free(pool->tls);

@@ -40,7 +40,7 @@ struct upstream_ticket {
 /* `settings` must outlive the pool. */
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
-/* Closes all its connections. No ticket may hold one. */
+/* Closes all its connections but those that are kept. No ticket may hold one. */
 void upstream_pool_free(struct upstream_pool *pool);
 
 /* What a request would be denied with for want of connections, if it came now, so that nothing is spent on it before;
@@ -52,6 +52,13 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
 void upstream_release(struct upstream_ticket *ticket);
 /* May the ticket be tried again? Counts the attempt. */
 bool upstream_may_retry(struct upstream_ticket *ticket);
+
+/* A ticket's connection that is no request's any more, but a tunnel's: it is never lent again, and outlives the pool, which
+ * counts it among its connections as long as there is a pool. The ticket is over. */
+struct pool_connection *upstream_keep(struct upstream_ticket *ticket);
+struct h1_client *upstream_kept_client(const struct pool_connection *connection);
+/* Closes it: no event follows. */
+void upstream_end_kept(struct pool_connection *connection);
 
 /* The URL of the endpoint that was chosen last, for the log; lives with the pool's settings. Empty before one was chosen. */
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket);

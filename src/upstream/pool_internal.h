@@ -5,12 +5,13 @@
 #include "upstream/pool.h"
 #include "upstream/resolve.h"
 
-/* A connection, idle or lent to a ticket. */
+/* A connection: idle, lent to a ticket, or kept by a tunnel. */
 struct pool_connection {
     struct h1_client *client;
-    struct pool_endpoint *endpoint;
-    struct upstream_ticket *ticket;          /* NULL: idle */
-    struct pool_connection *previous, *next; /* in the endpoint's idle or busy list */
+    struct pool_endpoint *endpoint;          /* NULL: kept, and its pool is no more */
+    struct upstream_ticket *ticket;          /* NULL: idle, or kept */
+    struct metrics_worker *metrics;          /* the pool's */
+    struct pool_connection *previous, *next; /* in one of the endpoint's lists */
     struct deadline idle_deadline;
 };
 
@@ -21,11 +22,12 @@ struct pool_endpoint {
     struct resolved addresses;
     struct pool_connection *idle; /* most recently used first */
     struct pool_connection *busy;
+    struct pool_connection *kept;     /* by tunnels */
     struct upstream_ticket *waiting;  /* for the name to be resolved */
     struct upstream_ticket *answered; /* those of them that on_resolved has not served yet */
     size_t next_address;
     size_t open, idle_count;
-    size_t active; /* tickets that it serves */
+    size_t active; /* tickets that it serves, and tunnels */
 };
 
 /* Who waits for one of the connections that are allowed. */

@@ -28,7 +28,7 @@ struct http_call_events {
     void (*on_body)(void *call, struct slice data);
     /* All that one read brought was handed out: a good moment to flush. */
     void (*on_pause)(void *call);
-    /* The answer is complete. The connection must be given back (h1_client_finish). */
+    /* The answer is complete. The connection must be given back (h1_client_finish). Of a tunnel: the upstream sends no more. */
     void (*on_end)(void *call, const struct headers *trailers);
     /* After a send that returned false. */
     void (*on_writable)(void *call);
@@ -58,6 +58,7 @@ struct h1_client_call {
     void *call;
     enum http_method method;
     enum http_body body;      /* of the request: NONE, LENGTH, CHUNKED */
+    bool tunnel;              /* it asks to become a tunnel: see h1_client_hand_over */
     int64_t response_timeout; /* ns from the request's end to the answer's head */
     int64_t
         idle_timeout; /* ns between two pieces of the answer, and of a request that the upstream does not take */
@@ -71,6 +72,10 @@ bool h1_client_is_quiet(struct h1_client *client);
 /* Begins a call on an established, idle connection. The caller writes the request's head onto the buffer that this returns
  * (h1/writer.h); it leaves with the first flush. */
 struct buffer *h1_client_begin(struct h1_client *client, const struct h1_client_call *call);
+/* An answer of 101 to a request that asked for a tunnel comes as on_response with BODY_TUNNEL, not judged any further; from then on
+ * bodies are the tunnel's bytes, and send_end ends our direction alone. Whose it is from now on: allowed within on_response. */
+void h1_client_hand_over(struct h1_client *client, const struct http_call_events *events, void *call);
+
 /* Takes all of `data`. False: wait for on_writable. */
 bool h1_client_send_body(struct h1_client *client, struct slice data);
 void h1_client_send_end(struct h1_client *client, const struct headers *trailers);

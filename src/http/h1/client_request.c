@@ -48,6 +48,20 @@ static size_t write_parts(struct h1_client *client, const struct iovec *parts, i
     return written;
 }
 
+/* Nothing waits in a tunnel: it holds no memory then, and its direction ends where that was asked for. */
+static void rest_tunnel(struct h1_client *client)
+{
+    buffer_done(&client->out);
+    if (client->sent && !client->half_closed) {
+        enum stream_result result = client->stream.ops->shutdown(&client->stream);
+        client->shutting = result == STREAM_AGAIN;
+        client->half_closed = result == STREAM_OK;
+        if (result == STREAM_FAILED) {
+            h1_client_lose_output(client);
+        }
+    }
+}
+
 void h1_client_flush(struct h1_client *client)
 {
     if (client->state != CLIENT_HEAD && client->state != CLIENT_BODY) {
@@ -58,6 +72,9 @@ void h1_client_flush(struct h1_client *client)
         struct slice waiting = buffer_slice(&client->out);
         const struct iovec part = { (char *)waiting.ptr, waiting.len };
         written = write_parts(client, &part, 1);
+    }
+    if (h1_client_is_tunnel(client) && buffer_length(&client->out) == 0) {
+        rest_tunnel(client);
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
@@ -88,7 +105,8 @@ bool h1_client_send_body(struct h1_client *client, struct slice data)
         parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
     }
     size_t written = 0;
-    if (waiting.len + data.len <= COALESCE_MAX || client->blocked) {
+    bool gather = waiting.len + data.len <= COALESCE_MAX && client->body != BODY_TUNNEL;
+    if (gather || client->blocked) {
         if (!keep_rest(client, parts, count, 0)) {
             h1_client_lose_output(client);
         }

@@ -29,6 +29,9 @@ void h1_server_await_body(struct h1_server *server)
         deadline_park(&server->read_deadline);
         return;
     }
+    if (server->body == BODY_TUNNEL && !server->discarding) {
+        return; /* who has made it knows how long it may be silent */
+    }
     patience_wait(&server->reading, loop->now);
     h1_server_set_deadline(server, &server->read_deadline,
                            server->discarding ? server->settings->timeouts.drain
@@ -156,7 +159,7 @@ void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
     }
 }
 
-static void end_body(struct h1_server *server, const struct headers *trailers)
+void h1_server_end_body(struct h1_server *server, const struct headers *trailers)
 {
     server->body_done = true;
     deadline_park(&server->read_deadline);
@@ -197,7 +200,7 @@ static size_t process_chunked(struct h1_server *server, struct slice data)
             h1_server_fail_body(server, DENY_BAD_BODY);
             return data.len;
         }
-        end_body(server, &fields);
+        h1_server_end_body(server, &fields);
     }
     return consumed;
 }
@@ -212,7 +215,7 @@ static size_t process_body(struct h1_server *server, struct slice data)
     server->body_left -= piece.len;
     deliver(server, piece);
     if (server->body_left == 0 && server->state == SERVER_EXCHANGE && !server->body_done) {
-        end_body(server, NULL);
+        h1_server_end_body(server, NULL);
     }
     return piece.len;
 }
@@ -304,6 +307,10 @@ void h1_server_process(struct h1_server *server)
         if (buffer_length(&server->in) == 0) {
             buffer_done(&server->in);
         }
+    }
+    if (h1_server_is_tunnel(server) && server->read_ended && !server->body_done &&
+        buffer_length(&server->in) == 0) {
+        h1_server_end_body(server, NULL);
     }
     if (server->state == SERVER_EXCHANGE) {
         h1_server_await_body(server);
