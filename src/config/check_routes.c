@@ -324,6 +324,15 @@ static void check_cors(const struct check *check)
     }
 }
 
+static void check_websocket(const struct check *check)
+{
+    const struct websocket_settings *websocket = check->policy->websocket;
+    const char *problem = websocket != NULL ? websocket_check_settings(websocket) : NULL;
+    if (problem != NULL) {
+        tell(check->loader, &check->policy->websocket, check->node, "%s", problem);
+    }
+}
+
 static void check_match(const struct check *check)
 {
     const struct match_settings *match = &check->route->match;
@@ -363,6 +372,7 @@ struct error check_routes(struct loader *loader)
         check_route_limits(&check);
         TRY(check_relay(&check));
         check_cors(&check);
+        check_websocket(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

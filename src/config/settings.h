@@ -11,6 +11,7 @@
 #include "observe/logs.h"
 #include "relay/relay.h"
 #include "route/route.h"
+#include "route/websocket.h"
 #include "tls/settings.h"
 #include "upstream/settings.h"
 
@@ -74,6 +75,7 @@ struct route_policy {
     struct authorize_settings *authorize;
     struct conf_list limits; /* of struct limit_settings; adds in merging */
     struct cors_settings *cors;
+    struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
     int64_t timeout;      /* ns from the request's end to the response's head; 15 s */
     int64_t idle_timeout; /* ns between two pieces of a response body; 60 s */

@@ -2,9 +2,13 @@
 
 #include "gateway/admission.h"
 #include "gateway/hand_on.h"
+#include "pipeline/tunnel.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+/* How long the tunnels of a listener that is no more may go on at the most, ns. */
+#define TUNNEL_PATIENCE (10 * NS_PER_S)
 
 /* A socket that is accepted on; freed when its handle has closed. */
 struct worker_acceptor {
@@ -269,6 +273,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
         entry->listener.index = listener_index(settings, entry->listener.name);
         if (entry->listener.index < 0) {
             h1_server_drain_owner(&worker->worker.connections, &entry->listener);
+            tunnel_drain_listener(&worker->worker, &entry->listener, TUNNEL_PATIENCE);
         }
     }
     return complete;

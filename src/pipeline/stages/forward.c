@@ -2,6 +2,8 @@
 #include "pipeline/stage.h"
 
 #include "http/h1/writer.h"
+#include "http/websocket.h"
+#include "pipeline/tunnel.h"
 
 static void start_call(struct exchange *exchange);
 
@@ -41,11 +43,17 @@ static bool has_body(const struct exchange *exchange)
            (exchange->input.body == BODY_LENGTH && exchange->input.content_length > 0);
 }
 
+static enum http_body body_of(const struct exchange *exchange)
+{
+    return exchange->asks_tunnel ? BODY_NONE : exchange->input.body;
+}
+
 static bool write_head(struct exchange *exchange, struct buffer *out)
 {
     struct h1_framing framing = {
-        .body = exchange->input.body,
+        .body = body_of(exchange),
         .content_length = exchange->input.content_length,
+        .upgrade = exchange->asks_tunnel,
     };
     struct slice target = upstream_target(exchange);
     struct slice host = upstream_host(exchange);
@@ -62,7 +70,8 @@ static bool begin_call(struct exchange *exchange)
         .events = &call_events,
         .call = exchange,
         .method = exchange->request.method,
-        .body = exchange->input.body,
+        .body = body_of(exchange),
+        .tunnel = exchange->asks_tunnel,
         .response_timeout = policy->timeout,
         .idle_timeout = policy->idle_timeout,
     };
@@ -159,6 +168,22 @@ static void take_framing(struct exchange *exchange, const struct http_response *
     }
 }
 
+/* The upstream says that it has switched protocols: not before that is true does a byte of the client's pass, for what it has not
+ * understood it would read as requests. */
+static void open_tunnel(struct exchange *exchange, const struct http_response *response)
+{
+    const char *wrong = websocket_check_response(&exchange->input, response);
+    if (wrong != NULL) {
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, slice_from_string(wrong));
+        return;
+    }
+    exchange->response.body = BODY_TUNNEL;
+    exchange_send_head(exchange);
+    if (exchange->stream != NULL && !tunnel_open(exchange)) {
+        exchange_fail(exchange, DENY_INTERNAL, SLICE("no memory for the tunnel"));
+    }
+}
+
 static void on_response(void *call, const struct http_response *response, struct slice raw)
 {
     (void)raw; /* serialised before this returns */
@@ -168,6 +193,8 @@ static void on_response(void *call, const struct http_response *response, struct
     exchange->response.headers.count = 0;
     if (!relay_build_response(response, &exchange->response.headers)) {
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
+    } else if (response->body == BODY_TUNNEL) {
+        open_tunnel(exchange, response);
     } else {
         take_framing(exchange, response);
         exchange_send_head(exchange);
