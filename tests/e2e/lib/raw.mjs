@@ -17,10 +17,10 @@ export function resetBeneath(plain, socket) {
 
 export class RawClient {
   // `tls`: options of tls.connect, or null for plaintext.
-  static async connect({ port, host = '127.0.0.1', tls: options = null, localAddress, what = 'connection' }) {
+  static async connect({ port, host = '127.0.0.1', tls: options = null, localAddress, allowHalfOpen, what = 'connection' }) {
     const client = new RawClient();
     const event = options ? 'secureConnect' : 'connect';
-    const plain = net.connect({ port, host, localAddress, noDelay: true });
+    const plain = net.connect({ port, host, localAddress, allowHalfOpen, noDelay: true });
     plain.on('error', () => {}); // the socket above it tells
     const socket = options ? tls.connect({ socket: plain, ALPNProtocols: ['http/1.1'], ...options }) : plain;
     client.plain = plain;
