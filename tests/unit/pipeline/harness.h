@@ -599,7 +599,7 @@ static inline int harness_teardown(void **state)
     for (size_t i = 0; i < harness->client_count; i++) {
         struct client *client = harness->clients[i];
         if (client->releases == 0 && client->stream.exchange != NULL) {
-            exchange_handler.on_abort(&client->stream, HTTP_ABORT_SHUTDOWN);
+            client->stream.handler->on_abort(&client->stream, HTTP_ABORT_SHUTDOWN);
         }
         assert_int_equal(client->releases, 1);
     }
