@@ -232,6 +232,7 @@ static void begin_payload(struct websocket_frames *frames, const uint8_t *head)
     frames->have = 0;
     frames->closed = frames->closed || (head[0] & 0x0f) == 8;
     frames->lost = frames->left > INT64_MAX;
+    frames->left = frames->lost ? 0 : frames->left;
 }
 
 size_t websocket_frames_step(struct websocket_frames *frames, struct slice data)

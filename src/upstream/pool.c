@@ -249,6 +249,7 @@ struct pool_connection *upstream_keep(struct upstream_ticket *ticket)
     struct pool_endpoint *endpoint = ticket->endpoint;
     list_remove(&endpoint->busy, connection);
     pool_list_add(&endpoint->kept, connection);
+    deadline_clear(&connection->idle_deadline); /* it may have been idle before, and parked since */
     connection->ticket = NULL;
     ticket->endpoint = NULL;
     ticket->connection = NULL;

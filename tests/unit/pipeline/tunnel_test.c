@@ -98,6 +98,28 @@ static void keeps_nothing_of_its_configuration(void **state)
     assert_non_null(strstr(access_log(), "\"path\":\"/chat\""));
 }
 
+/* Its deadline among the idle ones was only parked. */
+static void on_a_connection_that_was_idle_before(void **state)
+{
+    (void)state;
+    harness->upstreams[0].idle_timeout = 20 * NS_PER_MS;
+    harness_start();
+    struct client *first = ask("GET /first HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+    assert_true(upstream_sees("\r\n\r\n"));
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    wait_for_release(first);
+    harness->seen_size = 0;
+    harness->seen[0] = '\0';
+    struct client *client = open_tunnel();
+    assert_int_equal(counter("sallyport_upstream_reused_total"), 1);
+    client->stream.handler->on_abort(&client->stream, HTTP_ABORT_CLIENT);
+    int64_t after = clock_monotonic_ns() + 100 * NS_PER_MS;
+    while (clock_monotonic_ns() < after) {
+        turn();
+    }
+    assert_int_equal(counter("sallyport_upstream_connections_open"), 0);
+}
+
 static void counts_among_its_upstreams_connections(void **state)
 {
     (void)state;
@@ -193,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(asks_and_grants_in_order),
         TEST(keeps_nothing_of_its_configuration),
+        TEST(on_a_connection_that_was_idle_before),
         TEST(counts_among_its_upstreams_connections),
         TEST(a_lie_is_no_tunnel),
         TEST(back_pressure_either_way),
