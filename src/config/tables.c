@@ -249,6 +249,22 @@ const struct conf_object overload_object = {
           .minimum = NS_PER_MS,                                                                       \
           .maximum = HOURS(24),                                                                       \
           .help = "Between two pieces of a response's body." },                                       \
+        { .name = "max_stream_age",                                                                   \
+          .type = CONF_DURATION,                                                                      \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(max_stream_age),                                                             \
+          .standard = "24h",                                                                          \
+          .minimum = SECONDS(1),                                                                      \
+          .maximum = HOURS(720),                                                                      \
+          .help = "How long a WebSocket or an event stream may live; up to a tenth less, so that "    \
+                  "those that began together do not end together." },                                 \
+        { .name = "outlive_token",                                                                    \
+          .type = CONF_BOOL,                                                                          \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(outlive_token),                                                              \
+          .standard = "false",                                                                        \
+          .help = "Whether those go on when the token, or the client certificate, that they were "    \
+                  "opened with has expired." },                                                       \
         { .name = "body",                                                                             \
           .type = CONF_SIZE,                                                                          \
           .flags = CONF_LOWER,                                                                        \

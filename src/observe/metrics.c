@@ -170,6 +170,7 @@ void metrics_tunnel(struct metrics_worker *worker, unsigned int route_slot, int 
     struct route_counts *counts = counts_of(worker, route_slot);
     if (counts != NULL) {
         add(&counts->tunnels, (uint64_t)(int64_t)change);
+        atomic_store_explicit(&counts->had_tunnels, true, memory_order_relaxed);
     }
 }
 

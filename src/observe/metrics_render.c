@@ -14,6 +14,7 @@ struct route_sum {
     uint64_t buckets[BUCKETS];
     uint64_t duration;
     uint64_t tunnels;
+    bool had_tunnels;
     uint64_t requests;
 };
 
@@ -42,6 +43,7 @@ static void sum_counts(const struct route_counts *counts, struct route_sum *sum)
     }
     sum->duration += read_count(&counts->duration);
     sum->tunnels += read_count(&counts->tunnels);
+    sum->had_tunnels = sum->had_tunnels || atomic_load_explicit(&counts->had_tunnels, memory_order_relaxed);
 }
 
 static void sum_route(const struct metrics *metrics, unsigned int slot, struct route_sum *sum)
@@ -144,9 +146,9 @@ static bool put_durations(struct buffer *out, struct slice route, const struct r
 static bool put_tunnels(struct buffer *out, struct slice route, const struct route_sum *sum)
 {
     /* Of most routes there never is one. */
-    return sum->statuses[101] == 0 || (buffer_append(out, SLICE("sallyport_tunnels_open{route=\"")) &&
-                                       put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
-                                       buffer_append_u64(out, sum->tunnels) && buffer_append_char(out, '\n'));
+    return !sum->had_tunnels || (buffer_append(out, SLICE("sallyport_streams_open{route=\"")) &&
+                                 put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
+                                 buffer_append_u64(out, sum->tunnels) && buffer_append_char(out, '\n'));
 }
 
 struct family {
@@ -160,7 +162,8 @@ static const struct family families[] = {
     { "sallyport_denied_total", "counter", "Requests denied, by route and reason", put_reasons },
     { "sallyport_request_duration_seconds", "histogram",
       "From the complete request head to the response handed to the kernel", put_durations },
-    { "sallyport_tunnels_open", "gauge", "Tunnels open now (WebSocket), by route", put_tunnels },
+    { "sallyport_streams_open", "gauge", "WebSocket connections and event streams open now, by route",
+      put_tunnels },
 };
 
 static bool put_family(const struct metrics *metrics, const struct family *family, struct buffer *out)

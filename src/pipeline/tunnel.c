@@ -62,6 +62,7 @@ struct tunnel {
     struct h1_client *client;           /* its */
     enum tunnel_state state;
     enum tunnel_end why;
+    bool is_websocket; /* else an event stream */
     bool client_ended, upstream_ended;
     bool sending, over; /* inside send_to_client: its end frees nothing */
     bool age_is_drain;
@@ -191,6 +192,8 @@ static void finish(struct tunnel *tunnel, enum tunnel_end why)
 /* Not in order: the client must see that it was cut. */
 static void cut(struct tunnel *tunnel, enum tunnel_end why)
 {
+    metrics_add(tunnel->worker->metrics, METRIC_RESPONSES_CUT, 1);
+    tunnel->record.aborted = true;
     tunnel->stream->ops->reset(tunnel->stream);
     finish(tunnel, why);
 }
@@ -222,7 +225,7 @@ static void tell_upstream(struct tunnel *tunnel)
 {
     char frame[WEBSOCKET_CLOSE_MAX];
     unsigned char mask[4];
-    if (tunnel->client != NULL && websocket_frames_between(&tunnel->from_client)) {
+    if (tunnel->is_websocket && tunnel->client != NULL && websocket_frames_between(&tunnel->from_client)) {
         random_bytes(mask, sizeof mask);
         (void)h1_client_send_body(tunnel->client, goodbye(tunnel, mask, frame));
         tunnel->from_client.closed = true;
@@ -237,7 +240,7 @@ static void say_goodbye(struct tunnel *tunnel)
     tunnel->state = TUNNEL_CLOSING;
     deadline_park(&tunnel->deadline); /* how long it takes its bytes is the connection's business */
     end_upstream(tunnel);
-    if (!tunnel->upstream_ended && websocket_frames_between(&tunnel->from_upstream) &&
+    if (tunnel->is_websocket && !tunnel->upstream_ended && websocket_frames_between(&tunnel->from_upstream) &&
         !send_to_client(tunnel, goodbye(tunnel, NULL, frame), &room)) {
         return;
     }
@@ -250,14 +253,18 @@ static void look_in(struct tunnel *tunnel, int64_t duration)
     deadline_set(&loop->deadlines, &tunnel->deadline, loop->now, duration);
 }
 
+static bool is_within_frame(const struct websocket_frames *frames)
+{
+    return !frames->lost && (frames->left > 0 || frames->have > 0);
+}
+
 /* We end it. What the client sends from now on is dropped. */
 static void close_tunnel(struct tunnel *tunnel, enum tunnel_end why)
 {
     tunnel->why = why;
     tell_upstream(tunnel);
     tunnel->stream->ops->discard_body(tunnel->stream);
-    bool within = tunnel->from_upstream.left > 0 || tunnel->from_upstream.have > 0;
-    if (!within || tunnel->upstream_ended || tunnel->from_upstream.lost) {
+    if (!is_within_frame(&tunnel->from_upstream) || tunnel->upstream_ended) {
         say_goodbye(tunnel);
         return;
     }
@@ -398,9 +405,11 @@ static void on_client_failed(struct http_stream *stream, enum deny_reason reason
 
 static void on_client_abort(struct http_stream *stream, enum http_abort why)
 {
-    finish(stream->exchange, why == HTTP_ABORT_SHUTDOWN      ? TUNNEL_DRAINING
-                             : why == HTTP_ABORT_SLOW_READER ? TUNNEL_CLIENT_SLOW
-                                                             : TUNNEL_CLIENT_ABORTED);
+    struct tunnel *tunnel = stream->exchange;
+    tunnel->record.aborted = true;
+    finish(tunnel, why == HTTP_ABORT_SHUTDOWN      ? TUNNEL_DRAINING
+                   : why == HTTP_ABORT_SLOW_READER ? TUNNEL_CLIENT_SLOW
+                                                   : TUNNEL_CLIENT_ABORTED);
 }
 
 /* Our direction has ended. */
@@ -423,26 +432,34 @@ static const struct http_handler client_handler = {
 
 /* ---- from the upstream ---- */
 
-static void on_upstream_bytes(void *call, struct slice data)
+/* How much of it goes to the client. */
+static struct slice follow_upstream(struct tunnel *tunnel, struct slice data)
 {
-    struct tunnel *tunnel = call;
-    bool last = tunnel->state == TUNNEL_LAST_FRAME;
-    tunnel->active = tunnel->worker->loop.now;
-    if (last) {
-        data = slice_part(data, 0, websocket_frames_step(&tunnel->from_upstream, data));
+    struct websocket_frames *frames = &tunnel->from_upstream;
+    if (tunnel->state == TUNNEL_LAST_FRAME) {
+        data = slice_part(data, 0, websocket_frames_step(frames, data));
     } else {
-        websocket_frames_follow(&tunnel->from_upstream, data);
+        websocket_frames_follow(frames, data);
     }
-    if (tunnel->from_upstream.closed) {
+    if (frames->closed) {
         note_end(tunnel, TUNNEL_UPSTREAM);
     }
     metrics_add(tunnel->worker->metrics, METRIC_TUNNEL_SENT, (int64_t)data.len);
-    bool over = last && tunnel->from_upstream.left == 0 && tunnel->from_upstream.have == 0;
+    return data;
+}
+
+static void on_upstream_bytes(void *call, struct slice data)
+{
+    struct tunnel *tunnel = call;
+    tunnel->active = tunnel->worker->loop.now;
+    if (tunnel->is_websocket) {
+        data = follow_upstream(tunnel, data);
+    }
     bool room = true;
     if (!send_to_client(tunnel, data, &room)) {
         return;
     }
-    if (over) {
+    if (tunnel->state == TUNNEL_LAST_FRAME && !is_within_frame(&tunnel->from_upstream)) {
         say_goodbye(tunnel);
     } else if (!room) {
         h1_client_pause(tunnel->client, true);
@@ -470,18 +487,24 @@ static void on_upstream_writable(void *call)
 
 static void on_upstream_failed(void *call, const struct http_call_failure *failure)
 {
-    (void)failure;
-    cut(call, TUNNEL_UPSTREAM_FAILED);
+    struct tunnel *tunnel = call;
+    tunnel->record.reason = failure->reason;
+    tunnel->record.detail = slice_from_string(failure->detail); /* static text */
+    cut(tunnel, TUNNEL_UPSTREAM_FAILED);
 }
 
-static void nothing(void *call)
+/* Small events wait for no others. Of a WebSocket every piece has been written already. */
+static void on_upstream_pause(void *call)
 {
-    (void)call; /* every piece was handed on already */
+    struct tunnel *tunnel = call;
+    if (!tunnel->is_websocket) {
+        tunnel->stream->ops->flush(tunnel->stream);
+    }
 }
 
 static const struct http_call_events upstream_events = {
     .on_body = on_upstream_bytes,
-    .on_pause = nothing,
+    .on_pause = on_upstream_pause,
     .on_end = on_upstream_end,
     .on_writable = on_upstream_writable,
     .on_failed = on_upstream_failed,
@@ -516,14 +539,26 @@ static int64_t certificate_until(const struct exchange *exchange)
 
 static void set_times(struct tunnel *tunnel, const struct exchange *exchange)
 {
-    const struct websocket_settings *settings = exchange_policy(exchange)->websocket;
+    const struct route_policy *policy = exchange_policy(exchange);
     int64_t now = exchange->worker->loop.now;
     tunnel->started = exchange->started;
     tunnel->active = now;
-    tunnel->idle_timeout = settings->idle_timeout;
-    tunnel->ends_at = now + settings->max_stream_age - random_below(settings->max_stream_age / 10);
-    tunnel->token_until = settings->outlive_token ? INT64_MAX : token_until(exchange);
-    tunnel->certificate_until = settings->outlive_token ? INT64_MAX : certificate_until(exchange);
+    /* How long an event stream may be silent its call knows already: as any answer. */
+    tunnel->idle_timeout = tunnel->is_websocket ? policy->websocket->idle_timeout : policy->max_stream_age;
+    tunnel->ends_at = now + policy->max_stream_age - random_below(policy->max_stream_age / 10);
+    tunnel->token_until = policy->outlive_token ? INT64_MAX : token_until(exchange);
+    tunnel->certificate_until = policy->outlive_token ? INT64_MAX : certificate_until(exchange);
+}
+
+bool tunnel_is_event_stream(const struct exchange *exchange)
+{
+    const struct exchange_response *response = &exchange->response;
+    const struct header *type = headers_find(&response->headers, HEADER_CONTENT_TYPE);
+    ssize_t semicolon = type != NULL ? slice_find(type->value, ';') : -1;
+    return type != NULL && response->status == 200 && exchange->request_sent &&
+           slice_equal_nocase(
+               slice_trim(semicolon < 0 ? type->value : slice_part(type->value, 0, (size_t)semicolon)),
+               SLICE("text/event-stream"));
 }
 
 bool tunnel_open(struct exchange *exchange)
@@ -541,6 +576,8 @@ bool tunnel_open(struct exchange *exchange)
     tunnel->stream = stream;
     tunnel->metrics_slot = exchange->route->metrics_slot;
     tunnel->client = exchange->ticket.client;
+    tunnel->is_websocket = exchange->response.body == BODY_TUNNEL;
+    tunnel->client_ended = !tunnel->is_websocket;
     tunnel->deadline.expired = look;
     set_times(tunnel, exchange);
     put_in(tunnel);
@@ -551,7 +588,9 @@ bool tunnel_open(struct exchange *exchange)
     stream->exchange = tunnel;
     metrics_tunnel(worker->metrics, tunnel->metrics_slot, 1);
     exchange_let_go(exchange);
-    stream->ops->pause(stream, false);
+    if (tunnel->is_websocket) {
+        stream->ops->pause(stream, false);
+    }
     stream->ops->flush(stream); /* last: it may be the tunnel's end */
     return true;
 }

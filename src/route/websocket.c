@@ -20,22 +20,6 @@ static const struct conf_field websocket_fields[] = {
       .minimum = 100 * NS_PER_MS,
       .maximum = 86400 * NS_PER_S,
       .help = "How long nothing may pass either way." },
-    { .name = "max_stream_age",
-      .type = CONF_DURATION,
-      .flags = CONF_LOWER,
-      .offset = offsetof(struct websocket_settings, max_stream_age),
-      .standard = "24h",
-      .minimum = NS_PER_S,
-      .maximum = 30 * 86400 * NS_PER_S,
-      .help = "How long it may live; up to a tenth less, so that those which began together do not end "
-              "together." },
-    { .name = "outlive_token",
-      .type = CONF_BOOL,
-      .flags = CONF_LOWER,
-      .offset = offsetof(struct websocket_settings, outlive_token),
-      .standard = "false",
-      .help = "Whether it goes on when the token, or the client certificate, that it was opened with has "
-              "expired." },
     { 0 },
 };
 

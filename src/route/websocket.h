@@ -1,4 +1,4 @@
-/* What a route says of WebSocket: which pages may open one, and how long one may live. Pure; any thread. */
+/* What a route says of WebSocket: which pages may open one, and how long one may be silent. Pure; any thread. */
 #ifndef SALLYPORT_ROUTE_WEBSOCKET_H
 #define SALLYPORT_ROUTE_WEBSOCKET_H
 
@@ -10,8 +10,6 @@
 struct websocket_settings {
     struct conf_strings origins; /* of pages elsewhere that may open one, or "*" */
     int64_t idle_timeout;        /* ns without a byte either way; 5 min */
-    int64_t max_stream_age;      /* ns; 24 h */
-    bool outlive_token; /* it goes on after the token's exp, and after that of the client certificate */
 };
 
 extern const struct conf_object websocket_object;

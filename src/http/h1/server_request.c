@@ -53,6 +53,7 @@ static void begin_exchange(struct h1_server *server)
     server->keep_alive = false;
     server->dropped = 0;
     server->hold_off = 0;
+    server->request.handler = server->settings->handler; /* an event stream had another */
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;

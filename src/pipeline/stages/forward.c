@@ -168,6 +168,13 @@ static void take_framing(struct exchange *exchange, const struct http_response *
     }
 }
 
+static void become_tunnel(struct exchange *exchange)
+{
+    if (exchange->stream != NULL && !tunnel_open(exchange)) {
+        exchange_fail(exchange, DENY_INTERNAL, SLICE("no memory for the stream"));
+    }
+}
+
 /* The upstream says that it has switched protocols: not before that is true does a byte of the client's pass, for what it has not
  * understood it would read as requests. */
 static void open_tunnel(struct exchange *exchange, const struct http_response *response)
@@ -179,9 +186,7 @@ static void open_tunnel(struct exchange *exchange, const struct http_response *r
     }
     exchange->response.body = BODY_TUNNEL;
     exchange_send_head(exchange);
-    if (exchange->stream != NULL && !tunnel_open(exchange)) {
-        exchange_fail(exchange, DENY_INTERNAL, SLICE("no memory for the tunnel"));
-    }
+    become_tunnel(exchange);
 }
 
 static void on_response(void *call, const struct http_response *response, struct slice raw)
@@ -198,6 +203,9 @@ static void on_response(void *call, const struct http_response *response, struct
     } else {
         take_framing(exchange, response);
         exchange_send_head(exchange);
+        if (exchange->response.body == BODY_CHUNKED && tunnel_is_event_stream(exchange)) {
+            become_tunnel(exchange);
+        }
     }
     exchange_pending_done(exchange);
 }

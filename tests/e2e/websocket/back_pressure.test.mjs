@@ -57,7 +57,7 @@ describe('WebSocket back-pressure', () => {
       const now = await s.gateway.metrics();
       return now.sum('sallyport_buffer_bytes') < 65_536 && now;
     });
-    assert.equal(metrics.sum('sallyport_tunnels_open'), 1);
+    assert.equal(metrics.sum('sallyport_streams_open'), 1);
   }
 
   it('a client that does not read', async () => {

@@ -131,7 +131,7 @@ describe('WebSocket', () => {
     assert.equal(audit.status, 101);
     assert.equal(audit.subject, 'logged');
     assert.ok(!s.gateway.lines.some((l) => l.log === 'access' && l.request_id === id), 'the access line comes at the end');
-    assert.equal((await s.gateway.metrics()).sum('sallyport_tunnels_open', { route: 'ws' }), before.sum('sallyport_tunnels_open', { route: 'ws' }) + 1);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_streams_open', { route: 'ws' }), before.sum('sallyport_streams_open', { route: 'ws' }) + 1);
     socket.send('12345');
     await socket.next();
     socket.close(1000);
@@ -146,8 +146,8 @@ describe('WebSocket', () => {
     assert.equal(line.sent, 2 + 5 + 2 + 2);
     assert.ok(line.duration_us > 0 && line.upstream_us >= 0);
     const metrics = await s.gateway.metrics();
-    assert.equal(metrics.sum('sallyport_tunnels_closed_total', { reason: 'client' }), before.sum('sallyport_tunnels_closed_total', { reason: 'client' }) + 1);
-    assert.ok(metrics.sum('sallyport_tunnel_bytes_total', { from: 'client' }) >= 19);
-    await until('the gauge to fall again', async () => (await s.gateway.metrics()).sum('sallyport_tunnels_open') === before.sum('sallyport_tunnels_open'));
+    assert.equal(metrics.sum('sallyport_streams_closed_total', { reason: 'client' }), before.sum('sallyport_streams_closed_total', { reason: 'client' }) + 1);
+    assert.ok(metrics.sum('sallyport_websocket_bytes_total', { from: 'client' }) >= 19);
+    await until('the gauge to fall again', async () => (await s.gateway.metrics()).sum('sallyport_streams_open') === before.sum('sallyport_streams_open'));
   });
 });

@@ -36,9 +36,9 @@ describe('the end of a WebSocket', () => {
     return Object.fromEntries([
       route('ws', {}),
       route('idle', { idle_timeout: '400ms' }),
-      route('aged', { max_stream_age: '1s' }),
+      route('aged', {}, { max_stream_age: '1s' }),
       route('token', {}, token),
-      route('outlive', { outlive_token: true }, token),
+      route('outlive', {}, { ...token, outlive_token: true }),
       route('raw', {}, { upstream: 'raw' }),
       route('raw-idle', { idle_timeout: '400ms' }, { upstream: 'raw' }),
       route('stuck', {}, { upstream: 'raw', idle_timeout: '1s' }),
@@ -205,6 +205,7 @@ describe('WebSockets and the gateway\'s own life', () => {
     s = await openStage({
       config: (stage) => ({
         shutdown: { deadline: '20s' },
+        overload: { queue_deadline: '0s' }, // two hundred at once are not its subject
         listeners: { other: { address: '127.0.0.1', port: 0, tls: stage.base().listeners.public.tls } },
         upstreams: { sockets: { endpoints: [server.url], tls: { ca: stage.ca.certFile } } },
         routes: { 'read-orders': null, ws: { match: { host: HOST, path: '/ws' }, upstream: 'sockets', auth: 'none', websocket: {}, listeners: ['public', 'other'] } },
@@ -231,10 +232,10 @@ describe('WebSockets and the gateway\'s own life', () => {
     }
     await s.gateway.reload(config);
     await Promise.all(sockets.map(alive));
-    assert.equal((await s.gateway.metrics()).sum('sallyport_tunnels_open', { route: 'ws' }), 200);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_streams_open', { route: 'ws' }), 200);
     for (const socket of sockets) socket.close();
     await Promise.all(sockets.map((socket) => socket.closing));
-    await until('none to be left', async () => (await s.gateway.metrics()).sum('sallyport_tunnels_open') === 0);
+    await until('none to be left', async () => (await s.gateway.metrics()).sum('sallyport_streams_open') === 0);
   });
 
   it('a listener that goes takes its own along', async () => {

@@ -453,6 +453,7 @@ static inline struct route_settings *add_route(const char *name, const char *pat
                     .authorize = &harness->any_caller,
                     .timeout = 60 * NS_PER_S,
                     .idle_timeout = 60 * NS_PER_S,
+                    .max_stream_age = 3600 * NS_PER_S,
                     .body = 1 << 20 },
     };
     return route;

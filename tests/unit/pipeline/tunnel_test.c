@@ -16,8 +16,7 @@ static struct websocket_settings websocket;
 static int setup(void **state)
 {
     harness_setup(state);
-    websocket =
-        (struct websocket_settings){ .idle_timeout = 300 * NS_PER_S, .max_stream_age = 3600 * NS_PER_S };
+    websocket = (struct websocket_settings){ .idle_timeout = 300 * NS_PER_S };
     add_route("socket", "/**", &harness->public_auth)->policy.websocket = &websocket;
     return 0;
 }
@@ -68,7 +67,7 @@ static void asks_and_grants_in_order(void **state)
     ends(client);
     upstream_closes();
     wait_for_release(client);
-    assert_int_equal(counter("sallyport_tunnels_open{route=\"-\"}"), 0);
+    assert_int_equal(counter("sallyport_streams_open{route=\"-\"}"), 0);
     const char *log = access_log();
     assert_non_null(strstr(log, "\"status\":101"));
     assert_non_null(strstr(log, "\"received\":3,\"sent\":3"));
