@@ -235,22 +235,33 @@ static void begin_payload(struct websocket_frames *frames, const uint8_t *head)
     frames->left = frames->lost ? 0 : frames->left;
 }
 
+/* A head that may come in pieces: the bytes of it in `data`. */
+static size_t gather_head(struct websocket_frames *frames, struct slice data)
+{
+    size_t at = 0;
+    size_t size = head_size(frames->head, frames->have);
+    while (at < data.len && frames->have < size) {
+        frames->head[frames->have++] = (uint8_t)data.ptr[at++];
+        size = head_size(frames->head, frames->have);
+    }
+    if (frames->have == size) {
+        begin_payload(frames, frames->head);
+    }
+    return at;
+}
+
 size_t websocket_frames_step(struct websocket_frames *frames, struct slice data)
 {
     size_t at = 0;
     if (frames->lost) {
         return data.len;
     }
-    if (frames->left == 0) {
-        size_t size = head_size(frames->head, frames->have);
-        while (at < data.len && frames->have < size) {
-            frames->head[frames->have++] = (uint8_t)data.ptr[at++];
-            size = head_size(frames->head, frames->have);
-        }
-        if (frames->have < size) {
-            return at;
-        }
-        begin_payload(frames, frames->head);
+    if (frames->left == 0 && frames->have == 0 && data.len >= sizeof frames->head) {
+        const uint8_t *head = (const uint8_t *)data.ptr; /* whole: the rule */
+        at = head_size(head, 2);
+        begin_payload(frames, head);
+    } else if (frames->left == 0) {
+        at = gather_head(frames, data);
     }
     size_t rest = data.len - at;
     size_t taken = frames->left < rest ? (size_t)frames->left : rest;
