@@ -269,12 +269,12 @@ static void hold(int port, unsigned long count)
 
 int main(int count, char **arguments)
 {
-    int port = count > 2 ? atoi(arguments[2]) : 0;
+    int port = count > 2 ? (int)strtoul(arguments[2], NULL, 10) : 0;
     set_up();
     if (count == 3 && strcmp(arguments[1], "serve") == 0) {
         serve(port);
     } else if (count == 5 && strcmp(arguments[1], "echo") == 0) {
-        ask(port, atof(arguments[3]), strtoul(arguments[4], NULL, 10));
+        ask(port, strtod(arguments[3], NULL), strtoul(arguments[4], NULL, 10));
     } else if (count == 4 && strcmp(arguments[1], "hold") == 0) {
         hold(port, strtoul(arguments[3], NULL, 10));
     } else {

@@ -206,9 +206,12 @@ describe('WebSockets and the gateway\'s own life', () => {
       config: (stage) => ({
         shutdown: { deadline: '20s' },
         overload: { queue_deadline: '0s' }, // two hundred at once are not its subject
-        listeners: { other: { address: '127.0.0.1', port: 0, tls: stage.base().listeners.public.tls } },
+        listeners: {
+          other: { address: '127.0.0.1', port: 0, tls: stage.base().listeners.public.tls },
+          mtls: { address: '127.0.0.1', port: 0, tls: { ...stage.base().listeners.public.tls, client_ca: stage.ca.certFile, client_certificate: 'required' } },
+        },
         upstreams: { sockets: { endpoints: [server.url], tls: { ca: stage.ca.certFile } } },
-        routes: { 'read-orders': null, ws: { match: { host: HOST, path: '/ws' }, upstream: 'sockets', auth: 'none', websocket: {}, listeners: ['public', 'other'] } },
+        routes: { 'read-orders': null, ws: { match: { host: HOST, path: '/ws' }, upstream: 'sockets', auth: 'none', websocket: {}, listeners: ['public', 'other', 'mtls'] } },
       }),
     });
   });
@@ -220,6 +223,16 @@ describe('WebSockets and the gateway\'s own life', () => {
     socket.send('alive?');
     assert.equal(await socket.next(), 'alive?');
   };
+
+  it('the client certificate expires: 1008', async () => {
+    const [short, long] = [3_000, 600_000].map((ms) => s.ca.issue({ cn: 'caller', client: true, notAfter: new Date(Date.now() + ms) }));
+    const [ends, stays] = await Promise.all([short, long].map(({ cert, key }) => open(s, { listener: 'mtls', cert, key })));
+    assert.deepEqual(await ends.closing, { code: 1008, reason: 'certificate expired' });
+    await alive(stays);
+    stays.close();
+    await stays.closing;
+    await s.gateway.access('its end', (l) => l.closed === 'certificate_expired');
+  });
 
   it('a reload keeps them, also where it takes their route away, and frees what they were opened under', async () => {
     const sockets = await Promise.all(Array.from({ length: 200 }, () => open(s)));
@@ -241,7 +254,7 @@ describe('WebSockets and the gateway\'s own life', () => {
   it('a listener that goes takes its own along', async () => {
     const [stays, goes] = await Promise.all([open(s), open(s, { listener: 'other' })]);
     const { other, ...listeners } = s.config.listeners;
-    await s.gateway.reload({ ...s.config, listeners, routes: { ws: { ...s.config.routes.ws, listeners: ['public'] } } });
+    await s.gateway.reload({ ...s.config, listeners, routes: { ws: { ...s.config.routes.ws, listeners: ['public', 'mtls'] } } });
     assert.deepEqual(await goes.closing, { code: 1001, reason: 'going away' });
     await alive(stays);
     stays.close();
