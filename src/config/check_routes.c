@@ -324,12 +324,29 @@ static void check_cors(const struct check *check)
     }
 }
 
+static bool serves_get(const struct match_settings *match)
+{
+    bool found = match->methods.count == 0;
+    for (size_t i = 0; i < match->methods.count; i++) {
+        found = found || slice_equal(match->methods.items[i], SLICE("GET"));
+    }
+    return found;
+}
+
 static void check_websocket(const struct check *check)
 {
     const struct websocket_settings *websocket = check->policy->websocket;
-    const char *problem = websocket != NULL ? websocket_check_settings(websocket) : NULL;
+    if (websocket == NULL) {
+        return;
+    }
+    const char *problem = websocket_check_settings(websocket);
     if (problem != NULL) {
         tell(check->loader, &check->policy->websocket, check->node, "%s", problem);
+    }
+    /* Said by the route itself: that of a group or policy is for those of their routes that it fits. */
+    if (!serves_get(&check->route->match) && conf_node_get(check->node, SLICE("websocket")) != NULL) {
+        tell(check->loader, &check->policy->websocket, check->node,
+             "a WebSocket's handshake is a GET, which is none of the route's methods");
     }
 }
 

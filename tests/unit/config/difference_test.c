@@ -157,14 +157,19 @@ static void limits_and_the_rest(void **state)
                    "\nTuning\n" SUBJECT "timeout is 1s, was 15s\n");
 }
 
+#define GET(policy)                                                                                    \
+    BASE "routes: { r: { match: { host: h.example, path: /r, methods: [GET] }, upstream: svc, " policy \
+         " } }\n"
+#define GET_SUBJECT "  GET, HEAD h.example/r on public (external), route r: "
+
 static void tells_who_may_open_websockets(void **state)
 {
     (void)state;
-    assert_differs(ONE(USER), ONE(USER ", websocket: [https://a.example]"),
-                   "Gains access\n" SUBJECT "WebSockets are opened now\n" SUBJECT
+    assert_differs(GET(USER), GET(USER ", websocket: [https://a.example]"),
+                   "Gains access\n" GET_SUBJECT "WebSockets are opened now\n" GET_SUBJECT
                    "pages of origin https://a.example may open WebSockets now\n");
-    assert_differs(ONE(USER ", websocket: [https://a.example]"), ONE(USER ", websocket: {}"),
-                   "Loses access\n" SUBJECT
+    assert_differs(GET(USER ", websocket: [https://a.example]"), GET(USER ", websocket: {}"),
+                   "Loses access\n" GET_SUBJECT
                    "pages of origin https://a.example may not open WebSockets any more\n");
 }
 
