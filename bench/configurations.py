@@ -26,13 +26,24 @@ def nginx(place, contestant, folder):
     streaming = '''
             proxy_buffering off;
             proxy_request_buffering off;''' if contestant.streaming else ''
+    sockets = f'''
+        location /socket {{
+            proxy_pass http://127.0.0.1:{place.socket_port};
+            proxy_http_version 1.1;
+            proxy_set_header Connection upgrade;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_read_timeout 600s;
+            proxy_send_timeout 600s;
+        }}''' if contestant.sockets else ''
     (folder / 'nginx.conf').write_text(f'''
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 20000;
 pid {folder}/pid;
 error_log {folder}/error.log;
-events {{ worker_connections 16384; }}
+events {{ worker_connections 20000; }}
 http {{
 {temporary}
     access_log off;
@@ -48,7 +59,7 @@ http {{
             proxy_set_header Connection "";
             proxy_set_header Host $host;
             proxy_set_header X-Forwarded-For $remote_addr;{streaming}
-        }}
+        }}{sockets}
     }}
 }}
 ''')
@@ -116,6 +127,10 @@ def sallyport(place, contestant, folder):
     paths = [f'/r/{number}/**' for number in range(contestant.routes)] if contestant.routes > 1 else ['/**']
     routes = '\n'.join(f'  r{number}: {{ match: {{ host: {HOST}, path: {path} }}, upstream: responder, {policy} }}'
                        for number, path in enumerate(paths))
+    sockets = (f'  sockets: {{ endpoints: ["http://127.0.0.1:{place.socket_port}"], max_connections: 16000 }}'
+               if contestant.sockets else '')
+    if contestant.sockets:
+        routes += f'\n  socket: {{ match: {{ host: {HOST}, path: /socket }}, upstream: sockets, auth: none, websocket: {{}} }}'
     issuers = (f'issuers: {{ bench: {{ issuer: "https://issuer.bench", audiences: [orders], algorithms: [RS256], '
                f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy else '')
     access = 'access.log' if contestant.policy and contestant.log else '"off"'
@@ -138,6 +153,7 @@ listeners:
 {issuers}
 upstreams:
   responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
+{sockets}
 routes:
 {routes}
 ''')

@@ -21,6 +21,7 @@ class Place:
     core: str                # of the contestant
     load_core: str           # of everything else
     upstream_port: int
+    socket_port: int         # of the upstream that echoes WebSockets
 
 
 @dataclasses.dataclass
@@ -32,6 +33,7 @@ class Contestant:
     log: bool = True          # policy: with the access log
     new_tokens: bool = False  # each request carries another token
     pace: int = 0             # ms that each connection waits between an answer and its next request
+    sockets: bool = False     # WebSockets pass at /socket
     streaming: bool = False   # nginx: bodies are not buffered
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none

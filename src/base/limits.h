@@ -64,6 +64,9 @@
 #define HTTP2_PRIORITY_RATE       50
 #define HTTP2_OTHER_FRAMES_BURST  100 /* GOAWAY, and what has no place here; unknown types are passed over */
 #define HTTP2_OTHER_FRAMES_RATE   10
+/* WebSocket */
+#define WEBSOCKET_KEY_LENGTH 24 /* characters of a handshake's key: 16 bytes in base64 */
+#define WEBSOCKET_OFFERS_MAX 32 /* subprotocols, and extensions, that one handshake may offer */
 
 /* Paths and routes */
 #define ROUTE_VARIABLES_MAX 16  /* {variables} in one path pattern */

@@ -1,5 +1,6 @@
 /* Cross-checks of routes: nothing is public by accident, every name leads somewhere, every rule is sound. */
 #include "config/internal.h"
+#include "http/client.h"
 #include "route/cors.h"
 
 struct check {
@@ -324,6 +325,52 @@ static void check_cors(const struct check *check)
     }
 }
 
+static bool serves_get(const struct match_settings *match)
+{
+    bool found = match->methods.count == 0;
+    for (size_t i = 0; i < match->methods.count; i++) {
+        found = found || slice_equal(match->methods.items[i], SLICE("GET"));
+    }
+    return found;
+}
+
+static bool may_speak_http2(const struct upstream_settings *upstream)
+{
+    for (size_t i = 0; upstream->parsed != NULL && i < upstream->endpoints.count; i++) {
+        const struct upstream_endpoint *endpoint = &upstream->parsed[i];
+        if (endpoint->h2c || (endpoint->tls && upstream->protocol != HTTP_PROTOCOL_1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_websocket(const struct check *check)
+{
+    const struct websocket_settings *websocket = check->policy->websocket;
+    if (websocket == NULL) {
+        return;
+    }
+    const char *problem = websocket_check_settings(websocket);
+    if (problem != NULL) {
+        tell(check->loader, &check->policy->websocket, check->node, "%s", problem);
+    }
+    /* Said by the route itself: that of a group or policy is for those of their routes that it fits. */
+    if (!serves_get(&check->route->match) && conf_node_get(check->node, SLICE("websocket")) != NULL) {
+        tell(check->loader, &check->policy->websocket, check->node,
+             "a WebSocket's handshake is a GET, which is none of the route's methods");
+    }
+    const struct settings *settings = check->loader->settings;
+    const struct upstream_settings *upstream =
+        settings_find(settings->upstreams, settings->upstream_count, sizeof settings->upstreams[0],
+                      check->policy->upstream);
+    if (upstream != NULL && may_speak_http2(upstream)) {
+        tell(check->loader, &check->policy->websocket, check->node,
+             "WebSockets go to upstreams over HTTP/1.1: give this route an upstream with protocol: http1, "
+             "and no h2c:// endpoint");
+    }
+}
+
 static void check_match(const struct check *check)
 {
     const struct match_settings *match = &check->route->match;
@@ -363,6 +410,7 @@ struct error check_routes(struct loader *loader)
         check_route_limits(&check);
         TRY(check_relay(&check));
         check_cors(&check);
+        check_websocket(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

@@ -268,6 +268,21 @@ static void compare_cors(struct difference *difference, struct slice subject, co
     }
 }
 
+static void compare_websocket(struct difference *difference, struct slice subject,
+                              const struct websocket_settings *was, const struct websocket_settings *is)
+{
+    if ((was != NULL) != (is != NULL)) {
+        difference_tell(difference, is != NULL ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        is != NULL ? "WebSockets are opened now" : "WebSockets are not opened any more");
+    }
+    difference_strings(difference, subject, CHANGE_GAINS, is != NULL ? &is->origins : &no_strings,
+                       was != NULL ? &was->origins : &no_strings, "pages of origin",
+                       "may open WebSockets now");
+    difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
+                       is != NULL ? &is->origins : &no_strings, "pages of origin",
+                       "may not open WebSockets any more");
+}
+
 static void compare_field(struct difference *difference, struct slice subject, const char *name,
                           const struct route_policy *before, const struct route_policy *after)
 {
@@ -331,7 +346,9 @@ void difference_policies(struct difference *difference, struct slice subject,
     compare_body(difference, subject, before->body, after->body);
     compare_path_allows(difference, subject, before->path_allows, after->path_allows);
     compare_cors(difference, subject, before->cors, after->cors);
-    static const char *const others[] = { "upstream", "relay", "audit", "timeout", "idle_timeout" };
+    compare_websocket(difference, subject, before->websocket, after->websocket);
+    static const char *const others[] = { "upstream",     "relay",          "audit",        "timeout",
+                                          "idle_timeout", "max_stream_age", "outlive_token" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);
     }

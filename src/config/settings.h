@@ -11,6 +11,7 @@
 #include "observe/logs.h"
 #include "relay/relay.h"
 #include "route/route.h"
+#include "route/websocket.h"
 #include "tls/settings.h"
 #include "upstream/settings.h"
 
@@ -90,12 +91,15 @@ struct route_policy {
     struct authorize_settings *authorize;
     struct conf_list limits; /* of struct limit_settings; adds in merging */
     struct cors_settings *cors;
+    struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
-    int64_t timeout;      /* ns from the request's end to the response's head; 15 s */
-    int64_t idle_timeout; /* ns between two pieces of a response body; 60 s */
-    int64_t body;         /* bytes, the largest request body; 1 MiB */
-    int audit;            /* enum route_audit */
-    uint64_t path_allows; /* enum uri_allow bits: choices encoded_slash, parameters */
+    int64_t timeout;        /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout;   /* ns between two pieces of a response body; 60 s */
+    int64_t max_stream_age; /* ns that a WebSocket or an event stream may live; 24 h */
+    bool outlive_token;     /* it goes on after the token's exp, and after that of the client certificate */
+    int64_t body;           /* bytes, the largest request body; 1 MiB */
+    int audit;              /* enum route_audit */
+    uint64_t path_allows;   /* enum uri_allow bits: choices encoded_slash, parameters */
 };
 
 struct route_settings {

@@ -3,12 +3,15 @@
 #include "base/log.h"
 #include "gateway/admission.h"
 #include "gateway/hand_on.h"
+#include "pipeline/tunnel.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 /* Between two lines about refused proxies, of a listener of this worker. */
 #define TELL_INTERVAL (10 * NS_PER_S)
+/* How long the tunnels of a listener that is no more may go on at the most, ns. */
+#define TUNNEL_PATIENCE (10 * NS_PER_S)
 
 /* A socket that is accepted on; freed when its handle has closed. */
 struct worker_acceptor {
@@ -379,6 +382,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
         if (entry->listener.index < 0) {
             announcements_end(&worker->announcements, entry);
             http_connections_drain_owner(&worker->worker.connections, &entry->listener);
+            tunnel_drain_listener(&worker->worker, &entry->listener, TUNNEL_PATIENCE);
         }
     }
     return complete;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/listeners.h"
+#include "pipeline/tunnel.h"
 
 #include <stdlib.h>
 
@@ -234,6 +235,7 @@ static void begin_drain(struct gateway_worker *worker, int64_t limit, int64_t pa
     worker->worker.draining = true;
     worker_listeners_close(worker);
     http_connections_drain_patiently(&worker->worker.connections);
+    tunnel_drain_all(&worker->worker, patience);
     worker->patient_until = loop->now + patience;
     worker->drain_until = loop->now + limit;
     worker->drain_deadline.expired = look;

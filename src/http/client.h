@@ -35,7 +35,7 @@ struct http_call_events {
     void (*on_body)(void *caller, struct slice data);
     /* All that one read brought was handed out: a good moment to flush. */
     void (*on_pause)(void *caller);
-    /* The answer is complete. The call must be given back (http_call_finish). */
+    /* The answer is complete. The call must be given back (http_call_finish). Of a tunnel: the upstream sends no more. */
     void (*on_end)(void *caller, const struct headers *trailers);
     /* After a send that returned false. */
     void (*on_writable)(void *caller);
@@ -52,6 +52,7 @@ struct http_call_request {
     struct slice host;   /* the authority, as the upstream is to see it */
     const struct headers *headers;
     bool takes_trailers; /* the client does, and they would reach it: TE says so, where the protocol has it */
+    bool tunnel;         /* it asks to become a tunnel: see http_call_hand_over */
     enum http_body body; /* NONE, LENGTH, CHUNKED */
     uint64_t content_length;  /* LENGTH */
     int64_t response_timeout; /* ns from the request's end to the answer's head */
@@ -90,6 +91,15 @@ static inline bool http_call_begin(struct http_call *call, const struct http_cal
     call->events = request->events;
     call->caller = request->caller;
     return call->ops->begin(call, request);
+}
+
+/* An answer of 101 to a request that asked for a tunnel comes as on_response with BODY_TUNNEL, not judged any further; from then on
+ * bodies are the tunnel's bytes, and send_end ends our direction alone. Whose it is from now on: allowed within on_response. */
+static inline void http_call_hand_over(struct http_call *call, const struct http_call_events *events,
+                                       void *caller)
+{
+    call->events = events;
+    call->caller = caller;
 }
 
 /* Takes all of `data`. False: wait for on_writable. */

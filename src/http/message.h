@@ -33,6 +33,7 @@ enum http_body {
     BODY_LENGTH,  /* `content_length` bytes */
     BODY_CHUNKED, /* delimited by the protocol: chunked coding, or h2 DATA frames without content-length */
     BODY_CLOSE,   /* a response that ends with its connection */
+    BODY_TUNNEL, /* a response that makes the stream a tunnel: bytes either way from here on, until either side ends */
 };
 
 /* What a head may have. */
@@ -52,7 +53,7 @@ struct http_request {
     int minor_version;       /* of HTTP/1: 0 or 1; 2 for h2 */
     bool keep_alive;         /* the client lets the connection go on */
     bool expect_continue;    /* it waits for 100 before its body */
-    bool upgrade;            /* it asks for another protocol */
+    bool upgrade; /* it asks to become a tunnel of another protocol, in a way that its own allows */
 };
 
 struct http_response {
@@ -63,6 +64,7 @@ struct http_response {
     uint64_t content_length;
     int minor_version;
     bool keep_alive;
+    bool upgrade; /* 101, and a 426 that says that WebSocket is meant */
 };
 
 /* The standard reason phrase of a status, or "". */

@@ -2,7 +2,12 @@
  *
  * A connection (connection.h) calls the events of the handler that it was given; the handler calls the
  * operations of the stream. Bodies flow in pieces with back-pressure: a piece is always taken as a whole; who has no
- * room says so, and gets nothing more until it asks again. Everything on the connection's loop. */
+ * room says so, and gets nothing more until it asks again. Everything on the connection's loop.
+ *
+ * A request may ask to become a tunnel (http_request.upgrade; HTTP/1.1's Upgrade, HTTP/2's extended CONNECT). A response with
+ * BODY_TUNNEL grants it: from its head on the bodies are the tunnel's two directions, and each ends by itself: on_body_end is the
+ * end of the client's, send_end makes that of ours, on_sent tells that it was made. Time limits of a body do not hold for it,
+ * those of writing do. It is over when the handler releases it; nothing follows on that stream. */
 #ifndef SALLYPORT_HTTP_STREAM_H
 #define SALLYPORT_HTTP_STREAM_H
 
@@ -51,7 +56,8 @@ struct http_handler {
     void (*on_abort)(struct http_stream *stream, enum http_abort why);
     /* A hold_off is over: for how many ns more is the connection not to be listened to? 0: it is again. May be NULL: 0. */
     int64_t (*on_held_off)(struct http_stream *stream);
-    /* The response was handed to the kernel whole. The stream must be released. */
+    /* The response was handed to the kernel whole. The stream must be released; a tunnel once both directions have ended, or
+     * where it was told to discard what the client still sends. */
     void (*on_sent)(struct http_stream *stream);
 };
 

@@ -236,11 +236,12 @@ enum {
     MAX_TLS = 16,
     MAX_USER_AGENT = 256,
     MAX_REASON = 64,
+    MAX_CLOSED = 32,
     MAX_NUMBERS = 6 * 20 + 26, /* and the time */
     MAX_NAMES = 400,
     MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + 2 * MAX_PROTOCOL +
               ADDRESS_TEXT_MAX + MAX_METHOD + MAX_HOST + MAX_PATH + MAX_DETAIL + MAX_ISSUER + MAX_SUBJECT +
-              MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + MAX_REASON + MAX_NUMBERS + MAX_NAMES,
+              MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + MAX_REASON + MAX_CLOSED + MAX_NUMBERS + MAX_NAMES,
 };
 _Static_assert(MAX_ALL <= LINE_MAX_BODY - 64, "a line of longest fields must fit");
 
@@ -289,6 +290,7 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
     }
     PUT_TEXT(at, "tls", record->tls_version, MAX_TLS);
     PUT_TEXT(at, "user_agent", record->user_agent, MAX_USER_AGENT);
+    PUT_TEXT(at, "closed", record->closed, MAX_CLOSED);
     if (record->aborted) {
         at = LINE_PUT(at, ",\"aborted\":true");
     }

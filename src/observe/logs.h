@@ -77,6 +77,7 @@ struct log_record {
     int64_t duration;                        /* ns, head complete to response handed to the kernel */
     int64_t upstream_duration;               /* ns, sent to answered; -1: no upstream */
     struct slice tls_version, user_agent;
+    struct slice closed; /* why a tunnel ended; empty: it was none */
     bool aborted;
 };
 

@@ -155,17 +155,32 @@ static void count_status(struct route_counts *counts, unsigned int status)
     add(&counts->other, 1);
 }
 
+/* NULL: there is no such slot. */
+static struct route_counts *counts_of(struct metrics_worker *worker, unsigned int slot)
+{
+    struct route_counts *chunk = NULL;
+    if (slot < METRICS_ROUTES_MAX) {
+        chunk = atomic_load_explicit(&worker->chunks[slot / SLOTS_PER_CHUNK], memory_order_acquire);
+    }
+    return chunk != NULL ? &chunk[slot % SLOTS_PER_CHUNK] : NULL;
+}
+
+void metrics_tunnel(struct metrics_worker *worker, unsigned int route_slot, int change)
+{
+    struct route_counts *counts = counts_of(worker, route_slot);
+    if (counts != NULL) {
+        add(&counts->tunnels, (uint64_t)(int64_t)change);
+        atomic_store_explicit(&counts->had_tunnels, true, memory_order_relaxed);
+    }
+}
+
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration)
 {
-    struct route_counts *chunk = NULL;
-    if (route_slot < METRICS_ROUTES_MAX) {
-        chunk = atomic_load_explicit(&worker->chunks[route_slot / SLOTS_PER_CHUNK], memory_order_acquire);
-    }
-    if (chunk == NULL) {
+    struct route_counts *counts = counts_of(worker, route_slot);
+    if (counts == NULL) {
         return;
     }
-    struct route_counts *counts = &chunk[route_slot % SLOTS_PER_CHUNK];
     count_status(counts, status);
     if (reason > DENY_NONE && reason < DENY_REASON_COUNT) {
         add(&counts->denied[reason], 1);

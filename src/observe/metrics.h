@@ -64,6 +64,21 @@
     X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                             \
       "Responses broken off after their head had left; they stand under its status in "                      \
       "sallyport_requests_total")                                                                            \
+    X(TUNNEL_RECEIVED, "sallyport_websocket_bytes_total{from=\"client\"}", "counter",                        \
+      "Bytes of WebSocket connections, the heads of their frames included")                                  \
+    X(TUNNEL_SENT, "sallyport_websocket_bytes_total{from=\"upstream\"}", "counter", "")                      \
+    X(TUNNEL_CLIENT, "sallyport_streams_closed_total{reason=\"client\"}", "counter",                         \
+      "WebSocket connections and event streams that ended, by who or what ended them")                       \
+    X(TUNNEL_UPSTREAM, "sallyport_streams_closed_total{reason=\"upstream\"}", "counter", "")                 \
+    X(TUNNEL_CLIENT_ABORTED, "sallyport_streams_closed_total{reason=\"client_aborted\"}", "counter", "")     \
+    X(TUNNEL_CLIENT_SLOW, "sallyport_streams_closed_total{reason=\"client_slow\"}", "counter", "")           \
+    X(TUNNEL_UPSTREAM_FAILED, "sallyport_streams_closed_total{reason=\"upstream_failed\"}", "counter", "")   \
+    X(TUNNEL_TOKEN_EXPIRED, "sallyport_streams_closed_total{reason=\"token_expired\"}", "counter", "")       \
+    X(TUNNEL_CERTIFICATE_EXPIRED, "sallyport_streams_closed_total{reason=\"certificate_expired\"}",          \
+      "counter", "")                                                                                         \
+    X(TUNNEL_IDLE, "sallyport_streams_closed_total{reason=\"idle\"}", "counter", "")                         \
+    X(TUNNEL_AGE, "sallyport_streams_closed_total{reason=\"max_stream_age\"}", "counter", "")                \
+    X(TUNNEL_DRAINING, "sallyport_streams_closed_total{reason=\"draining\"}", "counter", "")                 \
     X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                       \
       "Tokens found in the cache of verified tokens")                                                        \
     X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                   \
@@ -138,6 +153,9 @@ _Atomic int64_t *metrics_number(struct metrics_worker *worker, enum metric metri
 /* One finished request; durations in ns. */
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration);
+
+/* A tunnel or an event stream of this route was opened (1), or is over (-1). */
+void metrics_tunnel(struct metrics_worker *worker, unsigned int route_slot, int change);
 
 /* Prometheus text format 0.0.4. Control thread. False: the buffer was full. */
 bool metrics_render(struct metrics *metrics, struct buffer *out);

@@ -27,6 +27,8 @@ struct route_counts {
     _Atomic uint64_t denied[DENY_REASON_COUNT];
     _Atomic uint64_t buckets[BUCKETS];
     _Atomic uint64_t duration; /* ns, the sum */
+    _Atomic uint64_t tunnels;  /* open now */
+    _Atomic bool had_tunnels;
 };
 
 struct metrics_worker {

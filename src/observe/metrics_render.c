@@ -13,6 +13,8 @@ struct route_sum {
     uint64_t denied[DENY_REASON_COUNT];
     uint64_t buckets[BUCKETS];
     uint64_t duration;
+    uint64_t tunnels;
+    bool had_tunnels;
     uint64_t requests;
 };
 
@@ -40,6 +42,8 @@ static void sum_counts(const struct route_counts *counts, struct route_sum *sum)
             count; /* so that the histogram agrees with itself, whatever is being counted meanwhile */
     }
     sum->duration += read_count(&counts->duration);
+    sum->tunnels += read_count(&counts->tunnels);
+    sum->had_tunnels = sum->had_tunnels || atomic_load_explicit(&counts->had_tunnels, memory_order_relaxed);
 }
 
 static void sum_route(const struct metrics *metrics, unsigned int slot, struct route_sum *sum)
@@ -139,6 +143,14 @@ static bool put_durations(struct buffer *out, struct slice route, const struct r
            buffer_append_char(out, '\n');
 }
 
+static bool put_tunnels(struct buffer *out, struct slice route, const struct route_sum *sum)
+{
+    /* Of most routes there never is one. */
+    return !sum->had_tunnels || (buffer_append(out, SLICE("sallyport_streams_open{route=\"")) &&
+                                 put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
+                                 buffer_append_u64(out, sum->tunnels) && buffer_append_char(out, '\n'));
+}
+
 struct family {
     const char *name, *type, *help;
     bool (*put)(struct buffer *out, struct slice route, const struct route_sum *sum);
@@ -150,6 +162,8 @@ static const struct family families[] = {
     { "sallyport_denied_total", "counter", "Requests denied, by route and reason", put_reasons },
     { "sallyport_request_duration_seconds", "histogram",
       "From the complete request head to the response handed to the kernel", put_durations },
+    { "sallyport_streams_open", "gauge", "WebSocket connections and event streams open now, by route",
+      put_tunnels },
 };
 
 static bool put_family(const struct metrics *metrics, const struct family *family, struct buffer *out)

@@ -89,6 +89,9 @@ void answer_denial(struct exchange *exchange)
     stage_add_header(exchange, HEADER_CACHE_CONTROL, SLICE("no-store"));
     add_challenge(exchange);
     add_retry_after(exchange, info);
+    if (exchange->reason == DENY_WEBSOCKET_VERSION) {
+        headers_add(&exchange->response.headers, HEADER_OTHER, SLICE("sec-websocket-version"), SLICE("13"));
+    }
     if (exchange->reason == DENY_METHOD_NOT_ALLOWED) {
         stage_add_header(exchange, HEADER_ALLOW, exchange->match.allow);
     }

@@ -99,6 +99,15 @@
       "A claim rule of the route does not hold.")                                                            \
     X(AUTHORIZATION_ERROR, "authorization_error", 403, 7, "forbidden", "Forbidden",                          \
       "The decision could not be made, so it is no.")                                                        \
+    /* may it become a tunnel */                                                                             \
+    X(WEBSOCKET_HANDSHAKE, "websocket_handshake", 400, 3, "invalid_request",                                 \
+      "Malformed WebSocket handshake",                                                                       \
+      "A route with `websocket` was sent a handshake that breaks RFC 6455; the detail says where.")          \
+    X(WEBSOCKET_VERSION, "websocket_version", 426, 3, "websocket_version",                                   \
+      "WebSocket version not supported", "Sec-WebSocket-Version was not 13.")                                \
+    X(WEBSOCKET_ORIGIN, "websocket_origin", 403, 7, "origin_denied", "Origin denied",                        \
+      "A page of an origin that is neither the host's own nor among the route's `websocket.origins` tried "  \
+      "to open a WebSocket.")                                                                                \
     /* how much */                                                                                           \
     X(RATE_LISTENER, "rate_listener", 429, 8, "rate_limited", "Too many requests", "A listener-wide limit.") \
     X(RATE_CLIENT, "rate_client", 429, 8, "rate_limited", "Too many requests",                               \

@@ -149,6 +149,14 @@ static void finish(struct exchange *exchange)
     end_if_over(exchange);
 }
 
+void exchange_let_go(struct exchange *exchange)
+{
+    exchange->let_go = true;
+    exchange->stream = NULL;
+    exchange->state = EXCHANGE_OVER;
+    end_if_over(exchange);
+}
+
 void exchange_pending_done(struct exchange *exchange)
 {
     exchange->pending--;
@@ -312,6 +320,8 @@ void exchange_send_head(struct exchange *exchange)
         .headers = exchange->response.headers,
         .body = exchange->response.body,
         .content_length = exchange->response.content_length,
+        .upgrade = exchange->response.body == BODY_TUNNEL || exchange->reason == DENY_WEBSOCKET_VERSION ||
+                   (exchange->response.status == 426 && exchange->asks_tunnel),
     };
     exchange->stream->ops->send_head(exchange->stream, &response);
 }

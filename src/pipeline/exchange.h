@@ -52,6 +52,8 @@ struct exchange {
     size_t stage;         /* the row of the pipeline that it stands at */
     unsigned int pending; /* pieces of work elsewhere that will come back */
     bool cancelled;
+    bool asks_tunnel; /* and may have one */
+    bool let_go;      /* it has become a tunnel, which tells its end */
 
     /* who and what */
     const struct worker_listener *listener;
@@ -122,6 +124,10 @@ void exchange_fail(struct exchange *exchange, enum deny_reason reason, struct sl
 void exchange_send_head(struct exchange *exchange);
 /* A response without an upstream, whole. `body` may be empty. */
 void exchange_answer(struct exchange *exchange, unsigned int status, struct slice body);
+
+/* Its stream and its upstream connection are somebody else's now: it ends. Its log line is theirs, too; what it is audited and
+ * counted by is told now. */
+void exchange_let_go(struct exchange *exchange);
 
 /* Keeps the exchange in memory until exchange_pending_done: for work elsewhere that will come back, and for callers that go
  * on after a call that may end it. */

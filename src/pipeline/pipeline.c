@@ -9,6 +9,7 @@ static const struct stage *const request_stages[] = {
     &stage_local,        /* answered here: redirects to https, CORS preflight */
     &stage_limit_client, /* by address, before any crypto: a flood is shed cheaply */
     &stage_capacity,     /* where the upstream has no place for it, crypto would be spent in vain */
+    &stage_tunnel,       /* a page that may not open one is told so before its cookie counts */
     &stage_authenticate, /* who */
     &stage_authorize,    /* may they */
     &stage_limit_caller, /* by verified identity, so only after it is known */

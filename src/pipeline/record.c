@@ -20,7 +20,7 @@ static void fill_identity(const struct exchange *exchange, struct log_record *re
     }
 }
 
-static void fill(const struct exchange *exchange, int64_t duration, struct log_record *record)
+void record_fill(const struct exchange *exchange, int64_t duration, struct log_record *record)
 {
     const struct headers *headers = &exchange->input.headers;
     const struct header *agent = headers_find(headers, HEADER_USER_AGENT);
@@ -44,6 +44,7 @@ static void fill(const struct exchange *exchange, int64_t duration, struct log_r
         .duration = duration,
         .upstream_duration = -1,
         .user_agent = agent != NULL ? agent->value : SLICE_NONE,
+        .tls_version = exchange->tls_version,
         .aborted = exchange->aborted,
     };
     if (exchange->forwarded_at != 0) {
@@ -67,9 +68,8 @@ void record_exchange(struct exchange *exchange)
     struct worker *worker = exchange->worker;
     int64_t duration = clock_monotonic_ns() - exchange->started;
     struct log_record record;
-    fill(exchange, duration, &record);
-    record.tls_version = exchange->tls_version;
-    if (!log_access(worker->logs, &record)) {
+    record_fill(exchange, duration, &record);
+    if (!exchange->let_go && !log_access(worker->logs, &record)) {
         metrics_add(worker->metrics, METRIC_ACCESS_LOG_DROPPED, 1);
     }
     if (exchange->audit_reserved) {

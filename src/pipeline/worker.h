@@ -12,6 +12,7 @@
 #include "upstream/pool.h"
 
 struct exchange;
+struct tunnel;
 struct worker;
 
 /* A snapshot as one worker uses it: with contexts and pools of its own. Freed when it is no longer current and the last
@@ -43,6 +44,7 @@ struct worker {
     struct metrics_worker *metrics;
     struct exchange *spare; /* recycled exchanges */
     size_t spare_count, exchange_count;
+    struct tunnel *tunnels; /* open now */
     bool draining;
     struct overload overload;
     /* Tells the control thread that a token named an unknown key of this issuer. */

@@ -230,7 +230,7 @@ static const char *port_problem(struct slice scheme, struct slice port)
     return NULL;
 }
 
-static const char *origin_problem(struct slice origin)
+const char *cors_origin_problem(struct slice origin)
 {
     if (slice_equal(origin, SLICE("null"))) {
         return "the origin null is shared by every sandboxed page and local file";
@@ -280,7 +280,7 @@ const char *cors_check_settings(const struct cors_settings *settings)
             }
             continue;
         }
-        const char *problem = origin_problem(origin);
+        const char *problem = cors_origin_problem(origin);
         if (problem != NULL) {
             return problem;
         }

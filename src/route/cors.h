@@ -18,6 +18,9 @@ bool cors_preflight(const struct cors_settings *settings, const struct headers *
 bool cors_decorate(const struct cors_settings *settings, const struct headers *request, struct arena *arena,
                    struct headers *out);
 
+/* NULL, or why this is no origin as browsers send it. */
+const char *cors_origin_problem(struct slice origin);
+
 /* NULL, or what is wrong: "*" with credentials, an origin with a path. */
 const char *cors_check_settings(const struct cors_settings *settings);
 

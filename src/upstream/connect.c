@@ -53,8 +53,8 @@ static void on_connected(struct http_client *client, const struct http_call_fail
 static void on_changed(struct http_client *client)
 {
     struct pool_connection *connection = http_client_owner(client);
-    struct upstream_pool *pool = connection->endpoint->pool;
-    if (connection->opener == NULL) {
+    if (connection->opener == NULL && connection->endpoint != NULL) {
+        struct upstream_pool *pool = connection->endpoint->pool;
         pool_replace(connection);
         pool_wake_pending(pool);
     }
@@ -82,6 +82,7 @@ static struct error open_connection(struct upstream_ticket *ticket)
     }
     *connection = (struct pool_connection){
         .endpoint = endpoint,
+        .metrics = pool->metrics,
         .opener = ticket,
         .promising = endpoint->protocol != HTTP_PROTOCOL_1 && !endpoint->takes_one,
         .idle_deadline = { .expired = pool_on_idle_deadline },

@@ -326,6 +326,57 @@ void upstream_release(struct upstream_ticket *ticket)
     pool_wake_pending(ticket->pool);
 }
 
+/* ---- tunnels ---- */
+
+struct pool_connection *upstream_keep(struct upstream_ticket *ticket)
+{
+    struct pool_connection *connection = ticket->connection;
+    ticket->endpoint = NULL;
+    ticket->connection = NULL;
+    ticket->call = NULL;
+    return connection;
+}
+
+/* Its pool is no more: the last call takes it along. */
+static void end_orphan(struct pool_connection *connection, struct http_call *call)
+{
+    struct http_client *client = connection->client;
+    connection->calls--;
+    bool closing = http_call_finish(call) == HTTP_CLIENT_CLOSING;
+    if (!closing && connection->calls > 0) {
+        return;
+    }
+    metrics_add(connection->metrics, METRIC_UPSTREAM_OPEN, -1);
+    free(connection);
+    if (!closing) {
+        http_client_close(client);
+    }
+}
+
+void upstream_end_kept(struct pool_connection *connection, struct http_call *call)
+{
+    struct pool_endpoint *endpoint = connection->endpoint;
+    if (endpoint == NULL) {
+        end_orphan(connection, call);
+        return;
+    }
+    endpoint->active--;
+    give_back(connection, call);
+    pool_wake_pending(endpoint->pool);
+}
+
+/* The pool goes: so does the connection, unless tunnels have calls on it. */
+static void let_go(struct pool_connection *connection)
+{
+    if (connection->calls == 0) {
+        close_connection(connection);
+        return;
+    }
+    leave_place(connection);
+    deadline_clear(&connection->idle_deadline);
+    connection->endpoint = NULL;
+}
+
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
 {
     return ticket->url;
@@ -376,8 +427,8 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
         }
         if (endpoint->settings->tls && pool->tls == NULL) {
             const struct tls_client_settings *tls = settings->tls != NULL ? settings->tls : &no_settings;
-            struct error error =
-                tls_client_new(tls, http_client_alpn((enum http_client_protocol)settings->protocol), &pool->tls);
+            struct error error = tls_client_new(
+                tls, http_client_alpn((enum http_client_protocol)settings->protocol), &pool->tls);
             if (failed(error)) {
                 upstream_pool_free(pool);
                 return error;
@@ -401,8 +452,7 @@ void upstream_pool_free(struct upstream_pool *pool)
     for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
         for (size_t place = 0; place < POOL_PLACES; place++) {
             while (pool->endpoints[i].connections[place] != NULL) {
-                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is taken off the list */
-                close_connection(pool->endpoints[i].connections[place]);
+                let_go(pool->endpoints[i].connections[place]);
             }
         }
         resolved_done(&pool->endpoints[i].addresses);

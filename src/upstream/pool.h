@@ -43,7 +43,7 @@ struct upstream_ticket {
 /* `settings` must outlive the pool. */
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
-/* Closes all its connections. No ticket may hold one. */
+/* Closes all its connections but those with calls that are kept. No ticket may hold one. */
 void upstream_pool_free(struct upstream_pool *pool);
 
 /* What a request would be denied with for want of connections, if it came now, so that nothing is spent on it before;
@@ -55,6 +55,12 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
 void upstream_release(struct upstream_ticket *ticket);
 /* May the ticket be tried again? Counts the attempt. */
 bool upstream_may_retry(struct upstream_ticket *ticket);
+
+/* A ticket's call that is no request's any more, but a tunnel's, which notes it before: it and its connection outlive the pool,
+ * which counts them as long as there is a pool. The ticket is over. */
+struct pool_connection *upstream_keep(struct upstream_ticket *ticket);
+/* Gives the call back: no event follows. */
+void upstream_end_kept(struct pool_connection *connection, struct http_call *call);
 
 /* The URL of the endpoint that was chosen last, for the log; lives with the pool's settings. Empty before one was chosen. */
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket);

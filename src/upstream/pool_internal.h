@@ -15,11 +15,13 @@ enum pool_place {
     POOL_PLACES,
 };
 
+/* A connection: without a call, lent to tickets, or kept by tunnels. */
 struct pool_connection {
     struct http_client *client;
-    struct pool_endpoint *endpoint;
+    struct pool_endpoint *endpoint; /* NULL: kept, and its pool is no more */
+    struct metrics_worker *metrics; /* the pool's */
     struct upstream_ticket *opener; /* for whom it is being opened; NULL: it is open */
-    size_t calls;                   /* that tickets hold */
+    size_t calls;                   /* that tickets and tunnels hold */
     bool promising;                 /* being opened, and may come to have room for more than its opener */
     enum pool_place place;
     struct pool_connection *previous, *next; /* of that place */
@@ -47,7 +49,7 @@ struct pool_endpoint {
     struct pool_queue served;  /* those of them that are being told */
     struct pool_queue told;    /* sharers that are */
     size_t next_address;
-    size_t active; /* tickets that it serves */
+    size_t active; /* tickets that it serves, and tunnels */
 };
 
 /* Who waits for one of the connections that are allowed. */

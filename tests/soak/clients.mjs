@@ -5,6 +5,7 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RawClient, chunked, requestText } from '../e2e/lib/raw.mjs';
 import { deadline } from '../e2e/lib/wait.mjs';
+import { HANDSHAKE } from '../e2e/lib/websocket.mjs';
 
 export const HOST = 'api.example.com';
 
@@ -32,6 +33,12 @@ const expect = (condition, what) => {
 // What was expected of a response, told with its request's id, so that the log can be asked about it.
 const expectOf = (response, condition, what) => {
   if (!condition) throw Object.assign(new Error(what), { requestId: response.fields.get('x-request-id') });
+};
+
+// A client's frame of bytes, masked by nothing; and the same as its echo.
+const frame = (data) => {
+  const head = data.length < 126 ? [0x82, 0x80 | data.length] : [0x82, 0xfe, data.length >> 8, data.length & 0xff];
+  return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), data]);
 };
 
 // ---- honest
@@ -151,6 +158,21 @@ export class Honest {
     },
     async nowhere() {
       await this.ask({ path: `/nowhere/${this.mark()}` }, 404);
+    },
+    // By a connection of its own, through every reload.
+    async socket() {
+      const client = await this.world.connect(this.random.pick(['public', 'plain']));
+      await client.send(requestText({ host: HOST, path: '/socket/echo', fields: HANDSHAKE }));
+      const head = await client.head();
+      expectOf(head, head.status === 101, `${head.status} for a handshake`);
+      for (let i = 0; i < 5; i++) {
+        const sent = frame(this.random.bytes(this.random.below(20_000)));
+        await client.send(sent);
+        expect((await client.reader.exactly(sent.length, 'an echo')).equals(sent), 'another echo');
+        await delay(this.random.below(50));
+      }
+      client.end();
+      await untilClosed(client, 'a WebSocket that was ended');
     },
     async halfClose() {
       this.leave();
@@ -298,6 +320,38 @@ export const hostile = {
       expectOf(response, [200, 429].includes(response.status), `${response.status} where there is a limit`);
     }
     client.end();
+  },
+  async socketAndGo(world, random) {
+    const client = await world.connect(rough(random));
+    await client.send(requestText({ host: HOST, path: random.pick(['/socket/echo', '/socket/flood']), fields: HANDSHAKE }));
+    if (random.chance(0.7)) await client.head().catch(() => {});
+    const pieces = [frame(random.bytes(1000)), frame(random.bytes(50_000)).subarray(0, 30_000), random.bytes(500), Buffer.alloc(3)];
+    for (let i = random.below(5); i > 0; i--) await client.send(random.pick(pieces));
+    await delay(random.below(100));
+    random.pick([() => client.reset(), () => client.destroy(), () => client.end()])();
+    await untilClosed(client, 'a WebSocket that was left').catch(() => client.destroy());
+  },
+  async socketThatNeverReads(world, random) {
+    const client = await world.connect(rough(random));
+    await client.send(requestText({ host: HOST, path: '/socket/flood', fields: HANDSHAKE }));
+    await delay(random.pick([50, 1500, 4000])); // longer than the time limit of writing, where the sockets are full soon enough
+    client.reset();
+  },
+  async silentSocket(world, random) {
+    const client = await world.connect(rough(random));
+    await client.send(requestText({ host: HOST, path: '/socket/echo', fields: HANDSHAKE }));
+    await untilClosed(client, 'a silent WebSocket');
+  },
+  async faultySocket(world, random) {
+    const client = await world.connect(rough(random));
+    await client.send(requestText({ host: HOST, path: '/faulty/x', fields: HANDSHAKE }));
+    try {
+      const { status } = await client.head();
+      expect([101, 200, 204, 502, 503, 504].includes(status), `${status} for a handshake with a faulty upstream`);
+    } catch (error) {
+      if (!/^closed (within|without)|^reset within/.test(error.message)) throw error;
+    }
+    client.destroy();
   },
   // What the faulty upstream does must end as an answer, or as a cut one; never as silence.
   async faulty(world, random) {

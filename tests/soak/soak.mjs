@@ -13,6 +13,7 @@ import { gatewayCertificate, merge, openStage } from '../e2e/lib/stage.mjs';
 import { tempDir } from '../e2e/lib/temp.mjs';
 import { echo, startUpstream } from '../e2e/lib/upstream.mjs';
 import { SLOW, until } from '../e2e/lib/wait.mjs';
+import { ACCEPT } from '../e2e/lib/websocket.mjs';
 import { HOST, Hostile, Honest, knock, random } from './clients.mjs';
 
 const SECONDS = Number(process.env.SALLYPORT_SOAK_SECONDS || 8);
@@ -32,10 +33,26 @@ async function sendBytes(exchange, size) {
   }
 }
 
+const SWITCHED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`;
+
+// What comes goes back as it is; or frames go out until nobody takes them.
+async function socket(exchange, floods) {
+  const { reader } = exchange;
+  exchange.stop = true;
+  await exchange.send(SWITCHED);
+  (async () => {
+    const piece = Buffer.concat([Buffer.from([0x82, 0x7e, 0xff, 0xff]), block.subarray(0, 65_535)]);
+    while (floods && (await exchange.send(piece)));
+    while (await reader.fill('what the tunnel brings', 600_000)) await exchange.send(reader.take(reader.buffer.length));
+    exchange.end();
+  })().catch(() => exchange.destroy());
+}
+
 async function honestUpstream(exchange) {
   const { target } = exchange.request;
   const size = /^\/open\/bytes\/([0-9]+)$/.exec(target);
   if (size) return sendBytes(exchange, Number(size[1]));
+  if (target.startsWith('/socket/')) return socket(exchange, target === '/socket/flood');
   if (target === '/open/slow') await delay(30);
   return echo(exchange);
 }
@@ -59,6 +76,9 @@ const faults = [
   async (e) => (await e.request.skip(), await e.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'), await delay(300), await e.send(e.request.method === 'HEAD' ? '' : 'hello')),
   async (e) => (await delay(3000), e.destroy()), // longer than the route waits
   async (e) => (await e.request.skip(), await e.respond(200, [], 'well')),
+  async (e) => (await e.send(SWITCHED), e.reset()),
+  async (e) => (await e.send(`${SWITCHED}\x82\x7e\xff\xffhalf`), await delay(50), e.end()),
+  async (e) => (await e.send(SWITCHED.replace(ACCEPT, 'AAAAAAAAAAAAAAAAAAAAAAAAAAA=')), e.end()),
 ];
 
 // What was served is not kept for ever.
@@ -113,7 +133,8 @@ function configOf(s, faulty, dir) {
       orders: route('/orders/**', protectedBy({ match: { host: HOST, path: '/orders/**', methods: ['GET'] } })),
       slow: route('/slow/**', protectedBy()),
       limited: route('/limited/**', { limits: [{ limit: '20/1s', by: 'address' }, { rate: '50/1s', burst: 10, by: 'header:X-Client' }] }),
-      faulty: route('/faulty/**', { upstream: 'faulty', timeout: '2s', idle_timeout: '1s' }),
+      socket: route('/socket/**', { websocket: { idle_timeout: '2s' } }),
+      faulty: route('/faulty/**', { websocket: { idle_timeout: '1s' }, upstream: 'faulty', timeout: '2s', idle_timeout: '1s' }),
     },
   };
 }

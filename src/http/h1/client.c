@@ -47,6 +47,9 @@ static void set_deadline(struct h1_client *client, int64_t duration)
 
 static int64_t limit_of(const struct h1_client *client)
 {
+    if (h1_client_is_tunnel(client)) {
+        return buffer_length(&client->out) > 0 ? client->idle_timeout : 0;
+    }
     if (client->state == CLIENT_BODY) {
         return client->paused ? 0 : client->idle_timeout;
     }
@@ -77,7 +80,7 @@ void h1_client_update_interest(struct h1_client *client)
     case CLIENT_HEAD:
     case CLIENT_BODY:
         wanted = h1_client_may_read(client) ? STREAM_READABLE : 0;
-        if (buffer_length(&client->out) > 0) {
+        if (buffer_length(&client->out) > 0 || client->shutting) {
             wanted |= STREAM_WRITABLE;
         }
         break;
@@ -116,7 +119,9 @@ static void on_deadline(struct deadline *deadline)
                            : "the request was not taken in time");
         break;
     case CLIENT_BODY:
-        h1_client_fail(client, DENY_UPSTREAM_TIMEOUT, "the response stopped");
+        h1_client_fail(client, DENY_UPSTREAM_TIMEOUT,
+                       client->body == BODY_TUNNEL ? "what was sent was not taken in time"
+                                                   : "the response stopped");
         break;
     default:
         break;

@@ -32,7 +32,7 @@ void h1_client_expect_head(struct h1_client *client)
 static void take_informational(struct h1_client *client, const struct http_response *response)
 {
     if (response->status == 101) {
-        /* Upgrade is never sent, so nothing may switch protocols. */
+        /* Nobody asked, so nothing may switch protocols. */
         h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "101 without an upgrade");
         return;
     }
@@ -53,7 +53,8 @@ static void take_response(struct h1_client *client, const struct http_response *
     client->state = CLIENT_BODY;
     client->body = response->body;
     client->body_left = response->body == BODY_LENGTH ? response->content_length : 0;
-    client->keep_alive = response->keep_alive && response->body != BODY_CLOSE;
+    /* Who was asked to switch protocols and did not say so plainly may have done it all the same. */
+    client->keep_alive = response->keep_alive && response->body != BODY_CLOSE && !client->asks_tunnel;
     h1_chunked_init(&client->chunked);
     client->call.events->on_response(client->call.caller, response);
     bool empty = client->body == BODY_NONE || (client->body == BODY_LENGTH && client->body_left == 0);
@@ -78,7 +79,11 @@ static size_t process_head(struct h1_client *client, struct slice data)
     struct http_response response;
     size_t length = client->parser.head_length;
     h1_take_response(&client->parser, data.ptr, items, HTTP_HEADERS_MAX, &response);
-    if (response.status < 200) {
+    if (response.status == 101 && client->asks_tunnel) {
+        response.body = BODY_TUNNEL;
+        client->sent = false; /* there is more to send than the request */
+        take_response(client, &response, data);
+    } else if (response.status < 200) {
         take_informational(client, &response);
     } else {
         take_response(client, &response, data);
@@ -154,7 +159,12 @@ static size_t process_data(struct h1_client *client, struct slice data)
 /* The upstream has ended its direction, and all that it sent was looked at. */
 static void on_read_end(struct h1_client *client)
 {
-    if (client->state == CLIENT_BODY && client->body == BODY_CLOSE) {
+    if (h1_client_is_tunnel(client)) {
+        if (!client->end_told) {
+            client->end_told = true;
+            client->call.events->on_end(client->call.caller, NULL);
+        }
+    } else if (client->state == CLIENT_BODY && client->body == BODY_CLOSE) {
         end_response(client, NULL, 0);
     } else if (client->state == CLIENT_HEAD || client->state == CLIENT_BODY) {
         h1_client_fail(client, DENY_UPSTREAM_CLOSED,
@@ -295,6 +305,10 @@ void h1_client_resume(struct net_task *task)
         return;
     }
     process(client);
+    if (client->output_lost && client->read_ended && h1_client_is_tunnel(client)) {
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED, "closed"); /* nothing goes either way any more */
+        return;
+    }
     if (h1_client_may_read(client) &&
         (client->output_lost || client->base.stream.ops->pending(&client->base.stream))) {
         h1_client_read(client);

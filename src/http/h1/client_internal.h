@@ -42,7 +42,16 @@ struct h1_client {
     bool read_ended;
     bool output_lost; /* the request cannot be sent whole: what the upstream has said so far decides */
     bool broken;      /* never to be used again */
+    bool asks_tunnel;
+    bool shutting;    /* a tunnel's: the end of our side does not fit into the socket yet */
+    bool half_closed; /* a tunnel's: our side has ended */
+    bool end_told;    /* a tunnel's: the upstream's side has, and the call knows */
 };
+
+static inline bool h1_client_is_tunnel(const struct h1_client *client)
+{
+    return client->state == CLIENT_BODY && client->body == BODY_TUNNEL;
+}
 
 /* ---- client.c ---- */
 

@@ -9,7 +9,11 @@
 bool h1_client_begin(struct http_call *call, const struct http_call_request *request)
 {
     struct h1_client *client = h1_client_of(call);
-    const struct h1_framing framing = { .body = request->body, .content_length = request->content_length };
+    const struct h1_framing framing = {
+        .body = request->body,
+        .content_length = request->content_length,
+        .upgrade = request->tunnel,
+    };
     client->state = CLIENT_HEAD;
     client->method = request->method;
     client->response_timeout = request->response_timeout;
@@ -22,6 +26,7 @@ bool h1_client_begin(struct http_call *call, const struct http_call_request *req
     client->paused = false;
     client->blocked = false;
     client->keep_alive = false;
+    client->asks_tunnel = request->tunnel;
     h1_client_expect_head(client);
     buffer_clear(&client->in);
     return h1_write_request(&client->out, request->method_text, request->target, request->host,
@@ -71,6 +76,20 @@ static size_t write_parts(struct h1_client *client, const struct iovec *parts, i
     return written;
 }
 
+/* Nothing waits in a tunnel: it holds no memory then, and its direction ends where that was asked for. */
+static void rest_tunnel(struct h1_client *client)
+{
+    buffer_done(&client->out);
+    if (client->sent && !client->half_closed) {
+        enum stream_result result = client->base.stream.ops->shutdown(&client->base.stream);
+        client->shutting = result == STREAM_AGAIN;
+        client->half_closed = result == STREAM_OK;
+        if (result == STREAM_FAILED) {
+            h1_client_lose_output(client);
+        }
+    }
+}
+
 void h1_client_flush(struct h1_client *client)
 {
     if (client->state != CLIENT_HEAD && client->state != CLIENT_BODY) {
@@ -81,6 +100,9 @@ void h1_client_flush(struct h1_client *client)
         struct slice waiting = buffer_slice(&client->out);
         const struct iovec part = { (char *)waiting.ptr, waiting.len };
         written = write_parts(client, &part, 1);
+    }
+    if (h1_client_is_tunnel(client) && buffer_length(&client->out) == 0) {
+        rest_tunnel(client);
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
@@ -117,7 +139,8 @@ bool h1_client_send_body(struct http_call *call, struct slice data)
         parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
     }
     size_t written = 0;
-    if (waiting.len + data.len <= COALESCE_MAX || client->blocked) {
+    bool gather = waiting.len + data.len <= COALESCE_MAX && client->body != BODY_TUNNEL;
+    if (gather || client->blocked) {
         if (!keep_rest(client, parts, count, 0)) {
             h1_client_lose_output(client);
         }

@@ -219,6 +219,7 @@ void h1_take_response(const struct h1_parser *parser, const char *data, struct h
     ret_response->body = response_body(parser);
     ret_response->content_length = parser->content_length;
     ret_response->minor_version = parser->minor_version;
+    ret_response->upgrade = parser->status == 101;
     /* Behind 101 and behind the answer to CONNECT there is no HTTP any more. */
     bool tunnel = parser->status == 101 || (parser->to_connect && parser->status / 100 == 2);
     ret_response->keep_alive = keeps_alive(parser) && ret_response->body != BODY_CLOSE && !tunnel;

@@ -99,7 +99,9 @@ static void on_read_end(struct h1_server *server, bool clean)
     server->read_ended = true;
     bool answered = server->state != SERVER_EXCHANGE || !server->held;
     bool broken_off = !clean || (!server->body_done && !server->discarding);
-    if (server->state == SERVER_EXCHANGE && broken_off) {
+    if (clean && h1_server_is_tunnel(server)) {
+        h1_server_process(server);
+    } else if (server->state == SERVER_EXCHANGE && broken_off) {
         h1_server_abort(server, HTTP_ABORT_CLIENT);
     } else if (answered) {
         h1_server_close(server);
@@ -116,7 +118,7 @@ static void on_read_end(struct h1_server *server, bool clean)
 static bool count_progress(struct h1_server *server, size_t size)
 {
     const struct http_server_timeouts *timeouts = &server->base.settings->timeouts;
-    if (server->state == SERVER_EXCHANGE && !server->body_done &&
+    if (server->state == SERVER_EXCHANGE && !server->body_done && server->body != BODY_TUNNEL &&
         !patience_progress(&server->reading, server->base.stream.loop->now, size, timeouts->body,
                            timeouts->min_rate)) {
         h1_server_fail_body(server, DENY_REQUEST_TIMEOUT);

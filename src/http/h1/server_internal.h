@@ -51,12 +51,13 @@ struct h1_server {
     bool head_sent;
     bool written; /* since the head was put into `out`, something of it may have left */
     bool chunked_out;
-    bool ended;      /* send_end was called */
-    bool blocked;    /* the handler waits for on_writable */
-    bool read_ended; /* the client will send no more */
-    bool held;       /* the handler has not released the stream */
-    bool draining;   /* this connection is to end after its response */
-    bool shutting;   /* LINGER: the end of our side does not fit into the socket yet */
+    bool ended;       /* send_end was called */
+    bool blocked;     /* the handler waits for on_writable */
+    bool read_ended;  /* the client will send no more */
+    bool held;        /* the handler has not released the stream */
+    bool draining;    /* this connection is to end after its response */
+    bool shutting;    /* LINGER, and tunnels: the end of our side does not fit into the socket yet */
+    bool half_closed; /* a tunnel's: our side has ended */
 };
 
 /* What an exchange calls. */
@@ -81,6 +82,12 @@ static inline bool h1_server_is_draining(const struct h1_server *server)
     return server->draining || server->base.list->draining;
 }
 
+/* Has the response made it a tunnel? */
+static inline bool h1_server_is_tunnel(const struct h1_server *server)
+{
+    return server->state == SERVER_EXCHANGE && server->body == BODY_TUNNEL;
+}
+
 /* ---- server_request.c ---- */
 
 void h1_server_drop_parser(struct h1_server *server);
@@ -91,6 +98,8 @@ void h1_server_await_body(struct h1_server *server);
 void h1_server_give_up_body(struct h1_server *server);
 /* The same because the body broke: the handler learns it. */
 void h1_server_fail_body(struct h1_server *server, enum deny_reason reason);
+/* A tunnel's client has ended its direction. */
+void h1_server_end_body(struct h1_server *server, const struct headers *trailers);
 /* What came is no request. */
 void h1_server_reject(struct h1_server *server, enum deny_reason reason, const char *why);
 /* The response is out and the stream released: what next? */

@@ -29,6 +29,9 @@ void h1_server_await_body(struct h1_server *server)
         deadline_park(&server->base.read_deadline);
         return;
     }
+    if (server->body == BODY_TUNNEL && !server->discarding) {
+        return; /* who has made it knows how long it may be silent */
+    }
     patience_wait(&server->reading, loop->now);
     http_connection_set_deadline(&server->base, &server->base.read_deadline,
                                  server->discarding ? server->base.settings->timeouts.drain
@@ -50,6 +53,7 @@ static void begin_exchange(struct h1_server *server)
     server->keep_alive = false;
     server->dropped = 0;
     server->hold_off = 0;
+    server->request.handler = server->base.settings->handler; /* an event stream had another */
     server->request.exchange = NULL;
     server->request.received = 0;
     server->request.sent = 0;
@@ -160,7 +164,7 @@ void h1_server_fail_body(struct h1_server *server, enum deny_reason reason)
     }
 }
 
-static void end_body(struct h1_server *server, const struct headers *trailers)
+void h1_server_end_body(struct h1_server *server, const struct headers *trailers)
 {
     server->body_done = true;
     deadline_park(&server->base.read_deadline);
@@ -201,7 +205,7 @@ static size_t process_chunked(struct h1_server *server, struct slice data)
             h1_server_fail_body(server, DENY_BAD_BODY);
             return data.len;
         }
-        end_body(server, &fields);
+        h1_server_end_body(server, &fields);
     }
     return consumed;
 }
@@ -216,7 +220,7 @@ static size_t process_body(struct h1_server *server, struct slice data)
     server->body_left -= piece.len;
     deliver(server, piece);
     if (server->body_left == 0 && server->state == SERVER_EXCHANGE && !server->body_done) {
-        end_body(server, NULL);
+        h1_server_end_body(server, NULL);
     }
     return piece.len;
 }
@@ -309,6 +313,10 @@ void h1_server_process(struct h1_server *server)
         if (buffer_length(&server->in) == 0) {
             buffer_done(&server->in);
         }
+    }
+    if (h1_server_is_tunnel(server) && server->read_ended && !server->body_done &&
+        buffer_length(&server->in) == 0) {
+        h1_server_end_body(server, NULL);
     }
     if (server->state == SERVER_EXCHANGE) {
         h1_server_await_body(server);

@@ -13,10 +13,30 @@ static struct h1_server *server_of(struct http_stream *stream)
     return (struct h1_server *)((char *)stream - offsetof(struct h1_server, request));
 }
 
+/* A tunnel's direction ends without its connection. True: it has, just now. */
+static bool end_direction(struct h1_server *server)
+{
+    if (server->discarding) {
+        return true; /* the connection is to end, and so it will */
+    }
+    if (server->half_closed) {
+        return false;
+    }
+    enum stream_result result = server->base.stream.ops->shutdown(&server->base.stream);
+    server->shutting = result == STREAM_AGAIN;
+    server->half_closed = result == STREAM_OK;
+    if (result == STREAM_FAILED) {
+        h1_server_abort(server, HTTP_ABORT_CLIENT);
+    } else {
+        h1_server_update_interest(server);
+    }
+    return server->half_closed;
+}
+
 static void finish_if_sent(struct h1_server *server)
 {
     if (server->state == SERVER_EXCHANGE && server->held && server->ended &&
-        buffer_length(&server->out) == 0) {
+        buffer_length(&server->out) == 0 && (server->body != BODY_TUNNEL || end_direction(server))) {
         server->request.handler->on_sent(&server->request);
     }
 }
@@ -80,7 +100,7 @@ void h1_server_flush(struct h1_server *server)
         }
     }
     size_t left = buffer_length(&server->out);
-    if (left == 0 && server->state != SERVER_EXCHANGE) {
+    if (left == 0 && (server->state != SERVER_EXCHANGE || server->body == BODY_TUNNEL)) {
         http_connections_give_buffer(server->base.list, &server->out);
     }
     h1_server_update_interest(server);
@@ -104,16 +124,30 @@ static bool decide_keep_alive(struct h1_server *server, enum http_body body)
     return !server->expect_continue && server->body == BODY_LENGTH && server->body_left <= DISCARD_SMALL;
 }
 
+/* What waits of the client, and what it sends from now on, belongs to the new protocol; no request follows. */
+static void become_tunnel(struct h1_server *server)
+{
+    server->client_keep_alive = false;
+    server->body = BODY_TUNNEL;
+    server->body_left = UINT64_MAX;
+    server->body_done = false;
+}
+
 static void stream_send_head(struct http_stream *stream, const struct http_response *response)
 {
     struct h1_server *server = server_of(stream);
-    struct h1_framing framing = { .body = response->body, .content_length = response->content_length };
+    struct h1_framing framing = { .body = response->body,
+                                  .content_length = response->content_length,
+                                  .upgrade = response->upgrade };
+    if (framing.body == BODY_TUNNEL) {
+        become_tunnel(server);
+    }
     if (framing.body == BODY_CHUNKED && server->minor_version == 0) {
         framing.body = BODY_CLOSE;
     }
     server->chunked_out = framing.body == BODY_CHUNKED && !server->is_head;
     server->keep_alive = decide_keep_alive(server, framing.body);
-    framing.close = !server->keep_alive && server->minor_version > 0;
+    framing.close = !server->keep_alive && server->minor_version > 0 && framing.body != BODY_TUNNEL;
     framing.keep_alive = server->keep_alive && server->minor_version == 0;
     server->head_sent = true;
     server->expect_continue = false;
@@ -162,7 +196,8 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
     if (chunk_length > 0) {
         parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
     }
-    if (waiting.len + data.len <= COALESCE_MAX || server->blocked) {
+    bool gather = waiting.len + data.len <= COALESCE_MAX && server->body != BODY_TUNNEL;
+    if (gather || server->blocked) {
         for (int i = waiting.len > 0 ? 1 : 0; i < count; i++) {
             if (!buffer_append(&server->out, slice_of(parts[i].iov_base, parts[i].iov_len))) {
                 h1_server_abort(server, HTTP_ABORT_SLOW_READER);
@@ -175,8 +210,8 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
     } else {
         return true;
     }
-    if (server->blocked) {
-        h1_server_update_interest(server);
+    if (server->blocked || server->body == BODY_TUNNEL) {
+        h1_server_update_interest(server); /* of a tunnel nobody says when it was all */
     }
     return !server->blocked;
 }

@@ -77,7 +77,9 @@ static char *put_fields(char *at, const struct headers *headers, bool request)
 }
 
 /* The longest that put_framing writes. */
-#define FRAMING_MAX (sizeof "Content-Length: \r\nConnection: keep-alive\r\n" + DECIMAL_MAX)
+#define FRAMING_MAX                                                                                         \
+    (sizeof "Content-Length: \r\nConnection: keep-alive\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + \
+     DECIMAL_MAX)
 
 static char *put_framing(char *at, const struct h1_framing *framing, bool may_have_body)
 {
@@ -92,6 +94,9 @@ static char *put_framing(char *at, const struct h1_framing *framing, bool may_ha
         at = put(at, SLICE("Connection: close\r\n"));
     } else if (framing->keep_alive) {
         at = put(at, SLICE("Connection: keep-alive\r\n"));
+    }
+    if (framing->upgrade) {
+        at = put(at, SLICE("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
     }
     return at;
 }
@@ -116,7 +121,7 @@ bool h1_write_request(struct buffer *out, struct slice method, struct slice targ
                       const struct headers *headers, const struct h1_framing *framing)
 {
     if (!http_token_valid(method) || !all_of(target, HTTP_BYTE_VISIBLE) || !all_of(host, HTTP_BYTE_VISIBLE) ||
-        framing->body == BODY_CLOSE) {
+        framing->body == BODY_CLOSE || framing->body == BODY_TUNNEL) {
         return false;
     }
     size_t size = method.len + target.len + host.len + fields_max(headers) + FRAMING_MAX +
@@ -156,7 +161,8 @@ bool h1_write_response(struct buffer *out, unsigned int status, const struct hea
     bool may_have_body = status != 204;
     bool has_body = framing->body == BODY_CHUNKED || framing->body == BODY_CLOSE ||
                     (framing->body == BODY_LENGTH && framing->content_length > 0);
-    if (status < 200 || status > 599 || (!may_have_body && has_body)) {
+    bool final = framing->body == BODY_TUNNEL ? status == 101 : status >= 200 && status <= 599;
+    if (!final || (!may_have_body && has_body)) {
         return false;
     }
     char *at = begin_response(out, status, headers);

@@ -13,16 +13,17 @@
 #include "http/message.h"
 
 struct h1_framing {
-    enum http_body body; /* LENGTH: writes Content-Length; CHUNKED: Transfer-Encoding; NONE, CLOSE: neither */
+    enum http_body body; /* LENGTH: writes Content-Length; CHUNKED: Transfer-Encoding; others: neither */
     uint64_t content_length;
     bool close;      /* writes Connection: close */
     bool keep_alive; /* writes Connection: keep-alive (for HTTP/1.0 peers) */
+    bool upgrade;    /* writes Upgrade: websocket and Connection: Upgrade */
 };
 
 /* There is no BODY_CLOSE for requests. `target` is origin-form or "*"; `host` becomes the Host field. */
 bool h1_write_request(struct buffer *out, struct slice method, struct slice target, struct slice host,
                       const struct headers *headers, const struct h1_framing *framing);
-/* The final response, 200 to 599. 204 takes BODY_NONE or a length of 0, and says neither. */
+/* The final response, 200 to 599, or 101 with BODY_TUNNEL. 204 takes BODY_NONE or a length of 0, and says neither. */
 bool h1_write_response(struct buffer *out, unsigned int status, const struct headers *headers,
                        const struct h1_framing *framing);
 /* "HTTP/1.1 100 Continue" and its kin, with fields. */

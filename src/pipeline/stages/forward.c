@@ -1,6 +1,9 @@
 /* The last stage: the upstream. Sends the request, streams both bodies with back-pressure, tries again where that is safe. */
 #include "pipeline/stage.h"
 
+#include "http/websocket.h"
+#include "pipeline/tunnel.h"
+
 static void start_call(struct exchange *exchange);
 
 static struct exchange *exchange_of(struct upstream_ticket *ticket)
@@ -64,7 +67,8 @@ static bool begin_call(struct exchange *exchange)
         .host = upstream_host(exchange),
         .headers = &exchange->relayed,
         .takes_trailers = takes_trailers(exchange),
-        .body = exchange->input.body,
+        .tunnel = exchange->asks_tunnel,
+        .body = exchange->asks_tunnel ? BODY_NONE : exchange->input.body,
         .content_length = exchange->input.content_length,
         .response_timeout = policy->timeout,
         .idle_timeout = policy->idle_timeout,
@@ -81,6 +85,9 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
         /* The text may be the connection's, and the log line is written later. */
         exchange_fail(exchange, failure->reason,
                       arena_copy(&exchange->arena, slice_from_string(failure->detail)));
+    } else if (exchange->asks_tunnel && !slice_equal(ticket->protocol, SLICE("http/1.1"))) {
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL,
+                      SLICE("the upstream speaks HTTP/2: no WebSocket is asked of it"));
     } else if (!begin_call(exchange)) {
         exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
     } else if (has_body(exchange)) {
@@ -163,6 +170,27 @@ static void take_framing(struct exchange *exchange, const struct http_response *
     }
 }
 
+static void become_tunnel(struct exchange *exchange)
+{
+    if (exchange->stream != NULL && !tunnel_open(exchange)) {
+        exchange_fail(exchange, DENY_INTERNAL, SLICE("no memory for the stream"));
+    }
+}
+
+/* The upstream says that it has switched protocols: not before that is true does a byte of the client's pass, for what it has not
+ * understood it would read as requests. */
+static void open_tunnel(struct exchange *exchange, const struct http_response *response)
+{
+    const char *wrong = websocket_check_response(&exchange->input, response);
+    if (wrong != NULL) {
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, slice_from_string(wrong));
+        return;
+    }
+    exchange->response.body = BODY_TUNNEL;
+    exchange_send_head(exchange);
+    become_tunnel(exchange);
+}
+
 /* The head is serialised before this returns. */
 static void on_response(void *caller, const struct http_response *response)
 {
@@ -172,9 +200,14 @@ static void on_response(void *caller, const struct http_response *response)
     exchange->response.headers.count = 0;
     if (!relay_build_response(response, &exchange->response.headers)) {
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
+    } else if (response->body == BODY_TUNNEL) {
+        open_tunnel(exchange, response);
     } else {
         take_framing(exchange, response);
         exchange_send_head(exchange);
+        if (exchange->response.body == BODY_CHUNKED && tunnel_is_event_stream(exchange)) {
+            become_tunnel(exchange);
+        }
     }
     exchange_pending_done(exchange);
 }

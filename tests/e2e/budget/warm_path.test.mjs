@@ -7,12 +7,25 @@ import { after, describe, it } from 'node:test';
 import { binary } from '../lib/gateway.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { Session } from '../lib/h2.mjs';
-import { OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
+import { HOST, OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
+import { echo } from '../lib/upstream.mjs';
+import { ACCEPT, HANDSHAKE } from '../lib/websocket.mjs';
 import { startHttp2 } from '../http2_upstreams/lib.mjs';
 
 const TOLD = 500;
 const CONNECTIONS = 4;
 const STREAMS = 5;
+// A WebSocket at /socket whose bytes come back, whatever they are.
+async function script(exchange) {
+  if (exchange.request.target !== '/socket') return echo(exchange);
+  exchange.stop = true;
+  const { reader } = exchange;
+  await exchange.send(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`);
+  (async () => {
+    while (await reader.fill('what the tunnel brings', 600_000)) await exchange.send(reader.take(reader.buffer.length));
+  })().catch(() => {});
+}
+
 const program = join(dirname(binary()), 'tests/counted/sallyport-counted');
 const skip = existsSync(program) ? false : 'the counted program is not part of this build';
 
@@ -22,11 +35,12 @@ describe('a warm request', { skip }, () => {
 
   const open = async (config = {}) => {
     const s = await openStage({
-      upstream: { tls: undefined, record: false },
+      upstream: { tls: undefined, record: false, script },
       gateway: { program },
       config: { workers: 1, listeners: { plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', h2c: true } }, ...config },
       routes: {
         open: { ...OPEN, listeners: ['plain', 'public'] },
+        socket: { ...OPEN, match: { host: HOST, path: '/socket' }, listeners: ['plain', 'public'], websocket: {} },
         orders: { ...READ_ORDERS, listeners: ['plain', 'public'], limits: [{ limit: '1000000/1m', by: 'caller' }, { rate: '1000000/1s', burst: 1000000, by: 'address' }] },
       },
     });
@@ -99,6 +113,24 @@ describe('a warm request', { skip }, () => {
     const s = await open({ token_cache: 64 });
     const cost = await measure(s, async (i) => requestText({ path: '/orders/1', token: await s.mint({ jti: `${i}` }) }), { listener: 'plain', plain: true });
     within(cost, { ownAllocations: 1, ownLocks: 0, allocations: 16, locks: 1 });
+  });
+
+  // Requests are what is counted by, so each brings a message there and back.
+  it('with a message of a WebSocket beside it', async () => {
+    const s = await open();
+    const socket = await s.connect({ listener: 'plain', plain: true });
+    await socket.send(requestText({ path: '/socket', fields: HANDSHAKE }));
+    assert.equal((await socket.head()).status, 101);
+    const frame = Buffer.from([0x81, 0x85, 0, 0, 0, 0, ...Buffer.from('hello')]);
+    let last = Promise.resolve();
+    const message = () =>
+      (last = last.then(async () => {
+        await socket.send(frame);
+        assert.deepEqual(await socket.reader.exactly(frame.length, 'the echo'), frame);
+      }));
+    const cost = await measure(s, async () => (await message(), requestText({ path: '/open/x' })), { listener: 'plain', plain: true });
+    within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 0, locks: 0 });
+    socket.destroy();
   });
 
   // OpenSSL's buffers, which it gives back between records so that an idle connection holds none.

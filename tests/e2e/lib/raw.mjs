@@ -18,10 +18,11 @@ export function resetBeneath(plain, socket) {
 export class RawClient {
   // `tls`: options of tls.connect, or null for plaintext. `preface`: bytes before anything else. `socket`: the path of a Unix
   // socket, instead of a port.
-  static async connect({ port, host = '127.0.0.1', socket: path, tls: options = null, localAddress, preface, what = 'connection' }) {
+  static async connect({ port, host = '127.0.0.1', socket: path, tls: options = null, localAddress, preface, allowHalfOpen,
+    what = 'connection' }) {
     const client = new RawClient();
     const event = options ? 'secureConnect' : 'connect';
-    const plain = net.connect(path ? { path } : { port, host, localAddress, noDelay: true });
+    const plain = net.connect(path ? { path, allowHalfOpen } : { port, host, localAddress, allowHalfOpen, noDelay: true });
     plain.on('error', () => {}); // the socket above it tells
     if (preface) plain.write(bytes(preface));
     const socket = options ? tls.connect({ socket: plain, ALPNProtocols: ['http/1.1'], ...options }) : plain;

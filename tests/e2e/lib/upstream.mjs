@@ -158,6 +158,7 @@ export class Upstream {
         connection.requests.push(request);
         this.requests.push(request);
         const exchange = new Exchange(this, connection, request);
+        exchange.reader = reader; // for what follows a request that is no HTTP
         await this.script(exchange);
         if (exchange.stop) return;
         if (request.body === undefined) await request.skip();

@@ -211,6 +211,47 @@ static void rules_and_headers_are_sound(void **state)
         "other]\"\n");
 }
 
+static void websockets_are_sound(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        BASE
+        "routes:\n"
+        "  a: { match: { host: h.example, path: /a }, upstream: svc, auth: none, " LIMITS
+        ", websocket: [\"null\"] }\n"
+        "  b: { match: { host: h.example, path: /b, methods: [POST] }, upstream: svc, auth: none, " LIMITS
+        ", websocket: {} }\n"
+        "  c: { match: { host: h.example, path: /c, methods: [GET] }, upstream: svc, auth: none, " LIMITS
+        ", websocket: { origins: [\"*\", \"http://localhost:3000\"] } }\n",
+        "c.yaml:5:113: error: routes.a.websocket: the origin null is shared by every sandboxed page and "
+        "local "
+        "file\n"
+        "c.yaml:6:130: error: routes.b.websocket: a WebSocket's handshake is a GET, which is none of the "
+        "route's "
+        "methods\n");
+}
+
+static void websockets_go_upstream_over_http1(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+        "upstreams: { one: { endpoints: [https://127.0.0.1:9001] }, two: { endpoints: "
+        "[https://127.0.0.1:9001], "
+        "protocol: auto }, three: { endpoints: [h2c://127.0.0.1:9001] } }\n"
+        "routes:\n"
+        "  a: { match: { host: h.example, path: /a }, upstream: one, auth: none, websocket: {}, " LIMITS
+        " }\n"
+        "  b: { match: { host: h.example, path: /b }, upstream: two, auth: none, websocket: {}, " LIMITS
+        " }\n"
+        "  c: { match: { host: h.example, path: /c }, upstream: three, auth: none, websocket: {}, " LIMITS
+        " }\n",
+        "c.yaml:5:73: error: routes.b.websocket: WebSockets go to upstreams over HTTP/1.1: give this route "
+        "an upstream with protocol: http1, and no h2c:// endpoint\n"
+        "c.yaml:6:75: error: routes.c.websocket: WebSockets go to upstreams over HTTP/1.1: give this route "
+        "an upstream with protocol: http1, and no h2c:// endpoint\n");
+}
+
 static void hosts_paths_and_methods_are_sound(void **state)
 {
     (void)state;
@@ -249,6 +290,8 @@ int main(void)
         cmocka_unit_test(limits_belong_to_their_owner),
         cmocka_unit_test(too_many_limits),
         cmocka_unit_test(rules_and_headers_are_sound),
+        cmocka_unit_test(websockets_are_sound),
+        cmocka_unit_test(websockets_go_upstream_over_http1),
         cmocka_unit_test(hosts_paths_and_methods_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,22 @@ static void limits_and_the_rest(void **state)
                    "\nTuning\n" SUBJECT "timeout is 1s, was 15s\n");
 }
 
+#define GET(policy)                                                                                    \
+    BASE "routes: { r: { match: { host: h.example, path: /r, methods: [GET] }, upstream: svc, " policy \
+         " } }\n"
+#define GET_SUBJECT "  GET, HEAD h.example/r on public (external), route r: "
+
+static void tells_who_may_open_websockets(void **state)
+{
+    (void)state;
+    assert_differs(GET(USER), GET(USER ", websocket: [https://a.example]"),
+                   "Gains access\n" GET_SUBJECT "WebSockets are opened now\n" GET_SUBJECT
+                   "pages of origin https://a.example may open WebSockets now\n");
+    assert_differs(GET(USER ", websocket: [https://a.example]"), GET(USER ", websocket: {}"),
+                   "Loses access\n" GET_SUBJECT
+                   "pages of origin https://a.example may not open WebSockets any more\n");
+}
+
 static void tuning_is_no_matter_of_access(void **state)
 {
     (void)state;
@@ -242,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_route_that_becomes_public_stands_first),
         cmocka_unit_test(scopes_and_claims),
         cmocka_unit_test(limits_and_the_rest),
+        cmocka_unit_test(tells_who_may_open_websockets),
         cmocka_unit_test(tuning_is_no_matter_of_access),
         cmocka_unit_test(listeners_issuers_and_upstreams),
         cmocka_unit_test(secrets_are_not_told),

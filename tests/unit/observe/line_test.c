@@ -176,6 +176,7 @@ static void a_record_has_the_documented_members(void **state)
         .upstream_duration = 45999,
         .tls_version = SLICE("TLSv1.3"),
         .user_agent = SLICE("curl/8"),
+        .closed = SLICE("idle"),
         .aborted = true,
     };
     assert_slice(
@@ -188,7 +189,7 @@ static void a_record_has_the_documented_members(void **state)
         "\"status\":401,\"reason\":\"token_expired\",\"detail\":\"main\","
         "\"issuer\":\"https://idp.example.com\",\"subject\":\"alice\",\"client_id\":\"web\",\"received\":5,"
         "\"sent\":123,\"duration_us\":1234,\"upstream_us\":45,\"tls\":\"TLSv1.3\",\"user_agent\":\"curl/8\","
-        "\"aborted\":true");
+        "\"closed\":\"idle\",\"aborted\":true");
 }
 
 static void empty_members_are_left_out(void **state)
@@ -237,6 +238,7 @@ static void the_longest_record_fits(void **state)
         .upstream_duration = INT64_MAX,
         .tls_version = text,
         .user_agent = text,
+        .closed = text,
         .aborted = true,
     };
     memset(record.client.bytes, 0xff, sizeof record.client.bytes);

@@ -75,6 +75,25 @@ static void writers_are_summed(void **state)
     metrics_free(metrics);
 }
 
+static void tunnels_are_told_of_routes_that_had_one(void **state)
+{
+    (void)state;
+    struct metrics *metrics;
+    assert_ok(metrics_new(2, &metrics));
+    unsigned int slot = metrics_route_slot(metrics, SLICE("live"));
+    (void)metrics_route_slot(metrics, SLICE("plain"));
+    metrics_tunnel(metrics_writer(metrics, 0), slot, 1);
+    metrics_tunnel(metrics_writer(metrics, 1), slot, 1);
+    metrics_tunnel(metrics_writer(metrics, 1), METRICS_ROUTES_MAX, 1);
+    assert_value(render(metrics), "sallyport_streams_open{route=\"live\"}", 2);
+    assert_value(render(metrics), "sallyport_streams_open{route=\"plain\"}", -1);
+    for (unsigned int i = 0; i < 2; i++) {
+        metrics_tunnel(metrics_writer(metrics, i), slot, -1);
+    }
+    assert_value(render(metrics), "sallyport_streams_open{route=\"live\"}", 0);
+    metrics_free(metrics);
+}
+
 static void slots_stay(void **state)
 {
     (void)state;
@@ -287,10 +306,15 @@ static int free_buffer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writers_are_summed),        cmocka_unit_test(slots_stay),
-        cmocka_unit_test(labels_are_escaped),        cmocka_unit_test(many_statuses_are_counted_once_each),
-        cmocka_unit_test(no_answer_is_a_status_too), cmocka_unit_test(the_text_is_well_formed),
-        cmocka_unit_test(a_full_buffer_is_told),     cmocka_unit_test(rendering_runs_beside_counting),
+        cmocka_unit_test(writers_are_summed),
+        cmocka_unit_test(tunnels_are_told_of_routes_that_had_one),
+        cmocka_unit_test(slots_stay),
+        cmocka_unit_test(labels_are_escaped),
+        cmocka_unit_test(many_statuses_are_counted_once_each),
+        cmocka_unit_test(no_answer_is_a_status_too),
+        cmocka_unit_test(the_text_is_well_formed),
+        cmocka_unit_test(a_full_buffer_is_told),
+        cmocka_unit_test(rendering_runs_beside_counting),
     };
     return cmocka_run_group_tests(tests, NULL, free_buffer);
 }

@@ -453,6 +453,7 @@ static inline struct route_settings *add_route(const char *name, const char *pat
                     .authorize = &harness->any_caller,
                     .timeout = 60 * NS_PER_S,
                     .idle_timeout = 60 * NS_PER_S,
+                    .max_stream_age = 3600 * NS_PER_S,
                     .body = 1 << 20 },
     };
     return route;
@@ -599,7 +600,7 @@ static inline int harness_teardown(void **state)
     for (size_t i = 0; i < harness->client_count; i++) {
         struct client *client = harness->clients[i];
         if (client->releases == 0 && client->stream.exchange != NULL) {
-            exchange_handler.on_abort(&client->stream, HTTP_ABORT_SHUTDOWN);
+            client->stream.handler->on_abort(&client->stream, HTTP_ABORT_SHUTDOWN);
         }
         assert_int_equal(client->releases, 1);
     }

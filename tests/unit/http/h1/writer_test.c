@@ -86,6 +86,25 @@ static void test_responses(void **state)
     assert_not_written(h1_write_response(&out, 600, NULL, &none));
 }
 
+static void test_upgrades(void **state)
+{
+    (void)state;
+    struct h1_framing asks = { .body = BODY_NONE, .upgrade = true };
+    assert_written(
+        h1_write_request(&out, SLICE("GET"), SLICE("/"), SLICE("a"), FIELDS({ "Upgrade", "h2c" }), &asks),
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    struct h1_framing tunnel = { .body = BODY_TUNNEL, .upgrade = true };
+    assert_written(h1_write_response(&out, 101, FIELDS({ "Upgrade", "h2c" }), &tunnel),
+                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    struct h1_framing required = { .body = BODY_LENGTH, .close = true, .upgrade = true };
+    assert_written(h1_write_response(&out, 426, NULL, &required),
+                   "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: close\r\n"
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    assert_not_written(h1_write_response(&out, 200, NULL, &tunnel));
+    assert_not_written(h1_write_response(&out, 101, NULL, &none));
+    assert_not_written(h1_write_request(&out, SLICE("GET"), SLICE("/"), SLICE("a"), NULL, &tunnel));
+}
+
 static void test_informational(void **state)
 {
     (void)state;
@@ -225,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_upgrades),
         cmocka_unit_test(test_informational),
         cmocka_unit_test(test_framing_fields_are_skipped),
         cmocka_unit_test(test_injection_is_refused),

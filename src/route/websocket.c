@@ -1,0 +1,80 @@
+#include "route/websocket.h"
+
+#include "base/clock.h"
+#include "http/uri.h"
+#include "route/cors.h"
+
+static const struct conf_field websocket_fields[] = {
+    { .name = "origins",
+      .type = CONF_STRINGS,
+      .flags = CONF_SUBSET,
+      .offset = offsetof(struct websocket_settings, origins),
+      .help = "Origins, besides that of the request's own host, whose pages may open one, exactly as "
+              "browsers send them, or "
+              "\"*\"." },
+    { .name = "idle_timeout",
+      .type = CONF_DURATION,
+      .flags = CONF_LOWER,
+      .offset = offsetof(struct websocket_settings, idle_timeout),
+      .standard = "5m",
+      .minimum = 100 * NS_PER_MS,
+      .maximum = 86400 * NS_PER_S,
+      .help = "How long nothing may pass either way." },
+    { 0 },
+};
+
+const struct conf_object websocket_object = {
+    .name = "websocket",
+    .size = sizeof(struct websocket_settings),
+    .fields = websocket_fields,
+    .sequence = "origins",
+    .help = "Makes WebSocket connections of handshakes (RFC 6455). Without it Upgrade is removed, and a "
+            "handshake is an ordinary "
+            "request.",
+};
+
+static bool is_among(const struct conf_strings *strings, struct slice text)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        if (slice_equal(strings->items[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_own(struct slice origin, struct slice scheme, uint16_t standard_port, struct slice host,
+                   uint16_t port, struct arena *arena)
+{
+    struct slice authority = uri_authority_text(host, port == standard_port ? 0 : port, arena);
+    return authority.ptr != NULL && slice_starts_with(origin, scheme) &&
+           slice_equal(slice_from(origin, scheme.len), authority);
+}
+
+bool websocket_origin_allowed(const struct websocket_settings *settings, const struct headers *request,
+                              struct slice host, uint16_t port, bool is_tls, struct arena *arena)
+{
+    size_t count = headers_count(request, HEADER_ORIGIN);
+    if (count == 0 || is_among(&settings->origins, SLICE("*"))) {
+        return true;
+    }
+    struct slice origin = headers_find(request, HEADER_ORIGIN)->value;
+    if (count > 1 || slice_equal(origin, SLICE("null"))) {
+        return false;
+    }
+    return is_among(&settings->origins, origin) ||
+           is_own(origin, SLICE("https://"), 443, host, port, arena) ||
+           (!is_tls && is_own(origin, SLICE("http://"), 80, host, port, arena));
+}
+
+const char *websocket_check_settings(const struct websocket_settings *settings)
+{
+    for (size_t i = 0; i < settings->origins.count; i++) {
+        struct slice origin = settings->origins.items[i];
+        const char *problem = slice_equal(origin, SLICE("*")) ? NULL : cors_origin_problem(origin);
+        if (problem != NULL) {
+            return problem;
+        }
+    }
+    return NULL;
+}
