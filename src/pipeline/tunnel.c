@@ -284,6 +284,9 @@ bool tunnel_open(struct exchange *exchange)
     set_times(tunnel, exchange);
     put_in(tunnel);
     tunnel_look_soon(tunnel);
+    if (worker->draining) {
+        tunnel_drain_late(tunnel);
+    }
     tunnel->connection = upstream_keep(&exchange->ticket);
     h1_client_hand_over(tunnel->client, &upstream_events, tunnel);
     stream->handler = &client_handler;
