@@ -286,6 +286,9 @@ bool tunnel_open(struct exchange *exchange)
     set_times(tunnel, exchange);
     put_in(tunnel);
     tunnel_look_soon(tunnel);
+    if (worker->draining) {
+        tunnel_drain_late(tunnel);
+    }
     tunnel->connection = upstream_keep(&exchange->ticket);
     http_call_hand_over(tunnel->call, &upstream_events, tunnel);
     stream->handler = &client_handler;

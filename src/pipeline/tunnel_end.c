@@ -239,8 +239,14 @@ static void drain(struct tunnel *tunnel, int64_t patience)
     }
 }
 
+void tunnel_drain_late(struct tunnel *tunnel)
+{
+    drain(tunnel, tunnel->worker->tunnels_end_at - tunnel->worker->loop.now);
+}
+
 void tunnel_drain_all(struct worker *worker, int64_t patience)
 {
+    worker->tunnels_end_at = worker->loop.now + patience;
     tunnel_drain_listener(worker, NULL, patience);
 }
 

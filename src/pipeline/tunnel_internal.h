@@ -71,6 +71,8 @@ void tunnel_say_goodbye(struct tunnel *tunnel);
 void tunnel_look(struct deadline *deadline);
 /* Looks for the first time, soon. */
 void tunnel_look_soon(struct tunnel *tunnel);
+/* It was opened while its worker drains: its request was let in, and is not lost. It ends with the others. */
+void tunnel_drain_late(struct tunnel *tunnel);
 int64_t tunnel_random_below(int64_t limit);
 
 #endif

@@ -45,6 +45,7 @@ struct worker {
     struct exchange *spare; /* recycled exchanges */
     size_t spare_count, exchange_count;
     struct tunnel *tunnels; /* open now */
+    int64_t tunnels_end_at; /* ns, monotonic: while draining, when the last of them is to */
     bool draining;
     struct overload overload;
     /* Tells the control thread that a token named an unknown key of this issuer. */

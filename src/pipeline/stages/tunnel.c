@@ -26,10 +26,6 @@ static enum stage_verdict check_handshake(struct exchange *exchange)
                                   &exchange->arena)) {
         return stage_deny(exchange, DENY_WEBSOCKET_ORIGIN, SLICE_NONE);
     }
-    /* It would be opened only to be closed. */
-    if (exchange->worker->draining) {
-        return stage_deny(exchange, DENY_DRAINING, SLICE_NONE);
-    }
     exchange->asks_tunnel = true;
     return STAGE_NEXT;
 }
