@@ -181,7 +181,7 @@ static void test_a_preface_byte_by_byte(void **state)
     (void)state;
     open_connection(HTTP_SPEAKS_H1 | HTTP_SPEAKS_H2);
     for (size_t i = 0; i < sizeof PREFACE - 1; i++) {
-        put(PREFACE + i, 1);
+        put(&(PREFACE)[i], 1);
         turn(2);
     }
     put(SETTINGS, 9);
