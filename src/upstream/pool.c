@@ -177,6 +177,7 @@ static struct pool_connection *find_idle(struct pool_endpoint *endpoint)
 {
     struct pool_connection *connection;
     while ((connection = endpoint->connections[POOL_IDLE]) != NULL &&
+           /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is closed is taken off the list */
            !http_client_is_quiet(connection->client)) {
         close_connection(connection);
     }

@@ -64,16 +64,16 @@ static inline void h2_frame_budget_charge(struct h2_frame_budget *budget)
 /* The next bytes of the connection. False: too many such frames, or too much of such data, begin in them. */
 static inline bool h2_frame_budget_read(struct h2_frame_budget *budget, int64_t now, struct slice data)
 {
+    size_t at = 0;
     h2_frame_budget_refill(budget, now);
-    while (data.len > 0 && budget->left >= 0 && budget->stray_left >= 0) {
+    while (at < data.len && budget->left >= 0 && budget->stray_left >= 0) {
         if (budget->payload_left > 0) {
-            size_t size = budget->payload_left < data.len ? budget->payload_left : data.len;
+            size_t size = budget->payload_left < data.len - at ? budget->payload_left : data.len - at;
             budget->payload_left -= size;
-            data = slice_from(data, size);
+            at += size;
             continue;
         }
-        budget->head[budget->head_size++] = (unsigned char)data.ptr[0];
-        data = slice_from(data, 1);
+        budget->head[budget->head_size++] = (unsigned char)data.ptr[at++];
         if (budget->head_size == H2_FRAME_HEAD) {
             h2_frame_budget_charge(budget);
         }
