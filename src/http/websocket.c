@@ -102,7 +102,8 @@ static const char *problem(const struct http_request *request)
         return "the method is not GET";
     }
     if (!request->upgrade) {
-        return "it is no HTTP/1.1 request without a body whose Connection says upgrade";
+        return "it is no HTTP/1.1 request without a body whose Connection says upgrade, and no open HTTP/2 "
+               "stream";
     }
     if (!only_value(&request->headers, key_name, &value) || !is_key(value)) {
         return "Sec-WebSocket-Key is not 16 bytes in base64";

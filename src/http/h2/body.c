@@ -6,7 +6,7 @@
 static bool wants_body(const struct h2_stream *stream)
 {
     return stream->held && !stream->body_done && !stream->remote_ended &&
-           (stream->discarding || !stream->paused);
+           (stream->discarding || (!stream->paused && !stream->tunnel));
 }
 
 void h2_stream_await_body(struct h2_stream *stream)
@@ -106,8 +106,8 @@ void h2_stream_on_data(struct h2_stream *stream, struct slice data)
         }
         stream->body_left -= data.len;
     }
-    if (!patience_progress(&stream->reading, server->base.stream.loop->now, data.len, timeouts->body,
-                           timeouts->min_rate)) {
+    if (!stream->tunnel && !patience_progress(&stream->reading, server->base.stream.loop->now, data.len,
+                                              timeouts->body, timeouts->min_rate)) {
         h2_stream_consume(stream, data.len);
         h2_stream_fail_body(stream, DENY_REQUEST_TIMEOUT);
         return;

@@ -1,5 +1,7 @@
 #include "http/h2/head.h"
 
+#include "base/encoding.h"
+#include "base/random.h"
 #include "http/bytes.h"
 
 #include <assert.h>
@@ -22,6 +24,7 @@ static const char *const texts[] = {
     [H2_HEAD_BAD_TRAILER] = "bad trailer",
     [H2_HEAD_BAD_TARGET] = "malformed request target",
     [H2_HEAD_NO_HOST] = "neither :authority nor Host",
+    [H2_HEAD_UNKNOWN_PROTOCOL] = ":protocol other than websocket",
     [H2_HEAD_TARGET_TOO_LONG] = "request target too long",
     [H2_HEAD_TOO_LARGE] = "head too large",
     [H2_HEAD_TOO_MANY_HEADERS] = "too many header fields",
@@ -129,6 +132,8 @@ static void on_pseudo(struct h2_head *head, struct slice name, struct slice valu
         set_pseudo(head, &head->authority, value);
     } else if (request && slice_equal(name, SLICE(":path"))) {
         on_path(head, value);
+    } else if (request && slice_equal(name, SLICE(":protocol"))) {
+        set_pseudo(head, &head->protocol, value);
     } else if (head->kind == H2_HEAD_RESPONSE && slice_equal(name, SLICE(":status"))) {
         on_status(head, value);
     } else {
@@ -198,8 +203,20 @@ static void join_crumb(struct h2_head *head, struct slice value)
     joined->len += separator.len + crumb.len;
 }
 
+static const struct slice websocket_key = SLICE_INIT("sec-websocket-key");
+
+/* They mean nothing over HTTP/2 (RFC 8441 section 5): the key that goes upstream is ours. */
+static bool is_of_http1_handshake(const struct h2_head *head, struct slice name)
+{
+    return head->protocol.ptr != NULL &&
+           (slice_equal(name, websocket_key) || slice_equal(name, SLICE("sec-websocket-accept")));
+}
+
 static void add_field(struct h2_head *head, enum header_id id, struct slice name, struct slice value)
 {
+    if (is_of_http1_handshake(head, name)) {
+        return;
+    }
     if (id == HEADER_COOKIE && head->kind == H2_HEAD_REQUEST && head->cookie != NULL) {
         join_crumb(head, value);
         return;
@@ -268,6 +285,17 @@ void h2_head_field(struct h2_head *head, struct slice name, struct slice value)
 
 /* ---- the end ---- */
 
+/* A field that is none of the client's. */
+static void put_own(struct h2_head *head, enum header_id id, struct slice name, struct slice value)
+{
+    struct slice kept = keep(head, name);
+    if (head->field_count >= head->limits.fields_max) {
+        fail(head, H2_HEAD_TOO_MANY_HEADERS);
+    } else if (kept.ptr != NULL && value.ptr != NULL) {
+        head->fields[head->field_count++] = (struct header){ kept, value, id };
+    }
+}
+
 /* Host comes from :authority; where both are there they must be the same text but for case (section 8.3.1). */
 static void end_host(struct h2_head *head)
 {
@@ -279,14 +307,25 @@ static void end_host(struct h2_head *head)
         if (!slice_equal_nocase(head->authority, head->host->value)) {
             fail(head, H2_HEAD_TWO_HOSTS);
         }
-    } else if (head->field_count >= head->limits.fields_max) {
-        fail(head, H2_HEAD_TOO_MANY_HEADERS);
     } else {
-        struct slice name = keep(head, SLICE("host"));
-        if (name.ptr != NULL) {
-            head->fields[head->field_count++] = (struct header){ name, head->authority, HEADER_HOST };
-        }
+        put_own(head, HEADER_HOST, SLICE("host"), head->authority);
     }
+}
+
+/* An extended CONNECT becomes the handshake that HTTP/1.1 has for it. */
+static void end_handshake(struct h2_head *head)
+{
+    if (!slice_equal(head->protocol, SLICE("websocket"))) {
+        fail(head, H2_HEAD_UNKNOWN_PROTOCOL);
+        return;
+    }
+    unsigned char bytes[16];
+    char key[BASE64_ENCODED_MAX(sizeof bytes)];
+    random_bytes(bytes, sizeof bytes);
+    head->method = keep(head, SLICE("GET"));
+    put_own(head, HEADER_UPGRADE, SLICE("upgrade"), keep(head, SLICE("websocket")));
+    put_own(head, HEADER_OTHER, websocket_key,
+            keep(head, slice_of(key, base64_encode(bytes, sizeof bytes, key))));
 }
 
 static bool is_http(struct slice scheme)
@@ -304,7 +343,17 @@ static void end_request(struct h2_head *head)
         fail(head, H2_HEAD_BAD_METHOD);
         return;
     }
-    if (slice_equal(head->method, SLICE("CONNECT"))) {
+    bool connect = slice_equal(head->method, SLICE("CONNECT"));
+    bool extended = head->protocol.ptr != NULL;
+    if (extended && (!connect || head->authority.ptr == NULL)) {
+        fail(head, H2_HEAD_BAD_PSEUDO); /* RFC 8441 section 4 */
+        return;
+    }
+    if (extended && head->content_length_count > 0) {
+        fail(head, H2_HEAD_BAD_CONTENT_LENGTH);
+        return;
+    }
+    if (connect && !extended) {
         /* section 8.5: an authority and nothing else. */
         if (head->authority.ptr == NULL || head->scheme.ptr != NULL || head->path.ptr != NULL) {
             fail(head, H2_HEAD_BAD_PSEUDO);
@@ -324,6 +373,9 @@ static void end_request(struct h2_head *head)
         fail(head, H2_HEAD_BAD_TARGET);
     }
     end_host(head);
+    if (extended) {
+        end_handshake(head);
+    }
 }
 
 static bool forbids_length(const struct h2_head *head)
@@ -365,16 +417,18 @@ static enum http_body body_of(const struct h2_head *head, bool ends)
 
 void h2_take_request(struct h2_head *head, bool ends, struct http_request *ret_request)
 {
+    bool extended = head->protocol.ptr != NULL;
     *ret_request = (struct http_request){
         .method = http_method_of(head->method),
         .method_text = head->method,
         .target = head->path,
         .headers = headers_of(head),
-        .body = body_of(head, ends),
+        .body = extended ? BODY_NONE : body_of(head, ends),
         .content_length = head->content_length,
         .minor_version = 2,
         .keep_alive = true,
-        .expect_continue = head->expect_continue && !ends,
+        .expect_continue = head->expect_continue && !ends && !extended,
+        .upgrade = extended && !ends,
     };
 }
 

@@ -33,6 +33,7 @@ enum h2_head_failure {
     /* answered */
     H2_HEAD_BAD_TARGET,       /* 400: no leading slash, a byte that is not visible */
     H2_HEAD_NO_HOST,          /* 400: neither :authority nor host */
+    H2_HEAD_UNKNOWN_PROTOCOL, /* 501: an extended CONNECT to something else than WebSocket (RFC 9220 section 3) */
     H2_HEAD_TARGET_TOO_LONG,  /* 414 */
     H2_HEAD_TOO_LARGE,        /* 431 */
     H2_HEAD_TOO_MANY_HEADERS, /* 431 */
@@ -58,7 +59,7 @@ struct h2_head {
     bool ordinary;    /* a field that is no pseudo-header has come */
     bool expect_continue;
     /* pseudo-headers; ptr NULL: has not come */
-    struct slice method, scheme, authority, path;
+    struct slice method, scheme, authority, path, protocol;
     unsigned int status;
     uint64_t content_length;
     unsigned int content_length_count;
@@ -80,7 +81,8 @@ void h2_head_field(struct h2_head *head, struct slice name, struct slice value);
 enum h2_head_failure h2_head_end(struct h2_head *head, bool ends);
 
 /* After OK: the message as slices of `text`, its fields in `fields`. As HTTP/1.1's, with a Host field made of :authority;
- * `minor_version` is 2. CONNECT has its authority as target. */
+ * `minor_version` is 2. CONNECT has its authority as target; an extended one (RFC 8441) is a WebSocket handshake in the words of
+ * HTTP/1.1, see http/websocket.h, with a random key: it asks for a tunnel unless it `ends`, and has no body. */
 void h2_take_request(struct h2_head *head, bool ends, struct http_request *ret_request);
 /* `method` of the request that is answered: it decides whether a body follows. */
 void h2_take_response(struct h2_head *head, bool ends, enum http_method method,

@@ -74,7 +74,7 @@ void h2_output_finished(struct h2_stream *stream)
     stream->next_sent = NULL;
     *server->sent_last = stream;
     server->sent_last = &stream->next_sent;
-    if (!stream->remote_ended) {
+    if (!stream->remote_ended && (!stream->tunnel || stream->discarding)) {
         /* The answer is complete and the request is not: nobody will read the rest (RFC 9113 section 8.1). */
         nghttp2_submit_rst_stream(server->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
     }

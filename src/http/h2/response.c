@@ -103,6 +103,29 @@ static void give_up(struct h2_stream *stream, enum http_abort why)
     h2_stream_abort(stream, why);
 }
 
+/* RFC 8441 section 5: what HTTP/1.1 says by 101 and Sec-WebSocket-Accept is 200 here. */
+static bool write_tunnel_head(struct h2_stream *stream, const struct http_response *response)
+{
+    HEADERS_SCRATCH(items);
+    struct http_response granted = { .status = 200, .body = BODY_TUNNEL };
+    granted.headers = (struct headers){ .items = items, .capacity = HTTP_HEADERS_MAX };
+    for (size_t i = 0; i < response->headers.count; i++) {
+        const struct header *header = &response->headers.items[i];
+        if (!slice_equal_nocase(header->name, SLICE("sec-websocket-accept"))) {
+            items[granted.headers.count++] = *header;
+        }
+    }
+    stream->tunnel = true;
+    stream->body_kind = BODY_TUNNEL;
+    return h2_write_response(&stream->head, &granted, &stream->head_count);
+}
+
+static bool write_head(struct h2_stream *stream, const struct http_response *response)
+{
+    return response->body == BODY_TUNNEL ? write_tunnel_head(stream, response)
+                                         : h2_write_response(&stream->head, response, &stream->head_count);
+}
+
 static void op_send_head(struct http_stream *request, const struct http_response *response)
 {
     struct h2_stream *stream = h2_stream_of(request);
@@ -113,7 +136,7 @@ static void op_send_head(struct http_stream *request, const struct http_response
         h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
-    if (!h2_write_response(&stream->head, response, &stream->head_count)) {
+    if (!write_head(stream, response)) {
         give_up(stream, HTTP_ABORT_INTERNAL);
         return;
     }
@@ -205,6 +228,7 @@ static bool op_retract(struct http_stream *request)
     }
     h2_stream_drop_response(stream);
     stream->head_given = false;
+    stream->tunnel = false;
     stream->blocked = false;
     request->sent = 0;
     return true;
@@ -218,7 +242,9 @@ static void op_reset(struct http_stream *request)
 static void op_pause(struct http_stream *request, bool paused)
 {
     struct h2_stream *stream = h2_stream_of(request);
-    if (is_dead(stream) || stream->paused == paused) {
+    /* A tunnel whose directions have both ended may still hold bytes for its upstream. */
+    if ((is_dead(stream) && (!stream->tunnel || stream->server->state == H2_SERVER_CLOSED)) ||
+        stream->paused == paused) {
         return;
     }
     stream->paused = paused;

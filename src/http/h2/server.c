@@ -271,7 +271,7 @@ static void resume(struct net_task *task)
     struct h2_stream *next;
     for (struct h2_stream *stream = server->streams; stream != NULL; stream = next) {
         next = stream->next;
-        if (stream->open && stream->held && !stream->body_done && !stream->paused) {
+        if ((stream->open || stream->tunnel) && stream->held && !stream->body_done && !stream->paused) {
             h2_stream_deliver(stream);
         }
     }

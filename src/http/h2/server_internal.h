@@ -56,6 +56,7 @@ struct h2_stream {
     bool held;         /* the handler has not released it */
     bool malformed;    /* whatever is answered, the client gets a stream error */
     bool paused;       /* the handler does not want on_body */
+    bool tunnel;       /* the answer made it one: see stream.h */
     bool discarding;   /* it will not look at the rest of the body */
     bool remote_ended; /* END_STREAM has come */
     bool body_done;    /* the request is complete for the handler, or nothing more of it is looked at */

@@ -160,11 +160,11 @@ static void on_headers(struct h2_server *server, struct h2_stream *stream, const
     }
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         h2_stream_on_head(stream, ends);
-    } else if (ends) {
+    } else if (ends && !stream->tunnel) {
         h2_stream_on_trailers(stream);
     } else {
-        h2_stream_provoked(stream,
-                           NGHTTP2_PROTOCOL_ERROR); /* RFC 9113 section 8.1: trailers end the stream */
+        /* RFC 9113 section 8.1: trailers end the stream; section 8.5: a tunnel has none. */
+        h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
     }
     h2_server_drop_head(server);
     h2_server_await(server);
@@ -314,6 +314,8 @@ static bool submit_settings(nghttp2_session *session)
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEAD_MAX + 32 * HTTP_HEADERS_MAX },
         /* RFC 9218: no tree of dependencies, which is nothing but a cost. */
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
+        /* RFC 8441: WebSockets. Whether there are any is the route's to say, and the next reload's. */
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
     };
     return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings,
                                    sizeof settings / sizeof settings[0]) == 0 &&

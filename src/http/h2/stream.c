@@ -183,7 +183,8 @@ void h2_stream_provoked(struct h2_stream *stream, uint32_t code)
 
 void h2_stream_on_close(struct h2_stream *stream)
 {
-    if (!stream->finished) {
+    bool half_open = stream->tunnel && !stream->remote_ended; /* ours has ended, the client's was reset */
+    if (!stream->finished || half_open) {
         h2_stream_drop_response(stream);
         h2_stream_abort(stream, HTTP_ABORT_CLIENT);
     }
@@ -205,6 +206,8 @@ static enum deny_reason reason_of(enum h2_head_failure failure)
         return DENY_BAD_TARGET;
     case H2_HEAD_NO_HOST:
         return DENY_BAD_HOST;
+    case H2_HEAD_UNKNOWN_PROTOCOL:
+        return DENY_METHOD_NOT_IMPLEMENTED;
     default:
         return DENY_BAD_REQUEST;
     }

@@ -202,6 +202,9 @@ static void on_response(void *caller, const struct http_response *response)
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
     } else if (response->body == BODY_TUNNEL) {
         open_tunnel(exchange, response);
+    } else if (exchange->asks_tunnel && exchange->input.minor_version == 2 && response->status / 100 == 2) {
+        /* An HTTP/2 client would take it for a tunnel (RFC 8441 section 5). */
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("2xx instead of 101"));
     } else {
         take_framing(exchange, response);
         exchange_send_head(exchange);

@@ -4,11 +4,19 @@
 
 #include "http/websocket.h"
 
+/* Over HTTP/2 nothing else has the field. It is no ordinary request anywhere: its client takes any 2xx for a tunnel. */
+static bool is_extended_connect(const struct http_request *request)
+{
+    return request->minor_version == 2 && headers_find(&request->headers, HEADER_UPGRADE) != NULL;
+}
+
 static enum stage_verdict check_handshake(struct exchange *exchange)
 {
     const struct websocket_settings *settings = exchange_policy(exchange)->websocket;
     if (settings == NULL) {
-        return STAGE_NEXT;
+        return is_extended_connect(&exchange->input)
+                   ? stage_deny(exchange, DENY_METHOD_NOT_IMPLEMENTED, SLICE_NONE)
+                   : STAGE_NEXT;
     }
     const char *why = NULL;
     switch (websocket_check_request(&exchange->input, &why)) {

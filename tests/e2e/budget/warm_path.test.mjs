@@ -159,7 +159,7 @@ describe('a warm request', { skip }, () => {
       stream.end('x'.repeat(1000));
     } });
     try {
-      const s = await open({ upstreams: { 'order-service': { endpoints: [up.url] } } });
+      const s = await open({ upstreams: { 'order-service': { endpoints: [up.url] } }, routes: { socket: null } });
       const get = await measure(s, () => requestText({ path: '/open/x?a=1' }), { listener: 'plain', plain: true });
       within(get, { ownAllocations: 0, ownLocks: 0, allocations: 20, locks: 0 });
       const body = 'x'.repeat(3000);
