@@ -119,6 +119,12 @@ describe('WebSocket over HTTP/2', () => {
     assert.deepEqual(await other.closing, { code: 1008, reason: 'token expired' });
   });
 
+  it('keeps what came before the 200 for the tunnel', async () => {
+    const { socket, stream } = await open({ early: Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]) });
+    assert.equal((await message(socket)).toString(), 'hi');
+    stream.close();
+  });
+
   it('refuses before anything goes upstream', async () => {
     const before = server.sockets.length;
     const early = 'GET /ws HTTP/1.1\r\nHost: smuggled\r\n\r\n';
