@@ -1,5 +1,5 @@
 /* HTTP/2 heads (RFC 9113 section 8): the fields that HPACK decoded, one by one, become the same message as an HTTP/1.1 head
- * does, with the same strictness and the same limits. Pure: no socket, no allocation. Single thread.
+ * does, with the same strictness and the same limits. Pure but for random keys: no socket, no allocation. Single thread.
  *
  * Two kinds of failure: what is malformed has no answer but a stream error (section 8.1.1), since two readers could take it
  * for two messages; what is well-formed and too much, or names nothing that could be asked for, is answered as over

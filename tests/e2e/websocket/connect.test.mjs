@@ -18,6 +18,7 @@ describe('WebSocket over HTTP/2', () => {
     const route = (name, extra) => [name, { match: { host: HOST, path: `/${name}` }, upstream: 'sockets', auth: { jwt: 'main' }, authorize: 'any_caller', websocket: {}, ...extra }];
     s = await openStage({
       config: (stage) => ({
+        issuers: { main: { clock_skew: '0s' } },
         upstreams: { sockets: { endpoints: [server.url], tls: { ca: stage.ca.certFile } } },
         routes: Object.fromEntries([route('ws'), route('idle', { websocket: { idle_timeout: '300ms' } }), route('off', { websocket: undefined })]),
       }),
@@ -110,6 +111,18 @@ describe('WebSocket over HTTP/2', () => {
   it('is told by Close when it was idle', async () => {
     const idle = await open({ path: '/idle' });
     assert.deepEqual(await idle.socket.closing, { code: 1001, reason: 'idle' });
+  });
+
+  it('is told by Close when its token expires', async () => {
+    const { socket, other } = await open({ token: await s.mint({ exp: Math.floor(Date.now() / 1000) + 2 }) });
+    assert.deepEqual(await within(20_000, 'its end', socket.closing), { code: 1008, reason: 'token expired' });
+    assert.deepEqual(await other.closing, { code: 1008, reason: 'token expired' });
+  });
+
+  it('keeps what came before the 200 for the tunnel', async () => {
+    const { socket, stream } = await open({ early: Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]) });
+    assert.equal((await message(socket)).toString(), 'hi');
+    stream.close();
   });
 
   it('refuses before anything goes upstream', async () => {

@@ -1,4 +1,6 @@
 #include "http/h2/head.h"
+
+#include "http/websocket.h"
 #include "unit.h"
 
 static const struct http_head_limits limits = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
@@ -48,6 +50,43 @@ static void test_message(void **state)
                     request.headers.items[i].value.ptr + request.headers.items[i].value.len <=
                         head.text + head.size);
     }
+}
+
+#define SOCKET ":method: CONNECT\n:protocol: websocket\n:scheme: https\n:authority: a.example\n:path: /x?y\n"
+
+/* RFC 8441: a handshake of HTTP/1.1, with a key of ours. */
+static void test_extended_connect(void **state)
+{
+    (void)state;
+    struct http_request request;
+    const char *why = NULL;
+    assert_request(SOCKET "sec-websocket-version: 13\nsec-websocket-key: theirs\n", H2_HEAD_OK);
+    h2_take_request(&head, false, &request);
+    assert_int_equal(request.method, METHOD_GET);
+    assert_slice(request.method_text, "GET");
+    assert_slice(request.target, "/x?y");
+    assert_true(request.upgrade);
+    assert_int_equal(request.body, BODY_NONE);
+    assert_int_equal(websocket_check_request(&request, &why), WEBSOCKET_ASKED);
+    for (size_t i = 0; i < request.headers.count; i++) {
+        assert_true(request.headers.items[i].name.ptr >= head.text &&
+                    request.headers.items[i].value.ptr + request.headers.items[i].value.len <=
+                        head.text + head.size);
+    }
+    assert_int_equal(read_kind(H2_HEAD_REQUEST, SLICE(SOCKET "sec-websocket-version: 13\n"), true),
+                     H2_HEAD_OK);
+    h2_take_request(&head, true, &request);
+    assert_false(request.upgrade); /* it has ended before it began */
+    assert_request(SOCKET "content-length: 0\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_request(SOCKET "upgrade: websocket\n", H2_HEAD_CONNECTION_FIELD);
+    assert_request(SOCKET ":protocol: websocket\n", H2_HEAD_BAD_PSEUDO);
+    assert_request(GET ":protocol: websocket\n", H2_HEAD_BAD_PSEUDO);
+    assert_request(":method: CONNECT\n:protocol: websocket\n:authority: a\n", H2_HEAD_BAD_PSEUDO);
+    assert_request(":method: CONNECT\n:protocol: websocket\n:scheme: https\n:path: /\nhost: a\n",
+                   H2_HEAD_BAD_PSEUDO);
+    assert_request(":method: CONNECT\n:protocol: connect-udp\n:scheme: https\n:authority: a\n:path: /\n",
+                   H2_HEAD_UNKNOWN_PROTOCOL);
+    assert_false(h2_head_is_malformed(H2_HEAD_UNKNOWN_PROTOCOL));
 }
 
 static void test_bodies(void **state)
@@ -262,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_extended_connect),
         cmocka_unit_test(test_names_and_values),
         cmocka_unit_test(test_pseudo_headers),
         cmocka_unit_test(test_connect),
