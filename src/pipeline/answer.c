@@ -81,10 +81,33 @@ static void add_retry_after(struct exchange *exchange, const struct deny_info *i
                      arena_printf(&exchange->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
 }
 
+/* Trailers-Only: a call's denial is one head that ends the stream, and its status is not HTTP's. Titles and codes are printable
+ * ASCII without '%' (the unit test holds them to it), so that they are their own percent-encoding. */
+static void answer_grpc(struct exchange *exchange, const struct deny_info *info)
+{
+    struct headers *headers = &exchange->response.headers;
+    stage_add_header(exchange, HEADER_CONTENT_TYPE, SLICE("application/grpc"));
+    stage_add_header(exchange, HEADER_CACHE_CONTROL, SLICE("no-store"));
+    struct slice status = arena_printf(&exchange->arena, "%u", info->grpc);
+    struct slice message = arena_printf(&exchange->arena, "%s (%s)", info->title, info->public_code);
+    /* Without a status the client takes the call as failed (UNKNOWN), never as done. */
+    if (status.ptr != NULL && message.ptr != NULL) {
+        headers_add(headers, HEADER_OTHER, SLICE("grpc-status"), status);
+        headers_add(headers, HEADER_OTHER, SLICE("grpc-message"), message);
+    }
+    add_challenge(exchange);
+    add_retry_after(exchange, info);
+    exchange_answer(exchange, 200, SLICE_NONE);
+}
+
 void answer_denial(struct exchange *exchange)
 {
     const struct deny_info *info = &deny_infos[exchange->reason];
     exchange->response.headers.count = 0;
+    if (exchange->is_grpc) {
+        answer_grpc(exchange, info);
+        return;
+    }
     stage_add_header(exchange, HEADER_CONTENT_TYPE, SLICE("application/problem+json"));
     stage_add_header(exchange, HEADER_CACHE_CONTROL, SLICE("no-store"));
     add_challenge(exchange);

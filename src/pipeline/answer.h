@@ -1,4 +1,4 @@
-/* Answers that the gateway gives itself: denials as problem+json (RFC 9457). */
+/* Answers that the gateway gives itself: denials as problem+json (RFC 9457), to gRPC calls as Trailers-Only. */
 #ifndef SALLYPORT_PIPELINE_ANSWER_H
 #define SALLYPORT_PIPELINE_ANSWER_H
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/random.h"
+#include "http/grpc.h"
 #include "pipeline/answer.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/record.h"
@@ -215,6 +216,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
         give_up(exchange);
         return;
     }
+    exchange->is_grpc = grpc_is_call(&exchange->input);
     pipeline_run(exchange);
 }
 
@@ -332,7 +334,7 @@ void exchange_answer(struct exchange *exchange, unsigned int status, struct slic
     exchange_hold(exchange);
     exchange->state = EXCHANGE_ANSWERING;
     exchange->response.status = status;
-    exchange->response.body = status == 204 ? BODY_NONE : BODY_LENGTH;
+    exchange->response.body = status == 204 || (exchange->is_grpc && body.len == 0) ? BODY_NONE : BODY_LENGTH;
     exchange->response.content_length = body.len;
     /* Whatever is left of the request's body, nobody will look at it. */
     stream->ops->discard_body(stream);

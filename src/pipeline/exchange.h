@@ -53,6 +53,7 @@ struct exchange {
     unsigned int pending; /* pieces of work elsewhere that will come back */
     bool cancelled;
     bool asks_tunnel; /* and may have one */
+    bool is_grpc;     /* http/grpc.h: denials are Trailers-Only, trailers pass */
     bool let_go;      /* it has become a tunnel, which tells its end */
 
     /* who and what */

@@ -42,11 +42,17 @@ static bool has_body(const struct exchange *exchange)
            (exchange->input.body == BODY_LENGTH && exchange->input.content_length > 0);
 }
 
+/* Where the route says so, and always those of a gRPC call, whose outcome is one. */
+static bool passes_trailers(const struct exchange *exchange)
+{
+    const struct relay_settings *relay = exchange_policy(exchange)->relay;
+    return exchange->is_grpc || (relay != NULL && relay->trailers);
+}
+
 /* Does the client take trailers, and would they reach it? */
 static bool takes_trailers(const struct exchange *exchange)
 {
-    const struct relay_settings *relay = exchange_policy(exchange)->relay;
-    if (relay == NULL || !relay->trailers) {
+    if (!passes_trailers(exchange)) {
         return false;
     }
     const struct header *te = headers_find(&exchange->input.headers, HEADER_TE);
@@ -141,8 +147,7 @@ static void forward_body_end(struct exchange *exchange, const struct headers *tr
     }
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    const struct relay_settings *relay = exchange_policy(exchange)->relay;
-    bool pass = trailers != NULL && relay != NULL && relay->trailers &&
+    bool pass = trailers != NULL && passes_trailers(exchange) &&
                 relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
     http_call_send_end(exchange->ticket.call, pass ? &kept : NULL);
 }
@@ -249,8 +254,7 @@ static void on_response_end(void *caller, const struct headers *trailers)
     struct exchange *exchange = exchange_hold(caller);
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    const struct relay_settings *relay = exchange_policy(exchange)->relay;
-    bool pass = trailers != NULL && relay != NULL && relay->trailers &&
+    bool pass = trailers != NULL && passes_trailers(exchange) &&
                 relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
     exchange->state = EXCHANGE_ANSWERING;
     upstream_release(&exchange->ticket);
