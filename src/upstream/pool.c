@@ -366,16 +366,19 @@ void upstream_end_kept(struct pool_connection *connection, struct http_call *cal
     pool_wake_pending(endpoint->pool);
 }
 
-/* The pool goes: so does the connection, unless tunnels have calls on it. */
-static void let_go(struct pool_connection *connection)
+/* The pool goes, and with it its connections, but those on which tunnels have calls. */
+static void let_go(struct pool_connection *first)
 {
-    if (connection->calls == 0) {
-        close_connection(connection);
-        return;
+    struct pool_connection *next;
+    for (struct pool_connection *connection = first; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->calls == 0) {
+            close_connection(connection);
+        } else {
+            deadline_clear(&connection->idle_deadline);
+            connection->endpoint = NULL;
+        }
     }
-    leave_place(connection);
-    deadline_clear(&connection->idle_deadline);
-    connection->endpoint = NULL;
 }
 
 struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
@@ -452,9 +455,7 @@ void upstream_pool_free(struct upstream_pool *pool)
     }
     for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
         for (size_t place = 0; place < POOL_PLACES; place++) {
-            while (pool->endpoints[i].connections[place] != NULL) {
-                let_go(pool->endpoints[i].connections[place]);
-            }
+            let_go(pool->endpoints[i].connections[place]);
         }
         resolved_done(&pool->endpoints[i].addresses);
     }
