@@ -100,3 +100,17 @@ struct slice http_reason_phrase(unsigned int status)
     }
     return SLICE("");
 }
+
+static uint32_t at_most(uint32_t value, uint32_t maximum)
+{
+    return value < maximum ? value : maximum;
+}
+
+struct http_head_limits http_head_limits_capped(const struct http_head_limits *limits)
+{
+    return (struct http_head_limits){
+        at_most(limits->head_max, HTTP_HEAD_MAX),
+        at_most(limits->target_max, HTTP_TARGET_MAX),
+        at_most(limits->fields_max, HTTP_HEADERS_MAX),
+    };
+}

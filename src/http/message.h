@@ -43,6 +43,9 @@ struct http_head_limits {
     uint32_t fields_max; /* at most HTTP_HEADERS_MAX */
 };
 
+/* The same, and no more than any head may have. */
+struct http_head_limits http_head_limits_capped(const struct http_head_limits *limits);
+
 struct http_request {
     enum http_method method;
     struct slice method_text;

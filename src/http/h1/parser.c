@@ -35,11 +35,6 @@ const char *h1_failure_text(enum h1_failure failure)
     return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
-static uint32_t at_most(uint32_t value, uint32_t maximum)
-{
-    return value < maximum ? value : maximum;
-}
-
 /* The fields are left as they are: field_count says how many mean something, and clearing them costs more than the rest of
  * a small head. */
 static void init(struct h1_parser *parser, const struct http_head_limits *limits)
@@ -47,11 +42,7 @@ static void init(struct h1_parser *parser, const struct http_head_limits *limits
     memset(parser, 0, offsetof(struct h1_parser, fields));
     const size_t behind = offsetof(struct h1_parser, content_length);
     memset((char *)parser + behind, 0, sizeof *parser - behind);
-    parser->limits = (struct http_head_limits){
-        at_most(limits->head_max, HTTP_HEAD_MAX),
-        at_most(limits->target_max, HTTP_TARGET_MAX),
-        at_most(limits->fields_max, HTTP_HEADERS_MAX),
-    };
+    parser->limits = http_head_limits_capped(limits);
 }
 
 void h1_parser_init_request(struct h1_parser *parser, const struct http_head_limits *limits)

@@ -36,20 +36,11 @@ const char *h2_head_failure_text(enum h2_head_failure failure)
     return at < sizeof texts / sizeof texts[0] ? texts[at] : "unknown failure";
 }
 
-static uint32_t at_most(uint32_t value, uint32_t maximum)
-{
-    return value < maximum ? value : maximum;
-}
-
 void h2_head_init(struct h2_head *head, enum h2_head_kind kind, const struct http_head_limits *limits)
 {
     memset(head, 0, offsetof(struct h2_head, fields));
     head->kind = kind;
-    head->limits = (struct http_head_limits){
-        at_most(limits->head_max, HTTP_HEAD_MAX),
-        at_most(limits->target_max, HTTP_TARGET_MAX),
-        at_most(limits->fields_max, HTTP_HEADERS_MAX),
-    };
+    head->limits = http_head_limits_capped(limits);
 }
 
 /* What is malformed is told before what is too much: an attack must not hide behind an answer. */
