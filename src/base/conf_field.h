@@ -37,6 +37,17 @@ struct conf_strings {
     size_t count;
 };
 
+/* Byte for byte. */
+static inline bool conf_strings_contain(const struct conf_strings *strings, struct slice text)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        if (slice_equal(strings->items[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct conf_pair {
     struct slice name, value;
 };

@@ -4,22 +4,12 @@
 
 #define VALUE_MAX 4096
 
-static bool holds(const struct conf_strings *strings, struct slice text)
-{
-    for (size_t i = 0; i < strings->count; i++) {
-        if (slice_equal(strings->items[i], text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void difference_strings(struct difference *difference, struct slice subject, enum change kind,
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb)
 {
     for (size_t i = 0; i < some->count; i++) {
-        if (!holds(others, some->items[i])) {
+        if (!conf_strings_contain(others, some->items[i])) {
             difference_tell(difference, kind, subject, "%s %.*s %s", what, SLICE_ARG(some->items[i]), verb);
         }
     }

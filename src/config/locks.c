@@ -8,20 +8,10 @@ static bool number_holds(const struct conf_field *field, int64_t locked, int64_t
            ((field->flags & CONF_HIGHER) != 0 && now > locked);
 }
 
-static bool contains(const struct conf_strings *strings, struct slice text)
-{
-    for (size_t i = 0; i < strings->count; i++) {
-        if (slice_equal(strings->items[i], text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_subset(const struct conf_strings *small, const struct conf_strings *large)
 {
     for (size_t i = 0; i < small->count; i++) {
-        if (!contains(large, small->items[i])) {
+        if (!conf_strings_contain(large, small->items[i])) {
             return false;
         }
     }

@@ -10,16 +10,6 @@ bool cors_is_preflight(enum http_method method, const struct headers *request)
            headers_find(request, HEADER_ACCESS_CONTROL_REQUEST_METHOD) != NULL;
 }
 
-static bool is_among(const struct conf_strings *strings, struct slice text)
-{
-    for (size_t i = 0; i < strings->count; i++) {
-        if (slice_equal(strings->items[i], text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_among_nocase(const struct conf_strings *strings, struct slice text)
 {
     for (size_t i = 0; i < strings->count; i++) {
@@ -33,7 +23,7 @@ static bool is_among_nocase(const struct conf_strings *strings, struct slice tex
 /* "*" holds without credentials only: with them every site could act as the user. */
 static bool any_origin(const struct cors_settings *settings)
 {
-    return !settings->credentials && is_among(&settings->origins, SLICE("*"));
+    return !settings->credentials && conf_strings_contain(&settings->origins, SLICE("*"));
 }
 
 /* The value of Access-Control-Allow-Origin, empty where the origin is not allowed. Byte-exact: origins are serialised by
@@ -49,7 +39,7 @@ static struct slice allowed_origin(const struct cors_settings *settings, const s
     }
     /* A listed "*" is never equal to an origin that a browser sends, but a client may send it. */
     bool listed = !slice_equal(origin->value, SLICE("*")) && !slice_equal(origin->value, SLICE("null")) &&
-                  is_among(&settings->origins, origin->value);
+                  conf_strings_contain(&settings->origins, origin->value);
     return listed ? origin->value : SLICE_NONE;
 }
 
@@ -88,7 +78,7 @@ static bool method_allowed(const struct cors_settings *settings, const struct he
         return false;
     }
     if (settings->methods.count > 0) {
-        return is_among(&settings->methods, method->value);
+        return conf_strings_contain(&settings->methods, method->value);
     }
     struct slice rest = allow;
     struct slice element;

@@ -33,16 +33,6 @@ const struct conf_object websocket_object = {
             "request.",
 };
 
-static bool is_among(const struct conf_strings *strings, struct slice text)
-{
-    for (size_t i = 0; i < strings->count; i++) {
-        if (slice_equal(strings->items[i], text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_own(struct slice origin, struct slice scheme, uint16_t standard_port, struct slice host,
                    uint16_t port, struct arena *arena)
 {
@@ -55,14 +45,14 @@ bool websocket_origin_allowed(const struct websocket_settings *settings, const s
                               struct slice host, uint16_t port, bool is_tls, struct arena *arena)
 {
     size_t count = headers_count(request, HEADER_ORIGIN);
-    if (count == 0 || is_among(&settings->origins, SLICE("*"))) {
+    if (count == 0 || conf_strings_contain(&settings->origins, SLICE("*"))) {
         return true;
     }
     struct slice origin = headers_find(request, HEADER_ORIGIN)->value;
     if (count > 1 || slice_equal(origin, SLICE("null"))) {
         return false;
     }
-    return is_among(&settings->origins, origin) ||
+    return conf_strings_contain(&settings->origins, origin) ||
            is_own(origin, SLICE("https://"), 443, host, port, arena) ||
            (!is_tls && is_own(origin, SLICE("http://"), 80, host, port, arena));
 }
