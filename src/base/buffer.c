@@ -41,8 +41,12 @@ void buffer_init(struct buffer *buffer, size_t maximum)
     *buffer = (struct buffer){ .maximum = maximum };
 }
 
-void buffer_set_aside(const struct buffer *buffer)
+void buffer_set_aside(struct buffer *buffer, size_t most)
 {
+    if (buffer->capacity > most) {
+        buffer_done(buffer);
+    }
+    buffer_clear(buffer);
     count(-(int64_t)buffer->capacity);
 }
 

@@ -56,8 +56,9 @@ void buffer_count_in(_Atomic int64_t *bytes);
  * the budget on, so that there is room for what must be. */
 void buffer_set_budget(int64_t bytes);
 bool buffer_is_scarce(void);
-/* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. */
-void buffer_set_aside(const struct buffer *buffer);
+/* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. What
+ * was in it goes, and more than `most` bytes are given back. */
+void buffer_set_aside(struct buffer *buffer, size_t most);
 void buffer_take_up(const struct buffer *buffer);
 
 /* Drops `size` bytes at the front; at most what there is. */

@@ -31,3 +31,45 @@ void clock_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_SIZE])
              date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec, milliseconds);
     snprintf(out, CLOCK_RFC3339_SIZE, "%.24s", text);
 }
+
+/* Digits where `form` has '0', itself elsewhere. */
+static bool has_form(struct slice text, const char *form)
+{
+    bool good = text.len == strlen(form);
+    for (size_t i = 0; good && i < text.len; i++) {
+        good = form[i] == '0' ? ascii_is_digit(text.ptr[i]) : text.ptr[i] == form[i];
+    }
+    return good;
+}
+
+static int number_at(struct slice text, size_t from, size_t len)
+{
+    uint64_t value = 0;
+    return slice_to_u64(slice_part(text, from, len), &value) ? (int)value : 0;
+}
+
+bool clock_parse_date(struct slice text, int64_t *ret_seconds)
+{
+    bool has_time = has_form(text, "0000-00-00T00:00:00Z");
+    if (!has_time && !has_form(text, "0000-00-00")) {
+        return false;
+    }
+    const struct tm wanted = {
+        .tm_year = number_at(text, 0, 4) - 1900,
+        .tm_mon = number_at(text, 5, 2) - 1,
+        .tm_mday = number_at(text, 8, 2),
+        .tm_hour = has_time ? number_at(text, 11, 2) : 0,
+        .tm_min = has_time ? number_at(text, 14, 2) : 0,
+        .tm_sec = has_time ? number_at(text, 17, 2) : 0,
+    };
+    /* What is in no calendar comes back as another day. */
+    struct tm date = wanted;
+    time_t seconds = timegm(&date);
+    if (seconds < 0 || date.tm_year != wanted.tm_year || date.tm_mon != wanted.tm_mon ||
+        date.tm_mday != wanted.tm_mday || date.tm_hour != wanted.tm_hour || date.tm_min != wanted.tm_min ||
+        date.tm_sec != wanted.tm_sec) {
+        return false;
+    }
+    *ret_seconds = seconds;
+    return true;
+}

@@ -3,7 +3,7 @@
 #ifndef SALLYPORT_BASE_CLOCK_H
 #define SALLYPORT_BASE_CLOCK_H
 
-#include <stdint.h>
+#include "base/slice.h"
 
 #define NS_PER_US INT64_C(1000)
 #define NS_PER_MS INT64_C(1000000)
@@ -18,5 +18,9 @@ int64_t clock_real_ns(void);
 /* RFC 3339 in UTC with milliseconds, "2026-01-02T03:04:05.678Z": 24 bytes and a NUL. */
 #define CLOCK_RFC3339_SIZE 25
 void clock_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_SIZE]);
+
+/* "2026-01-31", which is its first second in UTC, or "2026-01-31T04:05:06Z" (RFC 3339 without fractions and offsets), as seconds since
+ * 1970. False, with nothing written, for anything else, and for days that are in no calendar. */
+bool clock_parse_date(struct slice text, int64_t *ret_seconds);
 
 #endif

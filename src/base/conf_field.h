@@ -69,13 +69,14 @@ struct conf_choice {
 };
 
 enum conf_flags {
-    CONF_REQUIRED = 1 << 0,  /* must be given */
-    CONF_FIXED = 1 << 1,     /* a change needs a restart; everything else is taken up by reload */
-    CONF_ADDS = 1 << 2,      /* in merging, a list that adds to what came before instead of replacing it */
-    CONF_LOWER = 1 << 3,     /* "tighter" means a smaller value: what a locked policy lets a route do */
-    CONF_HIGHER = 1 << 4,    /* "tighter" means a larger value */
-    CONF_NON_EMPTY = 1 << 5, /* a string or list that is given must not be empty */
-    CONF_SUBSET = 1 << 6,    /* "tighter" means a subset of the list */
+    CONF_REQUIRED = 1 << 0,   /* must be given */
+    CONF_FIXED = 1 << 1,      /* a change needs a restart; everything else is taken up by reload */
+    CONF_ADDS = 1 << 2,       /* in merging, a list that adds to what came before instead of replacing it */
+    CONF_LOWER = 1 << 3,      /* "tighter" means a smaller value: what a locked policy lets a route do */
+    CONF_HIGHER = 1 << 4,     /* "tighter" means a larger value */
+    CONF_NON_EMPTY = 1 << 5,  /* a string or list that is given must not be empty */
+    CONF_SUBSET = 1 << 6,     /* "tighter" means a subset of the list */
+    CONF_EMPTY_SAYS = 1 << 7, /* an empty string that is given says something: `ptr` NULL is none */
 };
 
 struct conf_object;

@@ -130,7 +130,7 @@ int hex_digit(char c)
 }
 
 /* The length of the sequence that this byte leads and its least code point; 0 where no sequence starts so. */
-static size_t utf8_sequence(unsigned char lead, uint32_t *ret_least, uint32_t *ret_bits)
+static size_t utf8_lead(unsigned char lead, uint32_t *ret_least, uint32_t *ret_bits)
 {
     if (lead >= 0xc2 && lead <= 0xdf) {
         *ret_least = 0x80;
@@ -150,6 +150,32 @@ static size_t utf8_sequence(unsigned char lead, uint32_t *ret_least, uint32_t *r
     return 0;
 }
 
+size_t utf8_sequence(struct slice text, uint32_t *ret_point)
+{
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    if (bytes[0] < 0x80) {
+        *ret_point = bytes[0];
+        return 1;
+    }
+    uint32_t least = 0;
+    uint32_t point = 0;
+    size_t length = utf8_lead(bytes[0], &least, &point);
+    if (length == 0 || length > text.len) {
+        return 0;
+    }
+    for (size_t k = 1; k < length; k++) {
+        if ((bytes[k] & 0xc0) != 0x80) {
+            return 0;
+        }
+        point = (point << 6) | (bytes[k] & 0x3fU);
+    }
+    if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
+        return 0;
+    }
+    *ret_point = point;
+    return length;
+}
+
 bool utf8_valid(struct slice text)
 {
     const unsigned char *bytes = (const unsigned char *)text.ptr;
@@ -164,19 +190,9 @@ bool utf8_valid(struct slice text)
             i += (word & UINT64_C(0x8080808080808080)) == 0 ? sizeof word : 1;
             continue;
         }
-        uint32_t least = 0;
-        uint32_t point = 0;
-        size_t length = utf8_sequence(bytes[i], &least, &point);
-        if (length == 0 || length > text.len - i) {
-            return false;
-        }
-        for (size_t k = 1; k < length; k++) {
-            if ((bytes[i + k] & 0xc0) != 0x80) {
-                return false;
-            }
-            point = (point << 6) | (bytes[i + k] & 0x3fU);
-        }
-        if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
+        uint32_t point;
+        size_t length = utf8_sequence(slice_from(text, i), &point);
+        if (length == 0) {
             return false;
         }
         i += length;

@@ -27,7 +27,11 @@ void hex_encode(const void *bytes, size_t size, char *out);
 /* 0 to 15, or -1. */
 int hex_digit(char c);
 
-/* True for well-formed UTF-8 (RFC 3629): no surrogates, no overlong form, nothing above U+10FFFF. */
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629: no surrogates, no overlong form, nothing above U+10FFFF) at the front
+ * of a text that is not empty, with its code point; 1 for ASCII. 0 where there is none, *ret_point untouched. */
+size_t utf8_sequence(struct slice text, uint32_t *ret_point);
+
+/* True where the whole text is such sequences. */
 bool utf8_valid(struct slice text);
 
 #endif

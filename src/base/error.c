@@ -18,3 +18,10 @@ void error_describe(struct error error, char *out, size_t size)
         snprintf(out, size, "%s", what);
     }
 }
+
+bool error_is_shortage(struct error error)
+{
+    return error.kind == ERROR_MEMORY ||
+           (error.kind == ERROR_SYSTEM && (error.number == EMFILE || error.number == ENFILE ||
+                                           error.number == ENOMEM || error.number == ENOBUFS));
+}

@@ -53,6 +53,9 @@ static inline bool failed(struct error error)
     return error.kind != ERROR_NONE;
 }
 
+/* Is it for want of memory or descriptors here, whatever was asked for? */
+bool error_is_shortage(struct error error);
+
 /* One line for a person: what, and the reason of the system or of OpenSSL where there is one. NUL-terminated. */
 void error_describe(struct error error, char *out, size_t size);
 

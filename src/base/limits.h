@@ -93,17 +93,31 @@
 #define JSON_NUMBER_MAX 1024 /* bytes of a number as written */
 
 /* Tokens and keys */
-#define JWT_TEXT_MAX       (16 * 1024)   /* bytes of a compact token */
-#define JWT_SCOPES_MAX     256           /* scopes and roles of one token */
-#define JWT_TREE_MAX       (1024 * 1024) /* bytes that a token may take while it is looked at */
-#define JWT_CACHED_MAX     (16 * 1024) /* bytes of a token that is kept; a larger one is verified each time */
-#define JWT_KEYS_TRIED_MAX 8           /* keys that one token is tried with */
-#define JWKS_TEXT_MAX      (1024 * 1024) /* bytes of a key set document */
-#define JWKS_KEYS_MAX      100           /* keys in a set */
+#define JWT_TEXT_MAX           (16 * 1024)   /* bytes of a compact token */
+#define JWT_SCOPES_MAX         256           /* scopes of one token; and roles */
+#define JWT_TREE_MAX           (1024 * 1024) /* bytes that a token may take while it is looked at */
+#define JWT_CACHED_MAX         (16 * 1024) /* bytes of a token that is kept; a larger one is verified each time */
+#define JWT_KEYS_TRIED_MAX     8           /* keys that one token is tried with */
+#define JWKS_TEXT_MAX          (1024 * 1024) /* bytes of a key set document */
+#define INTROSPECTION_TEXT_MAX (64 * 1024)   /* bytes of an answer about a token */
+#define JWKS_KEYS_MAX          100           /* keys in a set */
+
+/* Client certificates */
+#define TLS_CLIENT_NAMES_MAX  64         /* subject alternative names; a certificate with more has none */
+#define TLS_CLIENT_NAMES_SIZE (8 * 1024) /* bytes of them all; the same */
+#define TLS_CLIENT_NAME_MAX   2048       /* bytes of one: the longest SPIFFE ID */
+#define TLS_CLIENT_DN_MAX     4096       /* bytes of a subject or issuer as text */
+#define TLS_CRLS_MAX          64         /* revocation lists of one client policy */
+#define TLS_CRL_FILE_MAX      (4 * 1024 * 1024) /* bytes; each handshake hashes the list of each CA in the chain */
+
+/* Blocks */
+#define BLOCKS_MAX        100000              /* in force at once, of a store; and of a file */
+#define BLOCKS_MEMORY_MAX (256 * 1024 * 1024) /* bytes of all of them, texts included */
 
 /* Configuration */
 #define CONFIG_FILE_MAX  (16 * 1024 * 1024)
 #define CONFIG_FILES_MAX 4096
 #define CONFIG_DEPTH_MAX 32 /* nesting of YAML */
+#define LISTENERS_MAX    64 /* bits of route_entry.listeners */
 
 #endif

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_text.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -34,23 +35,13 @@ static void put_text(struct line *line, struct slice text)
     }
 }
 
-/* Bytes outside printable ASCII are escaped one by one: a log line never carries what a terminal would act on. */
+/* The members' names are the program's own and short, so that there is room for a text behind each. */
 static void put_quoted(struct line *line, struct slice text)
 {
     put(line, '"');
-    for (size_t i = 0; i < text.len && line->len < LOG_LINE_MAX - 16; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        char escaped[8];
-        if (c == '"' || c == '\\') {
-            put(line, '\\');
-            put(line, (char)c);
-        } else if (c < 0x20 || c >= 0x7f) {
-            int len = snprintf(escaped, sizeof escaped, "\\u%04x", c);
-            put_text(line, slice_of(escaped, (size_t)len));
-        } else {
-            put(line, (char)c);
-        }
-    }
+    char *at = line->text + line->len;
+    at = log_text_escape(at, text, LOG_LINE_MAX - 16 - line->len);
+    line->len = (size_t)(at - line->text);
     line->text[line->len++] = '"';
 }
 

@@ -83,3 +83,16 @@ bool slice_to_u64(struct slice s, uint64_t *ret_value)
     *ret_value = value;
     return true;
 }
+
+bool slice_to_range(struct slice s, uint64_t *ret_first, uint64_t *ret_last)
+{
+    ssize_t dash = slice_find(s, '-');
+    uint64_t first, last;
+    if (!slice_to_u64(dash < 0 ? s : slice_part(s, 0, (size_t)dash), &first) ||
+        !slice_to_u64(dash < 0 ? s : slice_from(s, (size_t)dash + 1), &last) || first > last) {
+        return false;
+    }
+    *ret_first = first;
+    *ret_last = last;
+    return true;
+}

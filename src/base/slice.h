@@ -112,4 +112,7 @@ bool slice_next(struct slice *rest, char separator, struct slice *ret_part);
 /* Unsigned decimal: 1 to 19 ASCII digits and nothing else. False, with nothing written, otherwise. */
 bool slice_to_u64(struct slice s, uint64_t *ret_value);
 
+/* "5" or "5-9": two such numbers, the first one not above the last. False, with nothing written, otherwise. */
+bool slice_to_range(struct slice s, uint64_t *ret_first, uint64_t *ret_last);
+
 #endif

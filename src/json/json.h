@@ -42,7 +42,8 @@ struct json_member {
     struct json value;
 };
 
-/* Parses one value. `depth_max`: arrays and objects that may stand in each other; 0 allows scalars only. On failure `*ret_offset` (may be NULL) is the byte at which the text went wrong. */
+/* Parses one value. `depth_max`: arrays and objects that may stand in each other; 0 allows scalars only. On failure
+ * `*ret_offset` (may be NULL) is the byte at which the text went wrong. */
 struct error json_parse(struct slice text, unsigned int depth_max, struct arena *arena,
                         struct json **ret_value, size_t *ret_offset) MUST_CHECK;
 
@@ -55,6 +56,10 @@ bool json_get_integer(const struct json *object, struct slice name, int64_t *ret
 
 /* Equality of values; numbers by their exact value, however they are written; objects whatever the order. */
 bool json_equal(const struct json *a, const struct json *b);
+
+/* Below, equal or above 0, as `a` is below, equal to or above `b`: two JSON_NUMBERs by their exact values, however they are
+ * written and however many digits they have. */
+int json_compare_numbers(const struct json *a, const struct json *b);
 
 /* A copy of a tree in one piece of memory of json_flat_size bytes, aligned as malloc does: it refers to nothing else, and
  * goes when the memory goes. */

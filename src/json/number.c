@@ -231,3 +231,57 @@ bool number_equal(const struct json *a, const struct json *b)
     return x.negative == y.negative && x.count == y.count && x.exponent == y.exponent &&
            digits_equal(x.digits, y.digits);
 }
+
+static int compare_digits(struct slice a, struct slice b)
+{
+    size_t i = 0, k = 0;
+    for (;;) {
+        i += i < a.len && a.ptr[i] == '.' ? 1 : 0;
+        k += k < b.len && b.ptr[k] == '.' ? 1 : 0;
+        if (i == a.len || k == b.len) {
+            return (i < a.len) - (k < b.len);
+        }
+        if (a.ptr[i] != b.ptr[k]) {
+            return a.ptr[i] < b.ptr[k] ? -1 : 1;
+        }
+        i++;
+        k++;
+    }
+}
+
+static int sign_of(const struct decimal *decimal)
+{
+    if (decimal->count == 0) {
+        return 0;
+    }
+    return decimal->negative ? -1 : 1;
+}
+
+static int compare_decimals(const struct decimal *a, const struct decimal *b)
+{
+    int sign = sign_of(a);
+    if (sign != sign_of(b) || sign == 0) {
+        return sign - sign_of(b);
+    }
+    long a_size = a->exponent + (long)a->count, b_size = b->exponent + (long)b->count;
+    if (a_size != b_size) {
+        return a_size < b_size ? -sign : sign;
+    }
+    return sign * compare_digits(a->digits, b->digits);
+}
+
+int json_compare_numbers(const struct json *a, const struct json *b)
+{
+    if (a->is_integer && b->is_integer) {
+        return (a->integer > b->integer) - (a->integer < b->integer);
+    }
+    /* Rounding keeps the order, but for what becomes equal by it. */
+    if (a->number != b->number) {
+        return a->number < b->number ? -1 : 1;
+    }
+    if (slice_is_empty(a->text) || slice_is_empty(b->text)) {
+        return 0;
+    }
+    struct decimal x = decimal_of(a->text), y = decimal_of(b->text);
+    return compare_decimals(&x, &y);
+}

@@ -73,22 +73,14 @@ static void put_escape(struct json_writer *writer, unsigned char c)
     put(writer, slice_of((const char[]){ '\\', 'u', '0', '0', digits[0], digits[1] }, 6));
 }
 
-/* The length of the well-formed UTF-8 sequence that starts at `at`, or 0. */
-static size_t sequence_length(struct slice text, size_t at)
-{
-    unsigned char lead = (unsigned char)text.ptr[at];
-    size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    struct slice part = slice_part(text, at, length);
-    return part.len == length && utf8_valid(part) ? length : 0;
-}
-
 static void put_string(struct json_writer *writer, struct slice text)
 {
     put(writer, SLICE("\""));
     size_t from = 0, at = 0;
     while (at < text.len) {
         unsigned char c = (unsigned char)text.ptr[at];
-        size_t length = c < 0x80 ? 1 : sequence_length(text, at);
+        uint32_t point;
+        size_t length = utf8_sequence(slice_from(text, at), &point);
         if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
             at += length;
             continue;

@@ -35,6 +35,11 @@ socklen_t address_path_to_sockaddr(struct slice path, struct sockaddr_storage *o
 /* Dotted quad or IPv6 (without zone; brackets allowed). False on anything else. The port becomes 0. */
 bool address_parse(struct slice text, struct address *ret_address);
 
+/* An address that anybody on the Internet may be behind: none of those that the IANA's special-purpose registries (RFC 6890)
+ * keep for private networks, one link, this machine, documentation, benchmarks, multicast or later. NAT64 (RFC 6052) and
+ * v4-mapped ones are what the IPv4 address within is. */
+bool address_is_public(const struct address *address);
+
 /* "10.0.0.0/8", "2001:db8::/32" or a bare address. False where bits beyond the prefix are set. */
 bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix);
 /* What holds of no address alone. */

@@ -1,10 +1,15 @@
 #include "net/deadline.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 /* A deadline that moves by less than this part of its duration stays where it is in its list. So a busy connection moves
  * its deadline seldom, and putting one right walks over that part of the list at the most. */
 #define SLACK_PART 64
+
+#define STEP_MIN NS_PER_MS
+#define STEP_MAX (65536 * NS_PER_MS)
 
 static void class_init(struct deadline_class *class, int64_t duration)
 {
@@ -104,6 +109,15 @@ void deadline_clear(struct deadline *deadline)
         unlink_deadline(deadline);
         deadline->class = NULL;
     }
+}
+
+int64_t deadline_step(int64_t left)
+{
+    int64_t step = STEP_MAX;
+    while (step > left && step > STEP_MIN) {
+        step /= 4;
+    }
+    return step;
 }
 
 void deadline_run(struct deadline_table *table, int64_t now)

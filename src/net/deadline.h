@@ -60,6 +60,11 @@ static inline bool deadline_is_set(const struct deadline *deadline)
     return deadline->class != NULL && deadline->at != DEADLINE_NEVER;
 }
 
+/* Where durations are as many as owners (a token's rest, what a client asks for), a list for each would be too many: a few serve
+ * for all, each a quarter of the next, and the owner looks again when the longest of them that fits into `left` is over. Between
+ * 1 ms, so that a look may be that much late, and 65,536 ms. */
+int64_t deadline_step(int64_t left);
+
 /* Calls `expired` for all that are due. */
 void deadline_run(struct deadline_table *table, int64_t now);
 

@@ -139,7 +139,7 @@ static void on_check(uv_check_t *handle)
 
 /* Takes one at a time, so that `queued` changes under the lock only. What comes meanwhile waits for the next turn: each
  * send wakes the loop. */
-static void run_mailbox(struct net_loop *loop)
+void net_loop_run_mailbox(struct net_loop *loop)
 {
     pthread_mutex_lock(&loop->mailbox_lock);
     struct net_task *const *end = loop->mailbox.last;
@@ -160,7 +160,7 @@ static void on_wake(uv_async_t *handle)
 {
     struct net_loop *loop = handle->data;
     net_loop_woken(loop);
-    run_mailbox(loop);
+    net_loop_run_mailbox(loop);
     if (__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE)) {
         uv_stop(&loop->uv);
     }
@@ -185,7 +185,6 @@ static struct error init_handles(struct net_loop *loop)
 struct error net_loop_init(struct net_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
-    loop->read_size = HTTP_BULK_BUFFER;
     loop->scratch = malloc(HTTP_BULK_BUFFER);
     if (loop->scratch == NULL) {
         return FAIL(ERROR_MEMORY, "read buffer");
@@ -244,16 +243,19 @@ void net_loop_run(struct net_loop *loop)
     }
 }
 
-void net_loop_done(struct net_loop *loop)
+bool net_loop_done(struct net_loop *loop)
 {
     close_handles(loop);
-    for (int i = 0; i < CLOSING_TURNS && uv_loop_close(&loop->uv) == UV_EBUSY; i++) {
+    bool closed = uv_loop_close(&loop->uv) == 0;
+    for (int i = 0; i < CLOSING_TURNS && !closed; i++) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
+        closed = uv_loop_close(&loop->uv) == 0;
     }
     deadline_table_done(&loop->deadlines);
     pthread_mutex_destroy(&loop->mailbox_lock);
     free(loop->scratch);
     loop->scratch = NULL;
+    return closed;
 }
 
 void net_loop_post(struct net_loop *loop, struct net_task *task)

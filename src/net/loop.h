@@ -29,7 +29,6 @@ struct net_loop {
     int64_t now;      /* clock_monotonic_ns, as of net_loop_woken */
     int64_t now_real; /* clock_real_ns, of the same moment */
     char *scratch;    /* HTTP_BULK_BUFFER bytes: see net_loop_take_scratch */
-    size_t read_size; /* how much of it a read fills: the owner's, HTTP_BULK_BUFFER at first */
     bool scratch_taken;
     bool now_is_fresh; /* read since the last sleep */
     /* How long the loop's own work makes others wait: a turn is what is done between two looks at the sockets. */
@@ -88,8 +87,9 @@ struct error net_loop_init(struct net_loop *loop) MUST_CHECK;
  * dropped. */
 void net_loop_run(struct net_loop *loop);
 
-/* Frees the loop; every handle of others must be closing by then: their close callbacks still come. */
-void net_loop_done(struct net_loop *loop);
+/* Frees the loop; every handle of others must be closing by then: their close callbacks still come. False: work is under way in
+ * libuv's pool that will write to it, so that its memory has to stay. */
+bool net_loop_done(struct net_loop *loop);
 
 /* Runs the task in the next turn, after one look at the sockets: how a connection with work left yields to the others. */
 void net_loop_post(struct net_loop *loop, struct net_task *task);
@@ -101,6 +101,9 @@ void net_loop_at_end(struct net_loop *loop, struct net_task *task);
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
  * either post or send. False: the loop has ended, and the task will not run. */
 bool net_loop_send(struct net_loop *loop, struct net_task *task);
+
+/* Runs what was sent and came too late: after the thread's end, and before net_loop_done. */
+void net_loop_run_mailbox(struct net_loop *loop);
 
 /* Any thread. */
 void net_loop_stop(struct net_loop *loop);
