@@ -91,30 +91,23 @@ static struct error use_server_name(struct tls_client *client, struct slice name
     return good ? OK : FAIL(ERROR_VALUE, "`server_name` is neither a name nor an address");
 }
 
-static struct error fill(struct tls_client *client, const struct tls_client_settings *settings,
-                         struct slice alpn)
+static struct error fill(struct tls_client *client, const struct tls_client_settings *settings)
 {
     TRY(use_server_name(client, settings->server_name));
     TRY(tls_new_context(TLS_client_method(), settings->min_version, &client->context));
     TRY(use_verification(client->context, settings));
     TRY(use_own_certificate(client->context, settings));
     SSL_CTX_set_session_cache_mode(client->context, SSL_SESS_CACHE_OFF);
-    /* Returns 0 on success. */
-    if (alpn.len > 0 && SSL_CTX_set_alpn_protos(client->context, (const unsigned char *)alpn.ptr,
-                                                (unsigned int)alpn.len) != 0) {
-        return FAIL(ERROR_VALUE, "the protocol list is malformed");
-    }
     return OK;
 }
 
-struct error tls_client_new(const struct tls_client_settings *settings, struct slice alpn,
-                            struct tls_client **ret_client)
+struct error tls_client_new(const struct tls_client_settings *settings, struct tls_client **ret_client)
 {
     struct tls_client *client = calloc(1, sizeof *client);
     if (client == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    struct error error = fill(client, settings, alpn);
+    struct error error = fill(client, settings);
     if (failed(error)) {
         tls_client_free(client);
         return error;
@@ -152,7 +145,23 @@ static bool expect_name(SSL *ssl, struct slice host)
     return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host)
+static bool offer(SSL *ssl, struct slice alpn)
+{
+    /* Returns 0 on success. */
+    return alpn.len == 0 ||
+           SSL_set_alpn_protos(ssl, (const unsigned char *)alpn.ptr, (unsigned int)alpn.len) == 0;
+}
+
+static struct error prepare(SSL *ssl, struct slice host, struct slice alpn)
+{
+    if (!expect_name(ssl, host)) {
+        return FAIL(ERROR_VALUE, "the host cannot be verified: it is neither a name nor an address");
+    }
+    return offer(ssl, alpn) ? OK : FAIL(ERROR_MEMORY, "out of memory");
+}
+
+struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host,
+                         struct slice alpn)
 {
     struct tls_state *state;
     if (client->server_name_size > 0) {
@@ -160,11 +169,11 @@ struct error tls_connect(struct tls_client *client, struct stream *stream, struc
     }
     TRY(tls_attach(stream, client->context, NULL, &state));
     SSL_set_connect_state(state->ssl);
-    if (!expect_name(state->ssl, host)) {
+    struct error error = prepare(state->ssl, host, alpn);
+    if (failed(error)) {
         ERR_clear_error();
         stream->ops->free(stream);
         stream->ops = &stream_plain_ops;
-        return FAIL(ERROR_VALUE, "the host cannot be verified: it is neither a name nor an address");
     }
-    return OK;
+    return error;
 }

@@ -60,9 +60,10 @@ struct error tls_new_context(const SSL_METHOD *method, int min_version, SSL_CTX 
     if (SSL_CTX_set_min_proto_version(context, min_version == TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) !=
             1 ||
         SSL_CTX_set_cipher_list(context, TLS_CIPHERS) != 1 ||
-        SSL_CTX_set_ciphersuites(context, TLS_CIPHERSUITES) != 1) {
+        SSL_CTX_set_ciphersuites(context, TLS_CIPHERSUITES) != 1 ||
+        SSL_CTX_set1_groups_list(context, TLS_GROUPS) != 1) {
         SSL_CTX_free(context);
-        return crypto_failure("OpenSSL lacks the TLS versions or ciphers");
+        return crypto_failure("OpenSSL lacks the TLS versions, ciphers or groups");
     }
     *ret_context = context;
     return OK;

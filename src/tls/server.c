@@ -19,6 +19,7 @@ struct tls_server {
     struct map exact;     /* "api.example.com" -> certificate */
     struct map wildcards; /* ".example.com", for "*.example.com" */
     struct arena names;
+    uint64_t trust;
     size_t alpn_size;
     unsigned char alpn[ALPN_MAX];
 };
@@ -40,6 +41,7 @@ void tls_server_free(struct tls_server *server)
     }
     for (size_t i = 0; i < server->count; i++) {
         SSL_CTX_free(server->certificates[i].context);
+        tls_crls_done(&server->certificates[i].crls);
     }
     free(server->certificates);
     map_done(&server->exact);
@@ -57,6 +59,17 @@ static const struct tls_certificate *certificate_of(const struct tls_server *ser
         certificate = map_get(&server->wildcards, slice_from(host, (size_t)dot));
     }
     return certificate;
+}
+
+const struct tls_certificate *tls_server_certificate(const struct tls_server *server, struct slice name)
+{
+    const struct tls_certificate *certificate = certificate_of(server, name);
+    return certificate != NULL ? certificate : &server->certificates[0];
+}
+
+uint64_t tls_server_trust(const struct tls_server *server)
+{
+    return server->trust;
 }
 
 uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host)
@@ -128,11 +141,9 @@ static int on_client_hello(SSL *ssl, int *alert, void *argument)
     if (!note_server_name(state, name, alert)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
-    const struct tls_certificate *certificate = certificate_of(server, slice_from_string(state->server_name));
-    if (certificate == NULL) {
-        certificate =
-            &server->certificates[0]; /* a host that is not served is answered 421, not by an alert */
-    }
+    /* A host that is not served is answered 421, not by an alert. */
+    const struct tls_certificate *certificate =
+        tls_server_certificate(server, slice_from_string(state->server_name));
     state->certificate = certificate;
     /* SSL_set_SSL_CTX changes certificate and CA store, but neither verify mode nor, for certain, session context. */
     if (SSL_set_SSL_CTX(ssl, certificate->context) == NULL ||
@@ -215,32 +226,70 @@ static void set_callbacks(struct tls_server *server, SSL_CTX *context)
     }
 }
 
-/* The client policy of a certificate: its own, else the listener's. */
-static struct error use_policy(const struct tls_server_settings *settings,
-                               const struct tls_certificate_settings *own,
-                               struct tls_certificate *certificate)
+/* Over what was digested so far and each text by itself, so that no two lists of texts read alike. */
+static bool digest_on(unsigned char digest[TLS_DIGEST_SIZE], const struct conf_strings *texts)
 {
-    bool own_ca = own->client_ca.len > 0 || own->client_ca_pem.len > 0;
-    struct slice ca = own_ca ? own->client_ca_pem : settings->client_ca_pem;
-    certificate->mode = own->client_certificate >= 0 ? own->client_certificate : settings->client_certificate;
-    if (certificate->mode == TLS_CLIENT_NONE) {
-        if (own_ca) {
-            return FAIL(ERROR_VALUE, "`client_ca` is given, but `client_certificate` asks for none");
-        }
-        ca = SLICE(""); /* the listener's CA plays no part */
-    } else if (ca.len == 0) {
-        return FAIL(ERROR_VALUE, "`client_certificate` needs a `client_ca`");
-    } else {
-        TRY(tls_use_ca(certificate->context, ca, true));
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool good = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(context, digest, TLS_DIGEST_SIZE) == 1;
+    for (size_t i = 0; good && i < texts->count; i++) {
+        unsigned char one[TLS_DIGEST_SIZE];
+        good = tls_digest(one, texts->items[i].ptr, texts->items[i].len) &&
+               EVP_DigestUpdate(context, one, sizeof one) == 1;
     }
+    good = good && EVP_DigestFinal_ex(context, digest, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    return good;
+}
+
+/* Which files hold the revocation lists is part of the policy: else a host without any would be a way to one with them. What they
+ * hold is not, since it may change each hour; but no session outlives it, for it keeps too little to look again. */
+static struct error number_policy(struct tls_certificate *certificate, struct slice ca,
+                                  const struct conf_strings *paths, const struct conf_strings *texts)
+{
     unsigned char material[TLS_DIGEST_SIZE + 1] = { [TLS_DIGEST_SIZE] = (unsigned char)certificate->mode };
     if (!tls_digest(material, ca.ptr, ca.len) ||
-        !tls_digest(certificate->policy_digest, material, sizeof material)) {
+        !tls_digest(certificate->policy_digest, material, sizeof material) ||
+        !digest_on(certificate->policy_digest, paths)) {
         return FAIL(ERROR_CRYPTO, "SHA-256 failed");
     }
     memcpy(&certificate->policy, certificate->policy_digest, sizeof certificate->policy);
     certificate->policy |= 1; /* never TLS_POLICY_NONE */
+    memcpy(certificate->trust_digest, certificate->policy_digest, TLS_DIGEST_SIZE);
+    if (!digest_on(certificate->trust_digest, texts)) {
+        return FAIL(ERROR_CRYPTO, "SHA-256 failed");
+    }
+    memcpy(&certificate->trust, certificate->trust_digest, sizeof certificate->trust);
     return OK;
+}
+
+/* The client policy of a certificate: its own, else the listener's. Revocation lists go with the CA: a CA of its own has its own
+ * lists, or none. */
+static struct error use_policy(const struct tls_server_settings *settings,
+                               const struct tls_certificate_settings *own,
+                               struct tls_certificate *certificate)
+{
+    static const struct conf_strings none;
+    bool own_ca = own->client_ca.len > 0 || own->client_ca_pem.len > 0;
+    bool own_lists = own_ca || own->crl_texts.count > 0;
+    struct slice ca = own_ca ? own->client_ca_pem : settings->client_ca_pem;
+    certificate->mode = own->client_certificate >= 0 ? own->client_certificate : settings->client_certificate;
+    if (certificate->mode == TLS_CLIENT_NONE) {
+        if (own_lists) {
+            return own_ca ? FAIL(ERROR_VALUE, "`client_ca` is given, but `client_certificate` asks for none")
+                          : FAIL(ERROR_VALUE, "`crl` is given, but `client_certificate` asks for none");
+        }
+        return number_policy(certificate, SLICE(""), &none, &none); /* the listener's CA plays no part */
+    }
+    if (ca.len == 0) {
+        return FAIL(ERROR_VALUE, "`client_certificate` needs a `client_ca`");
+    }
+    TRY(tls_use_ca(certificate->context, ca, true));
+    const struct conf_strings *texts = own_lists ? &own->crl_texts : &settings->crl_texts;
+    if (texts->count > 0) {
+        TRY(tls_use_crls(certificate->context, texts, &certificate->crls));
+    }
+    return number_policy(certificate, ca, own_lists ? &own->crl : &settings->crl, texts);
 }
 
 /* Puts a host into the maps. Two certificates may share one (the first serves it) only under the same client policy. */
@@ -268,7 +317,7 @@ static struct error use_hosts(struct tls_server *server, const struct tls_certif
     TRY(tls_hosts_of(&own->hosts, SSL_CTX_get0_certificate(certificate->context), &server->names, &hosts));
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool good = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(digest, certificate->policy_digest, TLS_DIGEST_SIZE) == 1;
+                EVP_DigestUpdate(digest, certificate->trust_digest, TLS_DIGEST_SIZE) == 1;
     struct error error = OK;
     for (size_t i = 0; i < hosts.count && !failed(error); i++) {
         /* With its end, so that no two host sets read alike. */
@@ -305,12 +354,14 @@ static struct error add_certificate(struct tls_server *server, const struct tls_
                : FAIL(ERROR_CRYPTO, "cannot set the session context");
 }
 
-/* A CA that no certificate uses is a policy that somebody believes to be in force. */
+/* A CA that no certificate uses is a policy that somebody believes to be in force; so are revocation lists without one. */
 static struct error check_listener_ca(const struct tls_server_settings *settings)
 {
     const struct tls_certificate_settings *certificates = settings->certificates.items;
     if (settings->client_ca.len == 0 && settings->client_ca_pem.len == 0) {
-        return OK;
+        return settings->crl.count == 0 && settings->crl_texts.count == 0
+                   ? OK
+                   : FAIL(ERROR_VALUE, "`crl` is given, and `client_ca` is missing beside it");
     }
     if (settings->client_ca_pem.len == 0) {
         return FAIL(ERROR_VALUE, "the `client_ca` file is empty");
@@ -322,6 +373,21 @@ static struct error check_listener_ca(const struct tls_server_settings *settings
         }
     }
     return FAIL(ERROR_VALUE, "`client_ca` is given, but `client_certificate` asks for none");
+}
+
+static struct error number_trust(struct tls_server *server)
+{
+    unsigned char number[TLS_DIGEST_SIZE] = { 0 };
+    for (size_t i = 0; i < server->count; i++) {
+        unsigned char material[2 * TLS_DIGEST_SIZE];
+        memcpy(material, number, TLS_DIGEST_SIZE);
+        memcpy(material + TLS_DIGEST_SIZE, server->certificates[i].session_context, TLS_DIGEST_SIZE);
+        if (!tls_digest(number, material, sizeof material)) {
+            return FAIL(ERROR_CRYPTO, "SHA-256 failed");
+        }
+    }
+    memcpy(&server->trust, number, sizeof server->trust);
+    return OK;
 }
 
 static struct error fill(struct tls_server *server, const struct tls_server_settings *settings,
@@ -340,7 +406,7 @@ static struct error fill(struct tls_server *server, const struct tls_server_sett
     for (size_t i = 0; i < settings->certificates.count; i++) {
         TRY(add_certificate(server, settings, &certificates[i], ret_index));
     }
-    return OK;
+    return number_trust(server);
 }
 
 struct error tls_server_new(const struct tls_server_settings *settings, struct tls_tickets *tickets,
@@ -370,6 +436,20 @@ struct error tls_server_new(const struct tls_server_settings *settings, struct t
     }
     *ret_server = server;
     return OK;
+}
+
+struct tls_renewal tls_server_renewal(const struct tls_server *server)
+{
+    struct tls_renewal first = { 0 };
+    for (size_t i = 0; i < server->count; i++) {
+        const struct tls_crls *crls = &server->certificates[i].crls;
+        for (size_t j = 0; j < crls->count; j++) {
+            if (first.until == 0 || crls->items[j].until < first.until) {
+                first = (struct tls_renewal){ crls->items[j].from, crls->items[j].until };
+            }
+        }
+    }
+    return first;
 }
 
 struct error tls_accept(struct tls_server *server, struct stream *stream)

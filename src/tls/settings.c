@@ -42,6 +42,12 @@ static const struct conf_field certificate_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct tls_certificate_settings, client_ca),
       .help = "CA certificates in PEM for clients of these hosts; default: the listener's" },
+    { .name = "crl",
+      .type = CONF_FILES,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct tls_certificate_settings, crl),
+      .help = "revocation lists for clients of these hosts; default: the listener's, unless there is a "
+              "client_ca here" },
     { .name = "client_certificate",
       .type = CONF_ENUM,
       .offset = offsetof(struct tls_certificate_settings, client_certificate),
@@ -70,6 +76,12 @@ static const struct conf_field server_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct tls_server_settings, client_ca),
       .help = "CA certificates in PEM that client certificates must chain to" },
+    { .name = "crl",
+      .type = CONF_FILES,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct tls_server_settings, crl),
+      .help = "revocation lists in PEM or DER, one at least of each CA in a client's chain; read again when "
+              "they change" },
     { .name = "client_certificate",
       .type = CONF_ENUM,
       .offset = offsetof(struct tls_server_settings, client_certificate),
@@ -94,7 +106,8 @@ const struct conf_object tls_server_object = {
     .name = "listener TLS",
     .size = sizeof(struct tls_server_settings),
     .fields = server_fields,
-    .help = "TLS of a listener. TLS 1.2 and 1.3 with forward secrecy; no renegotiation, compression or early "
+    .help = "TLS of a listener. TLS 1.2 and 1.3 with forward secrecy by elliptic curves; no renegotiation, "
+            "compression or early "
             "data.",
 };
 

@@ -21,18 +21,24 @@ struct tls_certificate_settings {
     struct slice key;          /* CONF_FILE: PEM private key */
     struct conf_strings hosts; /* names and *.wildcards it serves; empty: the certificate's DNS names */
     struct slice client_ca;    /* CONF_FILE; empty: the listener's */
+    struct conf_strings crl;   /* CONF_FILES; none: the listener's, unless it has a client_ca of its own */
     int client_certificate;    /* enum tls_client_certificate; -1: the listener's */
     struct slice cert_pem, key_pem, client_ca_pem; /* contents, filled in by config */
+    struct conf_strings crl_texts;
 };
 
 struct tls_server_settings {
     struct conf_list
-        certificates;       /* of struct tls_certificate_settings; the first serves clients without SNI */
-    struct slice client_ca; /* CONF_FILE: PEM */
-    int client_certificate; /* enum tls_client_certificate */
-    int min_version;        /* enum tls_version */
-    struct slice ciphers;   /* TLS 1.2, OpenSSL's notation; default: ECDHE with AEAD only */
+        certificates;        /* of struct tls_certificate_settings; the first serves clients without SNI */
+    struct slice client_ca;  /* CONF_FILE: PEM */
+    struct conf_strings crl; /* CONF_FILES: PEM or DER, watched */
+    int client_certificate;  /* enum tls_client_certificate */
+    int min_version;         /* enum tls_version */
+    struct slice ciphers;    /* TLS 1.2, OpenSSL's notation; default: ECDHE with AEAD only */
     struct slice client_ca_pem;
+    struct conf_strings crl_texts;
+    /* Filled in by config: when its revocation lists must be renewed, seconds since 1970; 0: there are none. */
+    int64_t lists_from, lists_until;
 };
 
 struct tls_client_settings {

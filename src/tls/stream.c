@@ -5,9 +5,6 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-#define SUBJECT_MAX 4096
 
 /* Bytes that a record is filled with from several parts lie on the stack, and need no zeroing. */
 #if defined(__has_attribute)
@@ -66,49 +63,25 @@ static enum stream_result fail(struct tls_state *state, int reason)
     return STREAM_FAILED;
 }
 
-/* RFC 2253, which escapes NUL. A name that is cut could be taken for another: a monstrous one is none. */
-static struct slice subject_text(BIO *text, const X509 *certificate)
+static void note_trust(struct tls_state *state)
 {
-    char *bytes = NULL;
-    if (text == NULL ||
-        X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
-        return SLICE("");
-    }
-    long length = BIO_get_mem_data(text, &bytes);
-    return length > 0 && length <= SUBJECT_MAX ? slice_of(bytes, (size_t)length) : SLICE("");
-}
-
-static struct tls_client_facts *client_facts_new(const X509 *certificate)
-{
-    struct tls_client_facts facts = { 0 };
-    unsigned int size = sizeof facts.thumbprint;
-    struct tm not_after;
-    if (X509_digest(certificate, EVP_sha256(), facts.thumbprint, &size) != 1 ||
-        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &not_after) != 1) {
-        return NULL;
-    }
-    facts.not_after = timegm(&not_after);
-    BIO *text = BIO_new(BIO_s_mem());
-    struct slice subject = subject_text(text, certificate);
-    struct tls_client_facts *out = malloc(sizeof *out + subject.len);
-    if (out != NULL) {
-        *out = facts;
-        if (subject.len > 0) {
-            memcpy(out + 1, subject.ptr, subject.len);
-            out->subject = slice_of((const char *)(out + 1), subject.len);
-        }
-    }
-    BIO_free(text);
-    return out;
+    struct tls_client_record *record = tls_client_record_of(state->client);
+    record->trust = state->certificate->trust;
+    record->server_trust = tls_server_trust(state->server);
+    record->lists_until = tls_crls_until(&state->certificate->crls, SSL_get0_verified_chain(state->ssl));
+    state->client->state = state;
 }
 
 /* NULL: none was given and verified, or no memory to say so. */
 static const struct tls_client_facts *client_facts(struct tls_state *state)
 {
-    const X509 *certificate = SSL_get0_peer_certificate(state->ssl);
-    if (state->client == NULL && state->server != NULL && certificate != NULL &&
+    X509 *certificate = SSL_get0_peer_certificate(state->ssl);
+    if (state->client == NULL && state->certificate != NULL && certificate != NULL &&
         SSL_get_verify_result(state->ssl) == X509_V_OK) {
-        state->client = client_facts_new(certificate);
+        state->client = tls_client_facts_new(certificate);
+        if (state->client != NULL) {
+            note_trust(state);
+        }
     }
     return state->client;
 }
@@ -327,7 +300,7 @@ static void tls_free(struct stream *stream)
         tls_server_free(state->server);
     }
     free(state->server_name);
-    free(state->client);
+    tls_client_facts_free(state->client);
     free(state->failure);
     free(state);
     stream->tls = NULL;

@@ -42,11 +42,21 @@ struct error tls_accept(struct tls_server *server, struct stream *stream) MUST_C
 #define TLS_POLICY_NONE 0
 uint64_t tls_policy_of_host(const struct tls_server *server, struct slice host);
 
-/* A client's certificate that was verified. */
+struct tls_client_names {
+    const struct slice *items;
+    size_t count;
+};
+
+/* A client's certificate that was verified; a resumed session tells the same. Names are usable ones of their type
+ * (tls/client_name.h), in the certificate's order; of a certificate with more of them than limits.h holds there are none. */
 struct tls_client_facts {
     unsigned char thumbprint[32]; /* SHA-256 of the DER form (x5t#S256, RFC 8705) */
-    int64_t not_after;    /* seconds since 1970: requests after it are refused on a living connection */
-    struct slice subject; /* RFC 2253 */
+    int64_t not_after; /* seconds since 1970: requests after it are refused on a living connection */
+    struct slice subject, issuer; /* RFC 4514; empty: none, or control characters in it, or too long */
+    struct slice serial;          /* lower-case hexadecimal, whole bytes; empty: negative or too long */
+    struct tls_client_names dns, uris, emails; /* subject alternative names */
+    struct slice spiffe_id;  /* the one URI, where it is the SPIFFE ID of a workload; else empty */
+    struct tls_state *state; /* of tls_client_standing */
 };
 
 /* What a finished handshake agreed on. What it points to lives as long as the stream. */
@@ -62,13 +72,38 @@ struct tls_facts {
 };
 void tls_facts_of(const struct stream *stream, struct tls_facts *out);
 
-struct error tls_client_new(const struct tls_client_settings *settings, struct slice alpn,
+enum tls_standing {
+    TLS_CLIENT_GOOD,
+    TLS_CLIENT_REVOKED,
+    TLS_CLIENT_LIST_EXPIRED, /* a revocation list of its CAs is too old to say */
+    TLS_CLIENT_UNVERIFIED,   /* by the CAs of today; or of a resumed session, which does not say enough */
+};
+
+/* Does the certificate of a living connection still hold? By the CAs and revocation lists of `server`: the listener's, now.
+ * `facts` are the connection's, with a client; their policy becomes that of today where it holds. A number is compared; only
+ * where CAs or lists have changed since is the chain verified again. `now`: seconds since 1970. */
+enum tls_standing tls_client_standing(struct tls_facts *facts, const struct tls_server *server, int64_t now);
+
+/* Of the revocation lists that a server's client policies need: which must be renewed first. `until` 0: there are none. */
+struct tls_renewal {
+    int64_t from, until; /* seconds since 1970 */
+};
+/* A list that was not renewed by then, three quarters of its life, is late. */
+static inline int64_t tls_renewal_due(const struct tls_renewal *renewal)
+{
+    return renewal->until - (renewal->until - renewal->from) / 4;
+}
+struct tls_renewal tls_server_renewal(const struct tls_server *server);
+
+struct error tls_client_new(const struct tls_client_settings *settings,
                             struct tls_client **ret_client) MUST_CHECK;
 void tls_client_free(struct tls_client *client);
 
 /* Turns a connected stream into the client side. `host` (NUL-free, DNS name or address) is verified against the
- * certificate's subject alternative names and, for a DNS name, sent as SNI; settings' server_name goes first. */
-struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host) MUST_CHECK;
+ * certificate's subject alternative names and, for a DNS name, sent as SNI; settings' server_name goes first.
+ * `alpn`: the protocols to offer, each behind a byte that says its length (RFC 7301 section 3.1); empty: none. */
+struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host,
+                         struct slice alpn) MUST_CHECK;
 
 /* Why the last handshake failed, in static or OpenSSL's text: "certificate verify failed: unable to get local issuer". */
 const char *tls_failure(const struct stream *stream);
