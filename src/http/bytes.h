@@ -37,6 +37,12 @@ static inline size_t http_skip(const char *data, size_t at, size_t end, unsigned
     return at;
 }
 
+/* Is every byte of the class? Not so of no bytes. */
+static inline bool http_all(struct slice text, unsigned int classes)
+{
+    return text.len > 0 && http_skip(text.ptr, 0, text.len, classes) == text.len;
+}
+
 /* Is this word, without case, the known lower-case one? Where the known one has bit 0x40, 0x20 does not count. */
 static inline bool http_words_equal(uint64_t word, uint64_t known)
 {

@@ -9,7 +9,8 @@
 
 /* ---- which protocol ---- */
 
-struct slice http_client_alpn(enum http_client_protocol protocol)
+/* What to offer by ALPN. */
+static struct slice alpn_of(int protocol)
 {
     static const struct slice offers[] = {
         [HTTP_PROTOCOL_1] = SLICE_INIT("\x08http/1.1"),
@@ -86,7 +87,8 @@ static void connected(struct http_client *client)
         return;
     }
     if (client->settings.tls != NULL &&
-        failed(tls_connect(client->settings.tls, &client->stream, client->settings.host))) {
+        failed(tls_connect(client->settings.tls, &client->stream, client->settings.host,
+                           alpn_of(client->settings.protocol)))) {
         http_client_connect_failed(client, DENY_UPSTREAM_TLS, "TLS could not be started");
         return;
     }
@@ -158,6 +160,11 @@ struct slice http_client_protocol(const struct http_client *client)
 enum http_client_state http_client_state(struct http_client *client)
 {
     return client->kind->state(client);
+}
+
+bool http_client_wants_http1(const struct http_client *client)
+{
+    return client->wants_http1;
 }
 
 size_t http_client_room(struct http_client *client)

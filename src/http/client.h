@@ -1,10 +1,10 @@
 /* A connection to an upstream, whatever its protocol, and the calls on it: a call is one request and its answer.
  *
- * Where three meet: who keeps connections (upstream/pool.c), who has a request (pipeline/stages/forward.c), and the protocols
- * (h1/, one call at a time; h2/, many at once). Answers are read with the same strictness as clients' requests: one that two readers could take
- * for two different messages is a failure, and its connection takes no further call. Bodies flow in pieces with
- * back-pressure: a piece is always taken as a whole; who has no room says so, and gets nothing more until it asks again.
- * One loop, one thread. */
+ * Where three meet: who keeps connections (upstream/pool.c), who has a request (pipeline/stages/forward.c), and the
+ * protocols (h1/, one call at a time; h2/, many at once). Answers are read with the same strictness as clients' requests:
+ * one that two readers could take for two different messages is a failure, and its connection takes no further call. Bodies
+ * flow in pieces with back-pressure: a piece is always taken as a whole; who has no room says so, and gets nothing more
+ * until it asks again. One loop, one thread. */
 #ifndef SALLYPORT_HTTP_CLIENT_H
 #define SALLYPORT_HTTP_CLIENT_H
 
@@ -70,6 +70,7 @@ enum http_client_state {
 };
 
 struct http_call_ops {
+    bool (*may_tunnel)(const struct http_call *call);
     bool (*begin)(struct http_call *call, const struct http_call_request *request);
     bool (*send_body)(struct http_call *call, struct slice data);
     void (*send_end)(struct http_call *call, const struct headers *trailers);
@@ -84,6 +85,12 @@ struct http_call {
     void *caller;
 };
 
+/* May the upstream be asked for a WebSocket on this connection? */
+static inline bool http_call_may_tunnel(const struct http_call *call)
+{
+    return call->ops->may_tunnel(call);
+}
+
 /* Writes the request's head, which leaves with the first flush, or with send_end. False: it cannot be written; the call is to
  * be given back. What of `request` is to be kept is copied. */
 static inline bool http_call_begin(struct http_call *call, const struct http_call_request *request)
@@ -93,8 +100,9 @@ static inline bool http_call_begin(struct http_call *call, const struct http_cal
     return call->ops->begin(call, request);
 }
 
-/* An answer of 101 to a request that asked for a tunnel comes as on_response with BODY_TUNNEL, not judged any further; from then on
- * bodies are the tunnel's bytes, and send_end ends our direction alone. Whose it is from now on: allowed within on_response. */
+/* An answer that grants a tunnel to a request that asked for one comes as on_response with BODY_TUNNEL, not judged any further:
+ * 101, and over HTTP/2 (RFC 8441) a 2xx in the words of one. From then on bodies are the tunnel's bytes, and send_end ends our
+ * direction alone. Whose it is from now on: allowed within on_response. */
 static inline void http_call_hand_over(struct http_call *call, const struct http_call_events *events,
                                        void *caller)
 {
@@ -134,9 +142,6 @@ enum http_client_protocol {
     HTTP_PROTOCOL_AUTO, /* over TLS what the upstream chooses by ALPN, else HTTP/1.1 */
 };
 
-/* What to offer by ALPN, for tls_client_new. */
-struct slice http_client_alpn(enum http_client_protocol protocol);
-
 struct http_client_settings {
     struct net_loop *loop;
     struct metrics_worker *metrics;
@@ -165,6 +170,9 @@ void *http_client_owner(const struct http_client *client);
 /* Of an established connection: what it speaks, "http/1.1" or "h2"; static. */
 struct slice http_client_protocol(const struct http_client *client);
 enum http_client_state http_client_state(struct http_client *client);
+/* Has the upstream said that it wants HTTP/1.1 (HTTP_1_1_REQUIRED, RFC 9113 section 7), where HTTP_PROTOCOL_AUTO lets it choose?
+ * Such a connection takes no further call; on_changed tells, before a call that was refused so fails. */
+bool http_client_wants_http1(const struct http_client *client);
 /* How many calls it takes beside those that it has. */
 size_t http_client_room(struct http_client *client);
 

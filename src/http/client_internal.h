@@ -27,6 +27,7 @@ struct http_client {
     const struct http_client_kind *kind; /* NULL: not decided yet */
     struct deadline deadline;            /* of connecting, then the protocol's */
     bool connected;                      /* the socket is, and TLS may be under way */
+    bool wants_http1;                    /* see http_client_wants_http1 */
     bool closing, closed;
 };
 

@@ -70,7 +70,7 @@ void http_connections_give_buffer(struct http_connections *list, struct buffer *
         buffer_done(buffer);
         return;
     }
-    buffer_set_aside(buffer);
+    buffer_set_aside(buffer, SPARE_MAX);
     list->spares[list->spare_count++] = *buffer;
     buffer_init(buffer, HTTP_WRITE_BUFFER_MAX);
 }
@@ -328,6 +328,20 @@ void http_connections_drain_owner(struct http_connections *list, const void *own
     for (struct http_connection *connection = list->first; connection != NULL; connection = next) {
         next = connection->next;
         if (connection->facts.owner == owner) {
+            drain(connection);
+        }
+    }
+}
+
+void http_connections_drain_some(struct http_connections *list,
+                                 bool (*wants)(const void *context,
+                                               const struct http_connection_facts *facts),
+                                 const void *context)
+{
+    struct http_connection *next;
+    for (struct http_connection *connection = list->first; connection != NULL; connection = next) {
+        next = connection->next;
+        if (wants(context, &connection->facts)) {
             drain(connection);
         }
     }

@@ -45,6 +45,12 @@ void http_connections_drain_patiently(struct http_connections *list);
 /* The same as drain_all for the connections of one owner: a listener that is no more. */
 void http_connections_drain_owner(struct http_connections *list, const void *owner);
 
+/* The same for those that `wants` picks out by what is known of them. */
+void http_connections_drain_some(struct http_connections *list,
+                                 bool (*wants)(const void *context,
+                                               const struct http_connection_facts *facts),
+                                 const void *context);
+
 /* Cuts every connection: the drain deadline. */
 void http_connections_close_all(struct http_connections *list);
 

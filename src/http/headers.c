@@ -137,7 +137,7 @@ bool headers_add(struct headers *headers, enum header_id id, struct slice name, 
 
 bool http_token_valid(struct slice text)
 {
-    return text.len > 0 && http_skip(text.ptr, 0, text.len, HTTP_BYTE_TOKEN) == text.len;
+    return http_all(text, HTTP_BYTE_TOKEN);
 }
 
 static inline bool is_blank(char c)

@@ -90,6 +90,8 @@ struct http_stream_ops {
     /* After this response the connection is not listened to for `duration` ns, where it goes on at all: what the client was
      * told to do by Retry-After, it does. What it sends meanwhile waits in the kernel, and costs nothing. */
     void (*hold_off)(struct http_stream *stream, int64_t duration);
+    /* Before the response's head: the connection takes no further request after this one. */
+    void (*end_connection)(struct http_stream *stream);
     /* The handler is done with the stream, after on_sent, on_abort or reset. */
     void (*release)(struct http_stream *stream);
 };

@@ -160,6 +160,11 @@ bool websocket_accept(struct slice key, char out[WEBSOCKET_ACCEPT_LENGTH])
     return length == WEBSOCKET_ACCEPT_LENGTH;
 }
 
+bool websocket_is_http1_field(struct slice name)
+{
+    return slice_equal_nocase(name, key_name) || slice_equal_nocase(name, accept_name);
+}
+
 static bool accepts(const struct http_request *request, const struct http_response *response)
 {
     char wanted[WEBSOCKET_ACCEPT_LENGTH];

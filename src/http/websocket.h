@@ -27,6 +27,10 @@ const char *websocket_check_response(const struct http_request *request,
 #define WEBSOCKET_ACCEPT_LENGTH 28
 bool websocket_accept(struct slice key, char out[WEBSOCKET_ACCEPT_LENGTH]);
 
+/* Does only HTTP/1.1's handshake have this field? What Sec-WebSocket-Key and -Accept say there, HTTP/2 says by :protocol and
+ * 2xx (RFC 8441 section 5), and they mean nothing in it. */
+bool websocket_is_http1_field(struct slice name);
+
 /* One direction's frames, from its first byte on. Zeroed before the first use. */
 struct websocket_frames {
     uint64_t left;    /* bytes of the present frame's payload that are still to come */

@@ -222,7 +222,14 @@ static void on_ready(struct stream *stream, unsigned int events)
     }
 }
 
+static bool h1_may_tunnel(const struct http_call *call)
+{
+    (void)call;
+    return true;
+}
+
 static const struct http_call_ops call_ops = {
+    .may_tunnel = h1_may_tunnel,
     .begin = h1_client_begin,
     .send_body = h1_client_send_body,
     .send_end = h1_client_send_end,

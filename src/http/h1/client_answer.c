@@ -1,6 +1,6 @@
 /* What an upstream answers: read with the same strictness as a client's request. */
 #include "http/h1/client_internal.h"
-#include "http/h1/scarcity.h"
+#include "http/scarcity.h"
 
 #define READ_BUDGET 4
 
@@ -226,7 +226,7 @@ static enum stream_result read_fresh(struct h1_client *client)
     char *memory = net_loop_take_scratch(loop);
     size_t size = 0;
     enum stream_result result =
-        client->base.stream.ops->read(&client->base.stream, memory, h1_read_size(loop), &size);
+        client->base.stream.ops->read(&client->base.stream, memory, http_read_size(), &size);
     if (result == STREAM_OK) {
         client->answered = true;
         /* Of TLS a read gives one record, and more may lie behind it. */

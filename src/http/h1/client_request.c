@@ -1,7 +1,7 @@
 /* What a call sends to its upstream. */
 #include "http/h1/client_internal.h"
-#include "http/h1/scarcity.h"
 #include "http/h1/writer.h"
+#include "http/scarcity.h"
 
 /* A piece of body up to this size is copied behind what waits, so that both leave in one write. */
 #define COALESCE_MAX 8192
@@ -106,7 +106,7 @@ void h1_client_flush(struct h1_client *client)
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);
-    if (client->blocked && h1_may_go_on(client->base.stream.loop, &client->out)) {
+    if (client->blocked && http_may_go_on(&client->out)) {
         client->blocked = false;
         client->call.events->on_writable(client->call.caller);
     }
@@ -147,7 +147,7 @@ bool h1_client_send_body(struct http_call *call, struct slice data)
         client->blocked = client->blocked || buffer_length(&client->out) >= HTTP_WRITE_HIGH_WATER;
     } else {
         written = write_parts(client, parts, count);
-        client->blocked = h1_must_wait(client->base.stream.loop, &client->out);
+        client->blocked = http_must_wait(&client->out);
     }
     h1_client_update_deadline(client, written > 0);
     h1_client_update_interest(client);

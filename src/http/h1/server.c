@@ -1,5 +1,5 @@
-#include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
+#include "http/scarcity.h"
 
 /* Reads per turn of the loop, so that one busy client does not starve the others. */
 #define READ_BUDGET 4
@@ -156,7 +156,7 @@ static size_t room_of_read(struct h1_server *server)
     if (left <= HTTP_READ_BUFFER) {
         return HTTP_READ_BUFFER;
     }
-    size_t most = h1_read_size(server->base.stream.loop);
+    size_t most = http_read_size();
     return left < most ? (size_t)left : most;
 }
 

@@ -70,6 +70,8 @@ static enum deny_reason reason_of_failure(enum h1_failure failure)
         return DENY_HEAD_TOO_LARGE;
     case H1_TARGET_TOO_LONG:
         return DENY_TARGET_TOO_LONG;
+    case H1_BAD_TARGET:
+        return DENY_BAD_TARGET;
     case H1_BAD_HOST:
         return DENY_BAD_HOST;
     default:

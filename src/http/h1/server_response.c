@@ -1,7 +1,7 @@
 /* The response's side of a client's connection: what an exchange sends. */
-#include "http/h1/scarcity.h"
 #include "http/h1/server_internal.h"
 #include "http/h1/writer.h"
+#include "http/scarcity.h"
 
 /* A piece of body up to this size is copied behind the head, so that both leave in one write. */
 #define COALESCE_MAX 8192
@@ -104,7 +104,7 @@ void h1_server_flush(struct h1_server *server)
         http_connections_give_buffer(server->base.list, &server->out);
     }
     h1_server_update_interest(server);
-    if (server->held && server->blocked && h1_may_go_on(server->base.stream.loop, &server->out)) {
+    if (server->held && server->blocked && http_may_go_on(&server->out)) {
         server->blocked = false;
         server->request.handler->on_writable(&server->request);
     }
@@ -206,7 +206,7 @@ static bool stream_send_body(struct http_stream *stream, struct slice data)
         }
         server->blocked = server->blocked || buffer_length(&server->out) >= HTTP_WRITE_HIGH_WATER;
     } else if (write_parts(server, parts, count)) {
-        server->blocked = h1_must_wait(server->base.stream.loop, &server->out);
+        server->blocked = http_must_wait(&server->out);
     } else {
         return true;
     }
@@ -275,8 +275,9 @@ static void stream_pause(struct http_stream *stream, bool paused)
         h1_server_update_interest(server);
         return;
     }
-    if (server->expect_continue && !server->head_sent && server->request.received == 0 &&
-        buffer_length(&server->in) == 0) {
+    /* Something of the body may be there already. While its head is worked through, that lies in `in` itself. */
+    bool nothing_waits = server->processing || buffer_length(&server->in) == 0;
+    if (server->expect_continue && !server->head_sent && server->request.received == 0 && nothing_waits) {
         server->expect_continue = false;
         http_connections_take_buffer(server->base.list, &server->out);
         if (h1_write_informational(&server->out, 100, NULL)) {
@@ -321,6 +322,11 @@ static void stream_hold_off(struct http_stream *stream, int64_t duration)
     server_of(stream)->hold_off = duration;
 }
 
+static void stream_end_connection(struct http_stream *stream)
+{
+    server_of(stream)->draining = true;
+}
+
 static void stream_release(struct http_stream *stream)
 {
     struct h1_server *server = server_of(stream);
@@ -358,5 +364,6 @@ const struct http_stream_ops h1_server_stream_ops = {
     .waited = stream_op_waited,
     .unread = stream_op_unread,
     .hold_off = stream_hold_off,
+    .end_connection = stream_end_connection,
     .release = stream_release,
 };

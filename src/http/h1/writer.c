@@ -112,16 +112,11 @@ static bool commit(struct buffer *out, char *at)
     return true;
 }
 
-static bool all_of(struct slice text, unsigned int classes)
-{
-    return text.len > 0 && http_skip(text.ptr, 0, text.len, classes) == text.len;
-}
-
 bool h1_write_request(struct buffer *out, struct slice method, struct slice target, struct slice host,
                       const struct headers *headers, const struct h1_framing *framing)
 {
-    if (!http_token_valid(method) || !all_of(target, HTTP_BYTE_VISIBLE) || !all_of(host, HTTP_BYTE_VISIBLE) ||
-        framing->body == BODY_CLOSE || framing->body == BODY_TUNNEL) {
+    if (!http_token_valid(method) || !http_all(target, HTTP_BYTE_VISIBLE) ||
+        !http_all(host, HTTP_BYTE_VISIBLE) || framing->body == BODY_CLOSE || framing->body == BODY_TUNNEL) {
         return false;
     }
     size_t size = method.len + target.len + host.len + fields_max(headers) + FRAMING_MAX +

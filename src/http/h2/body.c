@@ -59,6 +59,19 @@ void h2_stream_fail_body(struct h2_stream *stream, enum deny_reason reason)
     }
 }
 
+void h2_stream_break_body(struct h2_stream *stream)
+{
+    bool wanted = stream->held && !stream->body_done && !stream->discarding && !stream->tunnel;
+    /* All that the client hears is a stream error (RFC 9113 section 8.1.1); the logs tell the denial. */
+    stream->malformed = true;
+    if (wanted) {
+        h2_stream_fail_body(stream, DENY_BAD_BODY);
+    }
+    if (!wanted || stream->held) {
+        h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
+    }
+}
+
 static void end_body(struct h2_stream *stream, const struct headers *trailers)
 {
     stream->body_done = true;
@@ -101,7 +114,7 @@ void h2_stream_on_data(struct h2_stream *stream, struct slice data)
     if (stream->body_kind == BODY_LENGTH) {
         if (data.len > stream->body_left) {
             h2_stream_consume(stream, data.len);
-            h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR); /* RFC 9113 section 8.1.1 */
+            h2_stream_break_body(stream);
             return;
         }
         stream->body_left -= data.len;
@@ -131,7 +144,7 @@ static bool end_remote(struct h2_stream *stream)
     stream->remote_ended = true;
     if (stream->body_kind == BODY_LENGTH && stream->body_left > 0 && stream->held && !stream->body_done &&
         !stream->discarding) {
-        h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_break_body(stream);
         return false;
     }
     return true;
@@ -160,7 +173,7 @@ void h2_stream_on_trailers(struct h2_stream *stream)
 {
     struct h2_server *server = stream->server;
     if (h2_head_end(server->head, true) != H2_HEAD_OK) {
-        h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_break_body(stream);
         return;
     }
     if (!end_remote(stream)) {

@@ -84,7 +84,7 @@ static struct h2_call *first_under_way(struct h2_client *client)
 {
     struct h2_call *call = client->calls;
     /* What has come whole and waits for its reader is none any more. */
-    while (call != NULL && (call->ended || (call->state != H2_CALL_HEAD && call->state != H2_CALL_BODY))) {
+    while (call != NULL && !(call->state == H2_CALL_TAIL || (h2_call_is_waiting(call) && !call->ended))) {
         call = call->next;
     }
     return call;
@@ -240,17 +240,18 @@ static bool open_session(struct h2_client *client)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
+    nghttp2_mem mem = h2_account_mem(&client->account);
     bool good = nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0;
     if (good) {
         h2_client_set_callbacks(callbacks);
         nghttp2_option_set_no_auto_window_update(option, 1);
-        nghttp2_option_set_no_http_messaging(option, 1); /* h2/answer_head.h has the rules */
+        nghttp2_option_set_no_http_messaging(option, 1); /* h2/head.h has the rules */
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_max_outbound_ack(option, HTTP2_UPSTREAM_ACKS_MAX);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, HTTP2_UPSTREAM_TABLE);
         /* What the upstream allows is ours to keep to: see h2_room. */
         nghttp2_option_set_peer_max_concurrent_streams(option, UINT32_MAX);
-        good = nghttp2_session_client_new2(&client->session, callbacks, client, option) == 0;
+        good = nghttp2_session_client_new3(&client->session, callbacks, client, option, &mem) == 0;
     }
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
@@ -278,6 +279,9 @@ static void h2_start(struct http_client *base)
     struct net_loop *loop = base->stream.loop;
     client->resume.run = resume;
     client->opened = loop->now;
+    h2_memory_init(&client->memory);
+    /* What an upstream can make it hold is bounded by what it is asked for, and h2/frame_budget.h. */
+    client->account = (struct h2_account){ .memory = &client->memory, .maximum = SIZE_MAX };
     base->stream.on_ready = on_ready;
     base->deadline.expired = on_deadline;
     buffer_init(&client->out, HTTP_WRITE_BUFFER_MAX + HTTP_HEAD_MAX);
@@ -310,15 +314,12 @@ static void h2_free(struct http_client *base)
         return;
     }
     nghttp2_session_del(client->session);
+    h2_memory_done(&client->memory);
     while (client->calls != NULL) {
         h2_call_recycle(client->calls);
     }
-    while (client->spare != NULL) {
-        struct h2_call *call = client->spare;
-        client->spare = call->next;
-        free(call);
-    }
-    h2_answer_head_free(client->head);
+    h2_call_free_spares(client);
+    free(client->head);
     buffer_done(&client->out);
     free(client);
 }

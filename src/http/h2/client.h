@@ -2,7 +2,7 @@
  * that is to speak it.
  *
  * The connection is established once the upstream's SETTINGS have come: what speaks no HTTP/2 gets no request, and how many
- * calls it allows is known. Answers are read by the rules of h2/answer_head.h; one that breaks them is a failure of its call,
+ * calls it allows is known. Answers are read by the rules of h2/head.h; one that breaks them is a failure of its call,
  * and its connection takes no further one. A slow reader holds up nobody else: the connection's window is given back as data
  * comes, a stream's only as its call takes them, so that a call holds `stream_window` bytes at the most. */
 #ifndef SALLYPORT_HTTP_H2_CLIENT_H

@@ -1,12 +1,18 @@
 /* What a call's answer is, and how it reaches the caller. */
 #include "http/h2/client_internal.h"
 
+#include <stdlib.h>
+
 /* ---- how a call ends ---- */
 
 static void end(struct h2_call *call, const struct headers *trailers)
 {
-    call->state = H2_CALL_OVER;
-    deadline_park(&call->deadline);
+    if (call->body == BODY_TUNNEL) {
+        call->state = H2_CALL_TAIL;
+    } else {
+        call->state = H2_CALL_OVER;
+        deadline_park(&call->deadline);
+    }
     call->base.events->on_end(call->base.caller, trailers);
 }
 
@@ -25,17 +31,48 @@ void h2_call_fail_broken(struct h2_call *call, const char *detail)
 
 /* ---- heads ---- */
 
+static const char too_short[] = "the body is shorter than its Content-Length";
+
+/* In the words of HTTP/1.1, as a client's extended CONNECT is put into them (h2/head.h). False: the answer breaks the rules. */
+static bool grant_tunnel(struct h2_call *call, struct http_response *response)
+{
+    static const struct slice accept = SLICE_INIT("sec-websocket-accept");
+    struct headers *headers = &response->headers;
+    size_t kept = 0;
+    for (size_t i = 0; i < headers->count; i++) {
+        if (!slice_equal(headers->items[i].name, accept)) {
+            headers->items[kept++] = headers->items[i];
+        }
+    }
+    headers->count = kept;
+    response->status = 101;
+    response->body = BODY_TUNNEL;
+    return headers_find(headers, HEADER_CONTENT_LENGTH) == NULL &&
+           headers_add(headers, HEADER_CONNECTION, SLICE("connection"), SLICE("upgrade")) &&
+           headers_add(headers, HEADER_UPGRADE, SLICE("upgrade"), SLICE("websocket")) &&
+           headers_add(headers, HEADER_OTHER, accept, slice_of(call->accept, sizeof call->accept));
+}
+
 void h2_call_take_head(struct h2_call *call, bool ends)
 {
     struct h2_client *client = call->client;
-    HEADERS_SCRATCH(items);
     struct http_response response;
-    const char *wrong = h2_answer_take(client->head, ends, call->method, items, &response);
-    if (wrong != NULL) {
-        h2_call_fail_broken(call, wrong);
+    enum h2_head_failure failure = h2_head_end(client->head, ends);
+    if (failure != H2_HEAD_OK) {
+        h2_call_fail_broken(call, h2_head_failure_text(failure));
         return;
     }
-    if (response.status < 200) {
+    h2_take_response(client->head, ends, call->method, &response);
+    if (call->asks_tunnel && response.status / 100 == 2) {
+        if (!grant_tunnel(call, &response)) {
+            h2_call_fail_broken(call, "a tunnel with a Content-Length, or too many headers");
+            return;
+        }
+    } else if (ends && response.body == BODY_LENGTH && response.content_length > 0) {
+        h2_call_fail_broken(call, too_short);
+        return;
+    }
+    if (response.status < 200 && response.body != BODY_TUNNEL) {
         if (++call->informational > HTTP_INFORMATIONAL_MAX) {
             h2_call_fail_broken(call, "too many informational responses");
         } else if (response.status != 100) {
@@ -51,14 +88,20 @@ void h2_call_take_head(struct h2_call *call, bool ends)
     call->base.events->on_response(call->base.caller, &response);
 }
 
+/* What waits goes first: it is handed out in a turn of its own, and until then more may come. */
+static bool must_wait(const struct h2_call *call)
+{
+    return call->paused || buffer_length(&call->in) > 0;
+}
+
 void h2_call_take_end(struct h2_call *call, const struct headers *trailers)
 {
     call->ended = true;
     if (call->body == BODY_LENGTH && call->body_left > 0) {
-        h2_call_fail_broken(call, "the body is shorter than its Content-Length");
+        h2_call_fail_broken(call, too_short);
         return;
     }
-    if (call->paused) {
+    if (must_wait(call)) {
         if (trailers != NULL) {
             call->last_head = call->client->head;
             call->client->head = NULL;
@@ -70,12 +113,14 @@ void h2_call_take_end(struct h2_call *call, const struct headers *trailers)
 
 void h2_call_take_trailers(struct h2_call *call, bool ends)
 {
-    HEADERS_SCRATCH(items);
-    struct headers trailers;
-    const char *wrong = h2_answer_take_trailers(call->client->head, ends, items, &trailers);
-    if (wrong != NULL) {
-        h2_call_fail_broken(call, wrong);
+    enum h2_head_failure failure = h2_head_end(call->client->head, ends);
+    if (!ends) {
+        h2_call_fail_broken(call, "a second head");
+    } else if (failure != H2_HEAD_OK) {
+        h2_call_fail_broken(call, h2_head_failure_text(failure));
     } else {
+        struct headers trailers;
+        h2_take_trailers(call->client->head, &trailers);
         h2_call_take_end(call, &trailers);
     }
 }
@@ -115,7 +160,7 @@ void h2_call_take_data(struct h2_call *call, struct slice data)
     } else {
         call->body_left -= call->body == BODY_LENGTH ? data.len : 0;
         h2_call_update_deadline(call, true);
-        if (!call->paused) {
+        if (!must_wait(call)) {
             hand_out(call, data);
         } else if (!buffer_append(&call->in, data)) {
             fail(call, DENY_OVERLOADED, "no memory for the response", NGHTTP2_CANCEL);
@@ -151,13 +196,14 @@ static bool deliver(struct h2_call *call)
         return true;
     }
     if (call->ended) {
-        HEADERS_SCRATCH(items);
         struct headers trailers;
-        struct h2_answer_head *head = call->last_head;
-        bool some = head != NULL && h2_answer_take_trailers(head, true, items, &trailers) == NULL;
+        struct h2_head *head = call->last_head;
+        if (head != NULL) {
+            h2_take_trailers(head, &trailers);
+        }
         call->last_head = NULL; /* the caller uses it when the call is given back already */
-        end(call, some ? &trailers : NULL);
-        h2_answer_head_free(head);
+        end(call, head != NULL ? &trailers : NULL);
+        free(head);
         return true;
     }
     if (call->unconsumed > 0) {

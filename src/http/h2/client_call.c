@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#define SPARES_MAX       64         /* calls of a connection that wait for the next request */
+#define SPARE_BUFFER_MAX (8 * 1024) /* bytes that each of their buffers keeps */
+
 /* ---- calls ---- */
 
 static void list_remove(struct h2_call *call)
@@ -14,26 +17,44 @@ static void list_remove(struct h2_call *call)
     }
 }
 
-void h2_answer_head_free(struct h2_answer_head *head)
+static void free_spare(struct h2_call *call)
 {
-    if (head != NULL) {
-        h2_answer_done(head);
-        free(head);
-    }
+    buffer_take_up(&call->head);
+    buffer_take_up(&call->out);
+    buffer_done(&call->head);
+    buffer_done(&call->out);
+    free(call);
 }
 
-/* What the call holds goes; the struct waits for the next one. */
+void h2_call_free_spares(struct h2_client *client)
+{
+    while (client->spare != NULL) {
+        struct h2_call *call = client->spare;
+        client->spare = call->next;
+        free_spare(call);
+    }
+    client->spare_count = 0;
+}
+
+/* What the call holds goes; the struct waits for the next one, and some memory for its request with it. */
 void h2_call_recycle(struct h2_call *call)
 {
     struct h2_client *client = call->client;
     list_remove(call);
     client->call_count--;
     deadline_clear(&call->deadline);
-    h2_call_drop_request(call);
+    buffer_set_aside(&call->head, SPARE_BUFFER_MAX);
+    buffer_set_aside(&call->out, SPARE_BUFFER_MAX);
+    buffer_done(&call->trailers);
     buffer_done(&call->in);
-    h2_answer_head_free(call->last_head);
-    *call = (struct h2_call){ .next = client->spare };
+    free(call->last_head);
+    *call = (struct h2_call){ .head = call->head, .out = call->out, .next = client->spare };
+    if (client->spare_count == SPARES_MAX) {
+        free_spare(call);
+        return;
+    }
     client->spare = call;
+    client->spare_count++;
 }
 
 void h2_call_let_go(struct h2_call *call)
@@ -45,18 +66,20 @@ void h2_call_let_go(struct h2_call *call)
 
 static int64_t limit_of(const struct h2_call *call)
 {
-    if (call->state == H2_CALL_BODY) {
+    bool tunnel = call->body == BODY_TUNNEL;
+    if (call->state == H2_CALL_BODY && !tunnel) {
         return call->paused ? 0 : call->idle_timeout;
     }
     if (buffer_length(&call->out) > 0) {
         return call->idle_timeout;
     }
-    return call->sent ? call->response_timeout : 0;
+    /* How long a tunnel may be silent is its owner's business. */
+    return !tunnel && (call->sent || call->asks_tunnel) ? call->response_timeout : 0;
 }
 
 void h2_call_update_deadline(struct h2_call *call, bool progress)
 {
-    if (call->state != H2_CALL_HEAD && call->state != H2_CALL_BODY) {
+    if (!h2_call_is_under_way(call)) {
         return;
     }
     int64_t limit = limit_of(call);
@@ -107,9 +130,10 @@ static void suspect(struct h2_client *client)
 static void on_call_deadline(struct deadline *deadline)
 {
     struct h2_call *call = (struct h2_call *)((char *)deadline - offsetof(struct h2_call, deadline));
-    const char *detail = call->state == H2_CALL_BODY                    ? "the response stopped"
-                         : call->sent && buffer_length(&call->out) == 0 ? "no response in time"
-                                                                        : "the request was not taken in time";
+    const char *detail = call->body == BODY_TUNNEL        ? "what was sent was not taken in time"
+                         : call->state == H2_CALL_BODY    ? "the response stopped"
+                         : buffer_length(&call->out) == 0 ? "no response in time"
+                                                          : "the request was not taken in time";
     const struct http_call_failure failure = { .reason = DENY_UPSTREAM_TIMEOUT, .detail = detail };
     suspect(call->client);
     h2_call_fail(call, &failure, NGHTTP2_CANCEL);
@@ -139,6 +163,7 @@ static enum http_client_state h2_finish(struct http_call *base)
 }
 
 static const struct http_call_ops call_ops = {
+    .may_tunnel = h2_call_may_tunnel,
     .begin = h2_call_begin,
     .send_body = h2_call_send_body,
     .send_end = h2_call_send_end,
@@ -147,21 +172,37 @@ static const struct http_call_ops call_ops = {
     .finish = h2_finish,
 };
 
-struct http_call *h2_client_take(struct http_client *base)
+static struct h2_call *take_spare(struct h2_client *client)
 {
-    struct h2_client *client = (struct h2_client *)base;
     struct h2_call *call = client->spare;
     if (call != NULL) {
         client->spare = call->next;
-    } else {
-        call = malloc(sizeof *call);
+        client->spare_count--;
+        return call;
     }
+    call = malloc(sizeof *call);
+    if (call != NULL) {
+        buffer_init(&call->head, H2_FIELDS_MAX);
+        buffer_init(&call->out, HTTP_WRITE_BUFFER_MAX);
+    }
+    return call;
+}
+
+struct http_call *h2_client_take(struct http_client *base)
+{
+    struct h2_client *client = (struct h2_client *)base;
+    struct h2_call *call = take_spare(client);
     if (call == NULL) {
         return NULL;
     }
-    *call = (struct h2_call){ .base.ops = &call_ops, .client = client, .next = client->calls };
+    struct buffer head = call->head, out = call->out;
+    buffer_take_up(&head);
+    buffer_take_up(&out);
+    *call = (struct h2_call){
+        .base.ops = &call_ops, .client = client, .head = head, .out = out, .next = client->calls
+    };
     call->deadline.expired = on_call_deadline;
-    buffer_init(&call->out, HTTP_WRITE_BUFFER_MAX);
+    buffer_init(&call->trailers, H2_FIELDS_MAX);
     buffer_init(&call->in, (size_t)client->base.settings.stream_window);
     if (client->calls != NULL) {
         client->calls->previous = call;

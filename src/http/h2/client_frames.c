@@ -1,5 +1,6 @@
 /* What an upstream sends: read by nghttp2, and given to the calls that it is for. */
 #include "http/h2/client_internal.h"
+#include "http/scarcity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,16 +33,19 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
     struct h2_client *client = user;
     (void)session;
+    static const struct http_head_limits of_head = { HTTP_HEAD_MAX, HTTP_TARGET_MAX, HTTP_HEADERS_MAX };
+    static const struct http_head_limits of_trailers = { HTTP_TRAILERS_MAX, HTTP_TARGET_MAX,
+                                                         HTTP_HEADERS_MAX };
     if (client->head == NULL) {
         client->head = malloc(sizeof *client->head);
-        if (client->head == NULL) {
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
-        h2_answer_init(client->head);
+    }
+    if (client->head == NULL) {
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     const struct h2_call *call = call_of(client, frame->hd.stream_id);
-    h2_answer_begin(client->head,
-                    call != NULL && call->state == H2_CALL_BODY ? H2_ANSWER_TRAILERS : H2_ANSWER_HEAD);
+    bool trailers = call != NULL && call->state == H2_CALL_BODY;
+    h2_head_init(client->head, trailers ? H2_HEAD_TRAILERS : H2_HEAD_RESPONSE,
+                 trailers ? &of_trailers : &of_head);
     return 0;
 }
 
@@ -56,8 +60,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (is_over(client) || client->head == NULL) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    h2_answer_field(client->head, slice_of((const char *)name, name_size),
-                    slice_of((const char *)value, value_size));
+    h2_head_field(client->head, slice_of((const char *)name, name_size),
+                  slice_of((const char *)value, value_size));
     if (client->head->decoded > HTTP2_UPSTREAM_DECODED_MAX) {
         client->flooded = true;
         complain(client, SLICE("a response head without end"));
@@ -125,6 +129,20 @@ static void on_stream_frame(struct h2_client *client, const nghttp2_frame *frame
     }
 }
 
+/* Does this code, in GOAWAY or RST_STREAM, ask for what we may speak instead? A request that is reset by it is one that the
+ * upstream has not acted on: it says by what protocol it would (RFC 9113 section 7). */
+static bool asks_for_http1(const struct h2_client *client, uint32_t code)
+{
+    return code == NGHTTP2_HTTP_1_1_REQUIRED && client->base.settings.protocol == HTTP_PROTOCOL_AUTO;
+}
+
+static void drain(struct h2_client *client, bool wants_http1)
+{
+    client->draining = true;
+    client->base.wants_http1 = client->base.wants_http1 || wants_http1;
+    h2_client_changed(client);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2_client *client = user;
@@ -137,9 +155,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_GOAWAY:
         /* Streams above its last one are closed by nghttp2 as refused, right after this. */
-        client->draining = true;
         metrics_add(client->base.settings.metrics, METRIC_UPSTREAM_HTTP2_GOAWAYS, 1);
-        h2_client_changed(client);
+        drain(client, asks_for_http1(client, frame->goaway.error_code));
         break;
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
@@ -176,15 +193,32 @@ static const char *reset_text(uint32_t code)
 static void stream_lost(struct h2_call *call, uint32_t code)
 {
     struct metrics_worker *metrics = call->client->base.settings.metrics;
-    bool refused = code == NGHTTP2_REFUSED_STREAM;
+    bool refused = code == NGHTTP2_REFUSED_STREAM, http1 = asks_for_http1(call->client, code);
     const struct http_call_failure failure = {
         .reason = DENY_UPSTREAM_CLOSED,
         .detail = reset_text(code),
-        .refused = refused && !call->answered,
+        .refused = (refused || http1) && !call->answered,
     };
     metrics_add(metrics, refused ? METRIC_UPSTREAM_HTTP2_REFUSED : METRIC_UPSTREAM_HTTP2_RESETS, 1);
     call->stream = 0;
+    if (http1) {
+        drain(call->client, true);
+    }
     h2_call_fail(call, &failure, code);
+}
+
+/* A tunnel's stream may go without an error: then either direction has ended. */
+static bool ends_tunnel(const struct h2_call *call, uint32_t code)
+{
+    return call->body == BODY_TUNNEL && code == NGHTTP2_NO_ERROR;
+}
+
+static bool is_lost(const struct h2_call *call, uint32_t code)
+{
+    if (call->released || !h2_call_is_under_way(call) || ends_tunnel(call, code)) {
+        return false;
+    }
+    return call->state == H2_CALL_TAIL ? !call->sent : !call->ended;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *user)
@@ -194,12 +228,15 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     if (call == NULL || call->stream != stream) {
         return 0;
     }
-    /* The list holds it until it is given back. */
-    if (!call->released && !call->ended && h2_call_is_waiting(call)) {
+    if (is_lost(call, code)) {
         stream_lost(call, code);
+        return 0;
+    }
+    call->stream = 0;
+    if (call->state == H2_CALL_BODY && !call->ended && !call->released) {
+        h2_call_take_end(call, NULL);
     } else {
-        call->stream = 0;
-        h2_call_let_go(call);
+        h2_call_let_go(call); /* the list holds it until it is given back */
     }
     return 0;
 }
@@ -322,7 +359,7 @@ void h2_client_read(struct h2_client *client)
     /* Whoever asks whether it is still good may be reading into the loop's piece of memory. */
     char probe[PROBE_SIZE];
     char *memory = client->probing ? probe : net_loop_take_scratch(loop);
-    size_t room = client->probing ? sizeof probe : loop->read_size;
+    size_t room = client->probing ? sizeof probe : http_read_size();
     bool more = !is_over(client);
     for (int budget = READ_BUDGET; more && budget > 0; budget--) {
         more = read_once(client, memory, room) && client->base.stream.ops->pending(&client->base.stream);

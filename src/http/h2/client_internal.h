@@ -3,9 +3,12 @@
 #ifndef SALLYPORT_HTTP_H2_CLIENT_INTERNAL_H
 #define SALLYPORT_HTTP_H2_CLIENT_INTERNAL_H
 
-#include "http/h2/answer_head.h"
 #include "http/h2/client.h"
+#include "http/h2/fields.h"
 #include "http/h2/frame_budget.h"
+#include "http/h2/head.h"
+#include "http/h2/memory.h"
+#include "http/websocket.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -13,6 +16,7 @@ enum h2_call_state {
     H2_CALL_TAKEN, /* nothing is sent yet */
     H2_CALL_HEAD,  /* a request is out or going out; the answer's head is awaited */
     H2_CALL_BODY,  /* the answer's body */
+    H2_CALL_TAIL,  /* a tunnel by which the upstream sends no more, and we may */
     H2_CALL_OVER,  /* the answer is complete, or failed; to be given back */
 };
 
@@ -30,17 +34,21 @@ struct h2_call {
     bool busy;         /* data of it are being handed out */
     bool read_in_turn; /* data came by the read that is being worked through */
     /* the request */
-    struct buffer out;              /* body that waits for the upstream's window, or for the socket */
-    struct h2_field_list *trailers; /* behind it; NULL: none */
-    bool sent;                      /* the request is complete */
-    bool deferred;                  /* nghttp2 was told that there is nothing to send now */
+    struct buffer head; /* h2_write_fields's; stays until the call is over, since nghttp2 does not copy it */
+    struct buffer out;  /* body that waits for the upstream's window, or for the socket */
+    struct buffer trailers; /* behind it, as `head` */
+    size_t trailer_count;
+    bool sent;     /* the request is complete */
+    bool deferred; /* nghttp2 was told that there is nothing to send now */
     bool sending, blocked;
     bool reset; /* by us */
+    bool asks_tunnel;
+    char accept[WEBSOCKET_ACCEPT_LENGTH]; /* what HTTP/1.1's words for granting it are */
     /* the answer */
     enum http_body body;
-    uint64_t body_left;               /* of BODY_LENGTH */
-    struct buffer in;                 /* data that came while it was paused */
-    struct h2_answer_head *last_head; /* trailers that came while data waited */
+    uint64_t body_left;         /* of BODY_LENGTH */
+    struct buffer in;           /* data that came while it was paused */
+    struct h2_head *last_head;  /* trailers that came while data waited; whole, and good */
     size_t unconsumed;          /* bytes that the call took and the stream's window does not know of yet */
     unsigned int informational; /* 1xx answers so far */
     bool paused;
@@ -52,13 +60,16 @@ struct h2_call {
 struct h2_client {
     struct http_client base;
     nghttp2_session *session;
+    struct h2_memory memory; /* the session's: its next calls use what those before have used */
+    struct h2_account account;
     struct h2_call *calls; /* those that have a stream, or will */
-    struct h2_call *spare;
+    struct h2_call *spare; /* each with its buffers for head and body */
+    size_t spare_count;
     size_t call_count;
     unsigned int finishing; /* calls that are being given back */
     struct buffer out;
     struct net_task resume;
-    struct h2_answer_head *head; /* the one that is being read; NULL: none was yet */
+    struct h2_head *head; /* the one that is being read; NULL: none was yet */
     struct h2_frame_budget budget;
     int64_t opened;     /* ns */
     char complaint[96]; /* what is wrong with the connection; empty: nothing so far */
@@ -98,8 +109,13 @@ void h2_call_update_deadline(struct h2_call *call, bool progress);
 /* Where it was given back and nothing of it is in use any more, its memory waits for the next one. */
 void h2_call_let_go(struct h2_call *call);
 void h2_call_recycle(struct h2_call *call);
-void h2_answer_head_free(struct h2_answer_head *head);
-/* Is there still something of the answer to come for it? */
+void h2_call_free_spares(struct h2_client *client);
+/* Has it begun, and neither failed nor ended? */
+static inline bool h2_call_is_under_way(const struct h2_call *call)
+{
+    return call->state == H2_CALL_HEAD || call->state == H2_CALL_BODY || call->state == H2_CALL_TAIL;
+}
+/* Is there still something of the answer to come for it? Of a tunnel's tail: there is not. */
 static inline bool h2_call_is_waiting(const struct h2_call *call)
 {
     return call->state == H2_CALL_HEAD || call->state == H2_CALL_BODY;
@@ -107,12 +123,11 @@ static inline bool h2_call_is_waiting(const struct h2_call *call)
 
 /* ---- client_request.c ---- */
 
+bool h2_call_may_tunnel(const struct http_call *base);
 bool h2_call_begin(struct http_call *base, const struct http_call_request *request);
 bool h2_call_send_body(struct http_call *base, struct slice data);
 void h2_call_send_end(struct http_call *base, const struct headers *trailers);
 void h2_call_flush(struct http_call *base);
-/* Takes back what a request waits with. */
-void h2_call_drop_request(struct h2_call *call);
 int h2_on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
                     nghttp2_data_source *source, void *user);
 /* Tells those that were told to wait, where there is room again. */

@@ -1,132 +1,54 @@
 /* What a call sends to its upstream. */
-#include "base/decimal.h"
+#include "http/bytes.h"
 #include "http/h2/client_internal.h"
-
-#include <stdlib.h>
-
-/* Fields of a request: the client's, ours (relay/request.c), and pseudo-headers, Content-Length and TE. */
-#define FIELDS_MAX (HTTP_HEADERS_MAX + 80)
 
 /* ---- the head ---- */
 
-struct field_writer {
-    nghttp2_nv *items;
-    size_t count;
-};
-
-/* A secret must not stand in the table of HPACK, which the requests of all callers share (RFC 7541 section 7.1.3), and what
- * differs in each request is not worth its place there. */
-static bool is_kept_out_of_table(enum header_id id)
+bool h2_call_may_tunnel(const struct http_call *base)
 {
-    return id == HEADER_AUTHORIZATION || id == HEADER_COOKIE || id == HEADER_DPOP ||
-           id == HEADER_TRACEPARENT || id == HEADER_X_REQUEST_ID;
+    const struct h2_call *call = (const struct h2_call *)base;
+    return nghttp2_session_get_remote_settings(call->client->session,
+                                               NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
-/* nghttp2 copies it, and makes names lower-case. */
-static bool add(struct field_writer *writer, struct slice name, struct slice value)
+/* A WebSocket's handshake (http/websocket.h) is an extended CONNECT here (RFC 8441), which has no key: what a grant would be called
+ * over HTTP/1.1 is worked out now. */
+static bool note_key(struct h2_call *call, const struct headers *headers)
 {
-    if (writer->count == FIELDS_MAX) {
-        return false;
-    }
-    writer->items[writer->count++] = (nghttp2_nv){
-        .name = (uint8_t *)name.ptr,
-        .namelen = name.len,
-        .value = (uint8_t *)(value.len > 0 ? value.ptr : ""),
-        .valuelen = value.len,
+    const struct header *key = headers_find_name(headers, SLICE("sec-websocket-key"));
+    return key != NULL && websocket_accept(key->value, call->accept);
+}
+
+static bool write_head(struct h2_call *call, const struct http_call_request *request, size_t *ret_count)
+{
+    bool tls = call->client->base.settings.tls != NULL;
+    struct h2_own_field own[6] = {
+        { SLICE(":method"), request->tunnel ? SLICE("CONNECT") : request->method_text },
+        { SLICE(":scheme"), tls ? SLICE("https") : SLICE("http") },
+        { SLICE(":authority"), request->host },
+        { SLICE(":path"), request->target },
     };
-    return true;
-}
-
-/* What frames a message, or belongs to one connection, is written from the arguments or not at all. */
-static bool is_written_by_us(enum header_id id)
-{
-    switch (id) {
-    case HEADER_CONNECTION:
-    case HEADER_CONTENT_LENGTH:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_TE:
-    case HEADER_UPGRADE:
-    case HEADER_HTTP2_SETTINGS:
-    case HEADER_HOST:
-        return true;
-    default:
-        return false;
+    size_t count = 4;
+    if (request->tunnel) {
+        own[count++] = (struct h2_own_field){ SLICE(":protocol"), SLICE("websocket") };
     }
-}
-
-/* By name, whatever a field's number says; the last line of defence against injection, as in h1/writer.h. */
-static bool add_fields(struct field_writer *writer, const struct headers *headers)
-{
-    for (size_t i = 0; i < headers->count; i++) {
-        const struct header *header = &headers->items[i];
-        if (!http_token_valid(header->name) || !http_field_value_valid(header->value)) {
-            return false;
-        }
-        enum header_id id = header_id_of(header->name);
-        if (is_written_by_us(id)) {
-            continue;
-        }
-        if (!add(writer, header->name, header->value)) {
-            return false;
-        }
-        if (is_kept_out_of_table(id)) {
-            writer->items[writer->count - 1].flags = NGHTTP2_NV_FLAG_NO_INDEX;
-        }
+    if (request->takes_trailers) {
+        own[count++] = (struct h2_own_field){ SLICE("te"), SLICE("trailers") };
     }
-    return true;
-}
-
-static bool is_visible(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] <= ' ' || text.ptr[i] > '~') {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
-static bool write_head(const struct http_call_request *request, bool tls, char length[24],
-                       struct field_writer *writer)
-{
-    if (!http_token_valid(request->method_text) || request->method == METHOD_CONNECT ||
-        !is_visible(request->target) || !is_visible(request->host)) {
-        return false;
-    }
-    bool good = add(writer, SLICE(":method"), request->method_text) &&
-                add(writer, SLICE(":scheme"), tls ? SLICE("https") : SLICE("http")) &&
-                add(writer, SLICE(":authority"), request->host) &&
-                add(writer, SLICE(":path"), request->target) && add_fields(writer, request->headers);
-    if (good && request->body == BODY_LENGTH) {
-        good = add(writer, SLICE("content-length"),
-                   slice_of(length, (size_t)(decimal_put(length, request->content_length) - length)));
-    }
-    return good && (!request->takes_trailers || add(writer, SLICE("te"), SLICE("trailers")));
+    return (!request->tunnel || note_key(call, request->headers)) && http_token_valid(request->method_text) &&
+           request->method != METHOD_CONNECT && http_all(request->target, HTTP_BYTE_VISIBLE) &&
+           http_all(request->host, HTTP_BYTE_VISIBLE) &&
+           h2_write_fields(&call->head, own, count, request->headers,
+                           request->body == BODY_LENGTH ? &request->content_length : NULL, ret_count);
 }
 
 /* ---- the body ---- */
-
-static int submit_trailers(struct h2_call *call, int32_t stream)
-{
-    HEADERS_SCRATCH(items);
-    nghttp2_nv fields[HTTP_HEADERS_MAX];
-    struct headers trailers;
-    struct field_writer writer = { .items = fields };
-    h2_field_list_take(call->trailers, items, &trailers);
-    return add_fields(&writer, &trailers) &&
-                   nghttp2_submit_trailer(call->client->session, stream, writer.items, writer.count) == 0
-               ? 0
-               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
 
 /* nghttp2 asks for the next piece; it is taken from `out` once its frame is written, see h2_on_send_data. */
 static ssize_t on_read_body(nghttp2_session *session, int32_t stream, uint8_t *memory, size_t size,
                             uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     struct h2_call *call = source->ptr;
-    (void)session;
     (void)memory;
     (void)user;
     size_t waiting = buffer_length(&call->out);
@@ -142,11 +64,11 @@ static ssize_t on_read_body(nghttp2_session *session, int32_t stream, uint8_t *m
         return (ssize_t)(waiting < size ? waiting : size);
     }
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (call->trailers != NULL) {
+    if (call->trailer_count > 0) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        int failure = submit_trailers(call, stream);
-        if (failure != 0) {
-            return failure;
+        if (nghttp2_submit_trailer(session, stream, h2_fields_of(&call->trailers), call->trailer_count) !=
+            0) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
     }
     return (ssize_t)waiting;
@@ -174,32 +96,21 @@ int h2_on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_
     return 0;
 }
 
-void h2_call_drop_request(struct h2_call *call)
-{
-    buffer_done(&call->out);
-    if (call->trailers != NULL) {
-        h2_field_list_done(call->trailers);
-        free(call->trailers);
-        call->trailers = NULL;
-    }
-}
-
 /* ---- what the caller does ---- */
 
 bool h2_call_begin(struct http_call *base, const struct http_call_request *request)
 {
     struct h2_call *call = h2_call_of(base);
     struct h2_client *client = call->client;
-    bool empty = request->body == BODY_NONE || (request->body == BODY_LENGTH && request->content_length == 0);
-    __attribute__((uninitialized)) nghttp2_nv fields[FIELDS_MAX];
-    char length[24];
-    struct field_writer writer = { .items = fields };
+    bool empty = !request->tunnel && (request->body == BODY_NONE ||
+                                      (request->body == BODY_LENGTH && request->content_length == 0));
+    size_t count;
     const nghttp2_data_provider body = { .source = { .ptr = call }, .read_callback = on_read_body };
-    if (client->dead || !write_head(request, client->base.settings.tls != NULL, length, &writer)) {
+    if (client->dead || !write_head(call, request, &count)) {
         return false;
     }
-    int32_t stream =
-        nghttp2_submit_request(client->session, NULL, writer.items, writer.count, empty ? NULL : &body, call);
+    int32_t stream = nghttp2_submit_request(client->session, NULL, h2_fields_of(&call->head), count,
+                                            empty ? NULL : &body, call);
     if (stream < 0) {
         client->draining = true;
         return false;
@@ -207,6 +118,7 @@ bool h2_call_begin(struct http_call *base, const struct http_call_request *reque
     call->stream = stream;
     call->state = H2_CALL_HEAD;
     call->method = request->method;
+    call->asks_tunnel = request->tunnel;
     call->response_timeout = request->response_timeout;
     call->idle_timeout = request->idle_timeout;
     call->on_kept = client->proven;
@@ -217,7 +129,7 @@ bool h2_call_begin(struct http_call *base, const struct http_call_request *reque
 
 static bool is_under_way(const struct h2_call *call)
 {
-    return !call->client->dead && (call->state == H2_CALL_HEAD || call->state == H2_CALL_BODY);
+    return !call->client->dead && h2_call_is_under_way(call);
 }
 
 static void go_on_sending(struct h2_call *call)
@@ -273,19 +185,15 @@ void h2_call_send_end(struct http_call *base, const struct headers *trailers)
     if (!is_under_way(call)) {
         return;
     }
-    if (trailers != NULL && trailers->count > 0) {
-        call->trailers = malloc(sizeof *call->trailers);
-        if (call->trailers != NULL) {
-            h2_field_list_init(call->trailers, HTTP_HEAD_MAX);
-        }
-        if (call->trailers == NULL || !h2_field_list_copy(call->trailers, trailers)) {
-            const struct http_call_failure failure = { .reason = DENY_OVERLOADED,
-                                                       .detail = "no memory for the request's trailers" };
-            h2_call_fail(call, &failure, NGHTTP2_CANCEL);
-            return;
-        }
+    if (trailers != NULL &&
+        !h2_write_fields(&call->trailers, NULL, 0, trailers, NULL, &call->trailer_count)) {
+        const struct http_call_failure failure = { .reason = DENY_OVERLOADED,
+                                                   .detail = "no memory for the request's trailers" };
+        h2_call_fail(call, &failure, NGHTTP2_CANCEL);
+        return;
     }
-    call->sent = true;
+    /* What asks for a tunnel goes on sending when that is granted. */
+    call->sent = !call->asks_tunnel || call->state != H2_CALL_HEAD;
     go_on_sending(call);
     h2_call_update_deadline(call, false);
 }

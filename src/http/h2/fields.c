@@ -1,7 +1,7 @@
 #include "http/h2/fields.h"
 
 #include "base/decimal.h"
-#include "http/bytes.h"
+#include "http/websocket.h"
 
 #include <assert.h>
 
@@ -30,6 +30,7 @@ static uint8_t flags_of(enum header_id id, struct slice name)
     switch (id) {
     case HEADER_AUTHORIZATION:
     case HEADER_COOKIE:
+    case HEADER_DPOP:
     case HEADER_SET_COOKIE:
     case HEADER_LOCATION:
     case HEADER_RETRY_AFTER:
@@ -70,6 +71,9 @@ static void put_item(struct writer *writer, struct slice name, struct slice valu
 static bool put_field(struct writer *writer, const struct header *header)
 {
     enum header_id id = header_id_of(header->name);
+    if (id == HEADER_OTHER && websocket_is_http1_field(header->name)) {
+        return true;
+    }
     if ((id == HEADER_OTHER && !http_token_valid(header->name)) || !http_field_value_valid(header->value)) {
         return false;
     }
@@ -90,11 +94,11 @@ static bool put_field(struct writer *writer, const struct header *header)
 }
 
 /* Bytes that the text takes at the most. */
-static size_t text_max(const struct h2_pseudo *pseudo, size_t pseudo_count, const struct headers *headers)
+static size_t text_max(const struct h2_own_field *own, size_t own_count, const struct headers *headers)
 {
     size_t size = DECIMAL_MAX;
-    for (size_t i = 0; i < pseudo_count; i++) {
-        size += pseudo[i].value.len;
+    for (size_t i = 0; i < own_count; i++) {
+        size += own[i].value.len;
     }
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         size += headers->items[i].name.len + headers->items[i].value.len;
@@ -102,20 +106,19 @@ static size_t text_max(const struct h2_pseudo *pseudo, size_t pseudo_count, cons
     return size;
 }
 
-bool h2_write_fields(struct buffer *out, const struct h2_pseudo *pseudo, size_t pseudo_count,
+bool h2_write_fields(struct buffer *out, const struct h2_own_field *own, size_t own_count,
                      const struct headers *headers, const uint64_t *length, size_t *ret_count)
 {
-    size_t most = pseudo_count + (headers != NULL ? headers->count : 0) + 1;
-    size_t size = most * sizeof(nghttp2_nv) + text_max(pseudo, pseudo_count, headers);
+    size_t most = own_count + (headers != NULL ? headers->count : 0) + 1;
+    size_t size = most * sizeof(nghttp2_nv) + text_max(own, own_count, headers);
     buffer_clear(out);
     if (!buffer_reserve(out, size)) {
         return false;
     }
     nghttp2_nv *items = (nghttp2_nv *)(void *)out->data;
     struct writer writer = { items, out->data + most * sizeof(nghttp2_nv) };
-    for (size_t i = 0; i < pseudo_count; i++) {
-        /* Their names are literals. */
-        put_item(&writer, pseudo[i].name, put_text(&writer, pseudo[i].value),
+    for (size_t i = 0; i < own_count; i++) {
+        put_item(&writer, own[i].name, put_text(&writer, own[i].value),
                  NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
     }
     if (length != NULL) {
@@ -145,7 +148,7 @@ bool h2_write_response(struct buffer *out, const struct http_response *response,
     }
     const char digits[3] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
                              (char)('0' + status % 10) };
-    const struct h2_pseudo pseudo = { SLICE(":status"), slice_of(digits, sizeof digits) };
+    const struct h2_own_field status_field = { SLICE(":status"), slice_of(digits, sizeof digits) };
     const uint64_t *length = final && response->body == BODY_LENGTH ? &response->content_length : NULL;
-    return h2_write_fields(out, &pseudo, 1, &response->headers, length, ret_count);
+    return h2_write_fields(out, &status_field, 1, &response->headers, length, ret_count);
 }

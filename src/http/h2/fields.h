@@ -12,16 +12,17 @@
 
 #include <nghttp2/nghttp2.h>
 
-struct h2_pseudo {
+/* A field that is none of the message's: a pseudo-header, or `te`. Its name is a literal, its value checked. */
+struct h2_own_field {
     struct slice name, value;
 };
 
 /* How many bytes a list may take: those of a head, once as nghttp2's and once as text. */
 #define H2_FIELDS_MAX (4 * HTTP_HEAD_MAX)
 
-/* Pseudo-headers first, then the fields; Host and Content-Length are left out, as what frames a message: `length` is written
- * where it is not NULL. False: no room, or a field that may not be written. */
-bool h2_write_fields(struct buffer *out, const struct h2_pseudo *pseudo, size_t pseudo_count,
+/* Our own first, pseudo-headers at their head, then the fields; Host, Content-Length and what only HTTP/1.1 has are left
+ * out: `length` is written where it is not NULL. False: no room, or a field that may not be written. */
+bool h2_write_fields(struct buffer *out, const struct h2_own_field *own, size_t own_count,
                      const struct headers *headers, const uint64_t *length, size_t *ret_count);
 
 /* The final response's head, 200 to 599, or an informational one, 100 to 199 but 101. */

@@ -9,8 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/slice.h"
-
-#define H2_FRAME_HEAD 9 /* bytes (RFC 9113 section 4.1) */
+#include "http/h2/frame.h"
 
 struct h2_frame_budget {
     int64_t left;

@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/random.h"
 #include "http/bytes.h"
+#include "http/websocket.h"
 
 #include <assert.h>
 
@@ -15,10 +16,11 @@ static const char *const texts[] = {
     [H2_HEAD_BAD_VALUE] = "malformed header value",
     [H2_HEAD_BAD_PSEUDO] = "pseudo-header unknown, repeated, missing or empty",
     [H2_HEAD_LATE_PSEUDO] = "pseudo-header behind a header, or in trailers",
-    [H2_HEAD_CONNECTION_FIELD] = "header of an HTTP/1.1 connection",
+    [H2_HEAD_CONNECTION_FIELD] = "connection-specific header",
     [H2_HEAD_BAD_METHOD] = "malformed method",
     [H2_HEAD_BAD_SCHEME] = "scheme neither http nor https",
-    [H2_HEAD_BAD_STATUS] = "malformed status",
+    [H2_HEAD_BAD_STATUS] = "malformed status, or 101",
+    [H2_HEAD_LAST_INFORMATIONAL] = "the stream ended with an informational response",
     [H2_HEAD_BAD_CONTENT_LENGTH] = "bad Content-Length",
     [H2_HEAD_TWO_HOSTS] = ":authority and Host differ, or Host repeated",
     [H2_HEAD_BAD_TRAILER] = "bad trailer",
@@ -76,11 +78,6 @@ static void set_pseudo(struct h2_head *head, struct slice *pseudo, struct slice 
         return;
     }
     *pseudo = keep(head, value);
-}
-
-static bool all_visible(struct slice text)
-{
-    return http_skip(text.ptr, 0, text.len, HTTP_BYTE_VISIBLE) == text.len;
 }
 
 static void on_path(struct h2_head *head, struct slice value)
@@ -194,19 +191,10 @@ static void join_crumb(struct h2_head *head, struct slice value)
     joined->len += separator.len + crumb.len;
 }
 
-static const struct slice websocket_key = SLICE_INIT("sec-websocket-key");
-
-/* They mean nothing over HTTP/2 (RFC 8441 section 5): the key that goes upstream is ours. */
-static bool is_of_http1_handshake(const struct h2_head *head, struct slice name)
-{
-    return head->protocol.ptr != NULL &&
-           (slice_equal(name, websocket_key) || slice_equal(name, SLICE("sec-websocket-accept")));
-}
-
 static void add_field(struct h2_head *head, enum header_id id, struct slice name, struct slice value)
 {
-    if (is_of_http1_handshake(head, name)) {
-        return;
+    if (head->protocol.ptr != NULL && websocket_is_http1_field(name)) {
+        return; /* the key that goes upstream is ours */
     }
     if (id == HEADER_COOKIE && head->kind == H2_HEAD_REQUEST && head->cookie != NULL) {
         join_crumb(head, value);
@@ -248,7 +236,7 @@ static bool name_is_valid(struct slice name)
 
 void h2_head_field(struct h2_head *head, struct slice name, struct slice value)
 {
-    head->decoded += name.len + value.len;
+    head->decoded += name.len + value.len + FIELD_EXTRA;
     if (h2_head_is_malformed(head->failure)) {
         return;
     }
@@ -315,7 +303,7 @@ static void end_handshake(struct h2_head *head)
     random_bytes(bytes, sizeof bytes);
     head->method = keep(head, SLICE("GET"));
     put_own(head, HEADER_UPGRADE, SLICE("upgrade"), keep(head, SLICE("websocket")));
-    put_own(head, HEADER_OTHER, websocket_key,
+    put_own(head, HEADER_OTHER, SLICE("sec-websocket-key"),
             keep(head, slice_of(key, base64_encode(bytes, sizeof bytes, key))));
 }
 
@@ -360,7 +348,7 @@ static void end_request(struct h2_head *head)
     } else if (head->path.ptr[0] != '/' && !slice_equal(head->path, SLICE("*"))) {
         fail(head, H2_HEAD_BAD_TARGET);
     }
-    if (!all_visible(head->path)) {
+    if (!http_all(head->path, HTTP_BYTE_VISIBLE)) {
         fail(head, H2_HEAD_BAD_TARGET);
     }
     end_host(head);
@@ -386,6 +374,8 @@ enum h2_head_failure h2_head_end(struct h2_head *head, bool ends)
         }
     } else if (head->kind == H2_HEAD_RESPONSE && head->status == 0) {
         fail(head, H2_HEAD_BAD_PSEUDO);
+    } else if (head->kind == H2_HEAD_RESPONSE && head->status < 200 && ends) {
+        fail(head, H2_HEAD_LAST_INFORMATIONAL);
     } else if (head->content_length_count > 0 && forbids_length(head)) {
         fail(head, H2_HEAD_BAD_CONTENT_LENGTH);
     }
@@ -398,12 +388,13 @@ static struct headers headers_of(struct h2_head *head)
     return (struct headers){ head->fields, head->field_count, HTTP_HEADERS_MAX };
 }
 
-static enum http_body body_of(const struct h2_head *head, bool ends)
+/* `at_end`: what there is where the stream ends with the head. */
+static enum http_body body_of(const struct h2_head *head, bool ends, enum http_body at_end)
 {
     if (head->content_length_count > 0) {
         return BODY_LENGTH;
     }
-    return ends ? BODY_NONE : BODY_CHUNKED;
+    return ends ? at_end : BODY_CHUNKED;
 }
 
 void h2_take_request(struct h2_head *head, bool ends, struct http_request *ret_request)
@@ -414,7 +405,7 @@ void h2_take_request(struct h2_head *head, bool ends, struct http_request *ret_r
         .method_text = head->method,
         .target = head->path,
         .headers = headers_of(head),
-        .body = extended ? BODY_NONE : body_of(head, ends),
+        .body = extended ? BODY_NONE : body_of(head, ends, BODY_NONE),
         .content_length = head->content_length,
         .minor_version = 2,
         .keep_alive = true,
@@ -430,7 +421,7 @@ void h2_take_response(struct h2_head *head, bool ends, enum http_method method,
     *ret_response = (struct http_response){
         .status = head->status,
         .headers = headers_of(head),
-        .body = none ? BODY_NONE : body_of(head, ends),
+        .body = none ? BODY_NONE : body_of(head, ends, BODY_LENGTH),
         .content_length = head->content_length,
         .minor_version = 2,
         .keep_alive = true,

@@ -27,6 +27,7 @@ enum h2_head_failure {
     H2_HEAD_BAD_METHOD,       /* no token, or too long */
     H2_HEAD_BAD_SCHEME,       /* neither http nor https */
     H2_HEAD_BAD_STATUS,       /* not three digits from 100 to 599; 101 (section 8.6) */
+    H2_HEAD_LAST_INFORMATIONAL, /* 1xx that ends the stream */
     H2_HEAD_BAD_CONTENT_LENGTH, /* no plain decimal, repeated, too large, or beside a head that ends the stream */
     H2_HEAD_TWO_HOSTS,          /* :authority and host differ, or host is repeated */
     H2_HEAD_BAD_TRAILER,        /* a field that may not stand in trailers */
@@ -54,7 +55,8 @@ struct h2_head {
     enum h2_head_kind kind;
     enum h2_head_failure failure; /* the first malformed one counts, else the first */
     struct http_head_limits limits;
-    uint64_t decoded; /* bytes that HPACK made of it, failed or not: what a bomb is measured by */
+    uint64_t
+        decoded; /* bytes that HPACK made of it, four more a field, failed or not: what a bomb is measured by */
     uint64_t counted; /* bytes as HTTP/1.1 would spell the head, for head_max */
     bool ordinary;    /* a field that is no pseudo-header has come */
     bool expect_continue;
@@ -84,7 +86,8 @@ enum h2_head_failure h2_head_end(struct h2_head *head, bool ends);
  * `minor_version` is 2. CONNECT has its authority as target; an extended one (RFC 8441) is a WebSocket handshake in the words of
  * HTTP/1.1, see http/websocket.h, with a random key: it asks for a tunnel unless it `ends`, and has no body. */
 void h2_take_request(struct h2_head *head, bool ends, struct http_request *ret_request);
-/* `method` of the request that is answered: it decides whether a body follows. */
+/* `method` of the request that is answered: it decides whether a body follows. An answer that `ends` has an empty body, and
+ * says so (BODY_LENGTH), where its status may have one. */
 void h2_take_response(struct h2_head *head, bool ends, enum http_method method,
                       struct http_response *ret_response);
 void h2_take_trailers(struct h2_head *head, struct headers *ret_trailers);

@@ -1,5 +1,5 @@
 /* Memory for nghttp2: each session has a budget, and what one gives back the next one takes, so that a warm request
- * allocates nothing. One pool for all sessions of a thread. */
+ * allocates nothing. Client connections of a thread have one pool, a connection to an upstream has its own. */
 #ifndef SALLYPORT_HTTP_H2_MEMORY_H
 #define SALLYPORT_HTTP_H2_MEMORY_H
 

@@ -1,4 +1,5 @@
 /* Writing: once per turn for all streams of a connection, in as few pieces as the socket takes. */
+#include "http/h2/frame.h"
 #include "http/h2/server_internal.h"
 
 /* Fills of `out` in one go, before others get their turn. */

@@ -1,7 +1,7 @@
 /* The response's side of a stream: what an exchange sends. It waits here until the end of the turn. */
-#include "http/h1/scarcity.h"
 #include "http/h2/fields.h"
 #include "http/h2/server_internal.h"
+#include "http/scarcity.h"
 
 static struct h2_server *server_of(const struct http_stream *stream)
 {
@@ -82,14 +82,12 @@ static bool must_wait(const struct h2_stream *stream)
 {
     const struct h2_server *server = stream->server;
     size_t waiting = buffer_length(&stream->body);
-    return (waiting > 0 && server->queued >= HTTP2_QUEUE_HIGH_WATER) ||
-           h1_must_wait(server->base.stream.loop, &stream->body);
+    return (waiting > 0 && server->queued >= HTTP2_QUEUE_HIGH_WATER) || http_must_wait(&stream->body);
 }
 
 void h2_stream_wake(struct h2_stream *stream)
 {
-    if (stream->held && stream->blocked && !is_dead(stream) &&
-        h1_may_go_on(stream->server->base.stream.loop, &stream->body)) {
+    if (stream->held && stream->blocked && !is_dead(stream) && http_may_go_on(&stream->body)) {
         stream->blocked = false;
         stream->request.handler->on_writable(&stream->request);
     }
@@ -103,18 +101,10 @@ static void give_up(struct h2_stream *stream, enum http_abort why)
     h2_stream_abort(stream, why);
 }
 
-/* RFC 8441 section 5: what HTTP/1.1 says by 101 and Sec-WebSocket-Accept is 200 here. */
+/* RFC 8441 section 5: what HTTP/1.1 says by 101 is 200 here. */
 static bool write_tunnel_head(struct h2_stream *stream, const struct http_response *response)
 {
-    HEADERS_SCRATCH(items);
-    struct http_response granted = { .status = 200, .body = BODY_TUNNEL };
-    granted.headers = (struct headers){ .items = items, .capacity = HTTP_HEADERS_MAX };
-    for (size_t i = 0; i < response->headers.count; i++) {
-        const struct header *header = &response->headers.items[i];
-        if (!slice_equal_nocase(header->name, SLICE("sec-websocket-accept"))) {
-            items[granted.headers.count++] = *header;
-        }
-    }
+    const struct http_response granted = { .status = 200, .body = BODY_TUNNEL, .headers = response->headers };
     stream->tunnel = true;
     stream->body_kind = BODY_TUNNEL;
     return h2_write_response(&stream->head, &granted, &stream->head_count);
@@ -236,7 +226,12 @@ static bool op_retract(struct http_stream *request)
 
 static void op_reset(struct http_stream *request)
 {
-    h2_stream_reset(h2_stream_of(request), NGHTTP2_INTERNAL_ERROR);
+    struct h2_stream *stream = h2_stream_of(request);
+    if (stream->malformed) {
+        h2_stream_refuse(stream, NGHTTP2_PROTOCOL_ERROR);
+    } else {
+        h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+    }
 }
 
 static void op_pause(struct http_stream *request, bool paused)
@@ -295,6 +290,11 @@ static void op_hold_off(struct http_stream *request, int64_t duration)
     server->hold_off = duration;
 }
 
+static void op_end_connection(struct http_stream *request)
+{
+    h2_server_drain(server_of(request));
+}
+
 static void op_release(struct http_stream *request)
 {
     struct h2_stream *stream = h2_stream_of(request);
@@ -319,5 +319,6 @@ const struct http_stream_ops h2_stream_ops = {
     .waited = op_waited,
     .unread = op_unread,
     .hold_off = op_hold_off,
+    .end_connection = op_end_connection,
     .release = op_release,
 };

@@ -9,8 +9,8 @@
  * HTTP_WRITE_BUFFER_MAX; of each stream what one HTTP/1.1 connection may hold, and less beyond HTTP2_QUEUE_HIGH_WATER or where
  * memory is scarce; nghttp2's own, at most HTTP2_SESSION_MEMORY_MAX.
  *
- * Shared by server.c (its life), input.c (reading), session.c (what frames become), stream.c (a stream's life and head), body.c (the request's body),
- * response.c (what an exchange sends) and output.c (writing). */
+ * Shared by server.c (its life), input.c (reading), session.c (what frames become), stream.c (a stream's life and head),
+ * body.c (the request's body), response.c (what an exchange sends) and output.c (writing). */
 #ifndef SALLYPORT_HTTP_H2_SERVER_INTERNAL_H
 #define SALLYPORT_HTTP_H2_SERVER_INTERNAL_H
 
@@ -73,9 +73,6 @@ struct h2_stream {
     bool busy;         /* somebody goes on with it after a call that may end it */
     bool dirty, woken, sent_listed;
 };
-
-/* Bytes before a frame's payload (RFC 9113 section 4.1). */
-#define H2_FRAME_HEAD 9
 
 /* What the connections of a thread share. */
 struct h2_shared {
@@ -182,6 +179,8 @@ void h2_stream_on_close(struct h2_stream *stream);
 /* RST_STREAM; nothing more is sent. */
 void h2_stream_reset(struct h2_stream *stream, uint32_t code);
 /* The same for what the client did: counted. */
+void h2_stream_refuse(struct h2_stream *stream, uint32_t code);
+/* And the handler learns that it is over. */
 void h2_stream_provoked(struct h2_stream *stream, uint32_t code);
 /* The exchange learns that the client is gone, where it has not released the stream. */
 void h2_stream_abort(struct h2_stream *stream, enum http_abort why);
@@ -199,6 +198,8 @@ void h2_stream_await_body(struct h2_stream *stream);
 void h2_stream_consume(struct h2_stream *stream, size_t size);
 /* It broke, or stopped coming: the handler learns it. */
 void h2_stream_fail_body(struct h2_stream *stream, enum deny_reason reason);
+/* Its length or its trailers are not what they may be: a stream error, and a denial. */
+void h2_stream_break_body(struct h2_stream *stream);
 
 /* ---- response.c ---- */
 

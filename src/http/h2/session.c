@@ -164,7 +164,7 @@ static void on_headers(struct h2_server *server, struct h2_stream *stream, const
         h2_stream_on_trailers(stream);
     } else {
         /* RFC 9113 section 8.1: trailers end the stream; section 8.5: a tunnel has none. */
-        h2_stream_provoked(stream, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_break_body(stream);
     }
     h2_server_drop_head(server);
     h2_server_await(server);

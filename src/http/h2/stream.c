@@ -89,15 +89,6 @@ static void take_off_list(struct h2_stream *stream)
     server->stream_count--;
 }
 
-static void set_aside(struct buffer *buffer)
-{
-    if (buffer->capacity > SPARE_BUFFER_MAX) {
-        buffer_done(buffer);
-    }
-    buffer_clear(buffer);
-    buffer_set_aside(buffer);
-}
-
 static void recycle(struct h2_shared *shared, struct h2_stream *stream)
 {
     if (shared->spare_count >= SPARES_MAX) {
@@ -106,8 +97,8 @@ static void recycle(struct h2_shared *shared, struct h2_stream *stream)
         free(stream);
         return;
     }
-    set_aside(&stream->head);
-    set_aside(&stream->body);
+    buffer_set_aside(&stream->head, SPARE_BUFFER_MAX);
+    buffer_set_aside(&stream->body, SPARE_BUFFER_MAX);
     stream->next = shared->spares;
     shared->spares = stream;
     shared->spare_count++;
@@ -170,15 +161,20 @@ void h2_stream_abort(struct h2_stream *stream, enum http_abort why)
     }
 }
 
-void h2_stream_provoked(struct h2_stream *stream, uint32_t code)
+void h2_stream_refuse(struct h2_stream *stream, uint32_t code)
 {
     struct h2_server *server = stream->server;
     bool many = !h2_defences_count(&server->own->defences, H2_FLOOD_PROVOKED, server->base.stream.loop->now);
     h2_stream_reset(stream, code);
-    h2_stream_abort(stream, HTTP_ABORT_CLIENT);
     if (many) {
         h2_server_flood(server, H2_FLOOD_PROVOKED);
     }
+}
+
+void h2_stream_provoked(struct h2_stream *stream, uint32_t code)
+{
+    h2_stream_refuse(stream, code);
+    h2_stream_abort(stream, HTTP_ABORT_CLIENT);
 }
 
 void h2_stream_on_close(struct h2_stream *stream)
@@ -205,6 +201,7 @@ static enum deny_reason reason_of(enum h2_head_failure failure)
     case H2_HEAD_BAD_TARGET:
         return DENY_BAD_TARGET;
     case H2_HEAD_NO_HOST:
+    case H2_HEAD_TWO_HOSTS:
         return DENY_BAD_HOST;
     case H2_HEAD_UNKNOWN_PROTOCOL:
         return DENY_METHOD_NOT_IMPLEMENTED;
