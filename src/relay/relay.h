@@ -18,14 +18,15 @@ enum relay_token {
 /* `relay`.
  *
  * Values of `headers`: a claim's string, number (as written in the token) or boolean; an array's elements joined by ", ";
- * scopes joined by a space. What is absent, null or empty sends no header; the client's own is stripped all the same.
+ * scopes joined by a space, roles by ", ". What is absent, null or empty sends no header; the client's own is stripped all the same.
  * What has no faithful form is a failure, and the request denied: control characters, surrounding white space, an object,
  * an array in an array, an array's element with a comma, a scope with a space. */
 struct relay_settings {
-    int token;                 /* enum relay_token */
-    struct conf_pairs headers; /* X-User-Id: claims.NAME | subject | issuer | client_id | scopes | 'text' */
-    bool trailers;             /* pass trailers on (minus identity and forbidden ones) */
-    bool underscores;          /* let header names with "_" pass */
+    int token; /* enum relay_token */
+    struct conf_pairs
+        headers;      /* X-User-Id: claims.NAME | subject | issuer | client_id | scopes | roles | 'text' */
+    bool trailers;    /* pass trailers on (minus identity and forbidden ones) */
+    bool underscores; /* let header names with "_" pass */
 };
 
 extern const struct conf_object relay_object;
@@ -48,6 +49,13 @@ enum forwarded_source {
 struct address relay_client_address(const struct headers *headers, const struct address *peer, int source,
                                     const struct address_prefix *trusted, size_t trusted_count);
 
+/* What credentials are taken from, on any route of the snapshot: on every route it goes no further. */
+struct relay_credentials {
+    struct conf_strings headers; /* Authorization and its kin are gone anyway */
+    struct conf_strings cookies;
+    struct conf_strings queries; /* parameters */
+};
+
 struct relay_request {
     const struct relay_settings *settings; /* NULL: strip everything */
     const struct http_request *input;
@@ -61,11 +69,13 @@ struct relay_request {
     struct slice traceparent; /* empty: none */
     const struct conf_strings
         *identity_headers; /* names that any route of the snapshot sets from identity: always stripped */
+    const struct headers *granted; /* fields that external authorizers have answered with; NULL: none */
+    const struct relay_credentials *credentials; /* its headers are among those, too; NULL: none */
 };
 
 /* Builds the upstream's header list in `arena`; values that pass are the input's. Dropped: hop-by-hop (Connection's own
  * list too, RFC 9110 section 7.6.1, of at most 32 names: more is ERROR_LIMIT), framing, Host, credentials (Authorization,
- * Proxy-Authorization, DPoP; cookies pass: no authenticator owns one), forwarded families, override headers, identity
+ * Proxy-Authorization, DPoP; the cookies that hold one; a Referer whose query holds one), forwarded families, override headers, identity
  * headers in any spelling ("_" or another sign for "-", case, duplicates), all names with "_".
  * Set, after the dropping, so that a client cannot name them away in Connection: X-Forwarded-For, -Proto, -Host,
  * X-Request-Id, traceparent, Via, the identity headers, Authorization where the route forwards the token. tracestate passes

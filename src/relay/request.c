@@ -2,6 +2,8 @@
 #include "relay/relay.h"
 #include "relay/value.h"
 
+#include "http/cookie.h"
+#include "http/query.h"
 #include "http/uri.h"
 
 /* X-Forwarded-For, -Proto, -Host, X-Request-Id, traceparent, Via, Authorization. */
@@ -81,8 +83,9 @@ static struct error set_token(const struct relay_request *request, struct arena 
 {
     bool bound = request->principal == NULL || request->principal->kind == PRINCIPAL_ANONYMOUS ||
                  request->principal->bound;
+    bool granted = request->granted != NULL && headers_find(request->granted, HEADER_AUTHORIZATION) != NULL;
     if (request->settings == NULL || request->settings->token != RELAY_FORWARD || request->token.len == 0 ||
-        bound) {
+        bound || granted) {
         return OK;
     }
     return set(out, HEADER_AUTHORIZATION, SLICE("Authorization"),
@@ -103,6 +106,62 @@ static struct error set_identity(const struct relay_request *request, struct are
     return OK;
 }
 
+/* The client's own of these names have been dropped: they are among identity_headers. */
+static struct error set_granted(const struct relay_request *request, struct headers *out)
+{
+    for (size_t i = 0; request->granted != NULL && i < request->granted->count; i++) {
+        const struct header *field = &request->granted->items[i];
+        TRY(set(out, field->id, field->name, field->value));
+    }
+    return OK;
+}
+
+/* A page whose address held a credential tells it to whatever it links to. */
+static bool tells_credential(const struct relay_credentials *credentials, struct slice referer)
+{
+    ssize_t mark = slice_find(referer, '?');
+    struct slice query = mark >= 0 ? slice_from(referer, (size_t)mark + 1) : SLICE_NONE;
+    for (size_t i = 0; mark >= 0 && i < credentials->queries.count; i++) {
+        if (query_find(query, credentials->queries.items[i]).count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The field as it goes on; ptr NULL: not at all. */
+static struct error without_credentials(const struct relay_credentials *credentials,
+                                        const struct header *header, struct arena *arena,
+                                        struct slice *ret_value)
+{
+    *ret_value = header->value;
+    if (header->id == HEADER_COOKIE) {
+        if (!cookie_without(header->value, &credentials->cookies, arena, ret_value)) {
+            return FAIL(ERROR_MEMORY, "no memory for the upstream's headers");
+        }
+        if (ret_value->len == 0 && header->value.len > 0) {
+            *ret_value = SLICE_NONE;
+        }
+    } else if (credentials->queries.count > 0 && slice_equal_nocase(header->name, SLICE("referer")) &&
+               tells_credential(credentials, header->value)) {
+        *ret_value = SLICE_NONE;
+    }
+    return OK;
+}
+
+static struct error pass_header(const struct relay_request *request, const struct header *header,
+                                struct arena *arena, struct headers *out)
+{
+    struct slice value = header->value;
+    if (request->credentials != NULL) {
+        TRY(without_credentials(request->credentials, header, arena, &value));
+        if (value.ptr == NULL && header->value.ptr != NULL) {
+            return OK;
+        }
+    }
+    return set(out, header->id, header->name, value);
+}
+
 struct error relay_build_request(const struct relay_request *request, struct arena *arena,
                                  struct headers *out)
 {
@@ -113,6 +172,7 @@ struct error relay_build_request(const struct relay_request *request, struct are
     }
     size_t pairs = request->settings != NULL ? request->settings->headers.count : 0;
     struct headers list = { .capacity = input->count + pairs + OWN_HEADERS };
+    list.capacity += request->granted != NULL ? request->granted->count : 0;
     list.items = arena_alloc(arena, list.capacity * sizeof *list.items);
     if (list.items == NULL) {
         return FAIL(ERROR_MEMORY, "no memory for the upstream's headers");
@@ -120,7 +180,7 @@ struct error relay_build_request(const struct relay_request *request, struct are
     for (size_t i = 0; i < input->count; i++) {
         const struct header *header = &input->items[i];
         if (passes(request, header, &connection)) {
-            TRY(set(&list, header->id, header->name, header->value));
+            TRY(pass_header(request, header, arena, &list));
         }
     }
     TRY(set_forwarded(request, arena, &list));
@@ -131,6 +191,7 @@ struct error relay_build_request(const struct relay_request *request, struct are
     TRY(set_via(request, &list));
     TRY(set_token(request, arena, &list));
     TRY(set_identity(request, arena, &list));
+    TRY(set_granted(request, &list));
     *out = list;
     return OK;
 }

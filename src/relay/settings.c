@@ -21,9 +21,10 @@ static const struct conf_field relay_fields[] = {
     { .name = "headers",
       .type = CONF_PAIRS,
       .offset = offsetof(struct relay_settings, headers),
-      .help = "Headers for the upstream: claims.NAME, subject, issuer, client_id, scopes or 'text'. The "
-              "client's own "
-              "headers of these names are stripped on every route." },
+      .help =
+          "Headers for the upstream: claims.NAME, subject, issuer, client_id, scopes, roles or 'text'. The "
+          "client's own "
+          "headers of these names are stripped on every route." },
     { .name = "trailers",
       .type = CONF_BOOL,
       .flags = CONF_LOWER,

@@ -9,6 +9,7 @@ enum expression_kind {
     EXPRESSION_ISSUER,
     EXPRESSION_CLIENT_ID,
     EXPRESSION_SCOPES,
+    EXPRESSION_ROLES,
     EXPRESSION_CLAIM,
 };
 
@@ -18,10 +19,9 @@ static enum expression_kind parse(struct slice expression, struct slice *ret_arg
         struct slice word;
         enum expression_kind kind;
     } words[] = {
-        { SLICE_INIT("subject"), EXPRESSION_SUBJECT },
-        { SLICE_INIT("issuer"), EXPRESSION_ISSUER },
-        { SLICE_INIT("client_id"), EXPRESSION_CLIENT_ID },
-        { SLICE_INIT("scopes"), EXPRESSION_SCOPES },
+        { SLICE_INIT("subject"), EXPRESSION_SUBJECT },     { SLICE_INIT("issuer"), EXPRESSION_ISSUER },
+        { SLICE_INIT("client_id"), EXPRESSION_CLIENT_ID }, { SLICE_INIT("scopes"), EXPRESSION_SCOPES },
+        { SLICE_INIT("roles"), EXPRESSION_ROLES },
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (slice_equal(expression, words[i].word)) {
@@ -49,7 +49,7 @@ const char *value_expression_problem(struct slice expression)
     struct slice argument = SLICE_NONE;
     switch (parse(expression, &argument)) {
     case EXPRESSION_BAD:
-        return "a header's value is claims.NAME, subject, issuer, client_id, scopes or 'text'";
+        return "a header's value is claims.NAME, subject, issuer, client_id, scopes, roles or 'text'";
     case EXPRESSION_TEXT:
         if (argument.len == 0) {
             return "the text of a header is empty";
@@ -59,6 +59,7 @@ const char *value_expression_problem(struct slice expression)
     case EXPRESSION_ISSUER:
     case EXPRESSION_CLIENT_ID:
     case EXPRESSION_SCOPES:
+    case EXPRESSION_ROLES:
     case EXPRESSION_CLAIM:
         break;
     }
@@ -131,18 +132,19 @@ static struct error array_of(const struct json *claim, struct arena *arena, stru
     return OK;
 }
 
-static struct error scopes_of(const struct principal *principal, struct arena *arena, struct slice *ret_value)
+static struct error texts_of(const struct slice *texts, size_t count, struct slice separator,
+                             struct arena *arena, struct slice *ret_value)
 {
     size_t size = 0;
-    for (size_t i = 0; i < principal->scope_count; i++) {
-        size += principal->scopes[i].len + 1;
+    for (size_t i = 0; i < count; i++) {
+        size += texts[i].len + separator.len;
     }
-    struct joined joined = { .out = arena_alloc(arena, size), .separator = SLICE(" ") };
+    struct joined joined = { .out = arena_alloc(arena, size), .separator = separator };
     if (joined.out == NULL) {
         return FAIL(ERROR_MEMORY, "no memory for a header");
     }
-    for (size_t i = 0; i < principal->scope_count; i++) {
-        TRY(join(&joined, principal->scopes[i]));
+    for (size_t i = 0; i < count; i++) {
+        TRY(join(&joined, texts[i]));
     }
     *ret_value = slice_of(joined.out, joined.len);
     return OK;
@@ -178,7 +180,9 @@ static struct error identity_of(enum expression_kind kind, struct slice argument
         *ret_value = principal->client_id;
         return OK;
     case EXPRESSION_SCOPES:
-        return scopes_of(principal, arena, ret_value);
+        return texts_of(principal->scopes, principal->scope_count, SLICE(" "), arena, ret_value);
+    case EXPRESSION_ROLES: /* which may hold spaces */
+        return texts_of(principal->roles, principal->role_count, SLICE(", "), arena, ret_value);
     case EXPRESSION_CLAIM:
         return claim_of(argument, principal, arena, ret_value);
     case EXPRESSION_BAD:

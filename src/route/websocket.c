@@ -1,8 +1,8 @@
 #include "route/websocket.h"
 
 #include "base/clock.h"
-#include "http/uri.h"
 #include "route/cors.h"
+#include "route/origin.h"
 
 static const struct conf_field websocket_fields[] = {
     { .name = "origins",
@@ -33,14 +33,6 @@ const struct conf_object websocket_object = {
             "request.",
 };
 
-static bool is_own(struct slice origin, struct slice scheme, uint16_t standard_port, struct slice host,
-                   uint16_t port, struct arena *arena)
-{
-    struct slice authority = uri_authority_text(host, port == standard_port ? 0 : port, arena);
-    return authority.ptr != NULL && slice_starts_with(origin, scheme) &&
-           slice_equal(slice_from(origin, scheme.len), authority);
-}
-
 bool websocket_origin_allowed(const struct websocket_settings *settings, const struct headers *request,
                               struct slice host, uint16_t port, bool is_tls, struct arena *arena)
 {
@@ -52,9 +44,8 @@ bool websocket_origin_allowed(const struct websocket_settings *settings, const s
     if (count > 1 || slice_equal(origin, SLICE("null"))) {
         return false;
     }
-    return conf_strings_contain(&settings->origins, origin) ||
-           is_own(origin, SLICE("https://"), 443, host, port, arena) ||
-           (!is_tls && is_own(origin, SLICE("http://"), 80, host, port, arena));
+    const struct origin_request page = { .headers = request, .host = host, .port = port, .is_tls = is_tls };
+    return conf_strings_contain(&settings->origins, origin) || origin_is_own(&page, origin, arena);
 }
 
 const char *websocket_check_settings(const struct websocket_settings *settings)

@@ -1,12 +1,32 @@
 /* The way to a connection: the endpoint's name, then its addresses, one after the other. */
 #include "upstream/pool_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* ---- opening ---- */
 
 static void connect_next(struct upstream_ticket *ticket);
+
+/* Of the address that is tried, as health marks know it; 0: nothing is known of single addresses. */
+static uint64_t key_of(const struct upstream_ticket *ticket)
+{
+    const struct pool_endpoint *endpoint = ticket->endpoint;
+    if (endpoint->settings->mark == NULL || endpoint->settings->is_address) {
+        return 0;
+    }
+    struct address address = resolved_at(&endpoint->addresses, ticket->address);
+    return health_key_of(&address);
+}
+
+/* Passes over addresses that failed their health checks, as long as another one is left. */
+static void pass_over_down(struct upstream_ticket *ticket)
+{
+    const struct pool_endpoint *endpoint = ticket->endpoint;
+    while (ticket->addresses_left > 0 && health_mark_is_down(endpoint->settings->mark, key_of(ticket))) {
+        ticket->address++;
+        ticket->addresses_left--;
+    }
+}
 
 /* A name may stand for several addresses (of two families, or of several machines): each is tried before the endpoint is
  * given up, as long as that does not take longer than one that hangs. */
@@ -16,6 +36,7 @@ static void connect_failed(struct upstream_ticket *ticket, const struct http_cal
     metrics_add(pool->metrics, METRIC_UPSTREAM_CONNECT_FAILURES, 1);
     ticket->address++;
     ticket->addresses_left--;
+    pass_over_down(ticket);
     if (ticket->addresses_left > 0 &&
         pool->loop->now - ticket->connecting_since < pool->settings->connect_timeout) {
         connect_next(ticket);
@@ -37,11 +58,11 @@ static void on_connected(struct http_client *client, const struct http_call_fail
         pool_forget(connection);
         connect_failed(ticket, failure);
     } else {
-        bool h2 = slice_equal(http_client_protocol(client), SLICE("h2"));
+        connection->h2 = slice_equal(http_client_protocol(client), SLICE("h2"));
         endpoint->promising -= connection->promising ? 1 : 0;
         connection->promising = false;
-        endpoint->takes_one = !h2;
-        metrics_add(pool->metrics, METRIC_UPSTREAM_HTTP2_CONNECTS, h2 ? 1 : 0);
+        endpoint->takes_one = !connection->h2 || endpoint->protocol == HTTP_PROTOCOL_1;
+        metrics_add(pool->metrics, METRIC_UPSTREAM_HTTP2_CONNECTS, connection->h2 ? 1 : 0);
         pool_lend(ticket, connection);
     }
     pool_tell_sharers(endpoint, failure);
@@ -54,9 +75,13 @@ static void on_changed(struct http_client *client)
 {
     struct pool_connection *connection = http_client_owner(client);
     if (connection->opener == NULL && connection->endpoint != NULL) {
-        struct upstream_pool *pool = connection->endpoint->pool;
+        struct pool_endpoint *endpoint = connection->endpoint;
+        bool wants_http1 = http_client_wants_http1(client);
         pool_replace(connection);
-        pool_wake_pending(pool);
+        if (wants_http1) {
+            pool_stay_with_http1(endpoint);
+        }
+        pool_wake_pending(endpoint->pool);
     }
 }
 
@@ -84,6 +109,7 @@ static struct error open_connection(struct upstream_ticket *ticket)
         .endpoint = endpoint,
         .metrics = pool->metrics,
         .opener = ticket,
+        .address_key = key_of(ticket),
         .promising = endpoint->protocol != HTTP_PROTOCOL_1 && !endpoint->takes_one,
         .idle_deadline = { .expired = pool_on_idle_deadline },
     };
@@ -118,14 +144,6 @@ static struct error open_connection(struct upstream_ticket *ticket)
     return OK;
 }
 
-/* What is short is ours, not the upstream's: its operators must not look for a fault that is here. */
-static bool is_own_shortage(struct error error)
-{
-    return error.kind == ERROR_MEMORY ||
-           (error.kind == ERROR_SYSTEM && (error.number == EMFILE || error.number == ENFILE ||
-                                           error.number == ENOMEM || error.number == ENOBUFS));
-}
-
 static void connect_next(struct upstream_ticket *ticket)
 {
     static const struct http_call_failure refused = { .reason = DENY_UPSTREAM_CONNECT,
@@ -136,7 +154,8 @@ static void connect_next(struct upstream_ticket *ticket)
     };
     struct error error = open_connection(ticket);
     if (failed(error)) {
-        connect_failed(ticket, is_own_shortage(error) ? &shortage : &refused);
+        /* What is short is ours, not the upstream's: its operators must not look for a fault that is here. */
+        connect_failed(ticket, error_is_shortage(error) ? &shortage : &refused);
     }
 }
 
@@ -149,6 +168,11 @@ static void connect_endpoint(struct upstream_ticket *ticket)
     }
     ticket->address = endpoint->next_address++;
     ticket->addresses_left = endpoint->addresses.count;
+    pass_over_down(ticket);
+    if (ticket->addresses_left == 0) {
+        ticket->addresses_left =
+            1; /* all that we know are; the checks know a healthy one, of a later look-up */
+    }
     ticket->connecting_since = ticket->pool->loop->now;
     connect_next(ticket);
 }

@@ -71,6 +71,12 @@ void pool_on_idle_lost(struct http_client *client)
     pool_forget(http_client_owner(client));
 }
 
+/* Speaks what its endpoint is not spoken to in any more. */
+static bool is_outdated(const struct pool_connection *connection)
+{
+    return connection->h2 && connection->endpoint->protocol == HTTP_PROTOCOL_1;
+}
+
 static void keep(struct pool_connection *connection)
 {
     struct pool_endpoint *endpoint = connection->endpoint;
@@ -78,14 +84,14 @@ static void keep(struct pool_connection *connection)
     move(connection, POOL_IDLE);
     deadline_set(&pool->loop->deadlines, &connection->idle_deadline, pool->loop->now,
                  pool->settings->idle_timeout);
-    if (endpoint->counts[POOL_IDLE] > (size_t)pool->settings->max_idle) {
+    if (endpoint->counts[POOL_IDLE] > (size_t)pool->settings->max_idle || is_outdated(connection)) {
         close_connection(connection);
     }
 }
 
 static void place_used(struct pool_connection *connection, enum http_client_state state)
 {
-    if (state != HTTP_CLIENT_USABLE) {
+    if (state != HTTP_CLIENT_USABLE || is_outdated(connection)) {
         move(connection, POOL_DRAINING);
     } else {
         move(connection, http_client_room(connection->client) > 0 ? POOL_SHARED : POOL_FULL);
@@ -102,6 +108,24 @@ void pool_replace(struct pool_connection *connection)
     }
 }
 
+void pool_stay_with_http1(struct pool_endpoint *endpoint)
+{
+    static const enum pool_place places[] = { POOL_IDLE, POOL_SHARED, POOL_FULL };
+    endpoint->protocol = HTTP_PROTOCOL_1;
+    endpoint->takes_one = true;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct pool_connection *next;
+        for (struct pool_connection *at = endpoint->connections[places[i]]; at != NULL; at = next) {
+            next = at->next;
+            if (is_outdated(at) && at->calls > 0) {
+                move(at, POOL_DRAINING);
+            } else if (is_outdated(at)) {
+                close_connection(at);
+            }
+        }
+    }
+}
+
 /* ---- choosing ---- */
 
 static void settle(struct upstream_ticket *ticket, const struct http_call_failure *failure)
@@ -109,76 +133,14 @@ static void settle(struct upstream_ticket *ticket, const struct http_call_failur
     ticket->on_ready(ticket, failure);
 }
 
-static bool is_fuller(const struct pool_endpoint *a, const struct pool_endpoint *b)
-{
-    return a->active > b->active;
-}
-
-/* Each has a connection that counts, or will. */
-bool pool_may_open(const struct pool_endpoint *endpoint)
-{
-    size_t used = endpoint->counts[POOL_SHARED] + endpoint->counts[POOL_FULL] + endpoint->naming.count +
-                  endpoint->served.count;
-    return used < (size_t)endpoint->pool->settings->max_connections;
-}
-
-/* What has changed without a word, its age, is seen here. */
-struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint)
-{
-    struct pool_connection *connection;
-    while ((connection = endpoint->connections[POOL_SHARED]) != NULL &&
-           http_client_room(connection->client) == 0) {
-        pool_replace(connection);
-    }
-    return connection;
-}
-
-static bool has_room(struct pool_endpoint *endpoint)
-{
-    return pool_may_open(endpoint) || pool_find_shared(endpoint) != NULL || pool_may_share(endpoint);
-}
-
-bool pool_has_room(struct upstream_pool *pool)
-{
-    for (size_t i = 0; i < pool->count; i++) {
-        if (has_room(&pool->endpoints[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The next endpoint that the ticket has not tried; NULL: none, or all are at their maximum. */
-static struct pool_endpoint *choose(struct upstream_pool *pool, const struct upstream_ticket *ticket)
-{
-    struct pool_endpoint *best = NULL;
-    for (size_t i = 0; i < pool->count; i++) {
-        size_t at = (pool->next + i) % pool->count;
-        struct pool_endpoint *endpoint = &pool->endpoints[at];
-        if ((ticket->tried & (UINT64_C(1) << at)) != 0 || !has_room(endpoint)) {
-            continue;
-        }
-        if (best == NULL ||
-            (pool->settings->balance == BALANCE_LEAST_REQUESTS && is_fuller(best, endpoint))) {
-            best = endpoint;
-        }
-        if (pool->settings->balance == BALANCE_ROUND_ROBIN) {
-            break;
-        }
-    }
-    if (best != NULL) {
-        pool->next = (size_t)(best - pool->endpoints + 1) % pool->count;
-    }
-    return best;
-}
-
-/* The last used connection that is still good. One that has something to say is closed: see http_client_is_quiet. */
+/* The last used connection that is still good. One that has something to say is closed: see http_client_is_quiet. So is one
+ * to an address that is avoided. */
 static struct pool_connection *find_idle(struct pool_endpoint *endpoint)
 {
     struct pool_connection *connection;
     while ((connection = endpoint->connections[POOL_IDLE]) != NULL &&
            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is closed is taken off the list */
-           !http_client_is_quiet(connection->client)) {
+           (pool_is_avoided(connection) || !http_client_is_quiet(connection->client))) {
         close_connection(connection);
     }
     return connection;
@@ -242,11 +204,11 @@ void pool_attempt_here(struct upstream_ticket *ticket)
 void pool_attempt(struct upstream_ticket *ticket)
 {
     struct upstream_pool *pool = ticket->pool;
-    struct pool_endpoint *endpoint = choose(pool, ticket);
+    struct pool_endpoint *endpoint = pool_choose(pool, ticket);
     if (endpoint == NULL && ticket->tried != 0) {
         /* Each was tried once: a further attempt may go to any of them again. */
         ticket->tried = 0;
-        endpoint = choose(pool, ticket);
+        endpoint = pool_choose(pool, ticket);
     }
     if (endpoint == NULL) {
         pend(ticket);
@@ -256,6 +218,7 @@ void pool_attempt(struct upstream_ticket *ticket)
     ticket->endpoint = endpoint;
     ticket->url = endpoint->settings->url;
     endpoint->active++;
+    metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, pool_is_unhealthy(endpoint) ? 1 : 0);
     pool_attempt_here(ticket);
 }
 
@@ -282,6 +245,7 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
         pool_attempt(ticket);
     } else {
         pend(ticket); /* nobody overtakes those that wait, even where a place has just become free */
+        pool_wake_pending(pool); /* or an endpoint has become healthy, of which nobody tells */
     }
 }
 
@@ -400,15 +364,6 @@ void pool_end_serving(struct upstream_pool *pool)
     }
 }
 
-/* What an endpoint is to be asked for: its scheme goes first. */
-static int protocol_of(const struct upstream_settings *settings, const struct upstream_endpoint *endpoint)
-{
-    if (endpoint->h2c) {
-        return HTTP_PROTOCOL_2;
-    }
-    return endpoint->tls ? settings->protocol : HTTP_PROTOCOL_1;
-}
-
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool)
 {
@@ -424,15 +379,14 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
         struct pool_endpoint *endpoint = &pool->endpoints[i];
         endpoint->pool = pool;
         endpoint->settings = &settings->parsed[i];
-        endpoint->protocol = protocol_of(settings, endpoint->settings);
+        endpoint->protocol = upstream_protocol_of(settings->protocol, endpoint->settings);
         resolved_init(&endpoint->addresses, loop);
         if (endpoint->settings->is_address) {
             resolved_set(&endpoint->addresses, &endpoint->settings->address);
         }
         if (endpoint->settings->tls && pool->tls == NULL) {
             const struct tls_client_settings *tls = settings->tls != NULL ? settings->tls : &no_settings;
-            struct error error = tls_client_new(
-                tls, http_client_alpn((enum http_client_protocol)settings->protocol), &pool->tls);
+            struct error error = tls_client_new(tls, &pool->tls);
             if (failed(error)) {
                 upstream_pool_free(pool);
                 return error;

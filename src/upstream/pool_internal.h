@@ -1,4 +1,4 @@
-/* The pool from within: shared by pool.c (choosing, lending, keeping), connect.c (names, opening), sharing.c (who waits for a
+/* The pool from within: shared by pool.c (lending, keeping), choose.c, connect.c (names, opening), sharing.c (who waits for a
  * connection that others open) and pending.c. */
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
@@ -22,7 +22,9 @@ struct pool_connection {
     struct metrics_worker *metrics; /* the pool's */
     struct upstream_ticket *opener; /* for whom it is being opened; NULL: it is open */
     size_t calls;                   /* that tickets and tunnels hold */
+    bool h2;                        /* is open, and speaks it */
     bool promising;                 /* being opened, and may come to have room for more than its opener */
+    uint64_t address_key;           /* as health marks know it; 0: its endpoint has one address */
     enum pool_place place;
     struct pool_connection *previous, *next; /* of that place */
     struct deadline idle_deadline;
@@ -38,7 +40,7 @@ struct pool_endpoint {
     struct upstream_pool *pool;
     const struct upstream_endpoint *settings;
     struct tls_client *tls;
-    int protocol;   /* enum http_client_protocol */
+    int protocol;   /* enum http_client_protocol; see pool_stay_with_http1 */
     bool takes_one; /* what was opened last takes one call at a time */
     struct resolved addresses;
     struct pool_connection *connections[POOL_PLACES];
@@ -78,6 +80,9 @@ struct upstream_pool {
 /* The connection moves to its place, by what it says of itself. */
 void pool_replace(struct pool_connection *connection);
 void pool_put(struct pool_connection *connection, enum pool_place place);
+/* The endpoint leaves the choice to its upstream (`auto`), which wants no HTTP/2: for as long as the pool lives it is spoken to in
+ * HTTP/1.1, and what it has of HTTP/2 takes no further call. */
+void pool_stay_with_http1(struct pool_endpoint *endpoint);
 /* The connection is closed or closing itself. */
 void pool_forget(struct pool_connection *connection);
 /* A connection without a call has closed itself. */
@@ -89,17 +94,26 @@ void pool_attempt(struct upstream_ticket *ticket);
 void pool_attempt_here(struct upstream_ticket *ticket);
 /* A call on a connection that has room: the ticket is answered. */
 void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connection);
-/* A connection that has calls, and room for another; NULL: none. */
-struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint);
-/* May any endpoint take another request? */
-bool pool_has_room(struct upstream_pool *pool);
-/* May this one have another connection? */
-bool pool_may_open(const struct pool_endpoint *endpoint);
 /* This endpoint has failed the ticket; another one may be asked. */
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
 
 void pool_begin_serving(struct upstream_pool *pool);
 void pool_end_serving(struct upstream_pool *pool);
+
+/* ---- choose.c ---- */
+
+/* The next endpoint that the ticket has not tried; NULL: none, or all that may be chosen are at their maximum. */
+struct pool_endpoint *pool_choose(struct upstream_pool *pool, const struct upstream_ticket *ticket);
+/* May any that may be chosen take another request? */
+bool pool_has_room(struct upstream_pool *pool);
+/* May this one have another connection? */
+bool pool_may_open(const struct pool_endpoint *endpoint);
+/* A connection that has calls, and room for another; NULL: none. */
+struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint);
+/* By its health checks. */
+bool pool_is_unhealthy(const struct pool_endpoint *endpoint);
+/* Does it lead to an address that failed its health checks, while another one of its endpoint did not? */
+bool pool_is_avoided(const struct pool_connection *connection);
 
 /* ---- pending.c ---- */
 

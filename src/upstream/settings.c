@@ -119,6 +119,13 @@ static const struct conf_field upstream_fields[] = {
       .minimum = 0,
       .maximum = 10,
       .help = "further tries on another connection, only where a repeated request does no harm" },
+    { .name = "health",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct upstream_settings, health),
+      .object = &health_object,
+      .help =
+          "how each server is asked whether it is well; one that is not gets no request while another one "
+          "is. Default: none is asked" },
     { 0 },
 };
 
@@ -129,6 +136,14 @@ const struct conf_object upstream_object = {
     .sequence = "endpoints",
     .help = "A service behind the gateway and the servers that it runs on.",
 };
+
+int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint)
+{
+    if (endpoint->h2c) {
+        return HTTP_PROTOCOL_2;
+    }
+    return endpoint->tls ? protocol : HTTP_PROTOCOL_1;
+}
 
 static bool is_label(struct slice label)
 {

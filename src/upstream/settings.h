@@ -5,6 +5,8 @@
 #include "base/conf_field.h"
 #include "net/address.h"
 #include "tls/settings.h"
+#include "upstream/health/mark.h"
+#include "upstream/health/settings.h"
 
 enum upstream_balance {
     BALANCE_ROUND_ROBIN,
@@ -21,29 +23,34 @@ struct upstream_endpoint {
     uint16_t port;
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
+    struct health_mark *mark; /* what its checks found, set by the gateway; NULL: it is not checked */
 };
 
 struct upstream_settings {
     struct slice name;
     struct conf_strings endpoints; /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
     struct tls_client_settings *tls;
-    int protocol;               /* enum http_client_protocol, of https endpoints */
-    int balance;                /* enum upstream_balance */
-    struct slice host_header;   /* empty: the client's Host goes on */
-    int64_t connect_timeout;    /* ns, TLS handshake included; 5 s */
-    int64_t idle_timeout;       /* ns that an idle connection is kept; 30 s */
-    int64_t max_connections;    /* per worker and endpoint; 1024 */
-    int64_t max_streams;        /* requests at once on one connection, over HTTP/2; 100 */
-    int64_t stream_window;      /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
-    int64_t max_connection_age; /* ns that a connection takes requests, over HTTP/2; 1 h */
-    int64_t max_pending;        /* requests per worker that wait for a connection beyond those; 1024 */
-    int64_t pending_timeout;    /* ns that they wait; 1 s */
-    int64_t max_idle;           /* idle connections kept per worker and endpoint; 64 */
-    int64_t retries;            /* further tries where that is safe; 1 */
+    int protocol;                   /* enum http_client_protocol, of https endpoints */
+    int balance;                    /* enum upstream_balance */
+    struct slice host_header;       /* empty: the client's Host goes on */
+    int64_t connect_timeout;        /* ns, TLS handshake included; 5 s */
+    int64_t idle_timeout;           /* ns that an idle connection is kept; 30 s */
+    int64_t max_connections;        /* per worker and endpoint; 1024 */
+    int64_t max_streams;            /* requests at once on one connection, over HTTP/2; 100 */
+    int64_t stream_window;          /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
+    int64_t max_connection_age;     /* ns that a connection takes requests, over HTTP/2; 1 h */
+    int64_t max_pending;            /* requests per worker that wait for a connection beyond those; 1024 */
+    int64_t pending_timeout;        /* ns that they wait; 1 s */
+    int64_t max_idle;               /* idle connections kept per worker and endpoint; 64 */
+    int64_t retries;                /* further tries where that is safe; 1 */
+    struct health_settings *health; /* NULL: its servers are not asked */
     struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */
 };
 
 extern const struct conf_object upstream_object;
+
+/* What an endpoint is to be asked for, where its service says `protocol`: its scheme goes first. */
+int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint);
 
 /* NULL, or what is wrong. Slices are of `url` or in `arena`. */
 struct arena;
