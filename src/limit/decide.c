@@ -159,3 +159,16 @@ void limiter_decide(struct limiter *limiter, const struct limit_key *keys, size_
     }
     tell_allowed(attempts, count, out);
 }
+
+/* Where its entry went to another key meanwhile, its allowance is full already. What was gathered stays with its crowd. */
+void limiter_give_back(struct limiter *limiter, const struct limit_key *key)
+{
+    struct attempt attempt;
+    prepare(limiter, key, &attempt);
+    table_find(limiter, attempt.hash, &attempt.place);
+    if (attempt.rule.is_rate && attempt.place.entry != NULL) {
+        /* No word of a rate is so far ahead: it is never taken for the one that this charge left. */
+        attempt.charge = (struct charge){ &attempt.place.entry->full_at, 0, UINT64_MAX };
+        rate_refund(&attempt.rule, &attempt.place, &attempt.charge);
+    }
+}

@@ -1,8 +1,8 @@
 /* Request limits in a table that all workers and processes share.
  *
  * `limit: N/W` never admits more than N in any window of length W. Up to N = LIMIT_SUBWINDOWS it is exact to the
- * microsecond; above, it forgets a request late, and so may refuse up to one part in LIMIT_SUBWINDOWS of N early. `rate: N/W, burst: B` is GCRA
- * (generic cell rate algorithm): B at once, then one each W/N.
+ * microsecond; above, it forgets a request late, and so may refuse up to one part in LIMIT_SUBWINDOWS of N early.
+ * `rate: N/W, burst: B` is GCRA (generic cell rate algorithm): B at once, then one each W/N.
  * The table holds a keyed fingerprint and a state per key, no key itself; it lives in shared memory, so that it survives
  * reload and restart of the gateway process. Full: of 16 places that a key may take, the entry nearest to full allowance
  * goes; newcomers are never refused for want of room. But a prefix whose newcomers have displaced more than one in
@@ -16,6 +16,7 @@
 
 #include "base/conf_field.h"
 #include "base/error.h"
+#include "base/shadow.h"
 
 enum limit_by_kind {
     LIMIT_BY_ADDRESS,
@@ -35,6 +36,7 @@ struct limit_settings {
     struct conf_rate rate;
     int64_t burst;   /* with rate; default: count of rate */
     struct slice by; /* address | caller | claims.NAME | header:NAME | route */
+    struct shadow_settings shadow;
     /* filled in by limit_check_settings */
     int kind;              /* enum limit_by_kind */
     struct slice argument; /* NAME */
@@ -92,6 +94,10 @@ struct limit_answer {
  * `now`: monotonic ns, not negative. Any thread; no allocation. */
 void limiter_decide(struct limiter *limiter, const struct limit_key *keys, size_t count, int64_t now,
                     struct limit_answer *out);
+
+/* Takes one charge of a rate back that was made before, whatever others have written since; of a limit by window there is none.
+ * Any thread; no allocation. */
+void limiter_give_back(struct limiter *limiter, const struct limit_key *key);
 
 /* RateLimit-Policy and RateLimit values (draft-ietf-httpapi-ratelimit-headers-10, structured fields): `"name";q=100;w=60` for
  * each key, `"name";r=50;t=30` for the tightest. A rate shows its burst and the time that it takes to refill. Not

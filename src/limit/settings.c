@@ -41,6 +41,7 @@ static const struct conf_field limit_fields[] = {
       .help = "What is counted by: address (IPv6 by /64), caller, claims.NAME, header:NAME (together with "
               "the address; a request that repeats the field is denied), "
               "or route (everybody together)." },
+    SHADOW_FIELDS(struct limit_settings, shadow),
     { 0 },
 };
 
@@ -143,6 +144,10 @@ static uint64_t identity_of(const struct limit_settings *settings, struct slice 
 
 const char *limit_check_settings(struct limit_settings *settings, struct slice owner, unsigned int position)
 {
+    const char *untimely = shadow_check(&settings->shadow);
+    if (untimely != NULL) {
+        return untimely;
+    }
     if (position >= LIMIT_KEYS_MAX) {
         return "more than 16 limits";
     }
