@@ -1,5 +1,7 @@
 /* What must fit together in the settings beyond what the tables say. */
+#include "auth/principal.h"
 #include "auth/settings.h"
+#include "auth/url.h"
 
 #define ALGORITHM_BIT(id) (UINT64_C(1) << JWT_##id)
 #define HMAC_BITS         (ALGORITHM_BIT(HS256) | ALGORITHM_BIT(HS384) | ALGORITHM_BIT(HS512))
@@ -26,42 +28,55 @@ static const char *check_secret(const struct issuer_settings *settings)
     return settings->secret.len < 32 ? "secret is shorter than the 32 bytes that HS256 needs" : NULL;
 }
 
-/* The host of an URL that names loopback, and not a name that only starts so ("127.0.0.1.example.com"). */
-static bool is_loopback(struct slice rest)
+static const char *const jwks_url_problems[] = {
+    [URL_CHARACTER] = "jwks_url holds white space or a control character",
+    [URL_SCHEME] = "jwks_url is no https URL",
+    [URL_HOST] = "jwks_url names no host",
+    [URL_USER] = "jwks_url holds user information",
+    [URL_PLAIN] = "jwks_url is plain http to something other than loopback",
+};
+
+#define NO_DISCOVERY(what) \
+    "no keys: jwks_file or jwks_url is missing, and they cannot be discovered: issuer " what
+static const char *const issuer_problems[] = {
+    [URL_CHARACTER] = NO_DISCOVERY("holds white space or a control character"),
+    [URL_SCHEME] = NO_DISCOVERY("is no https URL"),
+    [URL_HOST] = NO_DISCOVERY("names no host"),
+    [URL_USER] = NO_DISCOVERY("holds user information"),
+    [URL_PLAIN] = NO_DISCOVERY("is plain http to something other than loopback"),
+    [URL_QUERY] = NO_DISCOVERY("has a query or a fragment"),
+};
+
+bool issuer_discovers_keys(const struct issuer_settings *settings)
 {
-    static const struct slice hosts[] = { SLICE_INIT("127.0.0.1"), SLICE_INIT("[::1]"),
-                                          SLICE_INIT("localhost") };
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        if (slice_starts_with(rest, hosts[i])) {
-            struct slice behind = slice_from(rest, hosts[i].len);
-            return behind.len > 0 && (behind.ptr[0] == ':' || behind.ptr[0] == '/');
-        }
-    }
-    return false;
+    return slice_is_empty(settings->jwks_file) && slice_is_empty(settings->jwks_text) &&
+           slice_is_empty(settings->jwks_url) && slice_is_empty(settings->secret) &&
+           (settings->algorithms & ~HMAC_BITS) != 0;
 }
 
-static const char *check_url(struct slice url)
+bool issuer_fetches_keys(const struct issuer_settings *settings)
 {
-    for (size_t i = 0; i < url.len; i++) {
-        if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f) {
-            return "jwks_url holds white space or a control character";
-        }
+    return !slice_is_empty(settings->jwks_url) || issuer_discovers_keys(settings);
+}
+
+static const char *check_fetched(const struct issuer_settings *settings)
+{
+    if (!slice_is_empty(settings->jwks_url)) {
+        return jwks_url_problems[url_check(settings->jwks_url)];
     }
-    static const struct slice tls = SLICE_INIT("https://"), plain = SLICE_INIT("http://");
-    bool is_tls = slice_starts_with(url, tls);
-    if (!is_tls && !slice_starts_with(url, plain)) {
-        return "jwks_url is no https URL";
+    if (!issuer_discovers_keys(settings)) {
+        return settings->jwks_tls != NULL ? "jwks_tls is given, and no keys are fetched" : NULL;
     }
-    struct slice rest = slice_from(url, is_tls ? tls.len : plain.len);
-    struct slice authority;
-    struct slice left = rest;
-    if (!slice_next(&left, '/', &authority) || slice_is_empty(authority)) {
-        return "jwks_url names no host";
+    bool has_query = slice_find(settings->issuer, '?') >= 0 || slice_find(settings->issuer, '#') >= 0;
+    enum url_problem problem = url_check(settings->issuer);
+    if (problem == URL_GOOD && has_query) {
+        problem = URL_QUERY;
     }
-    if (slice_find(authority, '@') >= 0) {
-        return "jwks_url holds user information";
+    if (problem == URL_GOOD && settings->jwks_tls != NULL &&
+        !slice_is_empty(settings->jwks_tls->server_name)) {
+        return "jwks_tls.server_name is for one host, and discovery asks two: jwks_url is missing";
     }
-    return is_tls || is_loopback(rest) ? NULL : "jwks_url is plain http to something other than loopback";
+    return issuer_problems[problem];
 }
 
 const char *issuer_check_settings(const struct issuer_settings *settings)
@@ -78,20 +93,57 @@ const char *issuer_check_settings(const struct issuer_settings *settings)
         return "jwks_file and jwks_url exclude each other";
     }
     bool asymmetric = (settings->algorithms & ~HMAC_BITS) != 0;
-    if (asymmetric && !has_file && !has_url) {
+    if (asymmetric && !has_file && !has_url && !slice_is_empty(settings->secret)) {
         return "no keys: jwks_file or jwks_url is missing";
     }
-    if (settings->jwks_tls != NULL && !has_url) {
-        return "jwks_tls is given, and jwks_url is missing";
+    if (!slice_is_empty(settings->roles_claim) && !principal_claim_path_valid(settings->roles_claim)) {
+        return "roles_claim is no claim: write a name, names joined by dots, or [\"name with dots\"]";
     }
-    const char *problem = check_secret(settings);
-    return problem == NULL && has_url ? check_url(settings->jwks_url) : problem;
+    const char *problem =
+        settings->service_tokens != NULL ? service_tokens_check(settings->service_tokens) : NULL;
+    problem = problem == NULL ? check_secret(settings) : problem;
+    return problem == NULL ? check_fetched(settings) : problem;
+}
+
+static size_t count_methods(const struct auth_way_settings *way)
+{
+    size_t count = 0;
+    for (int method = 0; method < AUTH_METHOD_COUNT; method++) {
+        count += way->names[method].count > 0;
+    }
+    return count;
+}
+
+const char *auth_check_way(const struct auth_way_settings *way)
+{
+    size_t count = count_methods(way);
+    if (count == 0) {
+        return "names no way: as in { jwt: ISSUER }";
+    }
+    return count > 1 ? "names more than one way: each is an entry of its own" : NULL;
+}
+
+const char *auth_check_entry(const struct auth_entry_settings *entry)
+{
+    if (entry->inner.count == 0) {
+        return auth_check_way(&entry->way);
+    }
+    return count_methods(&entry->way) > 0 ? "names a way beside its list: each is an entry of its own" : NULL;
 }
 
 const char *auth_check_settings(const struct auth_settings *settings)
 {
-    if (settings->mode != AUTH_NONE && settings->jwt.count == 0) {
-        return "no issuer: jwt is missing (a public route says `auth: none`)";
+    size_t forms =
+        (count_methods(&settings->way) > 0) + (settings->any_of.count > 0) + (settings->all_of.count > 0);
+    if (settings->mode == AUTH_NONE) {
+        return forms > 0 ? "contradicts itself: mode none lets everybody in, and the rest says who may"
+                         : NULL;
     }
-    return NULL;
+    if (forms == 0) {
+        return "names no way to prove who is calling, as in { jwt: ISSUER } (a public route says `auth: "
+               "none`)";
+    }
+    return forms > 1 ? "says more than one of ways, any_of and all_of (what policies say counts, too): put "
+                       "them in one list"
+                     : NULL;
 }

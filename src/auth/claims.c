@@ -1,7 +1,8 @@
 #include "auth/claims.h"
 
+#include "auth/dpop_settings.h"
+#include "auth/jwk_thumbprint.h"
 #include "base/clock.h"
-#include "base/encoding.h"
 #include "base/limits.h"
 #include "base/secret.h"
 
@@ -128,22 +129,24 @@ static int read_typ(const struct jws *jws)
     return slice_equal_nocase(typ, SLICE("JWT")) ? JWT_TYP_JWT : CLAIMS_TYP_OTHER;
 }
 
-/* cnf (RFC 7800): the thumbprint of a client certificate (RFC 8705 section 3.1) is the one proof that a connection makes.
- * A second member could name a key whose proof nobody asked for, so it must stand alone. */
-static enum claims_binding read_binding(const struct json *payload, unsigned char certificate[32])
+/* cnf (RFC 7800): the thumbprint of a client certificate (RFC 8705 section 3.1), which the connection proves, or of a key (RFC 9449
+ * section 6.1), which the request does. A second member could name what nobody asked for, so either must stand alone. */
+enum claims_binding claims_binding(const struct json *payload, unsigned char thumbprint[32])
 {
     const struct json *cnf = json_get(payload, SLICE("cnf"));
     if (cnf == NULL) {
         return CLAIMS_UNBOUND;
     }
     struct slice text;
-    unsigned char bytes[BASE64_DECODED_MAX(43)];
-    if (cnf->type != JSON_OBJECT || cnf->count != 1 || !json_get_string(cnf, SLICE("x5t#S256"), &text) ||
-        text.len != 43 || base64url_decode(text, bytes) != 32) {
+    if (cnf->type != JSON_OBJECT || cnf->count != 1) {
         return CLAIMS_BOUND_OTHER;
     }
-    memcpy(certificate, bytes, 32);
-    return CLAIMS_BOUND_CERTIFICATE;
+    if (json_get_string(cnf, SLICE("x5t#S256"), &text) && jwk_thumbprint_decode(text, thumbprint)) {
+        return CLAIMS_BOUND_CERTIFICATE;
+    }
+    return json_get_string(cnf, SLICE("jkt"), &text) && jwk_thumbprint_decode(text, thumbprint)
+               ? CLAIMS_BOUND_KEY
+               : CLAIMS_BOUND_OTHER;
 }
 
 void claims_read(const struct jws *jws, const struct json *payload, struct claims *out)
@@ -160,7 +163,13 @@ void claims_read(const struct jws *jws, const struct json *payload, struct claim
     /* Before all else: it selects who judges the rest. */
     bool has_issuer = read_text(payload, SLICE("iss"), &out->issuer);
     out->wrong_type = !read_registered(payload, out) || !has_issuer;
-    out->binding = read_binding(payload, out->certificate);
+    out->binding = claims_binding(payload, out->thumbprint);
+}
+
+void claims_read_payload(const struct json *payload, struct claims *out)
+{
+    const struct jws none = { .algorithm = JWT_ALGORITHM_COUNT };
+    claims_read(&none, payload, out);
 }
 
 static bool typ_allowed(int typ, uint64_t allowed)
@@ -168,17 +177,30 @@ static bool typ_allowed(int typ, uint64_t allowed)
     return typ != CLAIMS_TYP_OTHER && ((allowed >> typ) & 1) != 0;
 }
 
-static bool is_proven(const struct claims *claims, const unsigned char *client_thumbprint)
+static bool is_of(const struct claims *claims, const unsigned char *thumbprint)
 {
-    switch (claims->binding) {
-    case CLAIMS_UNBOUND:
-        return true;
-    case CLAIMS_BOUND_CERTIFICATE:
-        return client_thumbprint != NULL && secret_equal(slice_of((const char *)client_thumbprint, 32),
-                                                         slice_of((const char *)claims->certificate, 32));
-    default:
-        return false;
+    return thumbprint != NULL && secret_equal(slice_of((const char *)thumbprint, 32),
+                                              slice_of((const char *)claims->thumbprint, 32));
+}
+
+bool claims_are_proven(const struct claims *claims, const unsigned char *client_thumbprint)
+{
+    return claims->binding == CLAIMS_UNBOUND ||
+           (claims->binding == CLAIMS_BOUND_CERTIFICATE && is_of(claims, client_thumbprint));
+}
+
+/* A token that is bound to a key comes with the proof, and no other does (RFC 9449 section 7.1). */
+enum deny_reason claims_check_binding(const struct claims *claims, int dpop,
+                                      const unsigned char *client_thumbprint, const unsigned char *proof_key)
+{
+    bool is_bearer = proof_key == NULL;
+    if (claims->binding == CLAIMS_BOUND_KEY && dpop != DPOP_OFF && !is_bearer) {
+        return is_of(claims, proof_key) ? DENY_NONE : DENY_DPOP_OTHER_KEY;
     }
+    if (!claims_are_proven(claims, client_thumbprint)) {
+        return DENY_TOKEN_BOUND;
+    }
+    return is_bearer && dpop != DPOP_REQUIRED ? DENY_NONE : DENY_TOKEN_UNBOUND;
 }
 
 static bool is_meant_for(const struct json *audience, struct slice name)
@@ -194,20 +216,20 @@ static bool is_meant_for(const struct json *audience, struct slice name)
     return false;
 }
 
-static bool audience_matches(const struct json *audience, const struct conf_strings *accepted)
+bool claims_have_audience(const struct claims *claims, const struct conf_strings *accepted)
 {
-    for (size_t i = 0; audience != NULL && i < accepted->count; i++) {
-        if (is_meant_for(audience, accepted->items[i])) {
+    for (size_t i = 0; claims->audience != NULL && i < accepted->count; i++) {
+        if (is_meant_for(claims->audience, accepted->items[i])) {
             return true;
         }
     }
     return false;
 }
 
-static bool has_required(const struct json *payload, const struct conf_strings *required)
+bool claims_have_all(const struct claims *claims, const struct conf_strings *required)
 {
     for (size_t i = 0; i < required->count; i++) {
-        if (json_get(payload, required->items[i]) == NULL) {
+        if (json_get(claims->payload, required->items[i]) == NULL) {
             return false;
         }
     }
@@ -245,17 +267,16 @@ enum deny_reason claims_check(const struct claims *claims, const struct issuer_s
     if (claims->wrong_kind || !typ_allowed(claims->typ, settings->token_types)) {
         return DENY_TOKEN_KIND;
     }
-    if (claims->wrong_type || !has_required(claims->payload, &settings->required_claims)) {
+    if (claims->wrong_type || !claims_have_all(claims, &settings->required_claims)) {
         return DENY_TOKEN_CLAIM;
     }
-    if (!audience_matches(claims->audience, &settings->audiences)) {
+    if (!claims_have_audience(claims, &settings->audiences)) {
         return DENY_TOKEN_AUDIENCE;
     }
     enum deny_reason reason = check_times(claims, settings, request->now);
-    if (reason == DENY_NONE && !is_proven(claims, request->client_thumbprint)) {
-        return DENY_TOKEN_BOUND;
-    }
-    return reason;
+    return reason == DENY_NONE
+               ? claims_check_binding(claims, settings->dpop, request->client_thumbprint, request->proof_key)
+               : reason;
 }
 
 /* Where to put scopes, and how many there were. */
@@ -307,5 +328,16 @@ size_t claims_scopes(const struct json *payload, struct slice *scopes, size_t ca
         add_items(&found, list);
     }
     add_items(&found, json_get(payload, SLICE("roles")));
+    return found.count;
+}
+
+size_t claims_roles(const struct json *payload, struct slice path, struct slice *roles, size_t capacity)
+{
+    struct scopes found = { .items = roles, .capacity = capacity };
+    const struct json *value = slice_is_empty(path) ? NULL : principal_claim_in(payload, path);
+    if (value != NULL && value->type == JSON_STRING) {
+        add_scope(&found, value->text);
+    }
+    add_items(&found, value);
     return found.count;
 }

@@ -8,6 +8,7 @@
 enum claims_binding {
     CLAIMS_UNBOUND,
     CLAIMS_BOUND_CERTIFICATE, /* cnf is x5t#S256 and nothing else */
+    CLAIMS_BOUND_KEY,         /* cnf is jkt and nothing else (RFC 9449 section 6.1) */
     CLAIMS_BOUND_OTHER,       /* cnf that we have no proof for */
 };
 
@@ -25,8 +26,11 @@ struct claims {
     struct slice issuer, subject, client_id;
     const struct json *audience; /* NULL, a string, or an array of strings */
     enum claims_binding binding;
-    unsigned char certificate[32];
+    unsigned char thumbprint[32]; /* of the certificate, or of the key */
 };
+
+/* What a token is bound to by its cnf (RFC 7800), of any kind of token. `thumbprint` is written where it says one. */
+enum claims_binding claims_binding(const struct json *payload, unsigned char thumbprint[32]);
 
 void claims_read(const struct jws *jws, const struct json *payload, struct claims *out);
 
@@ -35,8 +39,23 @@ void claims_read(const struct jws *jws, const struct json *payload, struct claim
 enum deny_reason claims_check(const struct claims *claims, const struct issuer_settings *settings,
                               const struct jwt_request *request);
 
+/* Of a token that is no JWS: what its payload says, with no header and no algorithm. */
+void claims_read_payload(const struct json *payload, struct claims *out);
+
+/* Parts of the check, for those whose settings are others. Is the binding proven by this client certificate (32 bytes of its
+ * thumbprint, or NULL)? Is one of `accepted` in the audience? Are all of these claims there? */
+bool claims_are_proven(const struct claims *claims, const unsigned char *client_thumbprint);
+/* The same where a proof of DPoP may have come along: `dpop` is an enum dpop_mode, `proof_key` the thumbprint of its key, or NULL: a Bearer
+ * token. DENY_NONE, TOKEN_BOUND, TOKEN_UNBOUND or DPOP_OTHER_KEY. */
+enum deny_reason claims_check_binding(const struct claims *claims, int dpop,
+                                      const unsigned char *client_thumbprint, const unsigned char *proof_key);
+bool claims_have_audience(const struct claims *claims, const struct conf_strings *accepted);
+bool claims_have_all(const struct claims *claims, const struct conf_strings *required);
+
 /* The scopes: words of `scope` and `scp`, items of them where they are arrays, items of `roles`. Writes at most `capacity`
  * of them and returns how many there are. Neither sorted nor unique. */
 size_t claims_scopes(const struct json *payload, struct slice *scopes, size_t capacity);
+/* The roles: texts of the array at `path` (an empty path: none), or the one text that stands there, whole. As above. */
+size_t claims_roles(const struct json *payload, struct slice path, struct slice *roles, size_t capacity);
 
 #endif

@@ -15,7 +15,7 @@ static bool kid_matches(const struct jws_key *key, bool has_kid, struct slice ki
 /* Keys that are being fetched may come: the caller should try again. Others never will. */
 static enum deny_reason no_keys(const struct issuer_settings *settings)
 {
-    return slice_is_empty(settings->jwks_url) ? DENY_TOKEN_KEY_UNKNOWN : DENY_ISSUER_UNAVAILABLE;
+    return issuer_fetches_keys(settings) ? DENY_ISSUER_UNAVAILABLE : DENY_TOKEN_KEY_UNKNOWN;
 }
 
 static enum deny_reason select_from_set(const struct jws_key_set *set, const struct jws *jws,
@@ -71,8 +71,11 @@ static bool is_key_of(const struct jws_key *key, const struct jwt_token *token)
            memcmp(key->thumbprint, token->key, sizeof token->key) == 0;
 }
 
-bool issuer_holds_key_of(const struct jwt_issuer *issuer, const struct jwt_token *token)
+bool issuer_stands_by(const struct jwt_issuer *issuer, const struct jwt_token *token)
 {
+    if (!slice_equal(token->roles_claim, issuer->settings->roles_claim)) {
+        return false;
+    }
     if (is_hmac(token->claims.algorithm)) {
         return issuer->secret != NULL && is_key_of(issuer->secret, token);
     }
@@ -87,7 +90,7 @@ bool issuer_holds_key_of(const struct jwt_issuer *issuer, const struct jwt_token
 
 static bool keep_token(const void *context, const struct jwt_token *token)
 {
-    return issuer_holds_key_of(context, token);
+    return issuer_stands_by(context, token);
 }
 
 /* What was verified with a key that is gone goes too; the rest stays. */
@@ -178,9 +181,10 @@ static void change_apply(struct jwt_issuer *issuer, const struct issuer_settings
                          struct issuer_change *change)
 {
     /* Keys of another place or another issuer prove nothing about this one. */
-    bool same_source =
-        slice_equal(issuer->iss, change->iss) && slice_equal(issuer->jwks_url, change->jwks_url);
-    if (change->keys != NULL || !same_source || slice_is_empty(settings->jwks_url)) {
+    bool fetches = issuer_fetches_keys(settings);
+    bool same_source = fetches && issuer->fetches_keys && slice_equal(issuer->iss, change->iss) &&
+                       slice_equal(issuer->jwks_url, change->jwks_url);
+    if (change->keys != NULL || !same_source) {
         jws_key_set_free(issuer->keys);
         issuer->keys = change->keys;
         memset(issuer->keys_digest, 0, sizeof issuer->keys_digest);
@@ -191,6 +195,7 @@ static void change_apply(struct jwt_issuer *issuer, const struct issuer_settings
     issuer->secret = change->secret;
     issuer->iss = change->iss;
     issuer->jwks_url = change->jwks_url;
+    issuer->fetches_keys = fetches;
     issuer->settings = settings;
     issuer->is_set = true;
     issuer->generation++;

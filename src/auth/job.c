@@ -13,7 +13,7 @@ struct jwt_job {
     size_t count;
     struct jwt_request request;
     unsigned char digest[32];
-    unsigned char client_thumbprint[32];
+    unsigned char client_thumbprint[32], proof_key[32];
     char *token; /* own copy */
 };
 
@@ -71,6 +71,10 @@ bool job_take_request(struct jwt_job *job, const struct jwt_request *request, co
     if (request->client_thumbprint != NULL) {
         memcpy(job->client_thumbprint, request->client_thumbprint, sizeof job->client_thumbprint);
         job->request.client_thumbprint = job->client_thumbprint;
+    }
+    if (request->proof_key != NULL) {
+        memcpy(job->proof_key, request->proof_key, sizeof job->proof_key);
+        job->request.proof_key = job->proof_key;
     }
     return true;
 }

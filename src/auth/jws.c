@@ -89,6 +89,7 @@ enum deny_reason jws_parse(struct slice text, struct arena *arena, struct jws *o
         reason = decode_part(rest, arena, &jws.signature);
     }
     if (reason == DENY_NONE) {
+        jws.header = header;
         *out = jws;
     }
     return reason;

@@ -68,11 +68,12 @@ struct jws {
     struct slice signing_input; /* of the text */
     struct slice payload;       /* decoded */
     struct slice signature;     /* decoded; may be empty, and is then no signature */
+    const struct json *header;  /* whole: for proofs, which bring their key along (dpop.h) */
 };
 
 /* Takes a compact JWS apart; decoded parts live in `arena`. DENY_NONE, TOKEN_MALFORMED, TOKEN_ALGORITHM (none, unknown),
  * TOKEN_CRITICAL (any crit, b64 other than true) or INTERNAL (memory). Key sources in the header (jku, jwk, x5u, x5c) are not
- * even looked at: keys come from the configuration. */
+ * even looked at: keys come from the configuration, but for those of proofs. */
 enum deny_reason jws_parse(struct slice text, struct arena *arena, struct jws *out);
 
 /* Keys */

@@ -69,7 +69,7 @@ static struct jwt_token *find_cached(struct verification *verification, struct j
     }
     struct jwt_token *token = entry->token;
     if (token->generation != issuer->generation) {
-        if (!issuer_holds_key_of(issuer, token)) {
+        if (!issuer_stands_by(issuer, token)) {
             token_cache_remove(cache, entry);
             return NULL;
         }
@@ -141,8 +141,15 @@ static enum deny_reason accept(struct verification *verification, struct jwt_iss
     if (reason != DENY_NONE) {
         return reason;
     }
-    struct jwt_token *token = token_new(&verification->verifier->crypto, &verification->jws,
-                                        verification->payload, issuer_name, key, issuer->generation);
+    if (claims_roles(verification->payload, issuer->settings->roles_claim, NULL, 0) > JWT_SCOPES_MAX) {
+        return DENY_TOKEN_CLAIM;
+    }
+    const struct token_source source = { .name = issuer_name,
+                                         .roles_claim = issuer->settings->roles_claim,
+                                         .jws = &verification->jws,
+                                         .key = key,
+                                         .generation = issuer->generation };
+    struct jwt_token *token = token_new(&verification->verifier->crypto, verification->payload, &source);
     if (token == NULL) {
         return DENY_INTERNAL;
     }
@@ -162,6 +169,12 @@ static enum deny_reason try_issuer(struct verification *verification, struct jwt
     bool unknown_kid = false;
     enum deny_reason reason = issuer_select_keys(issuer, &verification->jws, keys, &count, &unknown_kid);
     verification->detail.unknown_kid |= unknown_kid;
+    if (reason != DENY_NONE) {
+        return reason;
+    }
+    if (verification->done == NULL) {
+        reason = verification_gate_pass(&verification->request->gate);
+    }
     if (reason != DENY_NONE) {
         return reason;
     }

@@ -5,6 +5,7 @@
 #ifndef SALLYPORT_AUTH_JWT_H
 #define SALLYPORT_AUTH_JWT_H
 
+#include "auth/gate.h"
 #include "auth/principal.h"
 #include "auth/settings.h"
 #include "base/arena.h"
@@ -44,6 +45,9 @@ struct jwt_request {
     int64_t now;  /* seconds since 1970 */
     const unsigned char
         *client_thumbprint; /* 32 bytes: x5t#S256 of the verified client certificate, or NULL */
+    const unsigned char
+        *proof_key; /* 32 bytes: jkt of the key that a proof of DPoP came with, or NULL: a Bearer token */
+    struct verification_gate gate; /* asked by jwt_verify before a signature is verified */
 };
 
 enum jwt_outcome {

@@ -1,46 +1,42 @@
 #include "auth/key_source.h"
 
+#include "auth/discovery.h"
+#include "auth/fetch.h"
 #include "auth/jwt.h"
-#include "auth/key_fetch.h"
+#include "auth/key_wanted.h"
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/random.h"
-#include "base/secret.h"
 #include "json/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#define BACKOFF_FIRST   NS_PER_S
-#define BACKOFF_LAST    (60 * NS_PER_S)
-#define WANTED_ARENA    (8 * 1024 * 1024)  /* CA and key of one issuer */
-#define DOCUMENT_ARENA  (16 * 1024 * 1024) /* the tree of a document while it is looked at */
-#define DEFAULT_REFRESH (300 * NS_PER_S)
-
-/* What was configured, copied: a configuration may go while its issuers go on. */
-struct wanted {
-    struct arena arena;
-    struct slice name, url;
-    struct tls_client_settings *tls; /* NULL: the system's */
-    int64_t refresh, unknown_kid_interval, timeout, stale;
-};
+#define BACKOFF_FIRST  NS_PER_S
+#define BACKOFF_LAST   (60 * NS_PER_S)
+#define DOCUMENT_ARENA (16 * 1024 * 1024) /* the tree of a document while it is looked at */
 
 struct issuer {
     struct issuer *next;
     struct key_source *source;
-    struct wanted *wanted;
-    struct key_fetch *fetch; /* one at a time */
-    int64_t next_at;         /* of the next fetch by itself */
-    int64_t started_at;      /* of the last fetch; INT64_MIN: none yet */
-    unsigned int failures;   /* since the last good document */
+    struct key_wanted *wanted;
+    struct fetch *fetch;   /* one at a time */
+    int64_t next_at;       /* of the next fetch by itself */
+    int64_t started_at;    /* of the last fetch; INT64_MIN: none yet */
+    unsigned int failures; /* since the last good document */
     int64_t failing_since;
+    struct slice jwks_uri; /* as discovered; empty: to be discovered */
+    int64_t discovered_at;
     char *document; /* the last good one; NULL: none, or no memory for it */
     size_t document_size;
+    int64_t fetched_at; /* of it; while has_keys */
+    uint64_t fetches, fetch_failures, unknown_kid_fetches;
     bool has_keys; /* a good document came, and its keys were not declared stale */
 };
 
 struct key_source {
     struct net_loop *loop;
-    struct key_fetcher *fetcher;
+    struct fetcher *fetcher;
     key_source_callback *callback;
     void *context;
     uv_timer_t timer;
@@ -107,13 +103,21 @@ static void report(struct issuer *issuer, enum key_source_event event, struct sl
     source->callback(source->context, issuer->wanted->name, event, text);
 }
 
+static void forget_jwks_uri(struct issuer *issuer)
+{
+    free((char *)(uintptr_t)issuer->jwks_uri.ptr);
+    issuer->jwks_uri = SLICE_NONE;
+}
+
 static void on_failure(struct issuer *issuer, const char *why)
 {
     int64_t now = issuer->source->loop->now;
+    issuer->fetch_failures++;
     if (issuer->failures++ == 0) {
         issuer->failing_since = now;
     }
     issuer->next_at = now + backoff(issuer);
+    forget_jwks_uri(issuer);
     report(issuer, KEYS_FAILED, slice_from_string(why));
 }
 
@@ -155,32 +159,108 @@ static void keep_document(struct issuer *issuer, struct slice text)
     }
 }
 
-static void on_done(void *context, const char *failure, struct slice body)
+static void on_done(void *context, const struct fetch_result *result)
 {
     struct issuer *issuer = context;
     issuer->fetch = NULL;
-    const char *wrong = failure != NULL ? failure : check_document(body);
+    const char *wrong = result->failure != NULL ? result->failure : check_document(result->body);
     if (wrong != NULL) {
         on_failure(issuer, wrong);
     } else {
         issuer->failures = 0;
+        issuer->fetches++;
+        issuer->fetched_at = issuer->source->loop->now;
         issuer->has_keys = true;
         issuer->next_at = issuer->source->loop->now + jitter(issuer->wanted->refresh, 230);
-        keep_document(issuer, body);
-        report(issuer, KEYS_FETCHED, body);
+        keep_document(issuer, result->body);
+        report(issuer, KEYS_FETCHED, result->body);
     }
     schedule(issuer->source);
 }
 
-static void start(struct issuer *issuer)
+/* `home`: of an URL that was discovered, the one that was configured. */
+static void fetch(struct issuer *issuer, struct slice url, struct slice home, fetch_done *done)
 {
-    const struct wanted *wanted = issuer->wanted;
-    issuer->started_at = issuer->source->loop->now;
-    struct error error = key_fetch_start(issuer->source->fetcher, wanted->url, wanted->tls, wanted->timeout,
-                                         on_done, issuer, &issuer->fetch);
+    const struct fetch_options options = {
+        .url = url,
+        .home = home,
+        .tls = issuer->wanted->tls,
+        .timeout = issuer->wanted->timeout,
+        .maximum = JWKS_TEXT_MAX,
+        .accept = "Accept: application/jwk-set+json, application/json",
+    };
+    struct error error = fetch_start(issuer->source->fetcher, &options, done, issuer, &issuer->fetch);
     if (failed(error)) {
         issuer->fetch = NULL;
         on_failure(issuer, error.what);
+    }
+}
+
+static void on_metadata_failure(struct issuer *issuer, const char *why)
+{
+    char text[512];
+    snprintf(text, sizeof text, "discovery at %.*s: %s", SLICE_ARG(issuer->wanted->url), why);
+    on_failure(issuer, text);
+}
+
+/* False without memory. */
+static bool keep_jwks_uri(struct issuer *issuer, struct slice uri)
+{
+    issuer->discovered_at = issuer->source->loop->now;
+    if (!slice_is_empty(issuer->jwks_uri) && slice_equal(issuer->jwks_uri, uri)) {
+        return true;
+    }
+    char *copy = malloc(uri.len + 1);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, uri.ptr, uri.len);
+    forget_jwks_uri(issuer);
+    issuer->jwks_uri = slice_of(copy, uri.len);
+    report(issuer, KEYS_DISCOVERED, issuer->jwks_uri);
+    return true;
+}
+
+static void on_metadata(void *context, const struct fetch_result *result)
+{
+    struct issuer *issuer = context;
+    struct arena arena;
+    struct slice uri;
+    issuer->fetch = NULL;
+    arena_init(&arena, DOCUMENT_ARENA);
+    const char *wrong = result->failure != NULL
+                            ? result->failure
+                            : discovery_read(result->body, issuer->wanted->issuer, &arena, &uri);
+    if (wrong == NULL && !keep_jwks_uri(issuer, uri)) {
+        wrong = "out of memory";
+    }
+    arena_done(&arena);
+    if (wrong != NULL) {
+        on_metadata_failure(issuer, wrong);
+    } else {
+        fetch(issuer, issuer->jwks_uri, issuer->wanted->url, on_done);
+    }
+    schedule(issuer->source);
+}
+
+/* At each refresh, which comes when nearly all of its time is over; not for an unknown kid soon after: a provider that brings
+ * a new key seldom moves its keys, too. */
+static bool discovers_now(const struct issuer *issuer)
+{
+    int64_t age = issuer->source->loop->now - issuer->discovered_at;
+    return slice_is_empty(issuer->jwks_uri) || age > issuer->wanted->refresh / 2;
+}
+
+static void start(struct issuer *issuer)
+{
+    const struct key_wanted *wanted = issuer->wanted;
+    issuer->started_at = issuer->source->loop->now;
+    if (!wanted->discovers) {
+        fetch(issuer, wanted->url, SLICE_NONE, on_done);
+    } else if (discovers_now(issuer)) {
+        fetch(issuer, wanted->url, SLICE_NONE, on_metadata);
+    } else {
+        fetch(issuer, issuer->jwks_uri, wanted->url, on_done);
     }
 }
 
@@ -220,9 +300,30 @@ void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
     }
     int64_t allowed_at = issuer->started_at + issuer->wanted->unknown_kid_interval;
     if (allowed_at < issuer->next_at) {
+        issuer->unknown_kid_fetches++;
         issuer->next_at =
             allowed_at; /* in the past: at once. In the future: one fetch for all that ask until then */
         schedule(source);
+    }
+}
+
+/* ---- telling ---- */
+
+void key_source_tell(const struct key_source *source,
+                     bool (*each)(void *context, const struct key_health *health), void *context)
+{
+    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        const struct key_health health = {
+            .issuer_name = issuer->wanted->name,
+            .has_keys = issuer->has_keys,
+            .age = issuer->has_keys ? source->loop->now - issuer->fetched_at : 0,
+            .fetches = issuer->fetches,
+            .failures = issuer->fetch_failures,
+            .unknown_kid_fetches = issuer->unknown_kid_fetches,
+        };
+        if (!each(context, &health)) {
+            return;
+        }
     }
 }
 
@@ -234,9 +335,10 @@ void key_source_export(const struct key_source *source,
     for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
         struct key_document document = {
             .issuer_name = issuer->wanted->name,
-            .url = issuer->wanted->url,
+            .source = issuer->wanted->source,
             .text = slice_of(issuer->document, issuer->document_size),
             .failing_since = issuer->failures > 0 ? issuer->failing_since : 0,
+            .fetched_at = issuer->fetched_at,
         };
         if (issuer->document != NULL) {
             each(context, &document);
@@ -247,14 +349,16 @@ void key_source_export(const struct key_source *source,
 void key_source_inherit(struct key_source *source, const struct key_document *document)
 {
     struct issuer *issuer = find(source, document->issuer_name);
-    if (issuer == NULL || issuer->has_keys || !slice_equal(issuer->wanted->url, document->url) ||
+    if (issuer == NULL || issuer->has_keys || !slice_equal(issuer->wanted->source, document->source) ||
         document->failing_since < 0 || document->failing_since > source->loop->now ||
+        document->fetched_at < 0 || document->fetched_at > source->loop->now ||
         document->text.len > JWKS_TEXT_MAX || check_document(document->text) != NULL) {
         return;
     }
     /* One that failed there goes on failing: its time is not given anew by each change of the process. */
     issuer->failures = document->failing_since > 0 ? 1 : 0;
     issuer->failing_since = document->failing_since;
+    issuer->fetched_at = document->fetched_at;
     issuer->has_keys = true;
     if (stale_at(issuer) <= source->loop->now) {
         issuer->has_keys = false;
@@ -267,72 +371,13 @@ void key_source_inherit(struct key_source *source, const struct key_document *do
 
 /* ---- configuration ---- */
 
-static void free_wanted(struct wanted *wanted)
-{
-    if (wanted == NULL) {
-        return;
-    }
-    if (wanted->tls != NULL && wanted->tls->key_pem.ptr != NULL) {
-        secret_wipe((void *)wanted->tls->key_pem.ptr, wanted->tls->key_pem.len);
-    }
-    arena_done(&wanted->arena);
-    free(wanted);
-}
-
-static bool copy_text(struct wanted *wanted, struct slice *text)
-{
-    *text = arena_copy(&wanted->arena, *text);
-    return text->ptr != NULL;
-}
-
-static bool copy_tls(struct wanted *wanted, const struct tls_client_settings *tls)
-{
-    wanted->tls = arena_alloc(&wanted->arena, sizeof *wanted->tls);
-    if (wanted->tls == NULL) {
-        return false;
-    }
-    *wanted->tls = *tls;
-    struct slice key = tls->key_pem;
-    wanted->tls->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
-    if (!copy_text(wanted, &wanted->tls->ca) || !copy_text(wanted, &wanted->tls->server_name) ||
-        !copy_text(wanted, &wanted->tls->cert) || !copy_text(wanted, &wanted->tls->key) ||
-        !copy_text(wanted, &wanted->tls->ca_pem) || !copy_text(wanted, &wanted->tls->cert_pem)) {
-        return false;
-    }
-    wanted->tls->key_pem = arena_copy(&wanted->arena, key);
-    return wanted->tls->key_pem.ptr != NULL;
-}
-
-static struct wanted *new_wanted(const struct issuer_settings *settings)
-{
-    struct wanted *wanted = calloc(1, sizeof *wanted);
-    if (wanted == NULL) {
-        return NULL;
-    }
-    arena_init(&wanted->arena, WANTED_ARENA);
-    wanted->name = settings->name;
-    wanted->url = settings->jwks_url;
-    wanted->refresh = settings->jwks_refresh > 0 ? settings->jwks_refresh : DEFAULT_REFRESH;
-    wanted->unknown_kid_interval = settings->jwks_unknown_kid_interval;
-    wanted->timeout = settings->jwks_timeout;
-    wanted->stale = settings->jwks_stale;
-    bool copied = copy_text(wanted, &wanted->name) && copy_text(wanted, &wanted->url);
-    if (copied && settings->jwks_tls != NULL) {
-        copied = copy_tls(wanted, settings->jwks_tls);
-    }
-    if (!copied) {
-        free_wanted(wanted);
-        return NULL;
-    }
-    return wanted;
-}
-
 static void free_issuer(struct issuer *issuer)
 {
     if (issuer != NULL) {
-        key_fetch_cancel(issuer->fetch);
+        fetch_cancel(issuer->fetch);
+        forget_jwks_uri(issuer);
         forget_document(issuer);
-        free_wanted(issuer->wanted);
+        key_wanted_free(issuer->wanted);
         free(issuer);
     }
 }
@@ -354,7 +399,7 @@ static struct issuer *new_issuer(struct key_source *source, const struct issuer_
     issuer->source = source;
     issuer->started_at = INT64_MIN / 2;
     issuer->next_at = source->loop->now;
-    issuer->wanted = new_wanted(settings);
+    issuer->wanted = key_wanted_new(settings);
     if (issuer->wanted == NULL) {
         free(issuer);
         return NULL;
@@ -369,7 +414,7 @@ static bool make_list(struct key_source *source, const struct issuer_settings *i
     struct issuer *list = NULL;
     struct issuer **last = &list;
     for (size_t i = 0; i < count; i++) {
-        if (issuers[i].jwks_url.len == 0) {
+        if (!issuer_fetches_keys(&issuers[i])) {
             continue;
         }
         *last = new_issuer(source, &issuers[i]);
@@ -383,13 +428,13 @@ static bool make_list(struct key_source *source, const struct issuer_settings *i
     return true;
 }
 
-/* Takes an issuer of that name and URL out of the list. */
-static struct issuer *take_known(struct issuer **list, const struct wanted *wanted)
+/* Takes an issuer of that name and source out of the list. */
+static struct issuer *take_known(struct issuer **list, const struct key_wanted *wanted)
 {
     for (; *list != NULL; list = &(*list)->next) {
         struct issuer *issuer = *list;
         if (slice_equal(issuer->wanted->name, wanted->name) &&
-            slice_equal(issuer->wanted->url, wanted->url)) {
+            slice_equal(issuer->wanted->source, wanted->source)) {
             *list = issuer->next;
             return issuer;
         }
@@ -400,7 +445,7 @@ static struct issuer *take_known(struct issuer **list, const struct wanted *want
 /* The new one takes over the place, the known one goes on with the new settings. */
 static struct issuer *go_on(struct issuer *known, struct issuer *fresh)
 {
-    struct wanted *wanted = known->wanted;
+    struct key_wanted *wanted = known->wanted;
     known->wanted = fresh->wanted;
     fresh->wanted = wanted;
     known->next = fresh->next;
@@ -440,7 +485,7 @@ struct error key_source_new(struct net_loop *loop, key_source_callback *callback
     if (source == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    struct error error = key_fetcher_new(loop, &source->fetcher);
+    struct error error = fetcher_new(loop, &source->fetcher);
     if (failed(error)) {
         free(source);
         return error;
@@ -465,6 +510,6 @@ void key_source_free(struct key_source *source)
         return;
     }
     free_list(source->issuers);
-    key_fetcher_free(source->fetcher);
+    fetcher_free(source->fetcher);
     uv_close((uv_handle_t *)&source->timer, on_closed);
 }

@@ -4,12 +4,20 @@
 
 #include "auth/token.h"
 
-bool principal_has_scope(const struct principal *principal, struct slice scope)
+void principal_release(struct principal *principal)
 {
-    size_t low = 0, high = principal->scope_count;
+    if (principal->held != NULL) {
+        principal->release(principal->held);
+    }
+    *principal = (struct principal){ .kind = PRINCIPAL_ANONYMOUS };
+}
+
+static bool holds(const struct slice *sorted, size_t count, struct slice text)
+{
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = slice_compare(scope, principal->scopes[middle]);
+        int order = slice_compare(text, sorted[middle]);
         if (order == 0) {
             return true;
         }
@@ -20,6 +28,16 @@ bool principal_has_scope(const struct principal *principal, struct slice scope)
         }
     }
     return false;
+}
+
+bool principal_has_scope(const struct principal *principal, struct slice scope)
+{
+    return holds(principal->scopes, principal->scope_count, scope);
+}
+
+bool principal_has_role(const struct principal *principal, struct slice role)
+{
+    return holds(principal->roles, principal->role_count, role);
 }
 
 /* The issuer's length tells where it ends. `kind` keeps a client_id from counting as the user whose subject is spelt like it. */
@@ -47,12 +65,9 @@ bool principal_caller_key(const struct principal *principal, unsigned char out[P
     if (principal->kind == PRINCIPAL_ANONYMOUS) {
         return false;
     }
-    if (principal->token != NULL) {
-        /* Made once, when the token was verified. */
-        if (principal->token->has_caller_key) {
-            memcpy(out, principal->token->caller_key, PRINCIPAL_KEY_SIZE);
-        }
-        return principal->token->has_caller_key;
+    if (principal->caller_key != NULL) {
+        memcpy(out, principal->caller_key, PRINCIPAL_KEY_SIZE);
+        return true;
     }
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool made = context != NULL && caller_key_make(context, EVP_sha256(), principal->issuer,
@@ -124,7 +139,12 @@ bool principal_claim_reference(struct slice text, struct slice *ret_path)
 
 const struct json *principal_claim(const struct principal *principal, struct slice path)
 {
-    const struct json *value = principal->claims;
+    return principal_claim_in(principal->claims, path);
+}
+
+const struct json *principal_claim_in(const struct json *payload, struct slice path)
+{
+    const struct json *value = payload;
     bool first = true;
     while (value != NULL && (first || path.len > 0)) {
         struct slice name;

@@ -1,6 +1,7 @@
 /* What `issuers` and `auth` may hold. */
 #include "auth/settings.h"
 
+#include "auth/dpop_settings.h"
 #include "base/clock.h"
 
 static const struct conf_choice algorithm_choices[] = {
@@ -36,7 +37,8 @@ static const struct conf_field issuer_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct issuer_settings, issuer),
-      .help = "The exact iss of its tokens." },
+      .help = "The exact iss of its tokens. Where neither jwks_file, jwks_url nor secret is given, an https "
+              "URL (http to loopback), and keys are discovered there: OpenID Connect Discovery 1.0." },
     { .name = "audiences",
       .type = CONF_STRINGS,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY | CONF_SUBSET,
@@ -70,7 +72,7 @@ static const struct conf_field issuer_fields[] = {
       .type = CONF_OBJECT,
       .offset = offsetof(struct issuer_settings, jwks_tls),
       .object = &tls_client_object,
-      .help = "TLS of the connection to jwks_url." },
+      .help = "TLS of the connections to jwks_url, or to the issuer and the jwks_uri that it names." },
     { .name = "secret",
       .type = CONF_SECRET,
       .flags = CONF_NON_EMPTY,
@@ -81,6 +83,32 @@ static const struct conf_field issuer_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct issuer_settings, required_claims),
       .help = "Claims that every token must have, whatever their value." },
+    { .name = "token_from",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct issuer_settings, token_from),
+      .object = &auth_token_from_object,
+      .help =
+          "Where in a request its tokens stand, unless a route's auth says so; default: in Authorization." },
+    { .name = "service_tokens",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct issuer_settings, service_tokens),
+      .object = &service_tokens_object,
+      .help = "By what claim tokens are known that a client got for itself: what authorize.kinds calls "
+              "service." },
+    { .name = "roles_claim",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct issuer_settings, roles_claim),
+      .standard = "roles",
+      .help = "The claim that holds the caller's roles, an array of texts or one text: a name "
+              "(cognito:groups), a path with dots (realm_access.roles), or [\"a name with dots\"]." },
+    { .name = "dpop",
+      .type = CONF_ENUM,
+      .flags = CONF_HIGHER,
+      .offset = offsetof(struct issuer_settings, dpop),
+      .standard = "off",
+      .choices = dpop_mode_choices,
+      .help = "Whether its tokens may be bound to a key of the client (DPoP), or must: see docs/dpop.md." },
     { .name = "clock_skew",
       .type = CONF_DURATION,
       .flags = CONF_LOWER,
@@ -104,7 +132,7 @@ static const struct conf_field issuer_fields[] = {
       .standard = "5m",
       .minimum = SECONDS_MAX(1),
       .maximum = SECONDS_MAX(7 * DAY_S),
-      .help = "How often keys are fetched from jwks_url." },
+      .help = "How often keys are fetched from jwks_url, or discovered anew." },
     { .name = "jwks_unknown_kid_interval",
       .type = CONF_DURATION,
       .offset = offsetof(struct issuer_settings, jwks_unknown_kid_interval),
@@ -118,7 +146,7 @@ static const struct conf_field issuer_fields[] = {
       .standard = "5s",
       .minimum = NS_PER_MS,
       .maximum = SECONDS_MAX(60),
-      .help = "How long one fetch may take." },
+      .help = "How long one fetch may take: of keys, or of the issuer's metadata." },
     { .name = "jwks_stale",
       .type = CONF_DURATION,
       .offset = offsetof(struct issuer_settings, jwks_stale),
@@ -135,7 +163,7 @@ const struct conf_object issuer_object = {
     .fields = issuer_fields,
     .help = "Somebody who issues JWT access tokens: who it is, for whom its tokens are meant, and the keys "
             "that they "
-            "are verified with (jwks_file, jwks_url or secret).",
+            "are verified with (jwks_file, jwks_url, secret, or none of them: keys are discovered).",
 };
 
 static const struct conf_choice mode_choices[] = {
@@ -143,6 +171,96 @@ static const struct conf_choice mode_choices[] = {
     { "optional", AUTH_OPTIONAL, "without a credential the caller is anonymous; a wrong one is denied" },
     { "none", AUTH_NONE, "a public route; written `auth: none`" },
     { 0 },
+};
+
+const struct auth_method_info auth_method_infos[AUTH_METHOD_COUNT] = {
+#define AUTH_METHOD_ROW(id, key_, kind_, proof_) \
+    [AUTH_##id] = { .key = (key_), .kind = (kind_), .proof = (proof_) },
+    AUTH_METHODS(AUTH_METHOD_ROW)
+#undef AUTH_METHOD_ROW
+};
+
+/* What every way may name, whatever it stands in. */
+#define WAY_FIELDS(TYPE, MEMBER)                                                                             \
+    { .name = "jwt",                                                                                         \
+      .type = CONF_STRINGS,                                                                                  \
+      .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                                 \
+      .offset = offsetof(TYPE, MEMBER[AUTH_JWT]),                                                            \
+      .help = "Names of the issuers whose Bearer tokens are accepted." },                                    \
+        { .name = "introspection",                                                                           \
+          .type = CONF_STRINGS,                                                                              \
+          .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                             \
+          .offset = offsetof(TYPE, MEMBER[AUTH_INTROSPECTION]),                                              \
+          .help = "Name of the endpoint in introspection that Bearer tokens are asked about: all of "        \
+                  "them, or beside jwt those that are no JWTs." },                                           \
+        { .name = "api_key",                                                                                 \
+          .type = CONF_STRINGS,                                                                              \
+          .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                             \
+          .offset = offsetof(TYPE, MEMBER[AUTH_API_KEY]),                                                    \
+          .help = "Names of the sets in api_keys whose keys are accepted." },                                \
+        { .name = "basic",                                                                                   \
+          .type = CONF_STRINGS,                                                                              \
+          .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                             \
+          .offset = offsetof(TYPE, MEMBER[AUTH_BASIC]),                                                      \
+          .help = "Names of the sets in basic whose users are accepted, by name and password." },            \
+        { .name = "certificate",                                                                             \
+          .type = CONF_STRINGS,                                                                              \
+          .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                             \
+          .offset = offsetof(TYPE, MEMBER[AUTH_CERTIFICATE]),                                                \
+          .help = "Names of client_certificates: whose certificates are accepted, as verified by the TLS "   \
+                  "handshake." },                                                                            \
+    {                                                                                                        \
+        .name = "external", .type = CONF_STRINGS, .flags = CONF_NON_EMPTY | CONF_SUBSET,                     \
+        .offset = offsetof(TYPE, MEMBER[AUTH_EXTERNAL]),                                                     \
+        .help = "Name of the authorizer that says who is calling; asked last, where nothing else is enough." \
+    }
+
+static const struct conf_field way_fields[] = {
+    WAY_FIELDS(struct auth_way_settings, names),
+    { 0 },
+};
+
+static const struct conf_object way_object = {
+    .name = "way",
+    .size = sizeof(struct auth_way_settings),
+    .fields = way_fields,
+    .help = "One way to prove who is calling: exactly one of its keys is given.",
+};
+
+static const struct conf_field any_fields[] = {
+    WAY_FIELDS(struct auth_entry_settings, way.names),
+    { .name = "all_of",
+      .type = CONF_LIST,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_entry_settings, inner),
+      .object = &way_object,
+      .help = "Ways that count together only." },
+    { 0 },
+};
+
+const struct conf_object auth_any_object = {
+    .name = "alternative",
+    .size = sizeof(struct auth_entry_settings),
+    .fields = any_fields,
+    .help = "One of several alternatives: exactly one of its keys is given.",
+};
+
+static const struct conf_field all_fields[] = {
+    WAY_FIELDS(struct auth_entry_settings, way.names),
+    { .name = "any_of",
+      .type = CONF_LIST,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_entry_settings, inner),
+      .object = &way_object,
+      .help = "Ways of which any is enough." },
+    { 0 },
+};
+
+const struct conf_object auth_all_object = {
+    .name = "demand",
+    .size = sizeof(struct auth_entry_settings),
+    .fields = all_fields,
+    .help = "One of several demands that must all be met: exactly one of its keys is given.",
 };
 
 static const struct conf_field auth_fields[] = {
@@ -153,16 +271,41 @@ static const struct conf_field auth_fields[] = {
       .standard = "required",
       .choices = mode_choices,
       .help = "Whether a credential must be there." },
-    { .name = "jwt",
-      .type = CONF_STRINGS,
-      .flags = CONF_NON_EMPTY | CONF_SUBSET,
-      .offset = offsetof(struct auth_settings, jwt),
-      .help = "Names of the issuers whose Bearer tokens are accepted." },
+    WAY_FIELDS(struct auth_settings, way.names),
+    { .name = "any_of",
+      .type = CONF_LIST,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_settings, any_of),
+      .object = &auth_any_object,
+      .help =
+          "Alternatives, of which one must be proven. What is sent of any must be right; the first listed "
+          "that is proven is the caller." },
+    { .name = "all_of",
+      .type = CONF_LIST,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_settings, all_of),
+      .object = &auth_all_object,
+      .help = "Demands that must all be met; the first listed is the caller." },
     { .name = "realm",
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct auth_settings, realm),
       .help = "The realm that challenges name." },
+    { .name = "resource",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_settings, resource),
+      .help = "One of resources: the protected resource whose document challenges point at (RFC 9728)." },
+    { .name = "token_from",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct auth_settings, token_from),
+      .object = &auth_token_from_object,
+      .help = "Where in a request tokens stand, instead of where their issuers say." },
+    { .name = "key_from",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct auth_settings, key_from),
+      .object = &auth_key_from_object,
+      .help = "Where in a request API keys stand, instead of in the header of their set." },
     { 0 },
 };
 
@@ -171,5 +314,7 @@ const struct conf_object auth_object = {
     .size = sizeof(struct auth_settings),
     .fields = auth_fields,
     .scalar = "mode",
-    .help = "Who may call: the issuers whose tokens count, or `none` for a public route.",
+    .help = "Who may call: ways to prove it, of which any is enough, or a list (any_of, all_of) of them, "
+            "nested once; or "
+            "`none` for a public route.",
 };

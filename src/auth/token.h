@@ -11,17 +11,31 @@ struct jwt_token {
     struct claims claims; /* of the own copy of the payload */
     bool has_kid;
     struct slice kid;
-    unsigned char key[JWS_THUMBPRINT_SIZE]; /* that verified it */
+    unsigned char key[JWS_THUMBPRINT_SIZE]; /* that verified it; zeros: none did */
     struct slice issuer_name;               /* the configuration's */
     const struct slice *scopes;             /* sorted, no duplicates */
     size_t scope_count;
+    struct slice roles_claim; /* where the roles were found: the issuer's, then */
+    const struct slice *roles;
+    size_t role_count;
+    int64_t believed_until; /* monotonic ns: of one that an introspection endpoint vouched for */
     bool has_caller_key;
     unsigned char caller_key[PRINCIPAL_KEY_SIZE];
 };
 
+/* What a token is made of, beside its payload. */
+struct token_source {
+    struct slice name;         /* the configuration's, of whose word was taken */
+    struct slice issuer;       /* whose it is where its payload does not say; empty: nobody's */
+    struct slice roles_claim;  /* path */
+    const struct jws *jws;     /* whose signature was verified; NULL: there is none */
+    const struct jws_key *key; /* by this one; NULL: there is none */
+    uint64_t generation;
+};
+
 /* A copy of what was verified, which refers to nothing else; one hold, the caller's. NULL without memory. */
-struct jwt_token *token_new(struct jws_crypto *crypto, const struct jws *jws, const struct json *payload,
-                            struct slice issuer_name, const struct jws_key *key, uint64_t generation);
+struct jwt_token *token_new(struct jws_crypto *crypto, const struct json *payload,
+                            const struct token_source *source);
 
 static inline struct jwt_token *token_ref(struct jwt_token *token)
 {

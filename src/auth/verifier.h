@@ -15,6 +15,7 @@ struct jwt_issuer {
     bool is_set;         /* since the last sweep */
     struct slice name;   /* own copies: the settings of old may be gone when new ones come */
     struct slice iss, jwks_url;
+    bool fetches_keys;
     const struct issuer_settings *settings;
     struct jws_key_set *keys;                       /* NULL: none yet, or none any more */
     unsigned char keys_digest[JWS_THUMBPRINT_SIZE]; /* of the document that they were read from */
@@ -41,7 +42,7 @@ enum deny_reason issuer_select_keys(const struct jwt_issuer *issuer, const struc
                                     const struct jws_key *keys[JWT_KEYS_TRIED_MAX], size_t *ret_count,
                                     bool *ret_unknown_kid);
 
-/* Would the key that verified this token still be chosen for it? */
-bool issuer_holds_key_of(const struct jwt_issuer *issuer, const struct jwt_token *token);
+/* Would the key that verified this token still be chosen for it, and would the same roles be found in it? */
+bool issuer_stands_by(const struct jwt_issuer *issuer, const struct jwt_token *token);
 
 #endif

@@ -1,6 +1,8 @@
 #include "authorize/authorize.h"
 
-#include "http/uri.h"
+#include "authorize/deny.h"
+#include "authorize/said.h"
+#include "authorize/strength.h"
 
 /* The text of a claim that has one; false for null, arrays and objects, which equal no text. */
 static bool scalar_text(const struct json *claim, struct slice *ret_text)
@@ -57,84 +59,92 @@ static const struct route_variable *find_variable(const struct route_variables *
     return NULL;
 }
 
-/* Apart from its caller, so that only paths with escapes pay for the room on the stack. */
-__attribute__((noinline)) static bool claim_is_decoded(const struct json *claim, struct slice value)
+static bool claim_is_spelt(const struct json *claim, struct slice encoded)
 {
-    char decoded[HTTP_TARGET_MAX];
-    return value.len <= sizeof decoded && claim_is(claim, slice_of(decoded, uri_decode(value, decoded)));
+    struct slice own;
+    return scalar_text(claim, &own) && said_spells(encoded, own);
 }
 
-static enum deny_reason decide_path_variable(const struct json *claim, struct slice name,
-                                             const struct route_variables *variables)
+static bool claim_is_within(const struct json *claim, const struct claim_settings *rule)
 {
-    const struct route_variable *variable = find_variable(variables, name);
-    if (variable == NULL) {
-        return DENY_AUTHORIZATION_ERROR;
+    return claim->type == JSON_NUMBER &&
+           (rule->least == NULL || json_compare_numbers(claim, rule->least) >= 0) &&
+           (rule->most == NULL || json_compare_numbers(claim, rule->most) <= 0);
+}
+
+static bool claim_holds(const struct json *claim, const struct claim_settings *rule,
+                        const struct authorize_request *request)
+{
+    struct slice value;
+    if (rule->equals.ptr != NULL) {
+        return claim_is(claim, rule->equals);
+    }
+    if (rule->one_of.count > 0) {
+        return claim_is_one_of(claim, &rule->one_of);
+    }
+    if (rule->contains.ptr != NULL) {
+        return claim_contains(claim, rule->contains);
+    }
+    if (rule->query.len > 0) {
+        return said_by_query(request->query, rule->query, &value) && claim_is_spelt(claim, value);
+    }
+    if (rule->header.len > 0) {
+        return said_by_header(request->headers, rule->header, &value) && claim_is(claim, value);
     }
     /* An empty claim must not be the key to a path whose variable came out empty. */
-    if (claim == NULL || variable->value.len == 0) {
-        return DENY_CLAIM_RULE;
+    if (rule->path_variable.len > 0) {
+        value = find_variable(request->variables, rule->path_variable)->value;
+        return value.len > 0 && claim_is_spelt(claim, value);
     }
-    bool same = slice_find(variable->value, '%') < 0 ? claim_is(claim, variable->value)
-                                                     : claim_is_decoded(claim, variable->value);
-    return same ? DENY_NONE : DENY_CLAIM_RULE;
+    return claim_is_within(claim, rule);
+}
+
+/* What authorize_check_settings would refuse, or authorize_prepare has not seen. */
+static bool is_unsound(const struct claim_settings *rule, const struct authorize_request *request)
+{
+    return claim_comparisons(rule) != 1 || (rule->at_least.ptr != NULL && rule->least == NULL) ||
+           (rule->at_most.ptr != NULL && rule->most == NULL) ||
+           (rule->path_variable.len > 0 && find_variable(request->variables, rule->path_variable) == NULL);
 }
 
 static enum deny_reason decide_rule(const struct claim_settings *rule, const struct principal *principal,
-                                    const struct route_variables *variables)
+                                    const struct authorize_request *request)
 {
-    int comparisons = (rule->equals.ptr != NULL) + (rule->one_of.count > 0) + (rule->path_variable.len > 0) +
-                      (rule->contains.ptr != NULL);
-    if (comparisons != 1) {
+    if (is_unsound(rule, request)) {
         return DENY_AUTHORIZATION_ERROR;
     }
     const struct json *claim = principal_claim(principal, rule->claim);
-    if (rule->path_variable.len > 0) {
-        return decide_path_variable(claim, rule->path_variable, variables);
-    }
-    if (claim == NULL) {
-        return DENY_CLAIM_RULE;
-    }
-    bool holds = rule->equals.ptr != NULL ? claim_is(claim, rule->equals)
-                 : rule->one_of.count > 0 ? claim_is_one_of(claim, &rule->one_of)
-                                          : claim_contains(claim, rule->contains);
-    return holds ? DENY_NONE : DENY_CLAIM_RULE;
+    return claim != NULL && claim_holds(claim, rule, request) ? DENY_NONE : DENY_CLAIM_RULE;
 }
 
-static enum deny_reason decide_scopes(const struct scope_settings *scopes, const struct principal *principal)
+typedef bool has_text(const struct principal *principal, struct slice text);
+
+/* `missing` where one of `all` or each of `any` is. */
+static enum deny_reason decide_texts(const struct scope_settings *demanded, const struct principal *principal,
+                                     has_text *has, enum deny_reason missing)
 {
-    if (scopes->all.count == 0 && scopes->any.count == 0) {
+    if (demanded->all.count == 0 && demanded->any.count == 0) {
         return DENY_AUTHORIZATION_ERROR;
     }
-    for (size_t i = 0; i < scopes->all.count; i++) {
-        if (!principal_has_scope(principal, scopes->all.items[i])) {
-            return DENY_SCOPE_MISSING;
+    for (size_t i = 0; i < demanded->all.count; i++) {
+        if (!has(principal, demanded->all.items[i])) {
+            return missing;
         }
     }
-    for (size_t i = 0; i < scopes->any.count; i++) {
-        if (principal_has_scope(principal, scopes->any.items[i])) {
+    for (size_t i = 0; i < demanded->any.count; i++) {
+        if (has(principal, demanded->any.items[i])) {
             return DENY_NONE;
         }
     }
-    return scopes->any.count == 0 ? DENY_NONE : DENY_SCOPE_MISSING;
+    return demanded->any.count == 0 ? DENY_NONE : missing;
 }
 
-enum deny_reason authorize_decide(const struct authorize_settings *settings,
-                                  const struct principal *principal, const struct route_variables *variables)
+static enum deny_reason decide_claims(const struct conf_list *list, const struct principal *principal,
+                                      const struct authorize_request *request)
 {
-    if (settings == NULL || principal == NULL ||
-        (!settings->any_caller && settings->scopes == NULL && settings->claims.count == 0)) {
-        return DENY_AUTHORIZATION_ERROR;
-    }
-    if (settings->scopes != NULL) {
-        enum deny_reason reason = decide_scopes(settings->scopes, principal);
-        if (reason != DENY_NONE) {
-            return reason;
-        }
-    }
-    const struct claim_settings *rules = settings->claims.items;
-    for (size_t i = 0; i < settings->claims.count; i++) {
-        enum deny_reason reason = decide_rule(&rules[i], principal, variables);
+    const struct claim_settings *rules = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        enum deny_reason reason = decide_rule(&rules[i], principal, request);
         if (reason != DENY_NONE) {
             return reason;
         }
@@ -142,13 +152,33 @@ enum deny_reason authorize_decide(const struct authorize_settings *settings,
     return DENY_NONE;
 }
 
-struct slice authorize_scope_text(const struct authorize_settings *settings, struct arena *arena)
+enum deny_reason authorize_decide(const struct authorize_settings *settings,
+                                  const struct principal *principal, const struct authorize_request *request)
 {
-    if (settings == NULL || settings->scopes == NULL) {
-        return SLICE("");
+    if (settings == NULL || principal == NULL ||
+        (!settings->any_caller && settings->external.len == 0 && !authorize_demands(settings))) {
+        return DENY_AUTHORIZATION_ERROR;
     }
-    const struct scope_settings *scopes = settings->scopes;
-    const struct conf_strings *named = scopes->all.count > 0 ? &scopes->all : &scopes->any;
+    enum deny_reason reason = deny_fires(&settings->deny, principal, request) ? DENY_DENY_RULE : DENY_NONE;
+    if (reason == DENY_NONE && settings->kinds != 0 && ((settings->kinds >> request->kind) & 1) == 0) {
+        reason = DENY_CALLER_KIND;
+    }
+    if (reason == DENY_NONE && settings->scopes != NULL) {
+        reason = decide_texts(settings->scopes, principal, principal_has_scope, DENY_SCOPE_MISSING);
+    }
+    if (reason == DENY_NONE && settings->roles != NULL) {
+        reason = decide_texts(settings->roles, principal, principal_has_role, DENY_ROLE_MISSING);
+    }
+    if (reason == DENY_NONE) {
+        reason = decide_claims(&settings->claims, principal, request);
+    }
+    return reason == DENY_NONE && !strength_is_enough(settings, principal, request->now)
+               ? DENY_AUTHENTICATION_WEAK
+               : reason;
+}
+
+static struct slice spaced(const struct conf_strings *named, struct arena *arena)
+{
     size_t size = 1;
     for (size_t i = 0; i < named->count; i++) {
         size += named->items[i].len + 1;
@@ -166,4 +196,18 @@ struct slice authorize_scope_text(const struct authorize_settings *settings, str
         len += named->items[i].len;
     }
     return slice_of(out, len);
+}
+
+struct slice authorize_scope_text(const struct authorize_settings *settings, struct arena *arena)
+{
+    if (settings == NULL || settings->scopes == NULL) {
+        return SLICE("");
+    }
+    const struct scope_settings *scopes = settings->scopes;
+    return spaced(scopes->all.count > 0 ? &scopes->all : &scopes->any, arena);
+}
+
+struct slice authorize_acr_text(const struct authorize_settings *settings, struct arena *arena)
+{
+    return spaced(&settings->acr, arena);
 }

@@ -1,41 +1,39 @@
-#include "auth/key_fetch.h"
-
-#include "auth/key_request.h"
+#include "auth/fetch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-struct key_fetcher {
+struct fetcher {
     struct net_loop *loop;
     CURLM *multi;
     uv_timer_t timer; /* libcurl's */
-    struct key_fetch *fetches;
+    struct fetch *fetches;
 };
 
 /* A socket that libcurl wants watched; frees itself. */
-struct key_socket {
+struct fetch_socket {
     uv_poll_t poll; /* first */
-    struct key_fetcher *fetcher;
+    struct fetcher *fetcher;
     curl_socket_t fd;
 };
 
-struct key_fetch {
-    struct key_fetcher *fetcher;
-    struct key_fetch *previous, *next;
-    struct key_request request;
-    key_fetch_done *done;
+struct fetch {
+    struct fetcher *fetcher;
+    struct fetch *previous, *next;
+    struct fetch_request request;
+    fetch_done *done;
     void *context;
 };
 
 /* ---- libcurl on the loop ---- */
 
-static void free_fetch(struct key_fetch *fetch)
+static void free_fetch(struct fetch *fetch)
 {
-    struct key_fetcher *fetcher = fetch->fetcher;
+    struct fetcher *fetcher = fetch->fetcher;
     if (fetch->request.easy != NULL) {
         curl_multi_remove_handle(fetcher->multi, fetch->request.easy); /* harmless where it was not added */
     }
-    key_request_done(&fetch->request);
+    fetch_request_done(&fetch->request);
     if (fetch->previous != NULL) {
         fetch->previous->next = fetch->next;
     } else {
@@ -47,20 +45,22 @@ static void free_fetch(struct key_fetch *fetch)
     free(fetch);
 }
 
-static void finish(struct key_fetch *fetch, CURLcode code)
+static void finish(struct fetch *fetch, CURLcode code)
 {
-    const char *failure = key_request_failure(&fetch->request, code);
-    fetch->done(fetch->context, failure, failure == NULL ? buffer_slice(&fetch->request.body) : SLICE_NONE);
+    struct fetch_result result = { .failure = fetch_request_failure(&fetch->request, code) };
+    curl_easy_getinfo(fetch->request.easy, CURLINFO_RESPONSE_CODE, &result.status);
+    result.body = result.failure == NULL ? buffer_slice(&fetch->request.body) : SLICE_NONE;
+    fetch->done(fetch->context, &result);
     free_fetch(fetch);
 }
 
-static void finish_all(struct key_fetcher *fetcher)
+static void finish_all(struct fetcher *fetcher)
 {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
         if (message->msg == CURLMSG_DONE) {
-            struct key_fetch *fetch = NULL;
+            struct fetch *fetch = NULL;
             CURLcode code = message->data.result; /* the message dies with the handle */
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
             finish(fetch, code);
@@ -68,7 +68,7 @@ static void finish_all(struct key_fetcher *fetcher)
     }
 }
 
-static void drive(struct key_fetcher *fetcher, curl_socket_t fd, int events)
+static void drive(struct fetcher *fetcher, curl_socket_t fd, int events)
 {
     int running;
     curl_multi_socket_action(fetcher->multi, fd, events, &running);
@@ -77,7 +77,7 @@ static void drive(struct key_fetcher *fetcher, curl_socket_t fd, int events)
 
 static void on_poll(uv_poll_t *handle, int status, int ready)
 {
-    struct key_socket *own = (struct key_socket *)handle;
+    struct fetch_socket *own = (struct fetch_socket *)handle;
     net_loop_woken(own->fetcher->loop);
     int events = status < 0 ? CURL_CSELECT_ERR : 0;
     events |= (ready & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
@@ -92,8 +92,8 @@ static void on_socket_closed(uv_handle_t *handle)
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
 {
-    struct key_fetcher *fetcher = context;
-    struct key_socket *own = assigned;
+    struct fetcher *fetcher = context;
+    struct fetch_socket *own = assigned;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (own != NULL) {
@@ -118,14 +118,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct key_fetcher *fetcher = timer->data;
+    struct fetcher *fetcher = timer->data;
     net_loop_woken(fetcher->loop);
     drive(fetcher, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 {
-    struct key_fetcher *fetcher = context;
+    struct fetcher *fetcher = context;
     (void)multi;
     if (timeout_ms < 0) {
         uv_timer_stop(&fetcher->timer);
@@ -136,11 +136,10 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
-struct error key_fetch_start(struct key_fetcher *fetcher, struct slice url,
-                             const struct tls_client_settings *tls, int64_t timeout, key_fetch_done *done,
-                             void *context, struct key_fetch **ret_fetch)
+struct error fetch_start(struct fetcher *fetcher, const struct fetch_options *options, fetch_done *done,
+                         void *context, struct fetch **ret_fetch)
 {
-    struct key_fetch *fetch = calloc(1, sizeof *fetch);
+    struct fetch *fetch = calloc(1, sizeof *fetch);
     if (fetch == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
@@ -152,7 +151,7 @@ struct error key_fetch_start(struct key_fetcher *fetcher, struct slice url,
     fetcher->fetches = fetch;
     fetch->done = done;
     fetch->context = context;
-    struct error error = key_request_init(&fetch->request, url, tls, timeout);
+    struct error error = fetch_request_init(&fetch->request, options);
     if (!failed(error) && (curl_easy_setopt(fetch->request.easy, CURLOPT_PRIVATE, fetch) != CURLE_OK ||
                            curl_multi_add_handle(fetcher->multi, fetch->request.easy) != CURLM_OK)) {
         error = FAIL(ERROR_STATE, "libcurl takes no further transfer");
@@ -165,7 +164,7 @@ struct error key_fetch_start(struct key_fetcher *fetcher, struct slice url,
     return OK;
 }
 
-void key_fetch_cancel(struct key_fetch *fetch)
+void fetch_cancel(struct fetch *fetch)
 {
     if (fetch != NULL) {
         free_fetch(fetch);
@@ -181,11 +180,11 @@ static void init_curl(void)
     global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-struct error key_fetcher_new(struct net_loop *loop, struct key_fetcher **ret_fetcher)
+struct error fetcher_new(struct net_loop *loop, struct fetcher **ret_fetcher)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
-    struct key_fetcher *fetcher = calloc(1, sizeof *fetcher);
+    struct fetcher *fetcher = calloc(1, sizeof *fetcher);
     if (fetcher == NULL || global_status != CURLE_OK || (fetcher->multi = curl_multi_init()) == NULL) {
         free(fetcher);
         return FAIL(ERROR_MEMORY, "cannot start libcurl");
@@ -206,12 +205,12 @@ static void on_fetcher_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-void key_fetcher_free(struct key_fetcher *fetcher)
+void fetcher_free(struct fetcher *fetcher)
 {
     if (fetcher == NULL) {
         return;
     }
-    for (struct key_fetch *fetch = fetcher->fetches, *next; fetch != NULL; fetch = next) {
+    for (struct fetch *fetch = fetcher->fetches, *next; fetch != NULL; fetch = next) {
         next = fetch->next;
         free_fetch(fetch);
     }

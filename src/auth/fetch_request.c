@@ -1,18 +1,21 @@
-#include "auth/key_request.h"
+#include "auth/fetch_request.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/secret.h"
 #include "net/address.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define URL_MAX  2048
 #define HEAD_MAX (64 * 1024) /* bytes of the response's head */
 #define HOST_MAX 256
+#define FORM_MAX (128 * 1024) /* bytes of a form, and of a credential beside it */
 
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
-    struct key_request *request = context;
+    struct fetch_request *request = context;
     (void)one;
     request->too_large = !buffer_append(&request->body, slice_of(data, size));
     return request->too_large ? 0 : size;
@@ -20,7 +23,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
 
 static size_t on_head(char *data, size_t one, size_t size, void *context)
 {
-    struct key_request *request = context;
+    struct fetch_request *request = context;
     (void)data;
     (void)one;
     request->head_size += size;
@@ -36,10 +39,14 @@ static bool is_loopback(const struct address *address)
 /* The address that is connected to, whatever the name said. */
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *to)
 {
-    const struct key_request *request = context;
+    struct fetch_request *request = context;
     struct address address;
     if (purpose != CURLSOCKTYPE_IPCXN || !address_from_sockaddr(&to->addr, &address) ||
         (request->loopback_only && !is_loopback(&address))) {
+        return CURL_SOCKET_BAD;
+    }
+    if (request->public_only && !address_is_public(&address)) {
+        request->refused = true;
         return CURL_SOCKET_BAD;
     }
     return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
@@ -61,20 +68,40 @@ static bool url_part(CURLU *url, CURLUPart part, unsigned int flags, char *out, 
     return fits;
 }
 
-static struct error parse_url(struct key_request *request, struct slice url)
+static struct error read_url(struct slice url, CURLU **ret_url)
 {
-    char text[URL_MAX], scheme[16], host[HOST_MAX];
+    char text[URL_MAX];
     if (url.len >= sizeof text || slice_find(url, '\0') >= 0) {
         return FAIL(ERROR_LIMIT, "the URL is too long");
     }
     memcpy(text, url.ptr, url.len);
     text[url.len] = '\0';
-    request->url = curl_url();
-    if (request->url == NULL) {
+    *ret_url = curl_url();
+    if (*ret_url == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    if (curl_url_set(request->url, CURLUPART_URL, text, CURLU_DISALLOW_USER) != CURLUE_OK ||
-        !url_part(request->url, CURLUPART_SCHEME, 0, scheme, sizeof scheme) ||
+    return curl_url_set(*ret_url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK
+               ? OK
+               : FAIL(ERROR_SYNTAX, "the URL is malformed");
+}
+
+/* By the reader that is asked where to connect, so that nobody takes another part for the host. */
+static struct error has_host(struct slice url, const char *wanted, bool *ret_same)
+{
+    CURLU *parsed = NULL;
+    char host[HOST_MAX];
+    struct error error = read_url(url, &parsed);
+    *ret_same = !failed(error) && url_part(parsed, CURLUPART_HOST, 0, host, sizeof host) &&
+                slice_equal_nocase(slice_from_string(host), slice_from_string(wanted));
+    curl_url_cleanup(parsed);
+    return error;
+}
+
+static struct error parse_url(struct fetch_request *request, struct slice url, struct slice home)
+{
+    char scheme[16], host[HOST_MAX];
+    TRY(read_url(url, &request->url));
+    if (!url_part(request->url, CURLUPART_SCHEME, 0, scheme, sizeof scheme) ||
         !url_part(request->url, CURLUPART_HOST, 0, host, sizeof host)) {
         return FAIL(ERROR_SYNTAX, "the URL is malformed");
     }
@@ -89,11 +116,29 @@ static struct error parse_url(struct key_request *request, struct slice url)
     if (request->loopback_only && !loopback) {
         return FAIL(ERROR_VALUE, "http is for loopback only: https is needed");
     }
+    if (!slice_is_empty(home)) {
+        bool is_home;
+        TRY(has_host(home, host, &is_home));
+        request->public_only = !is_home;
+    }
+    if (request->loopback_only && request->public_only) {
+        return FAIL(ERROR_VALUE, "http is for the issuer's own host on loopback only: https is needed");
+    }
+    return OK;
+}
+
+static struct error add_header(struct fetch_request *request, const char *line)
+{
+    struct curl_slist *headers = curl_slist_append(request->headers, line);
+    if (headers == NULL) {
+        return FAIL(ERROR_MEMORY, "out of memory");
+    }
+    request->headers = headers;
     return OK;
 }
 
 /* Another name to ask for and to verify: the URL gets it, while the connection and the Host field keep the URL's host. */
-static struct error use_server_name(struct key_request *request, struct slice name)
+static struct error use_server_name(struct fetch_request *request, struct slice name)
 {
     char host[HOST_MAX], port[8], line[2 * HOST_MAX], own[HOST_MAX];
     if (name.len >= sizeof own || !url_part(request->url, CURLUPART_HOST, 0, host, sizeof host) ||
@@ -105,9 +150,8 @@ static struct error use_server_name(struct key_request *request, struct slice na
     snprintf(line, sizeof line, "::%s:%s", host, port);
     request->connect_to = curl_slist_append(NULL, line);
     snprintf(line, sizeof line, strcmp(port, "443") == 0 ? "Host: %s" : "Host: %s:%s", host, port);
-    struct curl_slist *headers = curl_slist_append(request->headers, line);
-    request->headers = headers != NULL ? headers : request->headers;
-    if (request->connect_to == NULL || headers == NULL) {
+    TRY(add_header(request, line));
+    if (request->connect_to == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
     return curl_url_set(request->url, CURLUPART_HOST, own, 0) == CURLUE_OK
@@ -121,7 +165,7 @@ static bool set_blob(CURL *easy, CURLoption option, struct slice text)
     return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
 }
 
-static struct error set_tls(struct key_request *request, const struct tls_client_settings *tls)
+static struct error set_tls(struct fetch_request *request, const struct tls_client_settings *tls)
 {
     CURL *easy = request->easy;
     long oldest =
@@ -151,16 +195,55 @@ static struct error set_tls(struct key_request *request, const struct tls_client
     return good ? OK : FAIL(ERROR_STATE, "libcurl lacks a TLS option");
 }
 
-static struct error set_options(struct key_request *request, int64_t timeout)
+static struct error add_authorization(struct fetch_request *request, struct slice value)
 {
-    CURL *easy = request->easy;
-    long timeout_ms = (long)(timeout / NS_PER_MS) > 0 ? (long)(timeout / NS_PER_MS) : 1L;
-    struct curl_slist *headers =
-        curl_slist_append(request->headers, "Accept: application/jwk-set+json, application/json");
-    if (headers == NULL) {
+    struct buffer line;
+    buffer_init(&line, FORM_MAX);
+    /* At once: what it grows out of would not be wiped. */
+    bool good = buffer_reserve(&line, value.len + 32) && buffer_append(&line, SLICE("Authorization: ")) &&
+                buffer_append(&line, value) && buffer_append_char(&line, '\0');
+    struct error error =
+        good ? add_header(request, line.data) : FAIL(ERROR_LIMIT, "the credential is too long");
+    if (line.data != NULL) {
+        secret_wipe(line.data, line.capacity);
+    }
+    buffer_done(&line);
+    return error;
+}
+
+/* What is sent lies in memory of ours: libcurl's own copy would not be wiped. */
+static struct error set_form(struct fetch_request *request, const struct fetch_form *form)
+{
+    if (form == NULL) {
+        return OK;
+    }
+    if (form->body.len > FORM_MAX) {
+        return FAIL(ERROR_LIMIT, "the request is too long");
+    }
+    request->form = malloc(form->body.len + 1);
+    if (request->form == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    request->headers = headers;
+    memcpy(request->form, form->body.ptr, form->body.len);
+    request->form_size = form->body.len;
+    if (!slice_is_empty(form->authorization)) {
+        TRY(add_authorization(request, form->authorization));
+    }
+    TRY(add_header(request, "Expect:"));
+    bool good = curl_easy_setopt(request->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+                curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->form) == CURLE_OK &&
+                curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                 (curl_off_t)request->form_size) == CURLE_OK;
+    return good ? OK : FAIL(ERROR_STATE, "libcurl lacks an option");
+}
+
+static struct error set_options(struct fetch_request *request, const struct fetch_options *options)
+{
+    CURL *easy = request->easy;
+    long timeout_ms = (long)(options->timeout / NS_PER_MS) > 0 ? (long)(options->timeout / NS_PER_MS) : 1L;
+    TRY(set_form(request, options->form));
+    TRY(add_header(request, options->accept));
+    request->content_type = options->content_type;
     bool good = curl_easy_setopt(easy, CURLOPT_CURLU, request->url) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, request->loopback_only ? "http" : "https") ==
                     CURLE_OK &&
@@ -169,12 +252,12 @@ static struct error set_options(struct key_request *request, int64_t timeout)
                 curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+                curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, options->keep ? 0L : 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
                 /* A fetch that is given up does not wait for a resolver that does not answer. */
                 curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)JWKS_TEXT_MAX) == CURLE_OK &&
+                curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)options->maximum) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport/" SALLYPORT_VERSION) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers) == CURLE_OK &&
                 (request->connect_to == NULL ||
@@ -189,36 +272,59 @@ static struct error set_options(struct key_request *request, int64_t timeout)
     return good ? OK : FAIL(ERROR_STATE, "libcurl lacks an option");
 }
 
-struct error key_request_init(struct key_request *request, struct slice url,
-                              const struct tls_client_settings *tls, int64_t timeout)
+struct error fetch_request_init(struct fetch_request *request, const struct fetch_options *options)
 {
     memset(request, 0, sizeof *request);
-    buffer_init(&request->body, JWKS_TEXT_MAX);
-    TRY(parse_url(request, url));
+    buffer_init(&request->body, options->maximum);
+    TRY(parse_url(request, options->url, options->home));
     request->easy = curl_easy_init();
     if (request->easy == NULL) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    TRY(set_tls(request, tls));
-    return set_options(request, timeout);
+    TRY(set_tls(request, options->tls));
+    return set_options(request, options);
 }
 
-void key_request_done(struct key_request *request)
+void fetch_request_done(struct fetch_request *request)
 {
     if (request->easy != NULL) {
         curl_easy_cleanup(request->easy);
     }
     curl_url_cleanup(request->url);
+    for (struct curl_slist *line = request->headers; line != NULL; line = line->next) {
+        secret_wipe(line->data, strlen(line->data)); /* a credential may be among them */
+    }
     curl_slist_free_all(request->headers);
+    if (request->form != NULL) {
+        secret_wipe(request->form, request->form_size);
+        free(request->form);
+    }
     curl_slist_free_all(request->connect_to);
     buffer_done(&request->body);
 }
 
-const char *key_request_failure(struct key_request *request, CURLcode code)
+/* Without its parameters (RFC 9110 section 8.3.1). */
+static bool has_content_type(const struct fetch_request *request)
+{
+    const char *type = NULL;
+    if (request->content_type == NULL) {
+        return true;
+    }
+    curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
+    struct slice value = slice_from_string(type != NULL ? type : "");
+    ssize_t semicolon = slice_find(value, ';');
+    value = slice_trim(semicolon < 0 ? value : slice_part(value, 0, (size_t)semicolon));
+    return slice_equal_nocase(value, slice_from_string(request->content_type));
+}
+
+const char *fetch_request_failure(struct fetch_request *request, CURLcode code)
 {
     long status = 0;
     if (request->too_large || code == CURLE_FILESIZE_EXCEEDED) {
         return "the document is too large";
+    }
+    if (code != CURLE_OK && request->refused) {
+        return "the address is not public: the issuer names it, and it is not on the issuer's own host";
     }
     if (code != CURLE_OK) {
         return request->failure[0] != '\0' ? request->failure : curl_easy_strerror(code);
@@ -228,5 +334,5 @@ const char *key_request_failure(struct key_request *request, CURLcode code)
         snprintf(request->failure, sizeof request->failure, "the server answered %ld, not 200", status);
         return request->failure;
     }
-    return NULL;
+    return has_content_type(request) ? NULL : "the server's answer is of another content type";
 }

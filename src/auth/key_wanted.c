@@ -1,0 +1,85 @@
+#include "auth/key_wanted.h"
+
+#include "auth/discovery.h"
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <stdlib.h>
+
+#define WANTED_ARENA    (8 * 1024 * 1024) /* CA and key of one issuer */
+#define DEFAULT_REFRESH (300 * NS_PER_S)
+
+void key_wanted_free(struct key_wanted *wanted)
+{
+    if (wanted == NULL) {
+        return;
+    }
+    if (wanted->tls != NULL && wanted->tls->key_pem.ptr != NULL) {
+        secret_wipe((void *)wanted->tls->key_pem.ptr, wanted->tls->key_pem.len);
+    }
+    arena_done(&wanted->arena);
+    free(wanted);
+}
+
+static bool copy_text(struct key_wanted *wanted, struct slice *text)
+{
+    *text = arena_copy(&wanted->arena, *text);
+    return text->ptr != NULL;
+}
+
+static bool copy_tls(struct key_wanted *wanted, const struct tls_client_settings *tls)
+{
+    wanted->tls = arena_alloc(&wanted->arena, sizeof *wanted->tls);
+    if (wanted->tls == NULL) {
+        return false;
+    }
+    *wanted->tls = *tls;
+    struct slice key = tls->key_pem;
+    wanted->tls->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
+    if (!copy_text(wanted, &wanted->tls->ca) || !copy_text(wanted, &wanted->tls->server_name) ||
+        !copy_text(wanted, &wanted->tls->cert) || !copy_text(wanted, &wanted->tls->key) ||
+        !copy_text(wanted, &wanted->tls->ca_pem) || !copy_text(wanted, &wanted->tls->cert_pem)) {
+        return false;
+    }
+    wanted->tls->key_pem = arena_copy(&wanted->arena, key);
+    return wanted->tls->key_pem.ptr != NULL;
+}
+
+static bool copy_source(struct key_wanted *wanted, const struct issuer_settings *settings)
+{
+    if (!issuer_discovers_keys(settings)) {
+        wanted->url = settings->jwks_url;
+        bool copied = copy_text(wanted, &wanted->url);
+        wanted->source = wanted->url;
+        return copied;
+    }
+    wanted->discovers = true;
+    wanted->issuer = settings->issuer;
+    wanted->url = discovery_url(&wanted->arena, settings->issuer);
+    /* Not the URL: with and without a slash at its end, two issuers have one. */
+    wanted->source = arena_printf(&wanted->arena, "discovery %.*s", SLICE_ARG(settings->issuer));
+    return wanted->url.ptr != NULL && wanted->source.ptr != NULL && copy_text(wanted, &wanted->issuer);
+}
+
+struct key_wanted *key_wanted_new(const struct issuer_settings *settings)
+{
+    struct key_wanted *wanted = calloc(1, sizeof *wanted);
+    if (wanted == NULL) {
+        return NULL;
+    }
+    arena_init(&wanted->arena, WANTED_ARENA);
+    wanted->name = settings->name;
+    wanted->refresh = settings->jwks_refresh > 0 ? settings->jwks_refresh : DEFAULT_REFRESH;
+    wanted->unknown_kid_interval = settings->jwks_unknown_kid_interval;
+    wanted->timeout = settings->jwks_timeout;
+    wanted->stale = settings->jwks_stale;
+    bool copied = copy_text(wanted, &wanted->name) && copy_source(wanted, settings);
+    if (copied && settings->jwks_tls != NULL) {
+        copied = copy_tls(wanted, settings->jwks_tls);
+    }
+    if (!copied) {
+        key_wanted_free(wanted);
+        return NULL;
+    }
+    return wanted;
+}
