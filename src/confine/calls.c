@@ -63,6 +63,7 @@ static const char *const allowed[] = {
     "stat",
     "lstat",
     "statx",
+    "getcwd", /* a store of keys by a path that is relative */
     "access",
     "faccessat",
     "faccessat2",
@@ -241,6 +242,8 @@ static const struct rule rules_of_arguments[] = {
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),
     FCNTL(F_DUPFD_CLOEXEC),
+    FCNTL(F_SETLK), /* on a store of keys, which is open for reading only: so no lock for writing */
+    FCNTL(F_GETLK),
     FCNTL(F_SETPIPE_SZ),
     FCNTL(F_GETPIPE_SZ),
     FCNTL(F_GET_SEALS),
@@ -254,6 +257,17 @@ static const struct rule rules_of_arguments[] = {
     { "getrlimit", 0, { { 0 } }, 0 },
     { "ugetrlimit", 0, { { 0 } }, 0 },
     { "prlimit64", 2, { ARG(0, 0), ARG(2, 0) }, 0 },
+};
+
+/* Only where the admin API changes stores of keys, and then anywhere: in which directories, Landlock says. What SQLite does to a
+ * file and to its journal; changing owners is for root, which this process is not. */
+static const struct rule writing[] = {
+    { "open", 1, { BITS(1, O_ACCMODE, O_RDWR) }, 0 },
+    { "openat", 1, { BITS(2, O_ACCMODE, O_RDWR) }, 0 },
+    { "unlink", 0, { { 0 } }, 0 },
+    { "unlinkat", 0, { { 0 } }, 0 },
+    { "fchmod", 0, { { 0 } }, 0 },
+    { "fchown", 0, { { 0 } }, 0 },
 };
 
 static const struct rule local_allowed = { "socket", 1, { ARG(0, AF_UNIX) }, 0 };
@@ -317,6 +331,7 @@ static bool add_tables(scmp_filter_ctx filter, const struct confine_rules *rules
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         good = good && add(filter, SCMP_ACT_ERRNO((uint32_t)refused[i].error), refused[i].name, 0, NULL);
     }
+    good = good && (rules->written_count == 0 || ADD_RULES(filter, writing));
     return good && ADD_RULES(filter, rules_of_arguments) && (!limited || ADD_RULES(filter, no_fast_open)) &&
            add_rule(filter, rules->local_sockets ? &local_allowed : &local_refused);
 }

@@ -12,12 +12,15 @@
 
 #include <limits.h>
 
-#define CONFINE_PATHS_MAX 16
+#define CONFINE_PATHS_MAX 32
 
 /* What does not follow from the program alone. */
 struct confine_rules {
     char paths[CONFINE_PATHS_MAX][PATH_MAX]; /* files, and directories beneath which files may be read */
     size_t path_count;
+    /* Directories in which files may be made, written and removed: of stores that the admin API changes. */
+    char written[CONFINE_PATHS_MAX][PATH_MAX];
+    size_t written_count;
     /* Some name service modules are reached over local sockets (systemd-resolved, sssd), and endpoints may be. */
     bool local_sockets;
     /* Ports that TCP connections may go to; NULL: any. */

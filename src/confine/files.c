@@ -17,7 +17,12 @@
 #define VERSION_FLAG   1U
 #define FILE_RULE      1
 #define PORT_RULE      2
+#define WRITE_FILE     (UINT64_C(1) << 1)
 #define READ_FILE      (UINT64_C(1) << 2)
+#define READ_DIR       (UINT64_C(1) << 3) /* so that a directory can be synced */
+#define REMOVE_FILE    (UINT64_C(1) << 5)
+#define MAKE_REG       (UINT64_C(1) << 8)
+#define TRUNCATE       (UINT64_C(1) << 14) /* from the third version on; before, it is free */
 #define NET_BIND       (UINT64_C(1) << 0)
 #define NET_CONNECT    (UINT64_C(1) << 1)
 #define SCOPE_ABSTRACT (UINT64_C(1) << 0) /* local sockets without a path */
@@ -47,13 +52,13 @@ struct port_rule {
 };
 
 /* What this machine does not have needs no rule. */
-static bool allow_path(int ruleset, const char *path)
+static bool allow_path(int ruleset, const char *path, uint64_t rights)
 {
     int fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0) {
         return true;
     }
-    struct file_rule rule = { READ_FILE, fd };
+    struct file_rule rule = { rights, fd };
     bool good = syscall(SYS_landlock_add_rule, ruleset, FILE_RULE, &rule, 0) == 0;
     close(fd);
     return good;
@@ -65,11 +70,15 @@ static bool allow_port(int ruleset, unsigned int port)
     return syscall(SYS_landlock_add_rule, ruleset, PORT_RULE, &rule, 0) == 0;
 }
 
-static bool allow_all(int ruleset, const struct confine_rules *rules, bool connect)
+static bool allow_all(int ruleset, const struct confine_rules *rules, bool connect, uint64_t handled)
 {
     bool good = true;
     for (size_t i = 0; i < rules->path_count; i++) {
-        good = good && allow_path(ruleset, rules->paths[i]);
+        good = good && allow_path(ruleset, rules->paths[i], READ_FILE);
+    }
+    const uint64_t change = WRITE_FILE | READ_FILE | READ_DIR | REMOVE_FILE | MAKE_REG | TRUNCATE;
+    for (size_t i = 0; i < rules->written_count; i++) {
+        good = good && allow_path(ruleset, rules->written[i], change & handled);
     }
     for (size_t i = 0; connect && i < rules->port_count; i++) {
         for (unsigned int port = rules->ports[i].first; port <= rules->ports[i].last; port++) {
@@ -97,7 +106,8 @@ struct error confine_files(const struct confine_rules *rules, int *ret_abi)
     if (fd < 0) {
         return FAIL_ERRNO("Landlock");
     }
-    bool good = allow_all((int)fd, rules, connect) && syscall(SYS_landlock_restrict_self, (int)fd, 0) == 0;
+    bool good = allow_all((int)fd, rules, connect, attributes.files) &&
+                syscall(SYS_landlock_restrict_self, (int)fd, 0) == 0;
     struct error error = good ? OK : FAIL_ERRNO("Landlock");
     close((int)fd);
     *ret_abi = good ? (int)abi : *ret_abi;

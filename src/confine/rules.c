@@ -23,15 +23,19 @@ static const char *const always[] = {
     "/usr/local/share/ca-certificates",
 };
 
-static void add_path(struct confine_rules *rules, const char *path)
+static void put_path(char paths[CONFINE_PATHS_MAX][PATH_MAX], size_t *count, const char *path)
 {
-    if (path == NULL || path[0] != '/' || path[1] == '\0' || rules->path_count == CONFINE_PATHS_MAX) {
+    if (path == NULL || path[0] != '/' || path[1] == '\0' || *count == CONFINE_PATHS_MAX) {
         return;
     }
-    char *room = rules->paths[rules->path_count];
-    if (snprintf(room, PATH_MAX, "%s", path) < PATH_MAX) {
-        rules->path_count++;
+    if (snprintf(paths[*count], PATH_MAX, "%s", path) < PATH_MAX) {
+        ++*count;
     }
+}
+
+static void add_path(struct confine_rules *rules, const char *path)
+{
+    put_path(rules->paths, &rules->path_count, path);
 }
 
 /* A list as in PATH. */
@@ -57,6 +61,17 @@ static void add_resolver(struct confine_rules *rules)
         add_path(rules, target);
     }
     free(target);
+}
+
+/* One that the configuration names: it may be relative, or a link. */
+static void put_directory(char paths[CONFINE_PATHS_MAX][PATH_MAX], size_t *count, struct slice path)
+{
+    char text[PATH_MAX];
+    if (snprintf(text, sizeof text, "%.*s", SLICE_ARG(path)) < (int)sizeof text) {
+        char *real = realpath(text, NULL);
+        put_path(paths, count, real);
+        free(real);
+    }
 }
 
 static bool is_built_in(const char *module)
@@ -120,6 +135,12 @@ void confine_rules_derive(const struct confinement_settings *settings, struct co
     const char *folders = getenv(X509_get_default_cert_dir_env());
     /* NOLINTEND(concurrency-mt-unsafe) */
     add_paths(rules, folders != NULL ? folders : "");
+    for (size_t i = 0; i < settings->read_paths.count; i++) {
+        put_directory(rules->paths, &rules->path_count, settings->read_paths.items[i]);
+    }
+    for (size_t i = 0; i < settings->write_paths.count; i++) {
+        put_directory(rules->written, &rules->written_count, settings->write_paths.items[i]);
+    }
     char services[NAME_SERVICES_MAX][NAME_SERVICE_MAX];
     confine_name_services(NSSWITCH, services);
     for (size_t i = 0; services[i][0] != '\0'; i++) {

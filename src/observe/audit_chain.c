@@ -2,6 +2,7 @@
 
 #include "base/decimal.h"
 #include "base/encoding.h"
+#include "base/log_text.h"
 #include "base/random.h"
 #include "observe/line.h"
 
@@ -29,7 +30,7 @@ struct error audit_chain_init(struct audit_chain *chain, struct slice instance)
     hex_encode(random, sizeof random, chain->boot);
     memset(chain->previous, '0', sizeof chain->previous);
     char *at = LINE_PUT(chain->head, AUDIT_LINE_START "\"instance\":\"");
-    at = line_escape(at, instance, INSTANCE_MAX);
+    at = log_text_escape(at, instance, INSTANCE_MAX);
     at = LINE_PUT(at, "\",\"boot\":\"");
     memcpy(at, chain->boot, AUDIT_BOOT_SIZE);
     at = LINE_PUT(at + AUDIT_BOOT_SIZE, "\",\"seq\":");

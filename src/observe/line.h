@@ -13,11 +13,6 @@ struct line_clock {
     char text[20];
 };
 
-/* Text inside a JSON string, at most `maximum` bytes (of at least 16). Quotes, backslashes, controls (C0, DEL, C1) are
- * escaped, bytes that are not UTF-8 become \ufffd: a line never carries what a terminal or a log reader would act on.
- * Returns the end. */
-char *line_escape(char *at, struct slice text, size_t maximum);
-
 /* "2026-01-02T03:04:05.678Z", with the quotes. */
 char *line_time(char *at, int64_t real_ns, struct line_clock *clock);
 

@@ -1,6 +1,7 @@
 #include "observe/logs.h"
 
 #include "base/clock.h"
+#include "base/log_text.h"
 #include "observe/log_writer.h"
 
 #include <assert.h>
@@ -75,8 +76,10 @@ void log_audit(struct log_queue *queue, const struct log_record *record)
     log_audit_release(queue);
     char *body = audit_room(queue);
     assert(body != NULL); /* what was reserved is there */
-    char *at = record->reason != DENY_NONE ? LINE_PUT(body, "\"event\":\"denied\",")
-                                           : LINE_PUT(body, "\"event\":\"allowed\",");
+    char *at = record->reason != DENY_NONE       ? LINE_PUT(body, "\"event\":\"denied\",")
+               : record->would_deny != DENY_NONE ? LINE_PUT(body, "\"event\":\"would_deny\",")
+               : record->action.len > 0          ? LINE_PUT(body, "\"event\":\"administered\",")
+                                                 : LINE_PUT(body, "\"event\":\"allowed\",");
     at = line_record(at, record, &queue->clock);
     at = LINE_PUT(at, "}\n");
     publish(queue->logs, &queue->audit, (size_t)(at - body));
@@ -89,12 +92,12 @@ bool log_audit_event(struct log_queue *queue, struct slice event, struct slice d
         return false;
     }
     char *at = LINE_PUT(body, "\"event\":\"");
-    at = line_escape(at, event, 64);
+    at = log_text_escape(at, event, 64);
     at = LINE_PUT(at, "\",\"time\":");
     at = line_time(at, clock_real_ns(), &queue->clock);
     if (detail.len > 0) {
         at = LINE_PUT(at, ",\"detail\":\"");
-        at = line_escape(at, detail, LINE_MAX_BODY - 256);
+        at = log_text_escape(at, detail, LINE_MAX_BODY - 256);
         *at++ = '"';
     }
     at = LINE_PUT(at, "}\n");

@@ -70,9 +70,14 @@ struct log_record {
     struct slice method, host, path; /* canonical path, without query */
     unsigned int minor_version;      /* 0, 1, 2 */
     unsigned int status;             /* 0: the client got none */
+    int32_t grpc_status;             /* of a gRPC call that the client was told one of; -1: none */
     enum deny_reason reason;
+    enum deny_reason would_deny;             /* by a rule that is only observed; DENY_NONE: by none */
     struct slice detail;                     /* more about the reason, safe to log; may be empty */
+    struct slice action;                     /* what the admin API was asked to do; empty: nothing */
     struct slice issuer, subject, client_id; /* proven identity */
+    struct slice authorizer;                 /* the external one that was asked last; empty: none */
+    int64_t authorizer_duration;             /* ns; -1: its yes was remembered */
     uint64_t received, sent;                 /* body bytes */
     int64_t duration;                        /* ns, head complete to response handed to the kernel */
     int64_t upstream_duration;               /* ns, sent to answered; -1: no upstream */

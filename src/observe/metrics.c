@@ -83,6 +83,13 @@ struct error metrics_new(unsigned int writers, struct metrics **ret_metrics)
     return OK;
 }
 
+void metrics_set_more(struct metrics *metrics, bool (*render)(const void *context, struct buffer *out),
+                      const void *context)
+{
+    metrics->more = render;
+    metrics->more_context = context;
+}
+
 void metrics_free(struct metrics *metrics)
 {
     if (metrics == NULL) {
@@ -97,6 +104,7 @@ void metrics_free(struct metrics *metrics)
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without names there are no slots */
         free((void *)(uintptr_t)metrics->names[slot].ptr);
     }
+    metrics_free_authorizers(metrics);
     map_done(&metrics->slots);
     free(metrics->names);
     free(metrics->workers);
@@ -174,6 +182,14 @@ void metrics_tunnel(struct metrics_worker *worker, unsigned int route_slot, int 
     }
 }
 
+void metrics_would_deny(struct metrics_worker *worker, unsigned int route_slot, enum deny_reason reason)
+{
+    struct route_counts *counts = counts_of(worker, route_slot);
+    if (counts != NULL && reason > DENY_NONE && reason < DENY_REASON_COUNT) {
+        add(&counts->would_deny[reason], 1);
+    }
+}
+
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration)
 {
@@ -188,10 +204,6 @@ void metrics_request(struct metrics_worker *worker, unsigned int route_slot, uns
     if (duration < 0) {
         duration = 0;
     }
-    unsigned int bucket = 0;
-    while (bucket < BOUNDS && duration > metrics_bounds[bucket]) {
-        bucket++;
-    }
-    add(&counts->buckets[bucket], 1);
+    add(&counts->buckets[metrics_bucket(duration)], 1);
     add(&counts->duration, (uint64_t)duration);
 }

@@ -28,6 +28,8 @@
       "counter", "")                                                                                         \
     X(REFUSED_PROXY_HEADER_MISSING, "sallyport_connections_refused_total{reason=\"proxy_header_missing\"}",  \
       "counter", "")                                                                                         \
+    X(REFUSED_ADDRESS_BLOCKED, "sallyport_connections_refused_total{reason=\"address_blocked\"}", "counter", \
+      "")                                                                                                    \
     X(REFUSED_DESCRIPTORS, "sallyport_connections_refused_total{reason=\"descriptors\"}", "counter", "")     \
     X(REFUSED_ERROR, "sallyport_connections_refused_total{reason=\"error\"}", "counter", "")                 \
     X(CONNECTIONS_HANDED_ON, "sallyport_connections_handed_on_total", "counter",                             \
@@ -64,6 +66,27 @@
     X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                             \
       "Responses broken off after their head had left; they stand under its status in "                      \
       "sallyport_requests_total")                                                                            \
+    X(GRPC_OK, "sallyport_grpc_calls_total{code=\"OK\"}", "counter",                                         \
+      "gRPC calls by the status that their clients were told; none: cancelled, cut, or answered by what is " \
+      "no gRPC")                                                                                             \
+    X(GRPC_CANCELLED, "sallyport_grpc_calls_total{code=\"CANCELLED\"}", "counter", "")                       \
+    X(GRPC_UNKNOWN, "sallyport_grpc_calls_total{code=\"UNKNOWN\"}", "counter", "")                           \
+    X(GRPC_INVALID_ARGUMENT, "sallyport_grpc_calls_total{code=\"INVALID_ARGUMENT\"}", "counter", "")         \
+    X(GRPC_DEADLINE_EXCEEDED, "sallyport_grpc_calls_total{code=\"DEADLINE_EXCEEDED\"}", "counter", "")       \
+    X(GRPC_NOT_FOUND, "sallyport_grpc_calls_total{code=\"NOT_FOUND\"}", "counter", "")                       \
+    X(GRPC_ALREADY_EXISTS, "sallyport_grpc_calls_total{code=\"ALREADY_EXISTS\"}", "counter", "")             \
+    X(GRPC_PERMISSION_DENIED, "sallyport_grpc_calls_total{code=\"PERMISSION_DENIED\"}", "counter", "")       \
+    X(GRPC_RESOURCE_EXHAUSTED, "sallyport_grpc_calls_total{code=\"RESOURCE_EXHAUSTED\"}", "counter", "")     \
+    X(GRPC_FAILED_PRECONDITION, "sallyport_grpc_calls_total{code=\"FAILED_PRECONDITION\"}", "counter", "")   \
+    X(GRPC_ABORTED, "sallyport_grpc_calls_total{code=\"ABORTED\"}", "counter", "")                           \
+    X(GRPC_OUT_OF_RANGE, "sallyport_grpc_calls_total{code=\"OUT_OF_RANGE\"}", "counter", "")                 \
+    X(GRPC_UNIMPLEMENTED, "sallyport_grpc_calls_total{code=\"UNIMPLEMENTED\"}", "counter", "")               \
+    X(GRPC_INTERNAL, "sallyport_grpc_calls_total{code=\"INTERNAL\"}", "counter", "")                         \
+    X(GRPC_UNAVAILABLE, "sallyport_grpc_calls_total{code=\"UNAVAILABLE\"}", "counter", "")                   \
+    X(GRPC_DATA_LOSS, "sallyport_grpc_calls_total{code=\"DATA_LOSS\"}", "counter", "")                       \
+    X(GRPC_UNAUTHENTICATED, "sallyport_grpc_calls_total{code=\"UNAUTHENTICATED\"}", "counter", "")           \
+    X(GRPC_OTHER, "sallyport_grpc_calls_total{code=\"other\"}", "counter", "")                               \
+    X(GRPC_NONE, "sallyport_grpc_calls_total{code=\"none\"}", "counter", "")                                 \
     X(TUNNEL_RECEIVED, "sallyport_websocket_bytes_total{from=\"client\"}", "counter",                        \
       "Bytes of WebSocket connections, the heads of their frames included")                                  \
     X(TUNNEL_SENT, "sallyport_websocket_bytes_total{from=\"upstream\"}", "counter", "")                      \
@@ -79,6 +102,43 @@
     X(TUNNEL_IDLE, "sallyport_streams_closed_total{reason=\"idle\"}", "counter", "")                         \
     X(TUNNEL_AGE, "sallyport_streams_closed_total{reason=\"max_stream_age\"}", "counter", "")                \
     X(TUNNEL_DRAINING, "sallyport_streams_closed_total{reason=\"draining\"}", "counter", "")                 \
+    X(TUNNEL_BLOCKED, "sallyport_streams_closed_total{reason=\"blocked\"}", "counter", "")                   \
+    X(BLOCK_ADDRESS, "sallyport_block_denials_total{kind=\"address\"}", "counter",                           \
+      "Requests denied by a block, and connections refused by one, by its kind")                             \
+    X(BLOCK_API_KEY, "sallyport_block_denials_total{kind=\"api_key\"}", "counter", "")                       \
+    X(BLOCK_CERTIFICATE, "sallyport_block_denials_total{kind=\"certificate\"}", "counter", "")               \
+    X(BLOCK_CONSUMER, "sallyport_block_denials_total{kind=\"consumer\"}", "counter", "")                     \
+    X(BLOCK_JTI, "sallyport_block_denials_total{kind=\"jti\"}", "counter", "")                               \
+    X(BLOCK_ROUTE, "sallyport_block_denials_total{kind=\"route\"}", "counter", "")                           \
+    X(BLOCK_SERIAL, "sallyport_block_denials_total{kind=\"serial\"}", "counter", "")                         \
+    X(BLOCK_SID, "sallyport_block_denials_total{kind=\"sid\"}", "counter", "")                               \
+    X(BLOCK_SUB, "sallyport_block_denials_total{kind=\"sub\"}", "counter", "")                               \
+    X(BLOCK_TOKEN, "sallyport_block_denials_total{kind=\"token\"}", "counter", "")                           \
+    X(BLOCK_STREAMS, "sallyport_block_streams_ended_total", "counter",                                       \
+      "Requests under way, WebSocket connections and event streams that a new block ended")                  \
+    X(API_KEY_CACHE_HITS, "sallyport_api_key_cache_hits_total", "counter",                                   \
+      "API keys that were known already")                                                                    \
+    X(API_KEY_CACHE_MISSES, "sallyport_api_key_cache_misses_total", "counter",                               \
+      "Good API keys that were looked up")                                                                   \
+    X(AUTHENTICATION_FAILURES, "sallyport_authentication_failures_total", "counter",                         \
+      "Requests with a wrong credential")                                                                    \
+    X(AUTHENTICATION_SUMMARISED, "sallyport_authentication_failures_summarised_total", "counter",            \
+      "Of them, those that the audit log tells in a summary")                                                \
+    X(OVER_BUDGET_VERIFIED, "sallyport_over_budget_verifications_total{outcome=\"verified\"}", "counter",    \
+      "New credentials of networks that are over their failure budget")                                      \
+    X(OVER_BUDGET_REFUSED, "sallyport_over_budget_verifications_total{outcome=\"refused\"}", "counter", "")  \
+    X(BASIC_CACHE_HITS, "sallyport_basic_cache_hits_total", "counter",                                       \
+      "Passwords that were known to be right already")                                                       \
+    X(BASIC_CACHE_MISSES, "sallyport_basic_cache_misses_total", "counter",                                   \
+      "Passwords that were hashed, and right")                                                               \
+    X(PASSWORDS_REFUSED, "sallyport_passwords_refused_total", "counter",                                     \
+      "Passwords that were not hashed, for too many waited already")                                         \
+    X(INTROSPECTION_CACHE_HITS, "sallyport_introspection_cache_hits_total", "counter",                       \
+      "Tokens, active or not, that an introspection endpoint had been asked about a short while ago")        \
+    X(INTROSPECTION_CACHE_MISSES, "sallyport_introspection_cache_misses_total", "counter",                   \
+      "Requests that waited until an introspection endpoint was asked about their token")                    \
+    X(INTROSPECTION_STALE, "sallyport_introspection_stale_total", "counter",                                 \
+      "Requests whose token was believed for longer, since the endpoint could not be asked")                 \
     X(TOKEN_CACHE_HITS, "sallyport_token_cache_hits_total", "counter",                                       \
       "Tokens found in the cache of verified tokens")                                                        \
     X(TOKEN_CACHE_MISSES, "sallyport_token_cache_misses_total", "counter",                                   \
@@ -94,6 +154,8 @@
       "Upstream connections open now, idle ones included")                                                   \
     X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \
       "Requests that wait for one of the connections that their upstream allows")                            \
+    X(UPSTREAM_UNHEALTHY_USED, "sallyport_upstream_unhealthy_used_total", "counter",                         \
+      "Requests sent to an endpoint that fails its health checks, since all of its service do")              \
     X(UPSTREAM_HTTP2_CONNECTS, "sallyport_upstream_http2_connects_total", "counter",                         \
       "Connections to upstreams that came to speak HTTP/2")                                                  \
     X(UPSTREAM_HTTP2_GOAWAYS, "sallyport_upstream_http2_goaways_total", "counter",                           \
@@ -106,6 +168,12 @@
       "or did not answer")                                                                                   \
     X(UPSTREAM_HTTP2_FLOODS, "sallyport_upstream_http2_broken_total{reason=\"flood\"}", "counter", "")       \
     X(UPSTREAM_HTTP2_SILENT, "sallyport_upstream_http2_broken_total{reason=\"silent\"}", "counter", "")      \
+    X(ADMIN_DONE, "sallyport_admin_changes_total{outcome=\"done\"}", "counter",                              \
+      "Changes that the admin API was asked for by who may; refused: wrong, or of what is not there; "       \
+      "failed: "                                                                                             \
+      "the store could not be asked")                                                                        \
+    X(ADMIN_REFUSED, "sallyport_admin_changes_total{outcome=\"refused\"}", "counter", "")                    \
+    X(ADMIN_FAILED, "sallyport_admin_changes_total{outcome=\"failed\"}", "counter", "")                      \
     X(ACCESS_LOG_DROPPED, "sallyport_access_log_dropped_total", "counter",                                   \
       "Access log lines dropped because the queue was full")                                                 \
     X(JWKS_FETCHES, "sallyport_jwks_fetches_total", "counter", "Key set documents fetched")                  \
@@ -130,6 +198,7 @@ enum metric {
 #undef METRIC_ENUM
     METRIC_COUNT,
     METRIC_HTTP2_FLOOD_FIRST = METRIC_HTTP2_FLOOD_RESETS, /* in the order of http/h2/defences.h */
+    METRIC_GRPC_FIRST = METRIC_GRPC_OK,                   /* in the order of grpc-status */
 };
 
 #define METRICS_ROUTES_MAX 16384 /* slots; routes beyond share slot 0 */
@@ -150,12 +219,41 @@ unsigned int metrics_route_slot(struct metrics *metrics, struct slice route);
 void metrics_add(struct metrics_worker *worker, enum metric metric, int64_t amount);
 /* The number itself, for who counts where metrics are not known (buffer_count_in). Writer's thread. */
 _Atomic int64_t *metrics_number(struct metrics_worker *worker, enum metric metric);
+/* One request that a rule would have denied, were it not only observed. */
+void metrics_would_deny(struct metrics_worker *worker, unsigned int route_slot, enum deny_reason reason);
 /* One finished request; durations in ns. */
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration);
 
+/* What became of a request that an external authorizer decides. */
+enum authorizer_outcome {
+    AUTHORIZER_ALLOWED, /* asked, and it said so */
+    AUTHORIZER_DENIED,
+    AUTHORIZER_FAILED,     /* it gave no answer, or none that is one */
+    AUTHORIZER_REMEMBERED, /* not asked: its yes was remembered */
+    AUTHORIZER_JOINED,     /* not asked: another request was asking the same */
+    AUTHORIZER_OUTCOMES,
+};
+
+#define METRICS_AUTHORIZERS_MAX 64 /* slots; authorizers beyond share slot 0 */
+
+/* Control thread: the slot of an authorizer, made on first use, for the life of the process. */
+unsigned int metrics_authorizer_slot(struct metrics *metrics, struct slice authorizer);
+/* Writer's thread: one question that was asked, with the time to its answer in ns; or one that was not. */
+void metrics_authorizer_asked(struct metrics_worker *worker, unsigned int slot,
+                              enum authorizer_outcome outcome, int64_t duration);
+void metrics_authorizer_count(struct metrics_worker *worker, unsigned int slot,
+                              enum authorizer_outcome outcome);
+
 /* A tunnel or an event stream of this route was opened (1), or is over (-1). */
 void metrics_tunnel(struct metrics_worker *worker, unsigned int route_slot, int change);
+
+/* What another room has to tell beside: called at the end of metrics_render, on the same thread. */
+void metrics_set_more(struct metrics *metrics, bool (*render)(const void *context, struct buffer *out),
+                      const void *context);
+/* For it: a family's two lines of comment, and a label's value, escaped as the text format demands. */
+bool metrics_put_head(struct buffer *out, struct slice name, const char *type, const char *help);
+bool metrics_put_label(struct buffer *out, struct slice value);
 
 /* Prometheus text format 0.0.4. Control thread. False: the buffer was full. */
 bool metrics_render(struct metrics *metrics, struct buffer *out);

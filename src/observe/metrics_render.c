@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const char *const bound_names[BOUNDS] = {
+const char *const metrics_bound_names[BOUNDS] = {
     "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10",
 };
 
@@ -11,6 +11,7 @@ static const char *const bound_names[BOUNDS] = {
 struct route_sum {
     uint64_t statuses[1001]; /* by status; [1000]: other */
     uint64_t denied[DENY_REASON_COUNT];
+    uint64_t would_deny[DENY_REASON_COUNT];
     uint64_t buckets[BUCKETS];
     uint64_t duration;
     uint64_t tunnels;
@@ -34,6 +35,7 @@ static void sum_counts(const struct route_counts *counts, struct route_sum *sum)
     sum->statuses[1000] += read_count(&counts->other);
     for (unsigned int i = 0; i < DENY_REASON_COUNT; i++) {
         sum->denied[i] += read_count(&counts->denied[i]);
+        sum->would_deny[i] += read_count(&counts->would_deny[i]);
     }
     for (unsigned int i = 0; i < BUCKETS; i++) {
         uint64_t count = read_count(&counts->buckets[i]);
@@ -58,8 +60,7 @@ static void sum_route(const struct metrics *metrics, unsigned int slot, struct r
     }
 }
 
-/* A label's value, escaped as the text format demands. */
-static bool put_label(struct buffer *out, struct slice value)
+bool metrics_put_label(struct buffer *out, struct slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
@@ -78,7 +79,7 @@ static bool put_label(struct buffer *out, struct slice value)
     return true;
 }
 
-static bool put_head(struct buffer *out, struct slice name, const char *type, const char *help)
+bool metrics_put_head(struct buffer *out, struct slice name, const char *type, const char *help)
 {
     return buffer_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", SLICE_ARG(name), help, SLICE_ARG(name),
                          type);
@@ -88,7 +89,7 @@ static bool put_head(struct buffer *out, struct slice name, const char *type, co
 static bool put_sample(struct buffer *out, const char *name, struct slice route, const char *label,
                        const char *value, uint64_t count)
 {
-    return buffer_printf(out, "%s{route=\"", name) && put_label(out, route) &&
+    return buffer_printf(out, "%s{route=\"", name) && metrics_put_label(out, route) &&
            buffer_printf(out, "\",%s=\"%s\"} ", label, value) && buffer_append_u64(out, count) &&
            buffer_append_char(out, '\n');
 }
@@ -110,15 +111,26 @@ static bool put_statuses(struct buffer *out, struct slice route, const struct ro
     return true;
 }
 
-static bool put_reasons(struct buffer *out, struct slice route, const struct route_sum *sum)
+static bool put_by_reason(struct buffer *out, const char *name, struct slice route,
+                          const uint64_t counts[DENY_REASON_COUNT])
 {
     for (unsigned int reason = DENY_NONE + 1; reason < DENY_REASON_COUNT; reason++) {
-        if (sum->denied[reason] > 0 && !put_sample(out, "sallyport_denied_total", route, "reason",
-                                                   deny_infos[reason].detail, sum->denied[reason])) {
+        if (counts[reason] > 0 &&
+            !put_sample(out, name, route, "reason", deny_infos[reason].detail, counts[reason])) {
             return false;
         }
     }
     return true;
+}
+
+static bool put_reasons(struct buffer *out, struct slice route, const struct route_sum *sum)
+{
+    return put_by_reason(out, "sallyport_denied_total", route, sum->denied);
+}
+
+static bool put_would_deny(struct buffer *out, struct slice route, const struct route_sum *sum)
+{
+    return put_by_reason(out, "sallyport_would_deny_total", route, sum->would_deny);
 }
 
 static bool put_durations(struct buffer *out, struct slice route, const struct route_sum *sum)
@@ -130,24 +142,24 @@ static bool put_durations(struct buffer *out, struct slice route, const struct r
     for (unsigned int i = 0; i < BUCKETS; i++) {
         below += sum->buckets[i];
         if (!put_sample(out, "sallyport_request_duration_seconds_bucket", route, "le",
-                        i < BOUNDS ? bound_names[i] : "+Inf", below)) {
+                        i < BOUNDS ? metrics_bound_names[i] : "+Inf", below)) {
             return false;
         }
     }
     return buffer_append(out, SLICE("sallyport_request_duration_seconds_sum{route=\"")) &&
-           put_label(out, route) &&
+           metrics_put_label(out, route) &&
            buffer_printf(out, "\"} %llu.%09llu\n", (unsigned long long)(sum->duration / NS_PER_S),
                          (unsigned long long)(sum->duration % NS_PER_S)) &&
            buffer_append(out, SLICE("sallyport_request_duration_seconds_count{route=\"")) &&
-           put_label(out, route) && buffer_append(out, SLICE("\"} ")) && buffer_append_u64(out, below) &&
-           buffer_append_char(out, '\n');
+           metrics_put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
+           buffer_append_u64(out, below) && buffer_append_char(out, '\n');
 }
 
 static bool put_tunnels(struct buffer *out, struct slice route, const struct route_sum *sum)
 {
     /* Of most routes there never is one. */
     return !sum->had_tunnels || (buffer_append(out, SLICE("sallyport_streams_open{route=\"")) &&
-                                 put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
+                                 metrics_put_label(out, route) && buffer_append(out, SLICE("\"} ")) &&
                                  buffer_append_u64(out, sum->tunnels) && buffer_append_char(out, '\n'));
 }
 
@@ -160,6 +172,8 @@ static const struct family families[] = {
     { "sallyport_requests_total", "counter",
       "Requests by route and status; 000: the client went away before an answer", put_statuses },
     { "sallyport_denied_total", "counter", "Requests denied, by route and reason", put_reasons },
+    { "sallyport_would_deny_total", "counter",
+      "Requests that a rule in mode observe would have denied, by route and reason", put_would_deny },
     { "sallyport_request_duration_seconds", "histogram",
       "From the complete request head to the response handed to the kernel", put_durations },
     { "sallyport_streams_open", "gauge", "WebSocket connections and event streams open now, by route",
@@ -168,7 +182,7 @@ static const struct family families[] = {
 
 static bool put_family(const struct metrics *metrics, const struct family *family, struct buffer *out)
 {
-    if (!put_head(out, slice_from_string(family->name), family->type, family->help)) {
+    if (!metrics_put_head(out, slice_from_string(family->name), family->type, family->help)) {
         return false;
     }
     for (unsigned int slot = 0; slot < metrics->slot_count; slot++) {
@@ -207,7 +221,7 @@ static bool put_numbers(const struct metrics *metrics, struct buffer *out)
         for (unsigned int i = 0; i < metrics->writers; i++) {
             value += atomic_load_explicit(&metrics->workers[i].values[metric], memory_order_relaxed);
         }
-        if ((first && !put_head(out, family, infos[metric].type, infos[metric].help)) ||
+        if ((first && !metrics_put_head(out, family, infos[metric].type, infos[metric].help)) ||
             !buffer_printf(out, "%s %lld\n", infos[metric].name, (long long)value)) {
             return false;
         }
@@ -217,10 +231,10 @@ static bool put_numbers(const struct metrics *metrics, struct buffer *out)
 
 static bool put_process(const struct metrics *metrics, struct buffer *out)
 {
-    return put_head(out, SLICE("sallyport_build_info"), "gauge", "The version that runs; always 1") &&
+    return metrics_put_head(out, SLICE("sallyport_build_info"), "gauge", "The version that runs; always 1") &&
            buffer_append(out, SLICE("sallyport_build_info{version=\"" SALLYPORT_VERSION "\"} 1\n")) &&
-           put_head(out, SLICE("sallyport_start_time_seconds"), "gauge",
-                    "When the gateway process started, in seconds since the epoch") &&
+           metrics_put_head(out, SLICE("sallyport_start_time_seconds"), "gauge",
+                            "When the gateway process started, in seconds since the epoch") &&
            buffer_printf(out, "sallyport_start_time_seconds %lld.%03d\n",
                          (long long)(metrics->started / NS_PER_S),
                          (int)(metrics->started % NS_PER_S / NS_PER_MS));
@@ -236,5 +250,8 @@ bool metrics_render(struct metrics *metrics, struct buffer *out)
             return false;
         }
     }
-    return true;
+    if (!metrics_render_authorizers(metrics, out)) {
+        return false;
+    }
+    return metrics->more == NULL || metrics->more(metrics->more_context, out);
 }

@@ -1,6 +1,9 @@
 #include "pipeline/answer.h"
 
 #include "auth/credential.h"
+#include "pipeline/external.h"
+#include "pipeline/method.h"
+#include "pipeline/methods/dpop.h"
 #include "pipeline/stage.h"
 #include "json/writer.h"
 
@@ -8,7 +11,7 @@
 #define CHALLENGE_MAX 8192
 
 /* The body of a denial: what the caller is told, and the id by which the operator finds the rest. */
-static struct slice problem_body(struct exchange *exchange, const struct deny_info *info)
+static struct slice problem_body(struct exchange *exchange, const struct deny_info *info, unsigned int status)
 {
     struct buffer out;
     struct json_writer json;
@@ -17,7 +20,7 @@ static struct slice problem_body(struct exchange *exchange, const struct deny_in
     json_object_begin(&json);
     json_member_string(&json, SLICE("type"), SLICE("about:blank"));
     json_member_string(&json, SLICE("title"), slice_from_string(info->title));
-    json_member_integer(&json, SLICE("status"), info->status);
+    json_member_integer(&json, SLICE("status"), status);
     json_member_string(&json, SLICE("code"), slice_from_string(info->public_code));
     json_member_string(&json, SLICE("request_id"), exchange->request_id);
     json_object_end(&json);
@@ -26,25 +29,39 @@ static struct slice problem_body(struct exchange *exchange, const struct deny_in
     return body;
 }
 
-struct challenge {
-    struct slice error, description, scope;
-};
+static bool is_about_proof(enum deny_reason reason)
+{
+    return reason >= DENY_DPOP_MISSING && reason <= DENY_DPOP_NONCE;
+}
 
-/* What RFC 6750 section 3.1 says of each denial. No `error` where no credential was sent. */
+static bool is_token(const struct principal *principal)
+{
+    return principal->kind == PRINCIPAL_JWT || principal->kind == PRINCIPAL_INTROSPECTION;
+}
+
+/* What RFC 6750 section 3.1 and RFC 9470 section 3 say of each denial of a token, and RFC 9449 section 7.1 of a proof. */
 static bool challenge_of(const struct exchange *exchange, struct challenge *out)
 {
     const struct deny_info *info = &deny_infos[exchange->reason];
-    *out = (struct challenge){ SLICE_NONE, SLICE_NONE, SLICE_NONE };
-    if (exchange->reason == DENY_CREDENTIAL_MISSING) {
-        return true;
-    }
-    if (exchange->reason == DENY_SCOPE_MISSING) {
+    if (exchange->reason == DENY_SCOPE_MISSING && is_token(&exchange->principal)) {
         out->error = SLICE("insufficient_scope");
         out->scope = exchange->route->scope_text;
         return true;
     }
     if (exchange->reason == DENY_CREDENTIAL_MALFORMED || exchange->reason == DENY_CREDENTIAL_REPEATED) {
         out->error = SLICE("invalid_request");
+        return true;
+    }
+    if (is_about_proof(exchange->reason)) {
+        out->error = slice_from_string(info->public_code);
+        out->description = slice_from_string(info->title);
+        return true;
+    }
+    if (exchange->reason == DENY_AUTHENTICATION_WEAK) {
+        out->error = SLICE("insufficient_user_authentication");
+        out->description = SLICE("Another login is required");
+        out->acr_values = exchange->route->acr_text;
+        out->max_age = exchange->route->max_age_text;
         return true;
     }
     if (info->status == 401) {
@@ -55,20 +72,92 @@ static bool challenge_of(const struct exchange *exchange, struct challenge *out)
     return false;
 }
 
-static void add_challenge(struct exchange *exchange)
+static void ask_for(struct exchange *exchange, const struct method *method)
 {
-    struct challenge challenge;
-    if (!challenge_of(exchange, &challenge)) {
-        return;
-    }
-    const struct auth_settings *auth = exchange->route != NULL ? exchange_policy(exchange)->auth : NULL;
     struct buffer out;
     buffer_init(&out, CHALLENGE_MAX);
-    if (credential_challenge(&out, auth != NULL ? auth->realm : SLICE_NONE, challenge.error,
-                             challenge.description, challenge.scope)) {
+    if (method->challenge != NULL && method->challenge(&out, exchange)) {
         stage_add_header(exchange, HEADER_WWW_AUTHENTICATE, arena_copy(&exchange->arena, buffer_slice(&out)));
     }
     buffer_done(&out);
+}
+
+/* No credential was sent: one challenge for each method that has one, without an `error`. */
+static void ask_for_credentials(struct exchange *exchange, const struct auth_settings *auth)
+{
+    for (size_t i = 0; i < auth->plan->use_count; i++) {
+        enum auth_method method = auth->plan->uses[i].method;
+        /* One Bearer token is asked for once, whoever is to look at it. */
+        bool is_repeated = method == AUTH_INTROSPECTION && auth_plan_uses(auth->plan, AUTH_JWT);
+        if (!is_repeated && (method != AUTH_JWT || dpop_leaves_bearer(exchange))) {
+            ask_for(exchange, methods[method]);
+        }
+    }
+    if (dpop_is_used(exchange)) {
+        dpop_ask(exchange, &(struct challenge){ .realm = auth->realm,
+                                                .resource_metadata = exchange->route->resource_metadata });
+    }
+}
+
+/* Whose credential was not acceptable: NULL where it was a token's, or none was. */
+static const struct method *method_of(enum deny_reason reason)
+{
+    switch (reason) {
+    case DENY_API_KEY_MALFORMED:
+    case DENY_API_KEY_UNKNOWN:
+    case DENY_API_KEY_REVOKED:
+    case DENY_API_KEY_EXPIRED:
+    case DENY_API_KEY_BLOCKED:
+        return &method_api_key;
+    case DENY_BASIC_WRONG:
+    case DENY_BASIC_ENDED:
+        return &method_basic;
+    default:
+        return NULL;
+    }
+}
+
+static void add_challenge(struct exchange *exchange)
+{
+    const struct auth_settings *auth = exchange->route != NULL ? exchange_policy(exchange)->auth : NULL;
+    if (auth == NULL) {
+        return;
+    }
+    struct challenge challenge = { .realm = auth->realm,
+                                   .resource_metadata = exchange->route->resource_metadata };
+    if (exchange->reason == DENY_CREDENTIAL_MISSING && auth->plan != NULL) {
+        ask_for_credentials(exchange, auth);
+        return;
+    }
+    if (exchange->reason == DENY_AUTHORIZER_UNAUTHENTICATED) {
+        if (!external_challenges(exchange)) {
+            ask_for(exchange, &method_external);
+        }
+        return;
+    }
+    const struct method *method = method_of(exchange->reason);
+    if (method != NULL) {
+        ask_for(exchange, method);
+        return;
+    }
+    if (!challenge_of(exchange, &challenge)) {
+        return;
+    }
+    if (exchange->dpop != NULL) {
+        dpop_ask(exchange, &challenge);
+        return;
+    }
+    struct buffer out;
+    buffer_init(&out, CHALLENGE_MAX);
+    if (credential_challenge(&out, &challenge)) {
+        stage_add_header(exchange, HEADER_WWW_AUTHENTICATE, arena_copy(&exchange->arena, buffer_slice(&out)));
+    }
+    buffer_done(&out);
+    /* A token that came without the proof it is bound to, or that had to be bound: how it should come. */
+    if ((exchange->reason == DENY_TOKEN_BOUND || exchange->reason == DENY_TOKEN_UNBOUND) &&
+        dpop_is_used(exchange)) {
+        dpop_ask(exchange, &(struct challenge){ .realm = auth->realm });
+    }
 }
 
 static void add_retry_after(struct exchange *exchange, const struct deny_info *info)
@@ -94,10 +183,17 @@ static void answer_grpc(struct exchange *exchange, const struct deny_info *info)
     if (status.ptr != NULL && message.ptr != NULL) {
         headers_add(headers, HEADER_OTHER, SLICE("grpc-status"), status);
         headers_add(headers, HEADER_OTHER, SLICE("grpc-message"), message);
+        exchange->grpc_status = (int32_t)info->grpc;
     }
     add_challenge(exchange);
     add_retry_after(exchange, info);
     exchange_answer(exchange, 200, SLICE_NONE);
+}
+
+/* It says the status itself. Other denials may follow its yes. */
+static bool is_by_authorizer(enum deny_reason reason)
+{
+    return reason == DENY_AUTHORIZER_REDIRECT || reason == DENY_AUTHORIZER_DENIED;
 }
 
 void answer_denial(struct exchange *exchange)
@@ -118,5 +214,7 @@ void answer_denial(struct exchange *exchange)
     if (exchange->reason == DENY_METHOD_NOT_ALLOWED) {
         stage_add_header(exchange, HEADER_ALLOW, exchange->match.allow);
     }
-    exchange_answer(exchange, info->status, problem_body(exchange, info));
+    unsigned int told = exchange->external.told_status;
+    unsigned int status = told != 0 && is_by_authorizer(exchange->reason) ? told : info->status;
+    exchange_answer(exchange, status, problem_body(exchange, info, status));
 }

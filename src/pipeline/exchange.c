@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/random.h"
-#include "http/grpc.h"
 #include "pipeline/answer.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/record.h"
@@ -87,6 +86,28 @@ static const struct listener_settings *listener_settings_of(const struct exchang
     return exchange->listener->index >= 0 ? &settings->listeners[exchange->listener->index] : NULL;
 }
 
+static void put_in(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    exchange->open_next = worker->exchanges;
+    if (worker->exchanges != NULL) {
+        worker->exchanges->open_previous = exchange;
+    }
+    worker->exchanges = exchange;
+    worker->exchange_count++;
+}
+
+static void take_out(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    *(exchange->open_previous != NULL ? &exchange->open_previous->open_next : &worker->exchanges) =
+        exchange->open_next;
+    if (exchange->open_next != NULL) {
+        exchange->open_next->open_previous = exchange->open_previous;
+    }
+    worker->exchange_count--;
+}
+
 static struct exchange *exchange_new(struct http_stream *stream)
 {
     const struct worker_listener *listener = stream->connection->owner;
@@ -107,7 +128,7 @@ static struct exchange *exchange_new(struct http_stream *stream)
     exchange->response.headers.items =
         arena_alloc(&exchange->arena, RESPONSE_HEADERS_MAX * sizeof exchange->response.headers.items[0]);
     exchange->response.headers.capacity = RESPONSE_HEADERS_MAX;
-    exchange->worker->exchange_count++;
+    put_in(exchange);
     metrics_add(exchange->worker->metrics, METRIC_EXCHANGES_OPEN, 1);
     stream->exchange = exchange;
     return exchange;
@@ -119,7 +140,7 @@ static void exchange_end(struct exchange *exchange)
     record_exchange(exchange);
     pipeline_done(exchange);
     metrics_add(exchange->worker->metrics, METRIC_EXCHANGES_OPEN, -1);
-    exchange->worker->exchange_count--;
+    take_out(exchange);
     worker_snapshot_give(exchange->snapshot);
     recycle(exchange);
 }
@@ -217,6 +238,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
         return;
     }
     exchange->is_grpc = grpc_is_call(&exchange->input);
+    exchange->grpc_status = GRPC_NO_STATUS;
     pipeline_run(exchange);
 }
 

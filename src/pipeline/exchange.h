@@ -5,6 +5,9 @@
 
 #include "auth/principal.h"
 #include "base/clock.h"
+#include "external/asker.h"
+#include "http/grpc.h"
+#include "http/grpc_messages.h"
 #include "http/stream.h"
 #include "http/uri.h"
 
@@ -13,8 +16,9 @@
 
 #include <assert.h>
 
-#define REQUEST_ID_LENGTH  32
-#define TRACEPARENT_LENGTH 55
+#define BLOCK_MARKS_FURTHER 16 /* of principals beside the first, by all that blocks could meet */
+#define REQUEST_ID_LENGTH   32
+#define TRACEPARENT_LENGTH  55
 
 /* What the stages decide on: canonical, computed once. */
 struct canonical_request {
@@ -34,6 +38,28 @@ struct exchange_response {
     uint64_t content_length;
 };
 
+enum external_verdict;
+
+/* What external authorizers have to do with an exchange: pipeline/external.h. */
+struct exchange_external {
+    struct external_answer *proved,
+        *permitted; /* by `auth`, by `authorize`; NULL: not asked, or no answer yet */
+    struct external_waiter waiter;
+    struct external_answer **place; /* of the two, for the one that is asked */
+    void (*resumed)(struct exchange *exchange, enum external_verdict verdict);
+    struct slice authorizer;    /* that was asked last; empty: none */
+    int64_t asked_at, duration; /* ns */
+    bool remembered;
+    unsigned int told_status; /* of a denial, by the one that denied; 0: the reason's own */
+};
+
+/* What the exchange has taken off the budget of failed authentications (budget.h). */
+enum budget_state {
+    BUDGET_UNTOUCHED,
+    BUDGET_CHARGED,
+    BUDGET_OVER, /* the network has none left */
+};
+
 enum exchange_state {
     EXCHANGE_RUNNING,   /* inside the stages */
     EXCHANGE_WAITING,   /* a stage waits for a callback */
@@ -46,7 +72,8 @@ struct exchange {
     struct worker *worker;
     struct worker_snapshot *snapshot;
     struct http_stream *stream; /* NULL: released */
-    struct exchange *next;      /* of the spare list */
+    struct exchange *next;      /* of the spare list, or of those that wait for the admin API */
+    struct exchange *open_previous, *open_next; /* of the worker's open ones */
     struct arena arena;
     enum exchange_state state;
     size_t stage;         /* the row of the pipeline that it stands at */
@@ -55,6 +82,7 @@ struct exchange {
     bool asks_tunnel; /* and may have one */
     bool is_grpc;     /* http/grpc.h: denials are Trailers-Only, trailers pass */
     bool let_go;      /* it has become a tunnel, which tells its end */
+    bool is_private;  /* its target holds a credential: no shared cache may keep the answer */
 
     /* who and what */
     const struct worker_listener *listener;
@@ -65,12 +93,24 @@ struct exchange {
     struct address client;
     struct slice request_id; /* REQUEST_ID_LENGTH hexadecimal digits */
     struct slice traceparent;
-    struct slice tls_version;  /* static text */
-    const struct route *route; /* NULL before routing, or where none fits */
+    struct slice tls_version;               /* static text */
+    const struct route *route;              /* NULL before routing, or where none fits */
+    const struct served_resource *resource; /* whose document is asked for: then there is no route */
     struct principal principal;
-    struct slice token; /* of a verified principal */
+    size_t proving;       /* the row of its auth plan that it stands at */
+    uint32_t proven;      /* ways of the plan */
+    size_t further_count; /* of further_marks */
+    struct slice token;   /* the text of a verified one */
     struct jwt_detail token_detail;
     struct jwt_job *job;
+    struct dpop_state *dpop; /* of a token that came with a proof: methods/dpop.h; NULL: it is none */
+    struct api_key_job *key_job;
+    struct exchange_external external;
+    struct admin_job *admin_job;
+    struct slice admin_action; /* what the admin API was asked to do, static text; empty: nothing */
+    enum budget_state budget;
+    struct slice budget_account; /* that was charged too; empty: none */
+    bool summarised;             /* its denial is counted in a summary, and not audited by itself */
 
     /* limits that were decided, for the RateLimit fields */
     struct slice rate_policy, rate_state;
@@ -83,12 +123,18 @@ struct exchange {
     int64_t forwarded_at, answered_at; /* ns, monotonic */
     bool request_sent;                 /* the whole of it is with the upstream connection */
     bool body_started;                 /* a byte of the body has gone: no further try */
+    struct grpc_messages messages;     /* of a call: where in its body it stands */
+
+    /* how long a gRPC call may take (grpc-timeout) */
+    int64_t call_ends_at; /* ns, monotonic; 0: it does not say */
 
     /* the answer */
     struct exchange_response response;
     bool response_begun;
-    enum deny_reason reason; /* DENY_NONE: not denied */
-    struct slice detail;     /* for the log; never from a credential */
+    int32_t grpc_status;         /* of a call: what the client was told, or GRPC_NO_STATUS */
+    enum deny_reason reason;     /* DENY_NONE: not denied */
+    enum deny_reason would_deny; /* the first that a rule found which is only observed; DENY_NONE: none */
+    struct slice detail;         /* for the log; never from a credential */
     bool aborted;
     int abort_why;
 
@@ -100,8 +146,12 @@ struct exchange {
     uint64_t bytes_received, bytes_sent;
 
     /* Large, and set as a whole by those who use them: not cleared with the rest. */
-    struct route_match match; /* since routing */
-    uv_work_t work;           /* of `job` */
+    struct route_match match;                             /* since routing */
+    struct block_mark further_marks[BLOCK_MARKS_FURTHER]; /* of who was proven beside `principal` */
+    uv_work_t work;                                       /* of `job` */
+    struct introspection_wait introspection_wait;
+    struct deadline call_deadline;     /* where `call_ends_at` is set */
+    char time_left[GRPC_TIMEOUT_SIZE]; /* as the upstream is told it */
 };
 
 #define EXCHANGE_CLEARED offsetof(struct exchange, match)

@@ -59,6 +59,15 @@ static bool field_of(const struct exchange *exchange, struct slice name, struct 
     return count <= 1;
 }
 
+void limits_network_key(const struct address *network, struct limit_key *out)
+{
+    out->key = network->bytes;
+    out->key_size = sizeof network->bytes;
+    /* Whoever has one network of a site may well have all of it. */
+    out->prefix = network->bytes;
+    out->prefix_size = address_is_v4(network) ? SITE_V4 : SITE_V6;
+}
+
 static enum deny_reason unless(bool there)
 {
     return there ? DENY_NONE : DENY_AUTHORIZATION_ERROR;
@@ -73,11 +82,7 @@ static enum deny_reason key_of(struct exchange *exchange, const struct limit_set
     *out = (struct limit_key){ .settings = rule };
     switch ((enum limit_by_kind)rule->kind) {
     case LIMIT_BY_ADDRESS:
-        out->key = network->bytes;
-        out->key_size = sizeof network->bytes;
-        /* Whoever has one network of a site may well have all of it. */
-        out->prefix = network->bytes;
-        out->prefix_size = address_is_v4(network) ? SITE_V4 : SITE_V6;
+        limits_network_key(network, out);
         return DENY_NONE;
     case LIMIT_BY_CALLER:
         return unless(caller_key(exchange, out));
@@ -110,14 +115,11 @@ static struct slice join(struct exchange *exchange, struct slice before, const c
                : arena_printf(&exchange->arena, "%.*s, %.*s", SLICE_ARG(before), (int)length, text);
 }
 
-enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings *const *rules, size_t count,
-                                enum deny_reason reason)
+static enum stage_verdict enforce(struct exchange *exchange, struct limit_settings *const *rules,
+                                  size_t count, enum deny_reason reason)
 {
     if (count == 0) {
         return STAGE_NEXT;
-    }
-    if (count > LIMIT_KEYS_MAX) {
-        return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
     }
     struct address network = address_network(&exchange->client);
     struct limit_key keys[LIMIT_KEYS_MAX] __attribute__((uninitialized));
@@ -144,4 +146,44 @@ enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings
         return stage_deny(exchange, reason, keys[answer.refused_by].settings->name);
     }
     return STAGE_NEXT;
+}
+
+/* Counts like any other, and shows itself to nobody: not in RateLimit fields, not as a denial. */
+static void observe(struct exchange *exchange, const struct limit_settings *rule, enum deny_reason reason)
+{
+    struct address network = address_network(&exchange->client);
+    struct limit_key key;
+    struct limit_answer answer;
+    enum deny_reason wrong = key_of(exchange, rule, &network, &key);
+    if (wrong == DENY_NONE) {
+        limiter_decide(exchange->worker->limiter, &key, 1, exchange->started, &answer);
+        wrong = answer.allowed ? DENY_NONE : reason;
+    }
+    if (wrong != DENY_NONE) {
+        stage_would_deny(exchange, wrong);
+    }
+}
+
+enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings *const *rules, size_t count,
+                                enum deny_reason reason)
+{
+    if (count > LIMIT_KEYS_MAX) {
+        return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
+    }
+    struct limit_settings *enforced[LIMIT_KEYS_MAX] = { NULL };
+    int64_t now = exchange->started_real / NS_PER_S;
+    size_t enforced_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!shadow_observes(&rules[i]->shadow, now)) {
+            enforced[enforced_count++] = rules[i];
+        }
+    }
+    enum stage_verdict verdict = enforce(exchange, enforced, enforced_count, reason);
+    /* What is refused charges nothing, here neither. */
+    for (size_t i = 0; verdict == STAGE_NEXT && enforced_count < count && i < count; i++) {
+        if (shadow_observes(&rules[i]->shadow, now)) {
+            observe(exchange, rules[i], reason);
+        }
+    }
+    return verdict;
 }

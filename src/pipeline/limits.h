@@ -8,4 +8,7 @@
 enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings *const *rules, size_t count,
                                 enum deny_reason reason);
 
+/* Fills in what a key by network is made of; `network` lives as long as the key. */
+void limits_network_key(const struct address *network, struct limit_key *out);
+
 #endif

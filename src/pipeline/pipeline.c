@@ -5,6 +5,7 @@
 /* The order is security policy: each row says why it stands where it does. */
 static const struct stage *const request_stages[] = {
     &stage_admit,        /* address, canonical form, listener-wide limits: before anything else costs */
+    &stage_deadline,     /* whatever it waits for from here on counts */
     &stage_route,        /* every later policy belongs to the route */
     &stage_local,        /* answered here: redirects to https, CORS preflight */
     &stage_limit_client, /* by address, before any crypto: a flood is shed cheaply */
@@ -13,7 +14,8 @@ static const struct stage *const request_stages[] = {
     &stage_authenticate, /* who */
     &stage_authorize,    /* may they */
     &stage_limit_caller, /* by verified identity, so only after it is known */
-    &stage_validate,     /* the body's size, once the caller is known to be allowed */
+    &stage_validate,     /* the body's size and a call's messages, once the caller is known to be allowed */
+    &stage_admin,        /* answered here, for who may: what it changes is no upstream's */
     &stage_relay,        /* strips spoofed identity and unowned credentials, adds the proven identity */
     &stage_forward,      /* last: the upstream */
 };
@@ -50,7 +52,7 @@ void pipeline_body(struct exchange *exchange, struct slice data)
         }
         enum deny_reason reason = request_stages[i]->on_body(exchange, data);
         if (reason != DENY_NONE) {
-            exchange_fail(exchange, reason, SLICE_NONE);
+            exchange_fail(exchange, reason, exchange->detail);
             return;
         }
     }
@@ -59,8 +61,13 @@ void pipeline_body(struct exchange *exchange, struct slice data)
 void pipeline_body_end(struct exchange *exchange, const struct headers *trailers)
 {
     for (size_t i = 0; i < STAGE_COUNT && exchange->state == EXCHANGE_STREAMING; i++) {
-        if (request_stages[i]->on_body_end != NULL) {
-            request_stages[i]->on_body_end(exchange, trailers);
+        if (request_stages[i]->on_body_end == NULL) {
+            continue;
+        }
+        enum deny_reason reason = request_stages[i]->on_body_end(exchange, trailers);
+        if (reason != DENY_NONE) {
+            exchange_fail(exchange, reason, exchange->detail);
+            return;
         }
     }
 }

@@ -37,8 +37,11 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
         .path = exchange->request.path,
         .minor_version = (unsigned int)exchange->input.minor_version,
         .status = exchange->response_begun ? exchange->response.status : 0,
+        .grpc_status = exchange->is_grpc ? exchange->grpc_status : GRPC_NO_STATUS,
         .reason = exchange->reason,
+        .would_deny = exchange->would_deny,
         .detail = exchange->detail,
+        .action = exchange->admin_action,
         .received = exchange->bytes_received,
         .sent = exchange->bytes_sent,
         .duration = duration,
@@ -46,6 +49,8 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
         .user_agent = agent != NULL ? agent->value : SLICE_NONE,
         .tls_version = exchange->tls_version,
         .aborted = exchange->aborted,
+        .authorizer = exchange->external.authorizer,
+        .authorizer_duration = exchange->external.remembered ? -1 : exchange->external.duration,
     };
     if (exchange->forwarded_at != 0) {
         record->upstream_protocol =
@@ -59,8 +64,20 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
 
 static bool is_audited(const struct exchange *exchange)
 {
-    return exchange->reason != DENY_NONE ||
+    return (exchange->reason != DENY_NONE && !exchange->summarised) || exchange->would_deny != DENY_NONE ||
            (exchange->route != NULL && exchange_policy(exchange)->audit == AUDIT_ALL);
+}
+
+/* In the order of the numbers. */
+_Static_assert(METRIC_GRPC_FIRST + GRPC_STATUSES == METRIC_GRPC_OTHER, "a counter for each status");
+
+static void count_call(const struct exchange *exchange)
+{
+    int32_t status = exchange->grpc_status;
+    enum metric metric = status == GRPC_NO_STATUS ? METRIC_GRPC_NONE
+                         : status < GRPC_STATUSES ? (enum metric)(METRIC_GRPC_FIRST + status)
+                                                  : METRIC_GRPC_OTHER;
+    metrics_add(exchange->worker->metrics, metric, 1);
 }
 
 void record_exchange(struct exchange *exchange)
@@ -72,6 +89,10 @@ void record_exchange(struct exchange *exchange)
     if (!exchange->let_go && !log_access(worker->logs, &record)) {
         metrics_add(worker->metrics, METRIC_ACCESS_LOG_DROPPED, 1);
     }
+    if (exchange->summarised) {
+        failure_summary_add(&worker->failures, &exchange->client, exchange->reason);
+        metrics_add(worker->metrics, METRIC_AUTHENTICATION_SUMMARISED, 1);
+    }
     if (exchange->audit_reserved) {
         if (is_audited(exchange)) {
             log_audit(worker->logs, &record);
@@ -79,9 +100,14 @@ void record_exchange(struct exchange *exchange)
             log_audit_release(worker->logs);
         }
     }
+    if (exchange->is_grpc) {
+        count_call(exchange);
+    }
     metrics_add(worker->metrics, METRIC_STAGE_ERRORS, exchange->reason == DENY_INTERNAL ? 1 : 0);
     metrics_add(worker->metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
     metrics_add(worker->metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
+    metrics_would_deny(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
+                       exchange->would_deny);
     metrics_request(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
                     record.status, exchange->reason, duration);
 }

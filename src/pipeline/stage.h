@@ -18,18 +18,18 @@ enum stage_verdict {
 struct stage {
     const char *name;
     enum stage_verdict (*on_request)(struct exchange *exchange);
-    /* A piece of the request body. DENY_NONE: goes on to the next stage. */
+    /* A piece of the request body, and its end. DENY_NONE: goes on to the next stage; else exchange->detail may say more. */
     enum deny_reason (*on_body)(struct exchange *exchange, struct slice data);
-    void (*on_body_end)(struct exchange *exchange, const struct headers *trailers);
+    enum deny_reason (*on_body_end)(struct exchange *exchange, const struct headers *trailers);
     /* The response's head may be changed. */
     void (*on_response)(struct exchange *exchange);
     /* The exchange ends: let go of what the stage holds. */
     void (*done)(struct exchange *exchange);
 };
 
-extern const struct stage stage_admit, stage_route, stage_local, stage_limit_client, stage_capacity,
-    stage_tunnel, stage_authenticate, stage_authorize, stage_limit_caller, stage_validate, stage_relay,
-    stage_forward;
+extern const struct stage stage_admit, stage_deadline, stage_route, stage_local, stage_limit_client,
+    stage_capacity, stage_tunnel, stage_authenticate, stage_authorize, stage_limit_caller, stage_validate,
+    stage_admin, stage_relay, stage_forward;
 
 static inline enum stage_verdict stage_deny(struct exchange *exchange, enum deny_reason reason,
                                             struct slice detail)
@@ -37,6 +37,14 @@ static inline enum stage_verdict stage_deny(struct exchange *exchange, enum deny
     exchange->reason = reason;
     exchange->detail = detail;
     return STAGE_DENY;
+}
+
+/* What a rule that is only observed would have denied: logged and counted, once for each request, by the first. */
+static inline void stage_would_deny(struct exchange *exchange, enum deny_reason reason)
+{
+    if (exchange->would_deny == DENY_NONE) {
+        exchange->would_deny = reason;
+    }
 }
 
 /* Adds a field to the response; a field too many is an internal error that must not pass silently: false. */

@@ -215,9 +215,14 @@ static int64_t token_until(const struct exchange *exchange)
         return INT64_MAX;
     }
     int64_t until = principal->expires * NS_PER_S;
-    for (size_t i = 0; i < settings->issuer_count; i++) {
+    for (size_t i = 0; principal->kind == PRINCIPAL_JWT && i < settings->issuer_count; i++) {
         if (slice_equal(settings->issuers[i].name, principal->issuer_name)) {
             until += settings->issuers[i].clock_skew;
+        }
+    }
+    for (size_t i = 0; principal->kind == PRINCIPAL_INTROSPECTION && i < settings->introspection_count; i++) {
+        if (slice_equal(settings->introspection[i].name, principal->issuer_name)) {
+            until += settings->introspection[i].clock_skew;
         }
     }
     return until;
@@ -249,7 +254,7 @@ bool tunnel_is_event_stream(const struct exchange *exchange)
     const struct exchange_response *response = &exchange->response;
     const struct header *type = headers_find(&response->headers, HEADER_CONTENT_TYPE);
     ssize_t semicolon = type != NULL ? slice_find(type->value, ';') : -1;
-    return type != NULL && response->status == 200 && exchange->request_sent &&
+    return type != NULL && response->status == 200 && exchange->request_sent && !exchange->is_grpc &&
            slice_equal_nocase(
                slice_trim(semicolon < 0 ? type->value : slice_part(type->value, 0, (size_t)semicolon)),
                SLICE("text/event-stream"));
@@ -284,6 +289,7 @@ bool tunnel_open(struct exchange *exchange)
     tunnel->client_ended = !tunnel->is_websocket;
     tunnel->deadline.expired = tunnel_look;
     set_times(tunnel, exchange);
+    tunnel->mark_count = blocks_marks_of(exchange, tunnel->marks);
     put_in(tunnel);
     tunnel_look_soon(tunnel);
     if (worker->draining) {

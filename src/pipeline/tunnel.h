@@ -11,7 +11,7 @@
 
 #include "pipeline/exchange.h"
 
-/* Does it have an answer that goes on until somebody ends it? */
+/* Does it have an answer that goes on until somebody ends it? Never a gRPC call, which has a deadline and trailers. */
 bool tunnel_is_event_stream(const struct exchange *exchange);
 
 /* Takes the stream and the upstream connection of an exchange whose response is BODY_TUNNEL or an event stream, and whose head was
@@ -22,5 +22,8 @@ bool tunnel_open(struct exchange *exchange) MUST_CHECK;
 void tunnel_drain_all(struct worker *worker, int64_t patience);
 /* The same for those of one listener. */
 void tunnel_drain_listener(struct worker *worker, const struct worker_listener *listener, int64_t patience);
+
+/* Those that one of the worker's blocks meets end within milliseconds, WebSockets with 1008: for a new set of blocks. */
+void tunnel_sweep(struct worker *worker);
 
 #endif

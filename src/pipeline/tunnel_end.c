@@ -5,9 +5,9 @@
 
 /* How long a frame that has begun is waited for, and an answer to a reset. */
 #define CLOSE_GRACE (2 * NS_PER_S)
-/* Nothing is waited for at once for longer: the wall clock may jump, and a token expires by it. */
-#define LOOK_MAX (65536 * NS_PER_MS)
-#define LOOK_MIN (4 * NS_PER_MS)
+#define LOOK_SOON   (4 * NS_PER_MS)
+/* The same of who is blocked: it must be over within two seconds of the command. */
+#define BLOCKED_GRACE (NS_PER_S / 2)
 
 /* `name`: in the log line and the metric's label. `code`, `text`: of the Close frame that the client gets, where we end it. */
 static const struct {
@@ -28,6 +28,7 @@ static const struct {
     [TUNNEL_IDLE] = { "idle", METRIC_TUNNEL_IDLE, WEBSOCKET_GOING_AWAY, "idle" },
     [TUNNEL_AGE] = { "max_stream_age", METRIC_TUNNEL_AGE, WEBSOCKET_GOING_AWAY, "open for too long" },
     [TUNNEL_DRAINING] = { "draining", METRIC_TUNNEL_DRAINING, WEBSOCKET_GOING_AWAY, "going away" },
+    [TUNNEL_BLOCKED] = { "blocked", METRIC_TUNNEL_BLOCKED, WEBSOCKET_POLICY_VIOLATION, "blocked" },
 };
 
 /* ---- life and death ---- */
@@ -160,7 +161,7 @@ static void close_tunnel(struct tunnel *tunnel, enum tunnel_end why)
         return;
     }
     tunnel->state = TUNNEL_LAST_FRAME;
-    look_in(tunnel, CLOSE_GRACE);
+    look_in(tunnel, why == TUNNEL_BLOCKED ? BLOCKED_GRACE : CLOSE_GRACE);
 }
 
 /* ---- its time ---- */
@@ -173,10 +174,10 @@ static int64_t time_left(const struct tunnel *tunnel, enum tunnel_end *ret_why)
         int64_t left;
         enum tunnel_end why;
     } reasons[] = {
-        { tunnel->token_until == INT64_MAX ? INT64_MAX : tunnel->token_until - loop->now_real,
-          TUNNEL_TOKEN_EXPIRED },
         { tunnel->certificate_until == INT64_MAX ? INT64_MAX : tunnel->certificate_until - loop->now_real,
           TUNNEL_CERTIFICATE_EXPIRED },
+        { tunnel->token_until == INT64_MAX ? INT64_MAX : tunnel->token_until - loop->now_real,
+          TUNNEL_TOKEN_EXPIRED },
         { tunnel->ends_at - loop->now, tunnel->age_is_drain ? TUNNEL_DRAINING : TUNNEL_AGE },
         { tunnel->active + tunnel->idle_timeout - loop->now, TUNNEL_IDLE },
     };
@@ -190,17 +191,6 @@ static int64_t time_left(const struct tunnel *tunnel, enum tunnel_end *ret_why)
     return reasons[first].left;
 }
 
-/* Times are as many as tunnels, and the loop keeps a list for each duration: so a few durations serve for all, each a quarter
- * of the next, and it is looked again when the longest of them that fits is over. */
-static int64_t step_of(int64_t left)
-{
-    int64_t step = LOOK_MAX;
-    while (step > left && step > LOOK_MIN) {
-        step /= 4;
-    }
-    return step;
-}
-
 void tunnel_look(struct deadline *deadline)
 {
     struct tunnel *tunnel = (struct tunnel *)((char *)deadline - offsetof(struct tunnel, deadline));
@@ -209,17 +199,22 @@ void tunnel_look(struct deadline *deadline)
         tunnel_cut(tunnel, tunnel->why);
         return;
     }
+    if (tunnel->blocked) {
+        close_tunnel(tunnel, TUNNEL_BLOCKED);
+        return;
+    }
     int64_t left = time_left(tunnel, &why);
     if (left <= 0) {
         close_tunnel(tunnel, why);
     } else {
-        look_in(tunnel, step_of(left));
+        /* In steps, for another reason, too: the wall clock may jump, and a token expires by it. */
+        look_in(tunnel, deadline_step(left));
     }
 }
 
 void tunnel_look_soon(struct tunnel *tunnel)
 {
-    look_in(tunnel, LOOK_MIN);
+    look_in(tunnel, LOOK_SOON);
 }
 
 int64_t tunnel_random_below(int64_t limit)
@@ -235,7 +230,7 @@ static void drain(struct tunnel *tunnel, int64_t patience)
     if (tunnel->state == TUNNEL_OPEN && at < tunnel->ends_at) {
         tunnel->ends_at = at;
         tunnel->age_is_drain = true;
-        look_in(tunnel, LOOK_MIN);
+        look_in(tunnel, LOOK_SOON);
     }
 }
 
@@ -255,6 +250,54 @@ void tunnel_drain_listener(struct worker *worker, const struct worker_listener *
     for (struct tunnel *tunnel = worker->tunnels; tunnel != NULL; tunnel = tunnel->next) {
         if (listener == NULL || tunnel->listener == listener) {
             drain(tunnel, patience);
+        }
+    }
+}
+
+/* ---- blocks ---- */
+
+/* It was let in, and is recorded as ended; who is blocked stands in the audit log, like any denial. */
+static void audit(const struct tunnel *tunnel)
+{
+    struct log_queue *logs = tunnel->worker->logs;
+    if (log_audit_reserve(logs)) {
+        log_audit(logs, &tunnel->record);
+    }
+}
+
+static void block(struct tunnel *tunnel, const struct block_entry *entry)
+{
+    struct slice reason = slice_part(entry->reason, 0, 40);
+    snprintf(tunnel->detail, sizeof tunnel->detail, "block %.*s: %.*s",
+             SLICE_ARG(slice_part(entry->name, 0, 40)), SLICE_ARG(reason));
+    tunnel->blocked = true;
+    tunnel->record.reason = block_kind_infos[entry->kind].reason;
+    tunnel->record.detail = slice_from_string(tunnel->detail);
+    audit(tunnel);
+    tunnel_look_soon(tunnel);
+}
+
+static const struct block_entry *find_block(const struct tunnel *tunnel, const struct block_set *set,
+                                            int64_t now)
+{
+    const struct block_entry *entry = block_set_find_address(set, &tunnel->record.client, now);
+    for (size_t i = 0; entry == NULL && i < tunnel->mark_count; i++) {
+        entry = block_set_find(set, &tunnel->marks[i], now);
+    }
+    return entry;
+}
+
+void tunnel_sweep(struct worker *worker)
+{
+    for (struct tunnel *tunnel = worker->tunnels; tunnel != NULL; tunnel = tunnel->next) {
+        if (tunnel->state != TUNNEL_OPEN || tunnel->blocked) {
+            continue;
+        }
+        const struct block_entry *entry =
+            find_block(tunnel, worker->blocks, worker->loop.now_real / NS_PER_S);
+        if (entry != NULL) {
+            metrics_add(worker->metrics, METRIC_BLOCK_STREAMS, 1);
+            block(tunnel, entry);
         }
     }
 }

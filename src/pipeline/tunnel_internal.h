@@ -3,6 +3,7 @@
 #define SALLYPORT_PIPELINE_TUNNEL_INTERNAL_H
 
 #include "http/websocket.h"
+#include "pipeline/blocks.h"
 #include "pipeline/tunnel.h"
 
 enum tunnel_end {
@@ -17,6 +18,7 @@ enum tunnel_end {
     TUNNEL_IDLE,
     TUNNEL_AGE,
     TUNNEL_DRAINING,
+    TUNNEL_BLOCKED,
 };
 
 enum tunnel_state {
@@ -47,8 +49,11 @@ struct tunnel {
     int64_t ends_at;           /* ns, monotonic: max_stream_age, or a drain */
     int64_t token_until;       /* ns, real: the token is no longer accepted; INT64_MAX: any time */
     int64_t certificate_until; /* ns, real */
-    char detail[96];           /* how the upstream failed */
-    struct log_record record;  /* its texts lie behind this struct */
+    bool blocked;              /* it ends at the next look */
+    size_t mark_count;
+    struct block_mark marks[BLOCK_MARKS_MAX]; /* of who opened it, and where */
+    char detail[96];                          /* how the upstream failed; the block that ended it */
+    struct log_record record;                 /* its texts lie behind this struct */
 };
 
 static inline bool tunnel_is_within_frame(const struct websocket_frames *frames)

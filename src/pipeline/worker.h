@@ -3,14 +3,24 @@
 #ifndef SALLYPORT_PIPELINE_WORKER_H
 #define SALLYPORT_PIPELINE_WORKER_H
 
+#include "auth/api_key_checker.h"
+#include "auth/basic_cache.h"
+#include "auth/dpop.h"
+#include "auth/introspector.h"
 #include "auth/jwt.h"
+#include "auth/password_pool.h"
+#include "block/set.h"
 #include "config/snapshot.h"
+#include "external/asker.h"
 #include "http/connections.h"
+#include "limit/once.h"
 #include "observe/logs.h"
 #include "observe/metrics.h"
+#include "pipeline/failure_summary.h"
 #include "pipeline/overload.h"
 #include "upstream/pool.h"
 
+struct basic_check;
 struct exchange;
 struct tunnel;
 struct worker;
@@ -20,9 +30,10 @@ struct worker;
 struct worker_snapshot {
     struct worker *worker;
     struct snapshot *snapshot;
-    struct tls_server **tls;      /* by listener; NULL where it is plaintext */
-    struct upstream_pool **pools; /* by upstream */
-    size_t uses;                  /* exchanges, and one while it is current */
+    struct tls_server **tls;        /* by listener; NULL where it is plaintext */
+    struct upstream_pool **pools;   /* by upstream */
+    struct external_asker **askers; /* by authorizer */
+    size_t uses;                    /* exchanges, and one while it is current */
 };
 
 /* A listener of this worker: connections point here, so it outlives snapshots. */
@@ -33,23 +44,43 @@ struct worker_listener {
     size_t connections;
 };
 
+/* Requests to the admin API: one at a time is in the pool, so that a store that hangs holds up one thread of it. */
+struct admin_queue {
+    bool busy;
+    struct exchange *first, *last; /* that wait, by `next` */
+    size_t waiting;
+};
+
 struct worker {
     struct net_loop loop;
     unsigned int index;
     struct worker_snapshot *current;
     struct http_connections connections;
     struct jwt_verifier *verifier;
+    struct introspector *introspector;
+    struct api_key_checker *api_keys;
+    struct basic_cache basic_cache;
+    struct basic_check *basic_checks; /* verifications under way */
+    struct password_pool *passwords;  /* the process's */
     struct limiter *limiter;
+    struct once_table *once; /* proofs of DPoP that were used */
+    struct dpop_verifier *dpop;
     struct log_queue *logs;
     struct metrics_worker *metrics;
     struct exchange *spare; /* recycled exchanges */
     size_t spare_count, exchange_count;
-    struct tunnel *tunnels; /* open now */
-    int64_t tunnels_end_at; /* ns, monotonic: while draining, when the last of them is to */
+    struct exchange *exchanges; /* open now */
+    struct block_set *blocks;   /* held; NULL: none. See pipeline/blocks.h */
+    struct tunnel *tunnels;     /* open now */
+    int64_t tunnels_end_at;     /* ns, monotonic: while draining, when the last of them is to */
     bool draining;
     struct overload overload;
+    struct admin_queue admin;
+    struct failure_summary failures;
     /* Tells the control thread that a token named an unknown key of this issuer. */
     void (*unknown_kid)(struct worker *worker, struct slice issuer_name);
+    /* An API key was used: tells the control thread where it is to be renewed. */
+    void (*api_key_used)(struct worker *worker, struct api_key *key);
 };
 
 /* Counts a use of the current snapshot. */

@@ -26,6 +26,10 @@ static void free_snapshot(struct worker_snapshot *snapshot)
             tls_server_free(snapshot->tls[i]);
         }
     }
+    for (size_t i = 0; snapshot->askers != NULL && i < settings->authorizer_count; i++) {
+        external_asker_free(snapshot->askers[i]);
+    }
+    free(snapshot->askers);
     free(snapshot->pools);
     free(snapshot->tls);
     snapshot_unref(snapshot->snapshot);
@@ -43,6 +47,21 @@ void worker_snapshot_give(struct worker_snapshot *snapshot)
     if (--snapshot->uses == 0) {
         free_snapshot(snapshot);
     }
+}
+
+static struct error fill_askers(struct worker_snapshot *made)
+{
+    const struct snapshot *snapshot = made->snapshot;
+    const struct settings *settings = snapshot->settings;
+    made->askers = calloc(settings->authorizer_count + 1, sizeof(struct external_asker *));
+    if (made->askers == NULL) {
+        return FAIL(ERROR_MEMORY, "worker's configuration");
+    }
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        TRY(external_asker_new(&settings->authorizers[i], &made->worker->loop, made->worker->metrics,
+                               snapshot->authorizer_slots[i], &made->askers[i]));
+    }
+    return OK;
 }
 
 static struct error fill(struct worker_snapshot *made, struct tls_tickets *tickets)
@@ -64,7 +83,7 @@ static struct error fill(struct worker_snapshot *made, struct tls_tickets *ticke
         TRY(upstream_pool_new(&settings->upstreams[i], &made->worker->loop, made->worker->metrics,
                               &made->pools[i]));
     }
-    return OK;
+    return fill_askers(made);
 }
 
 struct error worker_snapshot_new(struct worker *worker, struct snapshot *snapshot,

@@ -1,6 +1,7 @@
 /* The first stage: may this be looked at at all? Makes the request canonical, once; everything later reads that. */
 #include "http/date.h"
 #include "net/address.h"
+#include "pipeline/blocks.h"
 #include "pipeline/limits.h"
 #include "pipeline/stage.h"
 
@@ -114,20 +115,52 @@ static enum deny_reason check_message(const struct http_request *input)
     return DENY_NONE;
 }
 
+/* What its handshake was judged by may have changed since. */
+static enum deny_reason check_standing(const struct exchange *exchange, struct tls_facts *tls)
+{
+    const struct tls_server *server = exchange->snapshot->tls[exchange->listener_settings->index];
+    if (server == NULL) {
+        return DENY_NONE; /* a listener without TLS by now: the next stage refuses */
+    }
+    switch (tls_client_standing(tls, server, exchange->started_real / NS_PER_S)) {
+    case TLS_CLIENT_GOOD:
+        return DENY_NONE;
+    case TLS_CLIENT_REVOKED:
+        return DENY_CLIENT_CERTIFICATE_REVOKED;
+    case TLS_CLIENT_LIST_EXPIRED:
+        return DENY_CLIENT_CRL_EXPIRED;
+    case TLS_CLIENT_UNVERIFIED:
+        break;
+    }
+    return DENY_MISDIRECTED;
+}
+
 static enum deny_reason check_certificate(const struct exchange *exchange)
 {
-    const struct http_connection_facts *facts = exchange->stream->connection;
+    struct http_connection_facts *facts = exchange->stream->connection;
     if (!facts->is_tls) {
         return DENY_NONE;
     }
-    const struct tls_facts *tls = &facts->tls;
+    struct tls_facts *tls = &facts->tls;
     if (tls->client_mode == TLS_CLIENT_REQUIRED && tls->client == NULL) {
         return DENY_CLIENT_CERTIFICATE_MISSING;
     }
     if (tls->client != NULL && tls->client->not_after < exchange->started_real / NS_PER_S) {
         return DENY_CLIENT_CERTIFICATE_EXPIRED;
     }
-    return DENY_NONE;
+    return tls->client != NULL ? check_standing(exchange, tls) : DENY_NONE;
+}
+
+/* Nothing makes the certificate of a connection good again, except a list that was only late. */
+static enum stage_verdict deny_certificate(struct exchange *exchange, enum deny_reason reason)
+{
+    if (reason != DENY_CLIENT_CERTIFICATE_MISSING && reason != DENY_CLIENT_CRL_EXPIRED) {
+        exchange->stream->ops->end_connection(exchange->stream);
+    }
+    return stage_deny(exchange, reason,
+                      reason == DENY_MISDIRECTED
+                          ? SLICE("the client's certificate does not verify by the CAs of today")
+                          : SLICE_NONE);
 }
 
 static bool is_lower_hex(struct slice text)
@@ -189,7 +222,14 @@ static enum stage_verdict admit(struct exchange *exchange)
     exchange->client = relay_client_address(&exchange->input.headers, &facts->peer, listener->forwarded,
                                             listener->trusted, listener->trusted_proxies.count);
     take_trace(exchange);
-    enum deny_reason reason = check_message(&exchange->input);
+    enum deny_reason reason = blocks_of_client(exchange);
+    if (reason != DENY_NONE) {
+        if (blocks_refuse_peer(worker, listener, &facts->peer)) {
+            exchange->stream->ops->end_connection(exchange->stream);
+        }
+        return stage_deny(exchange, reason, exchange->detail);
+    }
+    reason = check_message(&exchange->input);
     if (reason != DENY_NONE) {
         return stage_deny(exchange, reason, SLICE_NONE);
     }
@@ -199,7 +239,12 @@ static enum stage_verdict admit(struct exchange *exchange)
     }
     reason = check_certificate(exchange);
     if (reason != DENY_NONE) {
-        return stage_deny(exchange, reason, SLICE_NONE);
+        return deny_certificate(exchange, reason);
+    }
+    reason = blocks_of_certificate(exchange);
+    if (reason != DENY_NONE) {
+        exchange->stream->ops->end_connection(exchange->stream);
+        return stage_deny(exchange, reason, exchange->detail);
     }
     return check_listener_limits(exchange);
 }

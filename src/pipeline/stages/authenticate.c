@@ -1,133 +1,190 @@
-/* Who is calling: finds the route's credential and proves it. */
+/* Who is calling: tries the route's methods, and judges whether what they proved is enough. */
+#include "pipeline/blocks.h"
+#include "pipeline/budget.h"
+#include "pipeline/external.h"
+#include "pipeline/method.h"
+#include "pipeline/methods/dpop.h"
 #include "pipeline/stage.h"
 
-#include "auth/credential.h"
+const struct method *const methods[AUTH_METHOD_COUNT] = {
+    [AUTH_JWT] = &method_jwt,           [AUTH_INTROSPECTION] = &method_introspection,
+    [AUTH_API_KEY] = &method_api_key,   [AUTH_CERTIFICATE] = &method_certificate,
+    [AUTH_EXTERNAL] = &method_external, [AUTH_BASIC] = &method_basic,
+};
 
-static enum stage_verdict deny_token(struct exchange *exchange)
+static const struct auth_plan *plan_of(const struct exchange *exchange)
 {
-    const struct jwt_detail *detail = &exchange->token_detail;
-    if (detail->unknown_kid && exchange->worker->unknown_kid != NULL) {
-        exchange->worker->unknown_kid(exchange->worker, detail->issuer_name);
+    return exchange_policy(exchange)->auth->plan;
+}
+
+/* The first that is proven is the caller. It is so for as long as all of the proofs hold, and no token of a caller one of whose
+ * proofs is bound to a key may go on. */
+static void take(struct exchange *exchange, const struct auth_use *use, struct principal *principal)
+{
+    struct principal *caller = &exchange->principal;
+    exchange->proven |= auth_plan_ways(plan_of(exchange), use->method, principal->issuer_name);
+    if (caller->kind == PRINCIPAL_ANONYMOUS) {
+        *caller = *principal;
+        return;
     }
-    /* A refusal without a reason must not pass for consent. */
-    return stage_deny(exchange, detail->reason != DENY_NONE ? detail->reason : DENY_INTERNAL, SLICE_NONE);
+    caller->expires = principal->expires < caller->expires ? principal->expires : caller->expires;
+    caller->bound = caller->bound || principal->bound;
+    blocks_note_further(exchange, principal);
+    principal_release(principal);
 }
 
-static void accept_token(struct exchange *exchange, struct jwt_token *token, struct slice text)
+/* False: it is blocked, whatever else is proven. */
+static bool take_unblocked(struct exchange *exchange, const struct auth_use *use, struct principal *principal)
 {
-    jwt_principal(token, &exchange->principal);
-    exchange->token = text;
-}
-
-static void count_token(const struct exchange *exchange, bool cached)
-{
-    metrics_add(exchange->worker->metrics, cached ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
-}
-
-static void run_job(uv_work_t *work)
-{
-    struct exchange *exchange = work->data;
-    jwt_job_run(exchange->job);
-}
-
-static void finish_job(uv_work_t *work, int status)
-{
-    (void)status; /* never cancelled */
-    struct exchange *exchange = work->data;
-    net_loop_woken(&exchange->worker->loop);
-    struct jwt_token *token = NULL;
-    enum jwt_outcome outcome =
-        jwt_finish(exchange->worker->verifier, exchange->job, &token, &exchange->token_detail);
-    exchange->job = NULL;
-    if (outcome == JWT_VALID) {
-        count_token(exchange, false);
-        jwt_principal(token, &exchange->principal);
+    enum deny_reason reason = blocks_of_principal(exchange, principal);
+    take(exchange, use, principal);
+    if (reason != DENY_NONE) {
+        exchange->reason = reason;
     }
-    if (!exchange->cancelled) {
-        if (outcome != JWT_VALID) {
-            (void)deny_token(exchange);
+    return reason == DENY_NONE;
+}
+
+static bool is_proven(const struct auth_plan *plan, enum auth_method method, uint32_t proven)
+{
+    for (size_t i = 0; i < plan->way_count; i++) {
+        if (plan->ways[i].method == method && (proven & (UINT32_C(1) << i)) != 0) {
+            return true;
         }
+    }
+    return false;
+}
+
+/* For the log, where several methods might have done it. */
+static struct slice what_was_proven(struct exchange *exchange)
+{
+    const struct auth_plan *plan = plan_of(exchange);
+    struct slice text = SLICE("");
+    for (size_t i = 0; plan->use_count > 1 && i < plan->use_count; i++) {
+        enum auth_method method = plan->uses[i].method;
+        struct slice row =
+            arena_printf(&exchange->arena, "%s%s: %s", i > 0 ? ", " : "", auth_method_infos[method].key,
+                         is_proven(plan, method, exchange->proven) ? "proven" : "absent");
+        text = ARENA_CONCAT(&exchange->arena, text, row);
+    }
+    return text;
+}
+
+enum deny_reason authenticate_missing(const struct exchange *exchange)
+{
+    const struct auth_plan *plan = plan_of(exchange);
+    enum deny_reason reason = DENY_CREDENTIAL_MISSING;
+    for (size_t i = 0; i < plan->use_count; i++) {
+        enum auth_method method = plan->uses[i].method;
+        if (is_proven(plan, method, exchange->proven)) {
+            continue;
+        }
+        if (methods[method]->challenge != NULL) {
+            return DENY_CREDENTIAL_MISSING;
+        }
+        reason = DENY_CLIENT_CERTIFICATE_MISSING;
+    }
+    return reason;
+}
+
+static enum stage_verdict judge(struct exchange *exchange)
+{
+    if (auth_plan_is_met(plan_of(exchange), exchange->proven)) {
+        return STAGE_NEXT;
+    }
+    /* Optional: nothing is anonymous; but a part of what is demanded is not. */
+    if (exchange->proven == 0 && exchange_policy(exchange)->auth->mode == AUTH_OPTIONAL) {
+        return STAGE_NEXT;
+    }
+    return stage_deny(exchange, authenticate_missing(exchange), what_was_proven(exchange));
+}
+
+static enum stage_verdict prove_rest(struct exchange *exchange)
+{
+    const struct auth_plan *plan = plan_of(exchange);
+    for (; exchange->proving < plan->use_count; exchange->proving++) {
+        const struct auth_use *use = &plan->uses[exchange->proving];
+        struct principal principal;
+        switch (methods[use->method]->prove(exchange, use, &principal)) {
+        case PROOF_ABSENT:
+            break;
+        case PROOF_VALID:
+            if (!take_unblocked(exchange, use, &principal)) {
+                return STAGE_DENY;
+            }
+            break;
+        case PROOF_WRONG:
+            return STAGE_DENY;
+        case PROOF_WAITING:
+            return STAGE_WAIT;
+        }
+    }
+    return judge(exchange);
+}
+
+void authenticate_resume(struct exchange *exchange, enum proof proof, struct principal *principal)
+{
+    if (exchange->state != EXCHANGE_WAITING) { /* answered meanwhile, or its client is gone */
+        if (proof == PROOF_VALID) {
+            principal_release(principal);
+            budget_settle(exchange, DENY_NONE);
+        }
+        return;
+    }
+    enum stage_verdict verdict = STAGE_DENY;
+    bool taken = proof != PROOF_VALID ||
+                 take_unblocked(exchange, &plan_of(exchange)->uses[exchange->proving], principal);
+    if (proof != PROOF_WRONG && taken) {
+        exchange->proving++;
+        verdict = prove_rest(exchange);
+    }
+    if (verdict != STAGE_WAIT) {
+        budget_settle(exchange, exchange->reason);
         exchange_resume(exchange, exchange->reason, exchange->detail);
     }
-    exchange_pending_done(exchange);
-}
-
-/* A signature that is slow to verify goes to the pool, so that it holds up nobody else on this loop. */
-static enum stage_verdict start_job(struct exchange *exchange, struct slice token)
-{
-    exchange->work.data = exchange;
-    exchange->token = token;
-    exchange_hold(exchange);
-    if (uv_queue_work(&exchange->worker->loop.uv, &exchange->work, run_job, finish_job) != 0) {
-        exchange_pending_done(exchange);
-        struct jwt_token *verified = NULL;
-        jwt_job_run(exchange->job);
-        if (jwt_finish(exchange->worker->verifier, exchange->job, &verified, &exchange->token_detail) !=
-            JWT_VALID) {
-            return deny_token(exchange);
-        }
-        accept_token(exchange, verified, token);
-        return STAGE_NEXT;
-    }
-    return STAGE_WAIT;
-}
-
-static enum stage_verdict verify_bearer(struct exchange *exchange, struct slice text)
-{
-    const struct http_connection_facts *facts = exchange->stream->connection;
-    struct jwt_request request = {
-        .token = text,
-        .issuers = &exchange_policy(exchange)->auth->jwt,
-        .now = exchange->started_real / NS_PER_S,
-        .client_thumbprint =
-            facts->is_tls && facts->tls.client != NULL ? facts->tls.client->thumbprint : NULL,
-    };
-    struct jwt_token *token = NULL;
-    switch (
-        jwt_verify(exchange->worker->verifier, &request, &token, &exchange->token_detail, &exchange->job)) {
-    case JWT_VALID:
-        count_token(exchange, exchange->token_detail.cached);
-        accept_token(exchange, token, text);
-        return STAGE_NEXT;
-    case JWT_SLOW:
-        return start_job(exchange, text);
-    case JWT_DENIED:
-        return deny_token(exchange);
-    }
-    return stage_deny(exchange, DENY_INTERNAL, SLICE_NONE);
 }
 
 static enum stage_verdict authenticate(struct exchange *exchange)
 {
     const struct auth_settings *auth = exchange_policy(exchange)->auth;
-    if (auth == NULL) {
+    if (auth == NULL || (auth->mode != AUTH_NONE && auth->plan == NULL)) {
         return stage_deny(exchange, DENY_INTERNAL, SLICE("the route has no auth"));
     }
     if (auth->mode == AUTH_NONE) {
         return STAGE_NEXT;
     }
-    struct credential credential;
-    enum deny_reason reason = credential_find(&exchange->input.headers, &credential);
-    if (reason != DENY_NONE) {
-        return stage_deny(exchange, reason, SLICE_NONE);
+    enum stage_verdict verdict = prove_rest(exchange);
+    /* Nothing was verified, and nothing is wrong: the usual case. */
+    if (verdict != STAGE_WAIT && (verdict != STAGE_NEXT || exchange->budget != BUDGET_UNTOUCHED)) {
+        budget_settle(exchange, exchange->reason);
     }
-    if (credential.kind == CREDENTIAL_BEARER) {
-        return verify_bearer(exchange, credential.token);
-    }
-    return auth->mode == AUTH_OPTIONAL ? STAGE_NEXT
-                                       : stage_deny(exchange, DENY_CREDENTIAL_MISSING, SLICE_NONE);
+    return verdict;
 }
 
-static void release_token(struct exchange *exchange)
+/* RFC 6750 section 2.3: a cache that is shared would answer by the URL alone, and who has it need not be the same. */
+static void keep_private(struct exchange *exchange)
 {
-    if (exchange->principal.token != NULL) {
-        jwt_token_unref(exchange->principal.token);
-        exchange->principal.token = NULL;
+    if (exchange->is_private && exchange->reason == DENY_NONE) {
+        stage_add_header(exchange, HEADER_CACHE_CONTROL, SLICE("private"));
     }
+}
+
+/* Those that `authorize` asks are behind this stage, too. */
+static void finish_response(struct exchange *exchange)
+{
+    keep_private(exchange);
+    external_tell_client(exchange);
+    dpop_tell_nonce(exchange);
+}
+
+static void release(struct exchange *exchange)
+{
+    principal_release(&exchange->principal);
+    external_release(exchange);
 }
 
 const struct stage stage_authenticate = {
     .name = "authenticate",
     .on_request = authenticate,
-    .done = release_token,
+    .on_response = finish_response,
+    .done = release,
 };

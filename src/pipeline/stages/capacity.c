@@ -4,6 +4,9 @@
 
 static enum stage_verdict check_capacity(struct exchange *exchange)
 {
+    if (exchange->route->settings->admin) {
+        return STAGE_NEXT; /* it goes to no upstream */
+    }
     enum deny_reason reason = upstream_shortage(exchange->snapshot->pools[exchange->route->upstream]);
     if (reason == DENY_NONE) {
         return STAGE_NEXT;

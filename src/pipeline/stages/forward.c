@@ -59,6 +59,26 @@ static bool takes_trailers(const struct exchange *exchange)
     return te != NULL && http_list_contains(te->value, SLICE("trailers"));
 }
 
+/* The upstream hears what is left of the call's time: what waiting for a connection or another try has used up, it has not
+ * got. False: there is none left. */
+static bool tell_time_left(struct exchange *exchange)
+{
+    if (exchange->call_ends_at == 0) {
+        return true;
+    }
+    int64_t left = exchange->call_ends_at - clock_monotonic_ns();
+    if (left <= 0) {
+        return false;
+    }
+    for (size_t i = 0; i < exchange->relayed.count; i++) {
+        struct header *header = &exchange->relayed.items[i];
+        if (slice_equal_nocase(header->name, SLICE("grpc-timeout"))) {
+            header->value = grpc_timeout_text(left, exchange->time_left);
+        }
+    }
+    return true;
+}
+
 static const struct http_call_events call_events;
 
 static bool begin_call(struct exchange *exchange)
@@ -91,9 +111,12 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
         /* The text may be the connection's, and the log line is written later. */
         exchange_fail(exchange, failure->reason,
                       arena_copy(&exchange->arena, slice_from_string(failure->detail)));
-    } else if (exchange->asks_tunnel && !slice_equal(ticket->protocol, SLICE("http/1.1"))) {
+    } else if (exchange->asks_tunnel && !http_call_may_tunnel(ticket->call)) {
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL,
-                      SLICE("the upstream speaks HTTP/2: no WebSocket is asked of it"));
+                      SLICE("the upstream speaks HTTP/2 without SETTINGS_ENABLE_CONNECT_PROTOCOL: it takes "
+                            "no WebSocket, unless by protocol: http1"));
+    } else if (!tell_time_left(exchange)) {
+        exchange_fail(exchange, DENY_GRPC_DEADLINE, SLICE("before the upstream was asked"));
     } else if (!begin_call(exchange)) {
         exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
     } else if (has_body(exchange)) {
@@ -138,18 +161,19 @@ static enum deny_reason forward_body(struct exchange *exchange, struct slice dat
     return DENY_NONE;
 }
 
-static void forward_body_end(struct exchange *exchange, const struct headers *trailers)
+static enum deny_reason forward_body_end(struct exchange *exchange, const struct headers *trailers)
 {
     exchange->body_started = true;
     exchange->request_sent = true;
     if (exchange->ticket.call == NULL) {
-        return;
+        return DENY_NONE;
     }
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     bool pass = trailers != NULL && passes_trailers(exchange) &&
                 relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
     http_call_send_end(exchange->ticket.call, pass ? &kept : NULL);
+    return DENY_NONE;
 }
 
 static void on_request_writable(void *caller)
@@ -196,6 +220,19 @@ static void open_tunnel(struct exchange *exchange, const struct http_response *r
     become_tunnel(exchange);
 }
 
+/* A call's outcome stands in its trailers, or in a head behind which nothing comes. */
+static void note_outcome(struct exchange *exchange, const struct headers *fields)
+{
+    if (exchange->is_grpc) {
+        exchange->grpc_status = grpc_status_of(fields);
+    }
+}
+
+static bool is_whole_answer(const struct exchange_response *response)
+{
+    return response->body == BODY_NONE || (response->body == BODY_LENGTH && response->content_length == 0);
+}
+
 /* The head is serialised before this returns. */
 static void on_response(void *caller, const struct http_response *response)
 {
@@ -212,6 +249,9 @@ static void on_response(void *caller, const struct http_response *response)
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("2xx instead of 101"));
     } else {
         take_framing(exchange, response);
+        if (is_whole_answer(&exchange->response)) {
+            note_outcome(exchange, &exchange->response.headers);
+        }
         exchange_send_head(exchange);
         if (exchange->response.body == BODY_CHUNKED && tunnel_is_event_stream(exchange)) {
             become_tunnel(exchange);
@@ -256,6 +296,9 @@ static void on_response_end(void *caller, const struct headers *trailers)
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
     bool pass = trailers != NULL && passes_trailers(exchange) &&
                 relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
+    if (pass) {
+        note_outcome(exchange, &kept);
+    }
     exchange->state = EXCHANGE_ANSWERING;
     upstream_release(&exchange->ticket);
     if (exchange->stream != NULL) {

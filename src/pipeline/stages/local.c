@@ -1,6 +1,8 @@
-/* What the gateway answers itself: redirects to https, and CORS preflights. */
+/* What the gateway answers itself: redirects to https, CORS preflights, documents of protected resources. */
 #include "pipeline/stage.h"
 
+#include "http/query.h"
+#include "pipeline/resources.h"
 #include "route/cors.h"
 
 #define CORS_FIELDS_MAX 12
@@ -19,8 +21,20 @@ static bool is_configured_host(const struct exchange *exchange)
 }
 
 /* A credential on a plain connection has leaked already: better that its owner learns it now. */
-static bool carries_credential(const struct headers *headers)
+static bool carries_credential(const struct exchange *exchange)
 {
+    const struct headers *headers = &exchange->input.headers;
+    const struct relay_credentials *places = &exchange->snapshot->snapshot->credentials;
+    for (size_t i = 0; i < places->headers.count; i++) {
+        if (headers_find_name(headers, places->headers.items[i]) != NULL) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < places->queries.count; i++) {
+        if (query_find(exchange->request.query, places->queries.items[i]).count > 0) {
+            return true;
+        }
+    }
     return headers_find(headers, HEADER_AUTHORIZATION) != NULL ||
            headers_find(headers, HEADER_COOKIE) != NULL ||
            headers_find(headers, HEADER_PROXY_AUTHORIZATION) != NULL ||
@@ -33,7 +47,7 @@ static enum stage_verdict redirect(struct exchange *exchange)
     if (request->method != METHOD_GET && request->method != METHOD_HEAD) {
         return stage_deny(exchange, DENY_PLAINTEXT, SLICE("the method is not safe to redirect"));
     }
-    if (carries_credential(&exchange->input.headers)) {
+    if (carries_credential(exchange)) {
         return stage_deny(exchange, DENY_PLAINTEXT, SLICE("a credential was sent in the clear"));
     }
     if (exchange->path_needs != 0 || !is_configured_host(exchange)) {
@@ -80,6 +94,9 @@ static enum stage_verdict answer_locally(struct exchange *exchange)
 {
     if (exchange->listener_settings->redirect_to_https) {
         return redirect(exchange);
+    }
+    if (exchange->resource != NULL) {
+        return resource_answer(exchange);
     }
     return is_answered_preflight(exchange) ? preflight(exchange) : STAGE_NEXT;
 }

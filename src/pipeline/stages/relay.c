@@ -1,8 +1,20 @@
 /* What goes on to the upstream: without what a client may not say, with what was proven. */
+#include "pipeline/external.h"
 #include "pipeline/stage.h"
+
+#include "http/query.h"
 
 static enum stage_verdict build_request(struct exchange *exchange)
 {
+    struct headers granted;
+    const struct relay_credentials *credentials = &exchange->snapshot->snapshot->credentials;
+    if (!external_granted(exchange, &granted)) {
+        return stage_deny(exchange, DENY_INTERNAL, SLICE("no memory for the upstream's headers"));
+    }
+    if (!query_without(exchange->request.query, &credentials->queries, &exchange->arena,
+                       &exchange->request.query)) {
+        return stage_deny(exchange, DENY_INTERNAL, SLICE("no memory for the query"));
+    }
     struct relay_request request = {
         .settings = exchange_policy(exchange)->relay,
         .input = &exchange->input,
@@ -15,6 +27,8 @@ static enum stage_verdict build_request(struct exchange *exchange)
         .request_id = exchange->request_id,
         .traceparent = exchange->traceparent,
         .identity_headers = &exchange->snapshot->snapshot->identity_headers,
+        .granted = &granted,
+        .credentials = credentials,
     };
     struct error error = relay_build_request(&request, &exchange->arena, &exchange->relayed);
     if (failed(error)) {

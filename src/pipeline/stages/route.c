@@ -1,6 +1,8 @@
 /* Which route: everything that follows is its policy. */
+#include "pipeline/blocks.h"
 #include "pipeline/stage.h"
 
+#include "pipeline/resources.h"
 #include "route/cors.h"
 
 /* The policy of the handshake must be the policy of the host: else a client could shake hands under a lax host's rules and
@@ -14,6 +16,15 @@ static bool is_misdirected(const struct exchange *exchange)
     const struct tls_server *tls = exchange->snapshot->tls[exchange->listener_settings->index];
     uint64_t policy = tls != NULL ? tls_policy_of_host(tls, exchange->request.host) : TLS_POLICY_NONE;
     return policy == TLS_POLICY_NONE || policy != facts->tls.policy;
+}
+
+/* A page whose own name was made to lead to the admin API sends that name (DNS rebinding): whatever the connection is, it is nobody's
+ * whom this listener is for. */
+static bool is_rebound(const struct exchange *exchange)
+{
+    const struct listener_settings *listener = exchange->listener_settings;
+    return listener->admin &&
+           !route_serves_host(exchange->snapshot->snapshot->table, listener->index, exchange->request.host);
 }
 
 static void find(struct exchange *exchange, enum http_method method, struct slice method_text)
@@ -62,11 +73,17 @@ static enum stage_verdict find_policy(struct exchange *exchange)
     if (exchange->listener_settings->redirect_to_https) {
         return STAGE_NEXT; /* it has no routes: stage_local answers all */
     }
+    if (is_rebound(exchange)) {
+        return stage_deny(exchange, DENY_ADMIN_HOST, SLICE_NONE);
+    }
     if (is_misdirected(exchange)) {
         return stage_deny(exchange, DENY_MISDIRECTED, SLICE("the handshake was made under another policy"));
     }
     if (exchange->request.is_asterisk) {
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("OPTIONS *"));
+    }
+    if (resource_is_asked(exchange)) {
+        return STAGE_NEXT; /* stage_local answers */
     }
     find_route(exchange);
     /* What a path needs is refused unless the route allows it by name; so it is where there is no route. */
@@ -79,7 +96,11 @@ static enum stage_verdict find_policy(struct exchange *exchange)
         return stage_deny(exchange, DENY_BAD_PATH,
                           SLICE("an encoded slash or a parameter that the route does not allow"));
     }
-    return exchange->route != NULL ? STAGE_NEXT : deny_outcome(exchange);
+    if (exchange->route == NULL) {
+        return deny_outcome(exchange);
+    }
+    enum deny_reason reason = blocks_of_route(exchange);
+    return reason == DENY_NONE ? STAGE_NEXT : stage_deny(exchange, reason, exchange->detail);
 }
 
 const struct stage stage_route = {

@@ -1,0 +1,147 @@
+/* Tokens that are JWTs (RFC 6750, RFC 9068), of the issuers whose tokens may stand where it was found: alone, or with the proof that they are
+ * bound to (RFC 9449). */
+#include "pipeline/budget.h"
+#include "pipeline/method.h"
+#include "pipeline/methods/dpop.h"
+
+static enum proof refuse(struct exchange *exchange)
+{
+    const struct jwt_detail *detail = &exchange->token_detail;
+    if (detail->unknown_kid && exchange->worker->unknown_kid != NULL) {
+        exchange->worker->unknown_kid(exchange->worker, detail->issuer_name);
+    }
+    return proof_wrong(exchange, detail->reason, SLICE_NONE);
+}
+
+static void count_token(const struct exchange *exchange, bool cached)
+{
+    metrics_add(exchange->worker->metrics, cached ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
+}
+
+/* A bound token is good together with its proof only. */
+static enum proof confirm(struct exchange *exchange, struct principal *principal)
+{
+    return exchange->dpop != NULL ? dpop_confirm(exchange, principal) : PROOF_VALID;
+}
+
+static void run_job(uv_work_t *work)
+{
+    struct exchange *exchange = work->data;
+    jwt_job_run(exchange->job);
+}
+
+/* False: exchange->token_detail says why. */
+static bool finish(struct exchange *exchange, struct principal *ret_principal)
+{
+    struct jwt_token *token = NULL;
+    enum jwt_outcome outcome =
+        jwt_finish(exchange->worker->verifier, exchange->job, &token, &exchange->token_detail);
+    exchange->job = NULL;
+    if (outcome == JWT_VALID) {
+        count_token(exchange, false);
+        jwt_principal(token, ret_principal);
+    }
+    return outcome == JWT_VALID;
+}
+
+static void on_job_done(uv_work_t *work, int status)
+{
+    (void)status; /* never cancelled */
+    struct exchange *exchange = work->data;
+    net_loop_woken(&exchange->worker->loop);
+    struct principal principal;
+    bool valid = finish(exchange, &principal);
+    if (exchange->state == EXCHANGE_WAITING) {
+        enum proof proof = valid ? confirm(exchange, &principal) : refuse(exchange);
+        if (proof != PROOF_WAITING) {
+            authenticate_resume(exchange, proof, &principal);
+        }
+    } else if (valid) { /* it was answered meanwhile, with a reason of its own */
+        principal_release(&principal);
+    }
+    exchange_pending_done(exchange);
+}
+
+/* A signature that is slow to verify goes to the pool, so that it holds up nobody else on this loop. */
+static enum proof start_job(struct exchange *exchange, struct principal *ret_principal)
+{
+    exchange->work.data = exchange;
+    exchange_hold(exchange);
+    if (uv_queue_work(&exchange->worker->loop.uv, &exchange->work, run_job, on_job_done) != 0) {
+        exchange_pending_done(exchange);
+        jwt_job_run(exchange->job);
+        return finish(exchange, ret_principal) ? confirm(exchange, ret_principal) : refuse(exchange);
+    }
+    return PROOF_WAITING;
+}
+
+static enum proof verify(struct exchange *exchange, const struct conf_strings *issuers,
+                         struct principal *ret_principal)
+{
+    const struct http_connection_facts *facts = exchange->stream->connection;
+    struct jwt_request request = {
+        .token = exchange->token,
+        .issuers = issuers,
+        .now = exchange->started_real / NS_PER_S,
+        .client_thumbprint =
+            facts->is_tls && facts->tls.client != NULL ? facts->tls.client->thumbprint : NULL,
+        .gate = budget_gate(exchange),
+        .proof_key = exchange->dpop != NULL ? exchange->dpop->proof.key : NULL,
+    };
+    struct jwt_token *token = NULL;
+    switch (
+        jwt_verify(exchange->worker->verifier, &request, &token, &exchange->token_detail, &exchange->job)) {
+    case JWT_VALID:
+        count_token(exchange, exchange->token_detail.cached);
+        jwt_principal(token, ret_principal);
+        return confirm(exchange, ret_principal);
+    case JWT_SLOW:
+        return start_job(exchange, ret_principal);
+    case JWT_DENIED:
+        return refuse(exchange);
+    }
+    return proof_wrong(exchange, DENY_INTERNAL, SLICE_NONE);
+}
+
+/* Where the route has tokens introspected, too, what has not the shape of a JWT is none. */
+static bool is_for_introspection(const struct exchange *exchange, struct slice token)
+{
+    return auth_plan_uses(exchange_policy(exchange)->auth->plan, AUTH_INTROSPECTION) &&
+           !credential_is_jws(token);
+}
+
+static enum proof prove(struct exchange *exchange, const struct auth_use *use,
+                        struct principal *ret_principal)
+{
+    struct credential credential;
+    enum deny_reason reason = method_find(exchange, use, &credential);
+    if (reason == DENY_NONE &&
+        (credential.place == NULL || (credential.is_dpop && !dpop_is_used(exchange)))) {
+        return PROOF_ABSENT;
+    }
+    reason = reason == DENY_NONE ? credential_token(&credential) : reason;
+    if (reason == DENY_NONE && credential.is_dpop) {
+        reason = dpop_begin(exchange, credential.text);
+    }
+    if (reason != DENY_NONE) {
+        return proof_wrong(exchange, reason, SLICE_NONE);
+    }
+    /* A proof of possession comes with a JWT alone. */
+    if (!credential.is_dpop && is_for_introspection(exchange, credential.text)) {
+        return PROOF_ABSENT;
+    }
+    exchange->token = credential.text;
+    return verify(exchange, &credential.place->names, ret_principal);
+}
+
+static bool challenge(struct buffer *out, const struct exchange *exchange)
+{
+    return credential_challenge(
+        out, &(struct challenge){ .realm = exchange_policy(exchange)->auth->realm,
+                                  .resource_metadata = exchange->route->resource_metadata });
+}
+
+const struct method method_jwt = {
+    .prove = prove,
+    .challenge = challenge,
+};
