@@ -6,13 +6,8 @@
 
 static bool parse_range(struct slice text, struct port_range *ret_range)
 {
-    ssize_t dash = slice_find(text, '-');
-    struct slice first_text = dash < 0 ? text : slice_part(text, 0, (size_t)dash);
-    struct slice last_text = dash < 0 ? text : slice_from(text, (size_t)dash + 1);
-    uint64_t first;
-    uint64_t last;
-    if (!slice_to_u64(first_text, &first) || !slice_to_u64(last_text, &last) || first < 1 || last > 65535 ||
-        first > last) {
+    uint64_t first, last;
+    if (!slice_to_range(text, &first, &last) || first < 1 || last > 65535) {
         return false;
     }
     *ret_range = (struct port_range){ (uint16_t)first, (uint16_t)last };
@@ -67,13 +62,61 @@ static void check_key_sets(struct loader *loader)
 {
     for (size_t i = 0; i < loader->settings->issuer_count; i++) {
         const struct issuer_settings *issuer = &loader->settings->issuers[i];
-        unsigned int port =
-            slice_starts_with(issuer->jwks_url, SLICE("http")) ? port_of(issuer->jwks_url) : 0;
+        const struct slice *url = issuer_discovers_keys(issuer) ? &issuer->issuer : &issuer->jwks_url;
+        unsigned int port = slice_starts_with(*url, SLICE("http")) ? port_of(*url) : 0;
         if (port != 0 && !is_among(loader->settings->confinement, port)) {
-            tell(loader, &issuer->jwks_url, loader_object(loader, issuer),
+            tell(loader, url, loader_object(loader, issuer), "port %u is not among confinement.connect_ports",
+                 port);
+        }
+    }
+}
+
+static void check_authorizer_ports(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->settings->authorizer_count; i++) {
+        const struct authorizer_settings *authorizer = &loader->settings->authorizers[i];
+        unsigned int port = authorizer->service.parsed != NULL ? authorizer->service.parsed->port : 0;
+        if (port != 0 && !is_among(loader->settings->confinement, port)) {
+            tell(loader, &authorizer->url, loader_object(loader, authorizer),
                  "port %u is not among confinement.connect_ports", port);
         }
     }
+}
+
+static void check_introspection(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->settings->introspection_count; i++) {
+        const struct introspection_settings *introspection = &loader->settings->introspection[i];
+        bool is_url = slice_starts_with(introspection->endpoint, SLICE("http"));
+        unsigned int port = is_url ? port_of(introspection->endpoint) : 0;
+        if (port != 0 && !is_among(loader->settings->confinement, port)) {
+            tell(loader, &introspection->endpoint, loader_object(loader, introspection),
+                 "port %u is not among confinement.connect_ports", port);
+        }
+    }
+}
+
+static void check_databases(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->settings->api_keys_count; i++) {
+        const struct postgres_settings *postgres = loader->settings->api_keys[i].postgres;
+        unsigned int port = postgres != NULL ? (unsigned int)postgres->port : 0;
+        if (port != 0 && !postgres_is_socket(postgres) && !is_among(loader->settings->confinement, port)) {
+            const void *field = postgres->url.len > 0 ? (const void *)&postgres->url : &postgres->port;
+            tell(loader, field, loader_object(loader, postgres),
+                 "port %u is not among confinement.connect_ports", port);
+        }
+    }
+}
+
+static bool any_database_at_path(const struct settings *settings)
+{
+    bool any = false;
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        any = any ||
+              (settings->api_keys[i].postgres != NULL && postgres_is_socket(settings->api_keys[i].postgres));
+    }
+    return any;
 }
 
 static bool any_path(const struct settings *settings)
@@ -89,13 +132,62 @@ static bool any_path(const struct settings *settings)
     return false;
 }
 
+static void add_directory(struct conf_strings *paths, struct slice store)
+{
+    struct slice directory = slice_part(store, 0, (size_t)(slice_find_last(store, '/') + 1));
+    directory = directory.len > 0 ? directory : SLICE(".");
+    if (store.len > 0 && !conf_strings_contain(paths, directory)) {
+        paths->items[paths->count++] = directory;
+    }
+}
+
+static struct error list_stores(struct loader *loader, struct conf_strings *paths)
+{
+    const struct settings *settings = loader->settings;
+    paths->items = arena_calloc(loader->arena, settings->api_keys_count + 2, sizeof *paths->items);
+    if (paths->items == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        add_directory(paths, settings->api_keys[i].store);
+    }
+    if (settings->blocks != NULL) {
+        add_directory(paths, settings->blocks->store);
+    }
+    return OK;
+}
+
+/* Those of the sets that the admin API changes: SQLite makes a journal beside a store, and takes it away. */
+static struct error list_changed_stores(struct loader *loader, struct conf_strings *paths)
+{
+    const struct settings *settings = loader->settings;
+    const struct conf_strings *sets = settings->admin != NULL ? &settings->admin->api_keys : NULL;
+    paths->items = arena_calloc(loader->arena, (sets != NULL ? sets->count : 0) + 2, sizeof *paths->items);
+    if (paths->items == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; sets != NULL && i < sets->count; i++) {
+        const struct api_keys_settings *set = settings_find(settings->api_keys, settings->api_keys_count,
+                                                            sizeof *settings->api_keys, sets->items[i]);
+        if (set != NULL) {
+            add_directory(paths, set->store);
+        }
+    }
+    if (settings->admin != NULL && settings->admin->blocks && settings->blocks != NULL) {
+        add_directory(paths, settings->blocks->store);
+    }
+    return OK;
+}
+
 struct error check_confinement(struct loader *loader)
 {
     struct confinement_settings *confinement = loader->settings->confinement;
     if (confinement == NULL) {
         return OK;
     }
-    confinement->local_sockets = any_path(loader->settings);
+    confinement->local_sockets = any_path(loader->settings) || any_database_at_path(loader->settings);
+    TRY(list_stores(loader, &confinement->read_paths));
+    TRY(list_changed_stores(loader, &confinement->write_paths));
     if (confinement->connect_ports.count == 0) {
         return OK;
     }
@@ -121,5 +213,8 @@ struct error check_confinement(struct loader *loader)
     confinement->port_count = count + 1;
     check_endpoints(loader);
     check_key_sets(loader);
+    check_authorizer_ports(loader);
+    check_databases(loader);
+    check_introspection(loader);
     return OK;
 }

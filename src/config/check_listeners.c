@@ -9,8 +9,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#define LISTENERS_MAX 64 /* bits of route_entry.listeners */
-
 static bool is_loopback(const struct address *address)
 {
     static const unsigned char v6[16] = { [15] = 1 };
@@ -224,6 +222,7 @@ static void check_limits(struct loader *loader, struct listener_settings *listen
             tell(loader, &limits[i].by, at,
                  "a listener does not know callers yet: count by address, header or route");
         }
+        check_shadow(loader, &limits[i].shadow, at != NULL ? at : node);
     }
 }
 
@@ -261,17 +260,28 @@ static void warn_of_dates(struct loader *loader, const struct tls_certificate_se
     ERR_clear_error();
 }
 
+static bool are_read(const struct conf_strings *texts)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        if (texts->items[i].len == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_readable(const struct tls_server_settings *tls)
 {
     const struct tls_certificate_settings *certificates = tls->certificates.items;
     for (size_t i = 0; i < tls->certificates.count; i++) {
         const struct tls_certificate_settings *one = &certificates[i];
         if (one->cert_pem.len == 0 || one->key_pem.len == 0 ||
-            (one->client_ca.len > 0 && one->client_ca_pem.len == 0)) {
+            (one->client_ca.len > 0 && one->client_ca_pem.len == 0) || !are_read(&one->crl_texts)) {
             return false;
         }
     }
-    return tls->certificates.count > 0 && (tls->client_ca.len == 0 || tls->client_ca_pem.len > 0);
+    return tls->certificates.count > 0 && (tls->client_ca.len == 0 || tls->client_ca_pem.len > 0) &&
+           are_read(&tls->crl_texts);
 }
 
 /* `index`: of the certificate that is at fault, or -1. */
@@ -282,19 +292,49 @@ static void tell_tls(struct loader *loader, const struct tls_server_settings *tl
     const struct tls_certificate_settings *certificates = tls->certificates.items;
     const struct tls_certificate_settings *own = index >= 0 ? &certificates[index] : NULL;
     const struct conf_node *at = own != NULL ? loader_object(loader, own) : NULL;
-    const struct tls_file files[] = {
+    const struct conf_strings *lists = own != NULL && own->crl.count > 0 ? &own->crl : &tls->crl;
+    struct tls_file files[4 + TLS_CRLS_MAX] = {
         { "`key`", own != NULL ? &own->key : &none },
         { "`cert`", own != NULL ? &own->cert : &none },
         { "CA", own != NULL && own->client_ca.len > 0 ? &own->client_ca : &tls->client_ca },
         { "`client_ca`", own != NULL && own->client_ca.len > 0 ? &own->client_ca : &tls->client_ca },
     };
-    check_tls_tell(loader, at != NULL ? at : node, error, files, sizeof files / sizeof files[0]);
+    size_t count = 4;
+    for (size_t i = 0; i < lists->count && i < TLS_CRLS_MAX; i++) {
+        files[count++] = (struct tls_file){ "`crl`", &lists->items[i] };
+    }
+    check_tls_tell(loader, at != NULL ? at : node, error, files, count);
+}
+
+/* A list that has expired stops its CA's clients and nothing else, so it stops no start; one that has lived three quarters of its
+ * life should have been renewed. */
+static void warn_of_lists(struct loader *loader, struct tls_server_settings *tls, struct tls_renewal renewal,
+                          const struct conf_node *node)
+{
+    int64_t now = clock_real_ns() / NS_PER_S;
+    tls->lists_from = renewal.from;
+    tls->lists_until = renewal.until;
+    const struct conf_node *at = tls->crl.count > 0 ? loader_node(loader, &tls->crl.items[0], node) : node;
+    if (renewal.until == 0) {
+        return;
+    }
+    if (now > renewal.until) {
+        diagnostics_node(
+            loader->diagnostics, DIAGNOSTIC_WARNING, at,
+            "a revocation list has expired: clients of its CA are refused until there is a newer "
+            "one");
+    } else if (now > tls_renewal_due(&renewal)) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_WARNING, at,
+                         "a revocation list expires in %lld minutes: from then on clients of its CA are "
+                         "refused",
+                         (long long)((renewal.until - now) / 60));
+    }
 }
 
 static struct error check_tls(struct loader *loader, const struct listener_settings *listener,
                               const struct conf_node *node)
 {
-    const struct tls_server_settings *tls = listener->tls;
+    struct tls_server_settings *tls = listener->tls;
     if (tls == NULL || !is_readable(tls)) {
         return OK; /* the rest has been told */
     }
@@ -309,6 +349,7 @@ static struct error check_tls(struct loader *loader, const struct listener_setti
         tell_tls(loader, tls, index, error, loader_node(loader, &listener->tls, node));
         return OK;
     }
+    warn_of_lists(loader, tls, tls_server_renewal(server), loader_node(loader, &listener->tls, node));
     tls_server_free(server);
     for (size_t i = 0; i < tls->certificates.count; i++) {
         warn_of_dates(loader, &certificates[i]);

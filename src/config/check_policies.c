@@ -34,8 +34,12 @@ static void check_layer(struct loader *loader, const struct layer_settings *laye
     check_names(loader, &policy->listeners, node, "listener", settings->listeners, settings->listener_count,
                 sizeof(struct listener_settings));
     if (policy->auth != NULL) {
-        check_names(loader, &policy->auth->jwt, node, "issuer", settings->issuers, settings->issuer_count,
-                    sizeof(struct issuer_settings));
+        check_auth_names(loader, policy->auth, node);
+    }
+    if (policy->authorize != NULL && policy->authorize->external.len > 0) {
+        const struct slice *name = &policy->authorize->external;
+        loader_find(loader, loader_node(loader, name, node), "authorizer", settings->authorizers,
+                    settings->authorizer_count, sizeof(struct authorizer_settings), *name);
     }
     if (policy->upstream.len > 0) {
         loader_find(loader, loader_node(loader, &policy->upstream, node), "upstream", settings->upstreams,

@@ -1,5 +1,7 @@
 /* Cross-checks of routes: nothing is public by accident, every name leads somewhere, every rule is sound. */
+#include "auth/plan.h"
 #include "config/internal.h"
+#include "config/units.h"
 #include "http/client.h"
 #include "route/cors.h"
 
@@ -24,7 +26,7 @@ static bool is_written(const struct check *check, struct slice key)
 
 static bool is_ordinary(const struct listener_settings *listener)
 {
-    return !listener->status && !listener->redirect_to_https;
+    return !listener->status && !listener->redirect_to_https && !listener->admin;
 }
 
 static struct error default_listener(const struct check *check)
@@ -62,7 +64,7 @@ static void check_listener(const struct check *check, const struct slice *name)
     if (listener == NULL) {
         return;
     }
-    if (!is_ordinary(listener)) {
+    if (!is_ordinary(listener) && !listener->admin) { /* of that, check_admin_route tells */
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
                          "listener \"%.*s\" serves no routes: it is for %s", SLICE_ARG(*name),
                          listener->status ? "status pages" : "redirects");
@@ -94,64 +96,60 @@ static void check_route_upstream(const struct check *check)
     if (name->len > 0) {
         loader_find(loader, loader_node(loader, name, check->node), "upstream", loader->settings->upstreams,
                     loader->settings->upstream_count, sizeof(struct upstream_settings), *name);
-    } else if (!is_written(check, SLICE("upstream"))) {
+    } else if (!is_written(check, SLICE("upstream")) && !check->route->admin) {
         tell_route(check, "upstream is missing: where do its requests go?");
     }
 }
 
 /* ---- who ---- */
 
-static void check_issuer(const struct check *check, const struct auth_settings *auth, size_t index)
+static bool asks_for_certificates(const struct listener_settings *listener)
 {
-    struct loader *loader = check->loader;
-    const struct slice *name = &auth->jwt.items[index];
-    const struct conf_node *node = loader_node(loader, name, check->node);
-    const struct issuer_settings *issuers = loader->settings->issuers;
-    size_t count = loader->settings->issuer_count;
-    const struct issuer_settings *issuer =
-        loader_find(loader, node, "issuer", issuers, count, sizeof *issuer, *name);
-    for (size_t i = 0; issuer != NULL && i < index; i++) {
-        const struct issuer_settings *other =
-            settings_find(issuers, count, sizeof *other, auth->jwt.items[i]);
-        if (other != NULL && slice_equal(other->issuer, issuer->issuer)) {
-            diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
-                             "\"%.*s\" and \"%.*s\" have the same iss: a token could be either's",
-                             SLICE_ARG(other->name), SLICE_ARG(issuer->name));
+    const struct tls_server_settings *tls = listener->tls;
+    for (size_t i = 0; tls != NULL && i < tls->certificates.count; i++) {
+        int own = ((const struct tls_certificate_settings *)tls->certificates.items)[i].client_certificate;
+        if ((own >= 0 ? own : tls->client_certificate) != TLS_CLIENT_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* On such a listener that way is none; no error, for the route may have another way, or another listener. */
+static void warn_of_silent_listeners(const struct check *check, const struct conf_node *node)
+{
+    const struct conf_strings *names = &check->policy->listeners;
+    const struct settings *settings = check->loader->settings;
+    for (size_t i = 0; i < names->count; i++) {
+        const struct listener_settings *listener =
+            settings_find(settings->listeners, settings->listener_count, sizeof *listener, names->items[i]);
+        if (listener != NULL && !asks_for_certificates(listener)) {
+            diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_WARNING, node,
+                             "listener \"%.*s\" asks clients for no certificate, and so none proves anything "
+                             "there: as in \"tls: { client_ca: ca.pem, client_certificate: optional }\"",
+                             SLICE_ARG(listener->name));
         }
     }
 }
 
-/* A bare word that is no mode: it has been told, and what was meant is not known. */
-static bool is_broken_auth(const struct conf_node *node, const struct auth_settings *auth)
-{
-    return node->type == CONF_NODE_SCALAR && auth->mode == AUTH_REQUIRED &&
-           !slice_equal(node->text, SLICE("required"));
-}
-
-static void check_auth(const struct check *check)
+static struct error check_route_auth(const struct check *check)
 {
     const struct auth_settings *auth = check->policy->auth;
-    if (auth == NULL) {
-        if (!is_written(check, SLICE("auth"))) {
-            tell_route(
-                check,
-                "auth is missing: name an issuer (auth: { jwt: NAME }), or make the route public on purpose "
-                "(auth: none)");
+    if (auth != NULL) {
+        const struct conf_node *node = loader_node(check->loader, &check->policy->auth, check->node);
+        TRY(check_auth(check->loader, check->policy->auth, node));
+        if (auth_plan_uses(auth->plan, AUTH_CERTIFICATE)) {
+            warn_of_silent_listeners(check, node);
         }
-        return;
+        return OK;
     }
-    const struct conf_node *node = loader_node(check->loader, &check->policy->auth, check->node);
-    const char *problem = auth_check_settings(auth);
-    if (problem != NULL && !is_broken_auth(node, auth) && conf_node_get(node, SLICE("jwt")) == NULL) {
-        diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
+    if (!is_written(check, SLICE("auth"))) {
+        tell_route(
+            check,
+            "auth is missing: name an issuer (auth: { jwt: NAME }), or make the route public on purpose "
+            "(auth: none)");
     }
-    if (auth->mode == AUTH_NONE && auth->jwt.count > 0) {
-        diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
-                         "contradicts itself: mode none lets everybody in, and jwt names issuers");
-    }
-    for (size_t i = 0; i < auth->jwt.count; i++) {
-        check_issuer(check, auth, i);
-    }
+    return OK;
 }
 
 /* ---- what they may do ---- */
@@ -202,26 +200,80 @@ static struct error check_rules(const struct check *check, const struct authoriz
     return OK;
 }
 
+static void check_deny(const struct check *check, const struct authorize_settings *authorize,
+                       const struct conf_node *node)
+{
+    const struct deny_settings *rules = authorize->deny.items;
+    for (size_t i = 0; i < authorize->deny.count; i++) {
+        const char *problem = authorize_check_deny(&rules[i]);
+        const struct conf_node *at = loader_object(check->loader, &rules[i]);
+        if (problem != NULL) {
+            diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, at != NULL ? at : node, "%s",
+                             problem);
+        }
+    }
+}
+
+/* Demands that no caller of the route's methods can meet. */
+static void check_callers(const struct check *check, const struct authorize_settings *authorize,
+                          const struct conf_node *node)
+{
+    static const uint64_t kinds[AUTH_METHOD_COUNT] = {
+        [AUTH_JWT] = UINT64_C(1) << CALLER_USER | UINT64_C(1) << CALLER_SERVICE,
+        [AUTH_INTROSPECTION] = UINT64_C(1) << CALLER_USER | UINT64_C(1) << CALLER_SERVICE,
+        [AUTH_API_KEY] = UINT64_C(1) << CALLER_API_KEY,
+        [AUTH_CERTIFICATE] = UINT64_C(1) << CALLER_CERTIFICATE,
+        [AUTH_EXTERNAL] = UINT64_C(1) << CALLER_EXTERNAL,
+        [AUTH_BASIC] = UINT64_C(1) << CALLER_USER,
+    };
+    const struct auth_plan *plan = check->policy->auth != NULL ? check->policy->auth->plan : NULL;
+    uint64_t possible = 0;
+    for (int method = 0; method < AUTH_METHOD_COUNT; method++) {
+        possible |= auth_plan_uses(plan, (enum auth_method)method) ? kinds[method] : 0;
+    }
+    if (plan != NULL && authorize->kinds != 0 && (authorize->kinds & possible) == 0) {
+        diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
+                         "kinds lets nobody in: no way of the route's auth proves a caller of these kinds");
+    }
+    if (plan != NULL && authorize_asks_strength(authorize) && !auth_plan_uses(plan, AUTH_JWT) &&
+        !auth_plan_uses(plan, AUTH_INTROSPECTION)) {
+        diagnostics_node(
+            check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
+            "acr, amr and max_age are about logins that a token tells of, and the route's auth names no "
+            "jwt");
+    }
+}
+
 static struct error check_authorize(const struct check *check)
 {
-    const struct authorize_settings *authorize = check->policy->authorize;
+    struct authorize_settings *authorize = check->policy->authorize;
     const struct auth_settings *auth = check->policy->auth;
     bool is_public = auth != NULL && auth->mode == AUTH_NONE;
     if (authorize == NULL) {
         if (auth != NULL && !is_public && !is_written(check, SLICE("authorize")) &&
-            !is_broken_auth(loader_node(check->loader, &check->policy->auth, check->node), auth)) {
-            tell_route(check, "authorize is missing: name scopes or claims, or let every authenticated "
-                              "caller in on purpose "
-                              "(authorize: any_caller)");
+            !auth_is_broken(auth, loader_node(check->loader, &check->policy->auth, check->node))) {
+            tell_route(check,
+                       "authorize is missing: name scopes, roles or claims, or let every authenticated "
+                       "caller in on purpose "
+                       "(authorize: any_caller)");
         }
         return OK;
     }
     const struct conf_node *node = loader_node(check->loader, &check->policy->authorize, check->node);
-    if (is_public && (authorize->scopes != NULL || authorize->claims.count > 0)) {
+    if (is_public && authorize_demands(authorize)) {
         diagnostics_node(
             check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
-            "a public route (auth: none) has no callers whose scopes or claims could be checked");
+            "a public route (auth: none) has no callers whose scopes, roles or claims could be checked");
     }
+    if (is_public && authorize->deny.count > 0) {
+        diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_ERROR, node,
+                         "a public route (auth: none) is not authorized, so that deny would never be asked: "
+                         "take it out, or say auth");
+    }
+    check_deny(check, authorize, node);
+    check_callers(check, authorize, node);
+    TRY(authorize_prepare(authorize, check->loader->arena));
+    check_shadow(check->loader, &authorize->shadow, node);
     return check_rules(check, authorize, node);
 }
 
@@ -247,6 +299,7 @@ static void check_limit(const struct check *check, struct limit_settings *limit,
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
         return;
     }
+    check_shadow(loader, &limit->shadow, node);
     bool by_caller = limit->kind == LIMIT_BY_CALLER || limit->kind == LIMIT_BY_CLAIM;
     const struct auth_settings *auth = check->policy->auth;
     if (by_caller && auth != NULL && auth->mode == AUTH_NONE) {
@@ -334,17 +387,6 @@ static bool serves_get(const struct match_settings *match)
     return found;
 }
 
-static bool may_speak_http2(const struct upstream_settings *upstream)
-{
-    for (size_t i = 0; upstream->parsed != NULL && i < upstream->endpoints.count; i++) {
-        const struct upstream_endpoint *endpoint = &upstream->parsed[i];
-        if (endpoint->h2c || (endpoint->tls && upstream->protocol != HTTP_PROTOCOL_1)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void check_websocket(const struct check *check)
 {
     const struct websocket_settings *websocket = check->policy->websocket;
@@ -360,14 +402,19 @@ static void check_websocket(const struct check *check)
         tell(check->loader, &check->policy->websocket, check->node,
              "a WebSocket's handshake is a GET, which is none of the route's methods");
     }
-    const struct settings *settings = check->loader->settings;
-    const struct upstream_settings *upstream =
-        settings_find(settings->upstreams, settings->upstream_count, sizeof settings->upstreams[0],
-                      check->policy->upstream);
-    if (upstream != NULL && may_speak_http2(upstream)) {
-        tell(check->loader, &check->policy->websocket, check->node,
-             "WebSockets go to upstreams over HTTP/1.1: give this route an upstream with protocol: http1, "
-             "and no h2c:// endpoint");
+}
+
+/* Said by the route itself, and well: what holds for many routes may be larger than the `body` of some. */
+static void check_grpc_message(const struct check *check)
+{
+    const struct route_policy *policy = check->policy;
+    const struct conf_node *node = conf_node_get(check->node, SLICE("max_grpc_message"));
+    int64_t written;
+    if (node != NULL && units_parse_size(node->text, &written) && written == policy->max_grpc_message &&
+        written > policy->body) {
+        warn(check->loader, &policy->max_grpc_message, check->node,
+             "a message so large never passes: body bounds all that a call sends, and is smaller; raise "
+             "body, or lower this");
     }
 }
 
@@ -404,13 +451,16 @@ struct error check_routes(struct loader *loader)
         check_locks(loader, route, source); /* first: the checks of limits fill their settings in */
         check_match(&check);
         TRY(check_route_listeners(&check));
+        check_admin_route(loader, route, source->node);
         check_route_upstream(&check);
-        check_auth(&check);
+        TRY(check_route_auth(&check));
         TRY(check_authorize(&check));
+        check_external_route(loader, route, source->node);
         check_route_limits(&check);
         TRY(check_relay(&check));
         check_cors(&check);
         check_websocket(&check);
+        check_grpc_message(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

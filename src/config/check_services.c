@@ -1,4 +1,4 @@
-/* Cross-checks of issuers and upstreams. */
+/* Cross-checks of issuers, client certificates and upstreams. */
 #include "auth/jwt.h"
 #include "config/internal.h"
 #include "http/client.h"
@@ -6,7 +6,7 @@
 #include "tls/tls.h"
 
 /* A client context made for trial: everything that can be wrong with CA, certificate and key. */
-static struct error check_client(struct loader *loader, const struct tls_client_settings *tls)
+struct error check_client_tls(struct loader *loader, const struct tls_client_settings *tls)
 {
     if (tls == NULL || (tls->ca.len > 0 && tls->ca_pem.len == 0) ||
         (tls->cert.len > 0 && tls->cert_pem.len == 0) || (tls->key.len > 0 && tls->key_pem.len == 0)) {
@@ -14,7 +14,7 @@ static struct error check_client(struct loader *loader, const struct tls_client_
     }
     const struct conf_node *node = loader_object(loader, tls);
     struct tls_client *client = NULL;
-    struct error error = tls_client_new(tls, SLICE(""), &client);
+    struct error error = tls_client_new(tls, &client);
     if (error.kind == ERROR_MEMORY) {
         return error;
     }
@@ -36,9 +36,16 @@ static struct error check_issuer(struct loader *loader, const struct issuer_sett
     bool told = (conf_node_get(node, SLICE("secret")) != NULL && issuer->secret.len == 0) ||
                 issuer->issuer.len == 0 || issuer->audiences.count == 0;
     const char *problem = told ? NULL : issuer_check_settings(issuer);
+    if (issuer->dpop != DPOP_OFF && loader->settings->dpop == NULL) {
+        diagnostics_node(
+            loader->diagnostics, DIAGNOSTIC_ERROR, node,
+            "takes tokens that are bound to a key, and dpop is missing: say at the top what proofs "
+            "must be made for, as in dpop: { origins: https://api.example.com }");
+    }
     if (problem != NULL) {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
     }
+    check_place(loader, &issuer->token_from, true, node);
     if (issuer->jwks_text.len > 0) {
         size_t used = 0;
         struct error error = jwt_keys_check(issuer->jwks_text, &used);
@@ -54,10 +61,48 @@ static struct error check_issuer(struct loader *loader, const struct issuer_sett
                  SLICE_ARG(issuer->jwks_file));
         }
     }
-    return check_client(loader, issuer->jwks_tls);
+    return check_client_tls(loader, issuer->jwks_tls);
 }
 
-static bool stays_here(const struct upstream_endpoint *endpoint)
+static struct error check_client_key(struct loader *loader,
+                                     const struct introspection_settings *introspection)
+{
+    const struct oauth_identity identity = introspection_client(introspection);
+    struct oauth_client *client = NULL;
+    if (introspection->client_authentication != CLIENT_PRIVATE_KEY_JWT ||
+        introspection->client_key_pem.len == 0) {
+        return OK; /* which was told, where it is missing */
+    }
+    struct error error = oauth_client_new(&identity, &client);
+    if (error.kind == ERROR_MEMORY) {
+        return error;
+    }
+    if (failed(error)) {
+        tell(loader, &introspection->client_key, loader_object(loader, introspection), "%.*s: %s",
+             SLICE_ARG(introspection->client_key), error.what);
+    }
+    oauth_client_free(client);
+    return OK;
+}
+
+static struct error check_introspection(struct loader *loader,
+                                        const struct introspection_settings *introspection)
+{
+    const struct conf_node *node = loader_object(loader, introspection);
+    /* What is missing or wrong in itself has been told by the reader. */
+    bool told =
+        introspection->endpoint.len == 0 || introspection->client_id.len == 0 ||
+        (conf_node_get(node, SLICE("client_secret")) != NULL && introspection->client_secret.len == 0) ||
+        (conf_node_get(node, SLICE("audiences")) != NULL && introspection->audiences.count == 0);
+    const char *problem = told ? NULL : introspection_check_settings(introspection);
+    if (problem != NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
+    }
+    TRY(check_client_key(loader, introspection));
+    return check_client_tls(loader, introspection->tls);
+}
+
+bool check_stays_here(const struct upstream_endpoint *endpoint)
 {
     static const unsigned char v6[16] = { [15] = 1 };
     if (endpoint->path.len > 0) {
@@ -86,7 +131,7 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
             tell(loader, url, node, "%s, as in %s", problem,
                  at_path ? "unix:/run/orders.sock" : "https://10.0.0.5:9001");
             *ret_any_tls = true; /* it may have been meant so */
-        } else if (!endpoint->tls && !stays_here(endpoint)) {
+        } else if (!endpoint->tls && !check_stays_here(endpoint)) {
             warn(loader, url, node,
                  "requests go to this endpoint without TLS: anybody on the way can read them");
         }
@@ -121,13 +166,83 @@ static struct error check_upstream(struct loader *loader, struct upstream_settin
             tell(loader, &upstream->host_header, node, "a host, with a port or not, is wanted here");
         }
     }
-    return check_client(loader, upstream->tls);
+    check_health(loader, upstream);
+    return check_client_tls(loader, upstream->tls);
+}
+
+/* Each pattern at its own place. */
+static void check_strings(struct loader *loader, const struct client_certificate_settings *certificates,
+                          const struct conf_strings *strings,
+                          const char *(*check)(const struct client_certificate_settings *, struct slice))
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        const char *problem = check(certificates, strings->items[i]);
+        if (problem != NULL) {
+            tell(loader, &strings->items[i], loader_object(loader, certificates), "%s", problem);
+        }
+    }
+}
+
+static const char *check_domain(const struct client_certificate_settings *certificates, struct slice domain)
+{
+    (void)certificates;
+    return client_certificate_check_domain(domain);
+}
+
+static const char *check_scope(const struct client_certificate_settings *certificates, struct slice scope)
+{
+    (void)certificates;
+    return client_certificate_check_scope(scope);
+}
+
+static void check_certificates(struct loader *loader, struct client_certificate_settings *certificates)
+{
+    const struct conf_node *node = loader_object(loader, certificates);
+    if (conf_node_get(node, SLICE("identity")) == NULL) {
+        return; /* that has been told, and the rest depends on it */
+    }
+    const char *problem = client_certificate_check_settings(certificates);
+    if (problem != NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
+    }
+    check_strings(loader, certificates, &certificates->allow, client_certificate_check_pattern);
+    check_strings(loader, certificates, &certificates->trust_domains, check_domain);
+    check_strings(loader, certificates, &certificates->scopes, check_scope);
+    client_certificate_prepare(certificates);
+}
+
+static struct error check_dpop(struct loader *loader)
+{
+    struct dpop_settings *dpop = loader->settings->dpop;
+    if (dpop == NULL) {
+        return OK;
+    }
+    const struct conf_node *node = loader_object(loader, dpop);
+    dpop->targets = arena_calloc(loader->arena, dpop->origins.count + 1, sizeof *dpop->targets);
+    if (dpop->targets == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < dpop->origins.count; i++) {
+        const struct slice *origin = &dpop->origins.items[i];
+        const char *problem = dpop_origin_parse(*origin, loader->arena, &dpop->targets[i]);
+        if (problem != NULL) {
+            tell(loader, origin, node, "\"%.*s\" %s", SLICE_ARG(*origin), problem);
+        }
+    }
+    return OK;
 }
 
 struct error check_services(struct loader *loader)
 {
+    TRY(check_dpop(loader));
     for (size_t i = 0; i < loader->settings->issuer_count; i++) {
         TRY(check_issuer(loader, &loader->settings->issuers[i]));
+    }
+    for (size_t i = 0; i < loader->settings->introspection_count; i++) {
+        TRY(check_introspection(loader, &loader->settings->introspection[i]));
+    }
+    for (size_t i = 0; i < loader->settings->client_certificate_count; i++) {
+        check_certificates(loader, &loader->settings->client_certificates[i]);
     }
     for (size_t i = 0; i < loader->settings->upstream_count; i++) {
         TRY(check_upstream(loader, &loader->settings->upstreams[i]));

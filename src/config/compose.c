@@ -331,8 +331,18 @@ static struct error own_everything(struct composer *composer)
     if (defaults != NULL) {
         TRY(own(composer, defaults, "defaults", SLICE("")));
     }
+    struct conf_node *admin = conf_node_get(composer->root, SLICE("admin"));
+    if (admin != NULL) {
+        TRY(own(composer, admin, "admin", SLICE("")));
+    }
     TRY(own_entries(composer, SLICE("listeners"), "listener"));
     TRY(own_entries(composer, SLICE("issuers"), "issuer"));
+    TRY(own_entries(composer, SLICE("introspection"), "introspection endpoint"));
+    TRY(own_entries(composer, SLICE("api_keys"), "API keys"));
+    TRY(own_entries(composer, SLICE("basic"), "Basic users"));
+    TRY(own_entries(composer, SLICE("client_certificates"), "client certificate"));
+    TRY(own_entries(composer, SLICE("authorizers"), "authorizer"));
+    TRY(own_entries(composer, SLICE("resources"), "resource"));
     TRY(own_entries(composer, SLICE("upstreams"), "upstream"));
     TRY(own_entries(composer, SLICE("policies"), "policy"));
     TRY(own_entries(composer, SLICE("routes"), "route"));

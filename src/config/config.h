@@ -38,6 +38,21 @@ void config_print_effective(const struct config *config, struct buffer *out);
  * there is any. Timeouts and sizes of the gateway itself are told too, and do not count. What `diff` prints. */
 bool config_print_difference(const struct config *before, const struct config *after, struct buffer *out);
 
+/* What is wrong with a caller's own limit, as an API key may have; NULL: nothing. */
+const char *config_own_limit_problem(struct conf_rate limit);
+
+/* The keys of a file as one that `file` of this set names: for taking them over into its store. What is wrong is among the
+ * diagnostics, and counted. Slices live as long as the configuration. */
+struct error config_read_api_keys(struct config *config, struct config_files *files,
+                                  const struct api_keys_settings *settings, struct slice path,
+                                  struct conf_list *ret_keys) MUST_CHECK;
+
+/* Makes a target of what people write (block/kind.h), and looks whether it can hit anything here: an issuer may be named by its name
+ * in the configuration, a route must be there, and an address must not be exempt. NULL, or a static text that says what is
+ * wrong. */
+const char *config_block_target(const struct settings *settings, enum block_kind kind, struct slice issuer,
+                                struct slice value, struct block_target *out);
+
 /* The reference (Markdown) and the JSON Schema, from the tables. */
 void config_print_reference(struct buffer *out);
 void config_print_schema(struct buffer *out);

@@ -30,10 +30,36 @@ static struct error read_contents(struct loader *loader, const struct slice *pat
     return secret_keep(loader->arena, text, out); /* private keys are among them */
 }
 
+struct error load_contents(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                           struct slice *out)
+{
+    return read_contents(loader, path, owner, PEM_FILE_MAX, out);
+}
+
+/* Watched whether they can be read or not: a list is renewed by somebody else, at any time. */
+static struct error read_lists(struct loader *loader, const struct conf_strings *paths,
+                               const struct conf_node *owner, struct conf_strings *out)
+{
+    if (paths->count == 0) {
+        return OK;
+    }
+    out->items = arena_calloc(loader->arena, paths->count, sizeof *out->items);
+    if (out->items == NULL) {
+        return NO_MEMORY;
+    }
+    out->count = paths->count;
+    for (size_t i = 0; i < paths->count; i++) {
+        TRY(read_contents(loader, &paths->items[i], owner, TLS_CRL_FILE_MAX, &out->items[i]));
+        config_files_watch(loader->files, paths->items[i]);
+    }
+    return OK;
+}
+
 static struct error read_server(struct loader *loader, struct tls_server_settings *tls)
 {
     const struct conf_node *node = loader_object(loader, tls);
     TRY(read_contents(loader, &tls->client_ca, node, PEM_FILE_MAX, &tls->client_ca_pem));
+    TRY(read_lists(loader, &tls->crl, node, &tls->crl_texts));
     struct tls_certificate_settings *certificates = tls->certificates.items;
     for (size_t i = 0; i < tls->certificates.count; i++) {
         struct tls_certificate_settings *one = &certificates[i];
@@ -41,6 +67,7 @@ static struct error read_server(struct loader *loader, struct tls_server_setting
         TRY(read_contents(loader, &one->cert, at, PEM_FILE_MAX, &one->cert_pem));
         TRY(read_contents(loader, &one->key, at, PEM_FILE_MAX, &one->key_pem));
         TRY(read_contents(loader, &one->client_ca, at, PEM_FILE_MAX, &one->client_ca_pem));
+        TRY(read_lists(loader, &one->crl, at, &one->crl_texts));
     }
     return OK;
 }
@@ -81,6 +108,9 @@ struct error load_files(struct loader *loader)
     for (size_t i = 0; i < settings->upstream_count; i++) {
         TRY(read_client(loader, settings->upstreams[i].tls));
     }
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        TRY(read_client(loader, settings->authorizers[i].tls));
+    }
     for (size_t i = 0; i < settings->issuer_count; i++) {
         struct issuer_settings *issuer = &settings->issuers[i];
         TRY(read_client(loader, issuer->jwks_tls));
@@ -89,6 +119,12 @@ struct error load_files(struct loader *loader)
         if (issuer->jwks_text.len > 0) {
             config_files_watch(loader->files, issuer->jwks_file);
         }
+    }
+    for (size_t i = 0; i < settings->introspection_count; i++) {
+        struct introspection_settings *introspection = &settings->introspection[i];
+        TRY(read_client(loader, introspection->tls));
+        TRY(read_contents(loader, &introspection->client_key, loader_object(loader, introspection),
+                          PEM_FILE_MAX, &introspection->client_key_pem));
     }
     if (settings->logs != NULL) {
         TRY(place_log(loader, settings->logs->access));

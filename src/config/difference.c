@@ -349,6 +349,7 @@ bool config_print_difference(const struct config *before, const struct config *a
     }
     bool complete = compare_requests(&difference);
     difference_things(&difference);
+    difference_blocks(&difference);
     if (complete) {
         print(&difference, out);
     } else {

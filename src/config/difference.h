@@ -50,6 +50,9 @@ void difference_strings(struct difference *difference, struct slice subject, enu
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb);
 
+/* Blocks of the file. */
+void difference_blocks(struct difference *difference);
+
 /* Listeners, issuers and upstreams of the same name. */
 void difference_things(struct difference *difference);
 

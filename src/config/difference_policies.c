@@ -19,25 +19,48 @@ static const struct conf_strings no_strings;
 static const struct scope_settings no_scopes;
 static const struct conf_list no_list;
 
+/* What `authorize` demands of who has authenticated. */
+static void print_demands(const struct authorize_settings *authorize, struct buffer *text)
+{
+    if (authorize->scopes != NULL) {
+        buffer_append(text, SLICE(" and "));
+        print_scopes("scope", authorize->scopes, text);
+    }
+    if (authorize->roles != NULL) {
+        buffer_append(text, SLICE(" and "));
+        print_scopes("role", authorize->roles, text);
+    }
+    const struct claim_settings *rules = authorize->claims.items;
+    for (size_t i = 0; i < authorize->claims.count; i++) {
+        buffer_append(text, SLICE(" whose "));
+        print_claim(&rules[i], text);
+    }
+    if (authorize->external.len > 0) {
+        buffer_printf(text, " whom the authorizer %.*s lets pass", SLICE_ARG(authorize->external));
+    }
+    if (authorize->kinds != 0 || authorize_asks_strength(authorize) ||
+        authorize->shadow.mode == SHADOW_OBSERVE) {
+        buffer_append(text, SLICE(" and "));
+        print_caller(authorize, text);
+    }
+    const struct deny_settings *denied = authorize->deny.items;
+    for (size_t i = 0; i < authorize->deny.count; i++) {
+        buffer_append(text, SLICE(" except where "));
+        print_deny(&denied[i], text);
+    }
+}
+
 struct slice difference_callers(struct difference *difference, const struct route_policy *policy)
 {
     struct buffer text;
     buffer_init(&text, VALUE_MAX);
-    const struct auth_settings *auth = policy->auth;
-    const struct authorize_settings *authorize = policy->authorize;
-    if (auth == NULL || auth->mode == AUTH_NONE) {
+    if (policy->auth == NULL || policy->auth->mode == AUTH_NONE) {
         buffer_append(&text, SLICE("ANYBODY"));
     } else {
         buffer_append(&text, SLICE("callers with "));
-        print_auth(auth, &text);
-        if (authorize != NULL && authorize->scopes != NULL) {
-            buffer_append(&text, SLICE(" and "));
-            print_scopes(authorize->scopes, &text);
-        }
-        const struct claim_settings *rules = authorize != NULL ? authorize->claims.items : NULL;
-        for (size_t i = 0; authorize != NULL && i < authorize->claims.count; i++) {
-            buffer_append(&text, SLICE(" whose "));
-            print_claim(&rules[i], &text);
+        print_auth(policy->auth, &text);
+        if (policy->authorize != NULL) {
+            print_demands(policy->authorize, &text);
         }
     }
     struct slice callers = difference_take(difference, &text);
@@ -48,6 +71,49 @@ struct slice difference_callers(struct difference *difference, const struct rout
 static int mode_of(const struct route_policy *policy)
 {
     return policy->auth != NULL ? policy->auth->mode : AUTH_NONE;
+}
+
+static struct slice auth_text(struct difference *difference, const struct auth_settings *auth)
+{
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    struct auth_settings ways = *auth;
+    ways.mode = AUTH_REQUIRED; /* that is compared by itself */
+    print_auth(&ways, &text);
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy;
+}
+
+/* Who gains by lists that changed is not computed: both are shown, under both heads. */
+static bool same_places(const struct auth_place_settings *was, const struct auth_place_settings *is)
+{
+    static const struct auth_place_settings none;
+    was = was != NULL ? was : &none;
+    is = is != NULL ? is : &none;
+    return slice_equal(was->header, is->header) && slice_equal(was->cookie, is->cookie) &&
+           slice_equal(was->query, is->query);
+}
+
+static void compare_ways(struct difference *difference, struct slice subject,
+                         const struct auth_settings *before, const struct auth_settings *after)
+{
+    if (before->any_of.count + before->all_of.count + after->any_of.count + after->all_of.count > 0 ||
+        !same_places(before->token_from, after->token_from) ||
+        !same_places(before->key_from, after->key_from)) {
+        struct slice was = auth_text(difference, before), is = auth_text(difference, after);
+        for (int kind = CHANGE_GAINS; kind <= CHANGE_LOSES && !slice_equal(was, is); kind++) {
+            difference_tell(difference, (enum change)kind, subject,
+                            "is called with %.*s now, before with %.*s", SLICE_ARG(is), SLICE_ARG(was));
+        }
+        return;
+    }
+    for (int method = 0; method < AUTH_METHOD_COUNT; method++) {
+        const struct conf_strings *was = &before->way.names[method], *is = &after->way.names[method];
+        const char *what = auth_method_infos[method].proof;
+        difference_strings(difference, subject, CHANGE_GAINS, is, was, what, "is accepted now");
+        difference_strings(difference, subject, CHANGE_LOSES, was, is, what, "is not accepted any more");
+    }
 }
 
 /* False where one side is public: then there is no rule to compare. */
@@ -75,24 +141,23 @@ static bool compare_auth(struct difference *difference, struct slice subject,
                         is == AUTH_OPTIONAL ? "a token is optional now: without one the caller is anonymous"
                                             : "a token is needed now; it was optional");
     }
-    difference_strings(difference, subject, CHANGE_GAINS, &after->auth->jwt, &before->auth->jwt,
-                       "tokens of issuer", "are accepted now");
-    difference_strings(difference, subject, CHANGE_LOSES, &before->auth->jwt, &after->auth->jwt,
-                       "tokens of issuer", "are not accepted any more");
+    compare_ways(difference, subject, before->auth, after->auth);
     return true;
 }
 
-static void compare_scopes(struct difference *difference, struct slice subject,
+/* `what`: "scope" or "role". */
+static void compare_scopes(struct difference *difference, struct slice subject, const char *what,
                            const struct scope_settings *before, const struct scope_settings *after)
 {
-    difference_strings(difference, subject, CHANGE_GAINS, &before->all, &after->all, "scope",
+    before = before != NULL ? before : &no_scopes;
+    after = after != NULL ? after : &no_scopes;
+    difference_strings(difference, subject, CHANGE_GAINS, &before->all, &after->all, what,
                        "is not needed any more");
-    difference_strings(difference, subject, CHANGE_LOSES, &after->all, &before->all, "scope",
-                       "is needed now");
+    difference_strings(difference, subject, CHANGE_LOSES, &after->all, &before->all, what, "is needed now");
     if (before->any.count > 0 && after->any.count > 0) {
-        difference_strings(difference, subject, CHANGE_GAINS, &after->any, &before->any, "scope",
+        difference_strings(difference, subject, CHANGE_GAINS, &after->any, &before->any, what,
                            "is one of those that are enough now");
-        difference_strings(difference, subject, CHANGE_LOSES, &before->any, &after->any, "scope",
+        difference_strings(difference, subject, CHANGE_LOSES, &before->any, &after->any, what,
                            "is not one of those that are enough any more");
     } else if (before->any.count > 0 || after->any.count > 0) {
         struct buffer text;
@@ -102,9 +167,9 @@ static void compare_scopes(struct difference *difference, struct slice subject,
         struct slice list = difference_take(difference, &text);
         buffer_done(&text);
         difference_tell(difference, loosened ? CHANGE_GAINS : CHANGE_LOSES, subject,
-                        loosened ? "none of the scopes %.*s is needed any more"
-                                 : "one of the scopes %.*s is needed now",
-                        SLICE_ARG(list));
+                        loosened ? "none of the %ss %.*s is needed any more"
+                                 : "one of the %ss %.*s is needed now",
+                        what, SLICE_ARG(list));
     }
 }
 
@@ -140,16 +205,65 @@ static struct conf_strings claim_texts(struct difference *difference, const stru
     return texts;
 }
 
+static struct conf_strings deny_texts(struct difference *difference, const struct conf_list *list)
+{
+    const struct deny_settings *rules = list->items;
+    struct conf_strings texts = { arena_calloc(&difference->arena, list->count + 1, sizeof(struct slice)),
+                                  0 };
+    for (size_t i = 0; texts.items != NULL && i < list->count; i++) {
+        struct buffer text;
+        buffer_init(&text, VALUE_MAX);
+        print_deny(&rules[i], &text);
+        texts.items[texts.count++] = difference_take(difference, &text);
+        buffer_done(&text);
+    }
+    return texts;
+}
+
+static struct slice caller_text(struct difference *difference, const struct authorize_settings *authorize)
+{
+    struct buffer text;
+    buffer_init(&text, VALUE_MAX);
+    if (authorize == NULL || !print_caller(authorize, &text)) {
+        buffer_append(&text, SLICE("no kind or login"));
+    }
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy;
+}
+
 static void compare_authorize(struct difference *difference, struct slice subject,
                               const struct authorize_settings *was, const struct authorize_settings *is)
 {
-    compare_scopes(difference, subject, was != NULL && was->scopes != NULL ? was->scopes : &no_scopes,
-                   is != NULL && is->scopes != NULL ? is->scopes : &no_scopes);
+    compare_scopes(difference, subject, "scope", was != NULL ? was->scopes : NULL,
+                   is != NULL ? is->scopes : NULL);
+    compare_scopes(difference, subject, "role", was != NULL ? was->roles : NULL,
+                   is != NULL ? is->roles : NULL);
     struct conf_strings before = claim_texts(difference, was != NULL ? &was->claims : &no_list);
     struct conf_strings after = claim_texts(difference, is != NULL ? &is->claims : &no_list);
     difference_strings(difference, subject, CHANGE_GAINS, &before, &after, "the rule that",
                        "does not hold any more");
     difference_strings(difference, subject, CHANGE_LOSES, &after, &before, "the rule that", "holds now");
+    before = deny_texts(difference, was != NULL ? &was->deny : &no_list);
+    after = deny_texts(difference, is != NULL ? &is->deny : &no_list);
+    difference_strings(difference, subject, CHANGE_GAINS, &before, &after, "a caller whose",
+                       "is not denied any more");
+    difference_strings(difference, subject, CHANGE_LOSES, &after, &before, "a caller whose", "is denied now");
+    struct slice asked_was = was != NULL ? was->external : SLICE_NONE,
+                 asked_is = is != NULL ? is->external : SLICE_NONE;
+    if (!slice_equal(asked_was, asked_is) && asked_was.len > 0) {
+        difference_tell(difference, CHANGE_GAINS, subject, "the authorizer %.*s is not asked any more",
+                        SLICE_ARG(asked_was));
+    }
+    if (!slice_equal(asked_was, asked_is) && asked_is.len > 0) {
+        difference_tell(difference, CHANGE_LOSES, subject, "the authorizer %.*s must let it pass now",
+                        SLICE_ARG(asked_is));
+    }
+    struct slice demanded = caller_text(difference, was), demands = caller_text(difference, is);
+    for (int kind = CHANGE_GAINS; kind <= CHANGE_LOSES && !slice_equal(demanded, demands); kind++) {
+        difference_tell(difference, (enum change)kind, subject, "demands %.*s of a caller now, before %.*s",
+                        SLICE_ARG(demands), SLICE_ARG(demanded));
+    }
     bool any_was = was != NULL && was->any_caller, any_is = is != NULL && is->any_caller;
     if (any_is && !any_was) {
         difference_tell(difference, CHANGE_GAINS, subject, "every authenticated caller may call it now");
@@ -297,7 +411,8 @@ static void compare_field(struct difference *difference, struct slice subject, c
     }
 }
 
-static void compare_body(struct difference *difference, struct slice subject, int64_t was, int64_t is)
+static void compare_size(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                         int64_t is)
 {
     if (was == is) {
         return;
@@ -307,8 +422,8 @@ static void compare_body(struct difference *difference, struct slice subject, in
     units_print_size(is, &text);
     buffer_append(&text, SLICE(", was "));
     units_print_size(was, &text);
-    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject,
-                    "the largest request body is %.*s", SLICE_ARG(buffer_slice(&text)));
+    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s is %.*s", what,
+                    SLICE_ARG(buffer_slice(&text)));
     buffer_done(&text);
 }
 
@@ -333,7 +448,9 @@ void difference_policies(struct difference *difference, struct slice subject,
         compare_authorize(difference, subject, before->authorize, after->authorize);
     }
     difference_limits(difference, subject, &before->limits, &after->limits);
-    compare_body(difference, subject, before->body, after->body);
+    compare_size(difference, subject, "the largest request body", before->body, after->body);
+    compare_size(difference, subject, "the largest message of a gRPC call", before->max_grpc_message,
+                 after->max_grpc_message);
     compare_path_allows(difference, subject, before->path_allows, after->path_allows);
     compare_cors(difference, subject, before->cors, after->cors);
     compare_websocket(difference, subject, before->websocket, after->websocket);

@@ -73,6 +73,10 @@ static void compare_server(struct difference *difference, struct slice subject,
         difference_tell(difference, CHANGE_OTHER, subject,
                         "client certificates are verified against other CAs now");
     }
+    if ((was->crl.count > 0) != (is->crl.count > 0)) {
+        tell_either(difference, subject, is->crl.count == 0, "revoked client certificates are accepted now",
+                    "revoked client certificates are not accepted any more");
+    }
     if (was->min_version != is->min_version) {
         tell_either(difference, subject, is->min_version < was->min_version,
                     "clients with TLS 1.2 may connect now", "clients need TLS 1.3 now");
@@ -81,9 +85,9 @@ static void compare_server(struct difference *difference, struct slice subject,
     compare_fields(difference, subject, &tls_server_object, (const char *)was, (const char *)is, told);
 }
 
-static void compare_listener(struct difference *difference, const struct listener_settings *was,
-                             const struct listener_settings *is)
+static void compare_listener(struct difference *difference, const void *before, const void *after)
 {
+    const struct listener_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "listener %.*s", SLICE_ARG(is->name));
     if (was->exposure != is->exposure) {
         tell_either(difference, subject, is->exposure == EXPOSURE_EXTERNAL,
@@ -134,9 +138,18 @@ static void compare_longer(struct difference *difference, struct slice subject, 
     buffer_done(&text);
 }
 
-static void compare_issuer(struct difference *difference, const struct issuer_settings *was,
-                           const struct issuer_settings *is)
+static void compare_accepted(struct difference *difference, struct slice subject, const char *what, bool was,
+                             bool is)
 {
+    if (was != is) {
+        difference_tell(difference, is ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s are %s", what,
+                        is ? "accepted now" : "not accepted any more");
+    }
+}
+
+static void compare_issuer(struct difference *difference, const void *before, const void *after)
+{
+    const struct issuer_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "issuer %.*s", SLICE_ARG(is->name));
     if (!slice_equal(was->issuer, is->issuer)) {
         difference_tell(difference, CHANGE_GAINS, subject, "tokens of %.*s are accepted now",
@@ -156,6 +169,10 @@ static void compare_issuer(struct difference *difference, const struct issuer_se
                   is->algorithms, "tokens signed with");
     compare_flags(difference, subject, conf_field_find(&issuer_object, SLICE("token_types")),
                   was->token_types, is->token_types, "tokens of type");
+    compare_accepted(difference, subject, "tokens that are bound to a key (DPoP)", was->dpop != DPOP_OFF,
+                     is->dpop != DPOP_OFF);
+    compare_accepted(difference, subject, "tokens that are not bound to a key (DPoP)",
+                     was->dpop != DPOP_REQUIRED, is->dpop != DPOP_REQUIRED);
     compare_longer(difference, subject, "the longest lifetime of a token", was->max_token_lifetime,
                    is->max_token_lifetime);
     compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
@@ -164,13 +181,120 @@ static void compare_issuer(struct difference *difference, const struct issuer_se
     }
     static const char *const told[] = { "issuer",     "audiences",   "required_claims",
                                         "algorithms", "token_types", "max_token_lifetime",
-                                        "clock_skew", "secret",      NULL };
+                                        "clock_skew", "secret",      "dpop",
+                                        NULL };
     compare_fields(difference, subject, &issuer_object, (const char *)was, (const char *)is, told);
 }
 
-static void compare_upstream(struct difference *difference, const struct upstream_settings *was,
-                             const struct upstream_settings *is)
+/* What all issuers' bound tokens are proven by; where one side has none, their own lines tell it. */
+static void compare_dpop(struct difference *difference, const struct dpop_settings *was,
+                         const struct dpop_settings *is)
 {
+    struct slice subject = SLICE("dpop");
+    difference_strings(difference, subject, CHANGE_GAINS, &is->origins, &was->origins, "proofs for",
+                       "are accepted now");
+    difference_strings(difference, subject, CHANGE_LOSES, &was->origins, &is->origins, "proofs for",
+                       "are not accepted any more");
+    compare_flags(difference, subject, conf_field_find(&dpop_object, SLICE("algorithms")), was->algorithms,
+                  is->algorithms, "proofs signed with");
+    compare_longer(difference, subject, "the lifetime of a proof", was->proof_lifetime, is->proof_lifetime);
+    compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
+    compare_longer(difference, subject, "the lifetime of a nonce", was->nonce_lifetime, is->nonce_lifetime);
+    if (was->nonces != is->nonces) {
+        bool required = is->nonces == DPOP_NONCES_REQUIRED;
+        difference_tell(difference, required ? CHANGE_LOSES : CHANGE_GAINS, subject,
+                        "proofs without a nonce are %s", required ? "not accepted any more" : "accepted now");
+    }
+}
+
+static void compare_introspection(struct difference *difference, const void *before, const void *after)
+{
+    const struct introspection_settings *was = before, *is = after;
+    struct slice subject = arena_printf(&difference->arena, "introspection %.*s", SLICE_ARG(is->name));
+    if (!slice_equal(was->endpoint, is->endpoint)) {
+        difference_tell(difference, CHANGE_GAINS, subject, "tokens that %.*s calls active are accepted now",
+                        SLICE_ARG(is->endpoint));
+        difference_tell(difference, CHANGE_LOSES, subject,
+                        "tokens are not accepted any more for what %.*s says", SLICE_ARG(was->endpoint));
+    }
+    if (was->server_checks_audience != is->server_checks_audience) {
+        difference_tell(difference, is->server_checks_audience ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        is->server_checks_audience ? "tokens for any audience are accepted now"
+                                                   : "tokens for any audience are not accepted any more");
+    }
+    difference_strings(difference, subject, CHANGE_GAINS, &is->audiences, &was->audiences,
+                       "tokens for audience", "are accepted now");
+    difference_strings(difference, subject, CHANGE_LOSES, &was->audiences, &is->audiences,
+                       "tokens for audience", "are not accepted any more");
+    difference_strings(difference, subject, CHANGE_GAINS, &was->required_claims, &is->required_claims,
+                       "the claim", "is not required any more");
+    difference_strings(difference, subject, CHANGE_LOSES, &is->required_claims, &was->required_claims,
+                       "the claim", "is required now");
+    compare_longer(difference, subject, "the time that a revocation may go unnoticed",
+                   was->cache + was->stale, is->cache + is->stale);
+    compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
+    if (!secret_equal(was->client_secret, is->client_secret) ||
+        !secret_equal(was->client_key_pem, is->client_key_pem)) {
+        difference_tell(difference, CHANGE_OTHER, subject,
+                        "the endpoint is asked with another credential now");
+    }
+    static const char *const told[] = { "endpoint",        "audiences",     "server_checks_audience",
+                                        "required_claims", "clock_skew",    "cache",
+                                        "stale",           "client_secret", NULL };
+    compare_fields(difference, subject, &introspection_object, (const char *)was, (const char *)is, told);
+}
+
+static void compare_certificates(struct difference *difference, const void *before, const void *after)
+{
+    const struct client_certificate_settings *was = before, *is = after;
+    struct slice subject = arena_printf(&difference->arena, "client certificates %.*s", SLICE_ARG(is->name));
+    difference_strings(difference, subject, CHANGE_GAINS, &is->allow, &was->allow, "the name",
+                       "is let in now");
+    difference_strings(difference, subject, CHANGE_LOSES, &was->allow, &is->allow, "the name",
+                       "is not let in any more");
+    difference_strings(difference, subject, CHANGE_GAINS, &is->trust_domains, &was->trust_domains,
+                       "the trust domain", "is let in now");
+    difference_strings(difference, subject, CHANGE_LOSES, &was->trust_domains, &is->trust_domains,
+                       "the trust domain", "is not let in any more");
+    difference_strings(difference, subject, CHANGE_GAINS, &is->scopes, &was->scopes, "the scope",
+                       "is every caller's now");
+    difference_strings(difference, subject, CHANGE_LOSES, &was->scopes, &is->scopes, "the scope",
+                       "is no caller's any more");
+    static const char *const told[] = { "allow", "trust_domains", "scopes", NULL };
+    compare_fields(difference, subject, &client_certificate_object, (const char *)was, (const char *)is,
+                   told);
+}
+
+static void compare_basic(struct difference *difference, const void *before, const void *after)
+{
+    const struct basic_settings *was = before, *is = after;
+    struct slice subject = arena_printf(&difference->arena, "Basic users %.*s", SLICE_ARG(is->name));
+    for (size_t i = 0; i < is->known_count; i++) {
+        const struct basic_user *user = &is->known[i], *known = basic_find_user(was, user->name);
+        if (known == NULL || (known->revoked && !user->revoked)) {
+            difference_tell(difference, CHANGE_GAINS, subject, "the user \"%.*s\" is let in now",
+                            SLICE_ARG(user->name));
+        } else if (!known->revoked && user->revoked) {
+            difference_tell(difference, CHANGE_LOSES, subject, "the user \"%.*s\" is not let in any more",
+                            SLICE_ARG(user->name));
+        } else if (memcmp(known->identity, user->identity, sizeof user->identity) != 0) {
+            difference_tell(difference, CHANGE_OTHER, subject, "the user \"%.*s\" has another password now",
+                            SLICE_ARG(user->name));
+        }
+    }
+    for (size_t i = 0; i < was->known_count; i++) {
+        if (basic_find_user(is, was->known[i].name) == NULL) {
+            difference_tell(difference, CHANGE_LOSES, subject, "the user \"%.*s\" is not let in any more",
+                            SLICE_ARG(was->known[i].name));
+        }
+    }
+    static const char *const told[] = { "htpasswd", NULL };
+    compare_fields(difference, subject, &basic_object, (const char *)was, (const char *)is, told);
+}
+
+static void compare_upstream(struct difference *difference, const void *before, const void *after)
+{
+    const struct upstream_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "upstream %.*s", SLICE_ARG(is->name));
     static const char *const told[] = { NULL };
     compare_fields(difference, subject, &upstream_object, (const char *)was, (const char *)is, told);
@@ -180,28 +304,94 @@ static void compare_upstream(struct difference *difference, const struct upstrea
     }
 }
 
+static void compare_authorizer(struct difference *difference, const void *before, const void *after)
+{
+    const struct authorizer_settings *was = before, *is = after;
+    struct slice subject = arena_printf(&difference->arena, "authorizer %.*s", SLICE_ARG(is->name));
+    static const char *const told[] = { NULL };
+    compare_fields(difference, subject, &authorizer_object, (const char *)was, (const char *)is, told);
+}
+
+/* Who may use it is told of its routes. */
+static void compare_admin(struct difference *difference, const struct admin_settings *was,
+                          const struct admin_settings *is)
+{
+    static const struct conf_strings none;
+    const struct conf_strings *before = was != NULL ? &was->api_keys : &none;
+    const struct conf_strings *after = is != NULL ? &is->api_keys : &none;
+    difference_strings(difference, SLICE("admin"), CHANGE_GAINS, after, before, "API keys of the set",
+                       "can be changed by it now");
+    difference_strings(difference, SLICE("admin"), CHANGE_LOSES, before, after, "API keys of the set",
+                       "cannot be changed by it any more");
+    bool had_blocks = was != NULL && was->blocks, has_blocks = is != NULL && is->blocks;
+    if (had_blocks != has_blocks) {
+        difference_tell(difference, has_blocks ? CHANGE_GAINS : CHANGE_LOSES, SLICE("admin"),
+                        has_blocks ? "blocks can be added and removed by it now"
+                                   : "blocks cannot be added and removed by it any more");
+    }
+}
+
+/* Nobody gains or loses by what is only told. */
+static void compare_resource(struct difference *difference, const void *before, const void *after)
+{
+    const struct resource_settings *was = before, *is = after;
+    static const char *const told[] = { NULL };
+    struct slice subject = arena_printf(&difference->arena, "resource %.*s", SLICE_ARG(is->name));
+    compare_fields(difference, subject, &resource_object, (const char *)was, (const char *)is, told);
+}
+
+/* Lists of things with names: those that stand in both are compared. */
+#define LIST(member, counter, compare)                                         \
+    {                                                                          \
+        offsetof(struct settings, member), offsetof(struct settings, counter), \
+            sizeof *((struct settings *)0)->member, compare                    \
+    }
+
+static const struct list {
+    size_t items, count, size;
+    void (*compare)(struct difference *difference, const void *before, const void *after);
+} lists[] = {
+    LIST(listeners, listener_count, compare_listener),
+    LIST(issuers, issuer_count, compare_issuer),
+    LIST(introspection, introspection_count, compare_introspection),
+    LIST(client_certificates, client_certificate_count, compare_certificates),
+    LIST(authorizers, authorizer_count, compare_authorizer),
+    LIST(resources, resource_count, compare_resource),
+    LIST(basic, basic_count, compare_basic),
+    LIST(upstreams, upstream_count, compare_upstream),
+};
+
+static const char *items_of(const struct settings *settings, const struct list *list)
+{
+    return *(const char *const *)((const char *)settings + list->items);
+}
+
+static size_t count_of(const struct settings *settings, const struct list *list)
+{
+    return *(const size_t *)((const char *)settings + list->count);
+}
+
+static void compare_list(struct difference *difference, const struct list *list)
+{
+    const struct settings *before = &difference->before->settings, *after = &difference->after->settings;
+    for (size_t i = 0; i < count_of(after, list); i++) {
+        const char *is = items_of(after, list) + i * list->size;
+        const struct slice *name = (const struct slice *)is; /* they begin with it */
+        const void *was = settings_find(items_of(before, list), count_of(before, list), list->size, *name);
+        if (was != NULL) {
+            list->compare(difference, was, is);
+        }
+    }
+}
+
 void difference_things(struct difference *difference)
 {
     const struct settings *before = &difference->before->settings, *after = &difference->after->settings;
-    for (size_t i = 0; i < after->listener_count; i++) {
-        const struct listener_settings *was =
-            settings_find(before->listeners, before->listener_count, sizeof *was, after->listeners[i].name);
-        if (was != NULL) {
-            compare_listener(difference, was, &after->listeners[i]);
-        }
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        compare_list(difference, &lists[i]);
     }
-    for (size_t i = 0; i < after->issuer_count; i++) {
-        const struct issuer_settings *was =
-            settings_find(before->issuers, before->issuer_count, sizeof *was, after->issuers[i].name);
-        if (was != NULL) {
-            compare_issuer(difference, was, &after->issuers[i]);
-        }
+    if (before->dpop != NULL && after->dpop != NULL) {
+        compare_dpop(difference, before->dpop, after->dpop);
     }
-    for (size_t i = 0; i < after->upstream_count; i++) {
-        const struct upstream_settings *was =
-            settings_find(before->upstreams, before->upstream_count, sizeof *was, after->upstreams[i].name);
-        if (was != NULL) {
-            compare_upstream(difference, was, &after->upstreams[i]);
-        }
-    }
+    compare_admin(difference, before->admin, after->admin);
 }

@@ -88,6 +88,16 @@ static void add_auth(struct printer *printer, const struct route_policy *policy)
     add_line(printer, "auth", written(printer, &policy->auth));
 }
 
+static void add_scopes(struct printer *printer, const char *what, struct scope_settings *const *scopes,
+                       const struct conf_node *otherwise)
+{
+    if (*scopes != NULL) {
+        const struct conf_node *at = written(printer, scopes);
+        print_scopes(what, *scopes, &printer->value);
+        add_line(printer, "authorize", at != NULL ? at : otherwise);
+    }
+}
+
 static void add_authorize(struct printer *printer, const struct route_policy *policy)
 {
     const struct authorize_settings *authorize = policy->authorize;
@@ -99,15 +109,25 @@ static void add_authorize(struct printer *printer, const struct route_policy *po
         buffer_append(&printer->value, SLICE("any caller"));
         add_line(printer, "authorize", node);
     }
-    if (authorize->scopes != NULL) {
-        const struct conf_node *at = written(printer, &authorize->scopes);
-        print_scopes(authorize->scopes, &printer->value);
-        add_line(printer, "authorize", at != NULL ? at : node);
+    add_scopes(printer, "scope", &authorize->scopes, node);
+    add_scopes(printer, "role", &authorize->roles, node);
+    if (authorize->external.len > 0) {
+        buffer_printf(&printer->value, "the authorizer %.*s lets it pass", SLICE_ARG(authorize->external));
+        add_line(printer, "authorize", node);
     }
     const struct claim_settings *rules = authorize->claims.items;
     for (size_t i = 0; i < authorize->claims.count; i++) {
         print_claim(&rules[i], &printer->value);
         add_line(printer, "authorize", places_object(&printer->config->places->fields, &rules[i]));
+    }
+    if (print_caller(authorize, &printer->value)) {
+        add_line(printer, "authorize", node);
+    }
+    const struct deny_settings *denied = authorize->deny.items;
+    for (size_t i = 0; i < authorize->deny.count; i++) {
+        buffer_append(&printer->value, SLICE("deny where "));
+        print_deny(&denied[i], &printer->value);
+        add_line(printer, "authorize", places_object(&printer->config->places->fields, &denied[i]));
     }
 }
 
@@ -137,6 +157,20 @@ static const struct conf_node *match_node(const struct route_source *source)
     return own != NULL ? own : source->node;
 }
 
+/* Whose keys: of the admin API, which goes to no upstream. */
+static void add_admin(struct printer *printer, const struct route_settings *route)
+{
+    const struct admin_settings *admin = printer->config->settings.admin;
+    if (!route->admin || admin == NULL) {
+        return;
+    }
+    buffer_append(&printer->value, SLICE("the admin API: API keys of"));
+    for (size_t i = 0; i < admin->api_keys.count; i++) {
+        buffer_printf(&printer->value, "%s %.*s", i > 0 ? "," : "", SLICE_ARG(admin->api_keys.items[i]));
+    }
+    add_line(printer, "serves", written(printer, &admin->api_keys));
+}
+
 static void print_route(struct printer *printer, const struct route_settings *route,
                         const struct route_source *source)
 {
@@ -150,6 +184,7 @@ static void print_route(struct printer *printer, const struct route_settings *ro
     add_strings(printer, "hosts", &route->match.host, "", match_node(source));
     add_strings(printer, "paths", &route->match.path, "", match_node(source));
     add_strings(printer, "methods", &route->match.methods, "all but CONNECT and TRACE", NULL);
+    add_admin(printer, route);
     add_listeners(printer, policy);
     add_auth(printer, policy);
     add_authorize(printer, policy);
@@ -181,6 +216,27 @@ void config_print_effective(const struct config *config, struct buffer *out)
     }
     for (size_t i = 0; i < settings->issuer_count; i++) {
         print_thing(&printer, &issuer_object, (const char *)&settings->issuers[i]);
+    }
+    if (settings->blocks != NULL) {
+        print_thing(&printer, &blocks_object, (const char *)settings->blocks);
+    }
+    for (size_t i = 0; i < settings->introspection_count; i++) {
+        print_thing(&printer, &introspection_object, (const char *)&settings->introspection[i]);
+    }
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        print_thing(&printer, &api_keys_object, (const char *)&settings->api_keys[i]);
+    }
+    for (size_t i = 0; i < settings->basic_count; i++) {
+        print_thing(&printer, &basic_object, (const char *)&settings->basic[i]);
+    }
+    for (size_t i = 0; i < settings->client_certificate_count; i++) {
+        print_thing(&printer, &client_certificate_object, (const char *)&settings->client_certificates[i]);
+    }
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        print_thing(&printer, &authorizer_object, (const char *)&settings->authorizers[i]);
+    }
+    for (size_t i = 0; i < settings->resource_count; i++) {
+        print_thing(&printer, &resource_object, (const char *)&settings->resources[i]);
     }
     for (size_t i = 0; i < settings->upstream_count; i++) {
         print_thing(&printer, &upstream_object, (const char *)&settings->upstreams[i]);

@@ -255,6 +255,7 @@ static struct error add_route(struct loader *loader, const struct layer_settings
                          SLICE_ARG(conf_place_text(conf_node_place(other), loader->arena)));
     }
     settings->route_count++;
+    route->admin = settings->admin != NULL && group != NULL && slice_equal(group->name, SLICE("admin"));
     TRY(merge_layers(loader, source, &route->policy));
     TRY(join_match(loader, source, &route->match));
     find_team(loader, source, route);

@@ -76,15 +76,61 @@ void *settings_find(const void *items, size_t count, size_t size, struct slice n
 void *loader_find(struct loader *loader, const struct conf_node *node, const char *kind, const void *items,
                   size_t count, size_t size, struct slice name);
 
+/* The root of a YAML file of its own, which `path` of `owner` names; NULL where it cannot be read or is no YAML, which was told. */
+struct error loader_read_root(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                              struct conf_node **ret_root) MUST_CHECK;
+
 /* The steps of config_load, in their order. All tell what is wrong and fail for want of memory only. */
-struct error load_routes(struct loader *loader) MUST_CHECK;     /* expand.c: layers, match, names */
-struct error load_files(struct loader *loader) MUST_CHECK;      /* contents.c: certificates, keys, key sets */
-struct error check_listeners(struct loader *loader) MUST_CHECK; /* check_listeners.c */
+struct error expand_admin(struct loader *loader) MUST_CHECK; /* admin.c: the routes of `admin` */
+struct error load_routes(struct loader *loader) MUST_CHECK;  /* expand.c: layers, match, names */
+struct error load_files(struct loader *loader) MUST_CHECK;   /* contents.c: certificates, keys, key sets */
+/* One PEM file that the field `path` of a struct at `owner` names. */
+struct error load_contents(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                           struct slice *out) MUST_CHECK;
+struct error check_listeners(struct loader *loader) MUST_CHECK;   /* check_listeners.c */
 struct error check_confinement(struct loader *loader) MUST_CHECK; /* check_confinement.c */
-struct error check_services(struct loader *loader) MUST_CHECK;    /* check_services.c: issuers, upstreams */
-void check_policies(struct loader *loader);                       /* check_policies.c */
-struct error check_routes(struct loader *loader) MUST_CHECK;      /* check_routes.c */
-struct error check_table(struct loader *loader) MUST_CHECK;       /* check_table.c: ambiguity */
+struct error check_api_keys(struct loader *loader) MUST_CHECK;    /* check_api_keys.c */
+struct error check_authorizers(struct loader *loader) MUST_CHECK; /* check_authorizers.c */
+/* The same: what routes may say of them, in `auth` and beside it. */
+void check_external_auth(struct loader *loader, const struct auth_settings *auth,
+                         const struct conf_node *node);
+void check_external_route(struct loader *loader, const struct route_settings *route,
+                          const struct conf_node *node);
+/* Does what is sent there stay on this machine? check_services.c */
+bool check_stays_here(const struct upstream_endpoint *endpoint);
+/* TLS to others, made for trial. check_services.c */
+struct error check_client_tls(struct loader *loader, const struct tls_client_settings *tls) MUST_CHECK;
+struct error check_blocks(struct loader *loader) MUST_CHECK;   /* check_blocks.c */
+struct error check_basic(struct loader *loader) MUST_CHECK;    /* check_basic.c */
+void check_failure_budget(struct loader *loader);              /* check_basic.c */
+struct error check_services(struct loader *loader) MUST_CHECK; /* check_services.c: issuers, upstreams */
+void check_health(struct loader *loader, struct upstream_settings *upstream); /* check_health.c */
+struct error check_admin(struct loader *loader) MUST_CHECK; /* admin.c: its sets and listeners */
+void check_admin_route(struct loader *loader, struct route_settings *route,
+                       const struct conf_node *node);           /* admin.c */
+void check_policies(struct loader *loader);                     /* check_policies.c */
+struct error check_routes(struct loader *loader) MUST_CHECK;    /* check_routes.c */
+struct error check_resources(struct loader *loader) MUST_CHECK; /* check_resources.c; after routes */
+/* Warns of a date that has passed: the rule is enforced. check_shadow.c */
+void check_shadow(struct loader *loader, const struct shadow_settings *shadow,
+                  const struct conf_node *otherwise);
+/* The resource that `auth`, written at `node`, names. */
+void check_resource_name(struct loader *loader, const struct auth_settings *auth,
+                         const struct conf_node *node);
+/* check_auth.c: what `auth` says, written at `node`, and its plan. */
+struct error check_auth(struct loader *loader, struct auth_settings *auth,
+                        const struct conf_node *node) MUST_CHECK;
+/* check_places.c: where a route's credentials stand, which fills in the plan's places; and an issuer's own `token_from`. */
+struct auth_plan;
+void check_places(struct loader *loader, const struct auth_settings *auth, struct auth_plan *plan,
+                  const struct conf_node *node);
+void check_place(struct loader *loader, struct auth_place_settings *const *field, bool in_issuer,
+                 const struct conf_node *otherwise);
+/* Every name in it leads somewhere. */
+void check_auth_names(struct loader *loader, const struct auth_settings *auth, const struct conf_node *node);
+/* A bare word that is no mode: it has been told, and what was meant is not known. */
+bool auth_is_broken(const struct auth_settings *auth, const struct conf_node *node);
+struct error check_table(struct loader *loader) MUST_CHECK; /* check_table.c: ambiguity */
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */
 

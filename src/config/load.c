@@ -18,6 +18,18 @@ static void move_lists(struct loader *loader)
     settings->listener_count = input->listeners.count;
     settings->issuers = input->issuers.items;
     settings->issuer_count = input->issuers.count;
+    settings->introspection = input->introspection.items;
+    settings->introspection_count = input->introspection.count;
+    settings->api_keys = input->api_keys.items;
+    settings->api_keys_count = input->api_keys.count;
+    settings->basic = input->basic.items;
+    settings->basic_count = input->basic.count;
+    settings->client_certificates = input->client_certificates.items;
+    settings->client_certificate_count = input->client_certificates.count;
+    settings->authorizers = input->authorizers.items;
+    settings->authorizer_count = input->authorizers.count;
+    settings->resources = input->resources.items;
+    settings->resource_count = input->resources.count;
     settings->upstreams = input->upstreams.items;
     settings->upstream_count = input->upstreams.count;
 }
@@ -37,6 +49,7 @@ static struct error name_instance(struct loader *loader)
 
 static struct error check_everything(struct loader *loader)
 {
+    TRY(expand_admin(loader));
     TRY(conf_read(&loader->reader, &config_object, loader->places->root, &loader->places->input));
     move_lists(loader);
     TRY(name_instance(loader));
@@ -44,9 +57,16 @@ static struct error check_everything(struct loader *loader)
     TRY(load_routes(loader));
     TRY(check_listeners(loader));
     TRY(check_services(loader));
+    TRY(check_api_keys(loader));
+    TRY(check_authorizers(loader));
+    TRY(check_admin(loader));
+    TRY(check_basic(loader));
+    check_failure_budget(loader);
     TRY(check_confinement(loader));
     check_policies(loader);
     TRY(check_routes(loader));
+    TRY(check_blocks(loader));
+    TRY(check_resources(loader));
     return check_table(loader);
 }
 

@@ -13,7 +13,8 @@ bool print_is_empty(const struct conf_field *field, const void *value)
     case CONF_STRING:
     case CONF_SECRET:
     case CONF_FILE:
-        return ((const struct slice *)value)->len == 0;
+        return (field->flags & CONF_EMPTY_SAYS) != 0 ? ((const struct slice *)value)->ptr == NULL
+                                                     : ((const struct slice *)value)->len == 0;
     case CONF_FLAGS:
         return *(const uint64_t *)value == 0;
     case CONF_RATE:
@@ -200,6 +201,14 @@ void print_limit(const struct limit_settings *limit, struct buffer *out)
         buffer_printf(out, " burst %" PRId64, limit->burst);
     }
     buffer_printf(out, " by %.*s", SLICE_ARG(limit->by));
+    print_shadow(&limit->shadow, out);
+}
+
+void print_shadow(const struct shadow_settings *shadow, struct buffer *out)
+{
+    if (shadow->mode == SHADOW_OBSERVE) {
+        buffer_printf(out, ", only observed until %.*s", SLICE_ARG(shadow->until));
+    }
 }
 
 void print_origin(const struct conf_node *node, struct slice self, struct buffer *out)
@@ -217,15 +226,30 @@ void print_origin(const struct conf_node *node, struct slice self, struct buffer
     }
 }
 
-void print_scopes(const struct scope_settings *scopes, struct buffer *out)
+void print_scopes(const char *what, const struct scope_settings *scopes, struct buffer *out)
 {
     if (scopes->all.count > 0) {
-        buffer_append(out, SLICE("all scopes of "));
+        buffer_printf(out, "all %ss of ", what);
         print_strings(&scopes->all, out);
     }
     if (scopes->any.count > 0) {
-        buffer_append(out, scopes->all.count > 0 ? SLICE(" and one of ") : SLICE("one scope of "));
+        if (scopes->all.count > 0) {
+            buffer_append(out, SLICE(" and one of "));
+        } else {
+            buffer_printf(out, "one %s of ", what);
+        }
         print_strings(&scopes->any, out);
+    }
+}
+
+static void print_range(const struct claim_settings *rule, struct buffer *out)
+{
+    if (rule->at_least.ptr != NULL) {
+        buffer_printf(out, "is at least %.*s", SLICE_ARG(rule->at_least));
+    }
+    if (rule->at_most.ptr != NULL) {
+        buffer_printf(out, "%s %.*s", rule->at_least.ptr != NULL ? " and at most" : "is at most",
+                      SLICE_ARG(rule->at_most));
     }
 }
 
@@ -237,10 +261,117 @@ void print_claim(const struct claim_settings *rule, struct buffer *out)
         print_strings(&rule->one_of, out);
     } else if (rule->path_variable.len > 0) {
         buffer_printf(out, "is the path's {%.*s}", SLICE_ARG(rule->path_variable));
+    } else if (rule->query.len > 0) {
+        buffer_printf(out, "is the query's %.*s", SLICE_ARG(rule->query));
+    } else if (rule->header.len > 0) {
+        buffer_printf(out, "is the header %.*s", SLICE_ARG(rule->header));
+    } else if (rule->at_least.ptr != NULL || rule->at_most.ptr != NULL) {
+        print_range(rule, out);
     } else if (rule->contains.ptr != NULL) {
         buffer_printf(out, "contains \"%.*s\"", SLICE_ARG(rule->contains));
     } else {
         buffer_printf(out, "is \"%.*s\"", SLICE_ARG(rule->equals));
+    }
+}
+
+static void put_and(bool *any, struct buffer *out)
+{
+    buffer_append(out, *any ? SLICE(", ") : SLICE(""));
+    *any = true;
+}
+
+bool print_caller(const struct authorize_settings *authorize, struct buffer *out)
+{
+    bool any = false;
+    if (authorize->kinds != 0) {
+        put_and(&any, out);
+        buffer_append(out, SLICE("kinds "));
+        print_value(NULL, conf_field_find(&authorize_object, SLICE("kinds")), &authorize->kinds, out);
+    }
+    if (authorize->acr.count > 0) {
+        put_and(&any, out);
+        buffer_append(out, SLICE("acr one of "));
+        print_strings(&authorize->acr, out);
+    }
+    if (authorize->amr.count > 0) {
+        put_and(&any, out);
+        buffer_append(out, SLICE("amr all of "));
+        print_strings(&authorize->amr, out);
+    }
+    if (authorize->max_age > 0) {
+        put_and(&any, out);
+        buffer_append(out, SLICE("login within "));
+        units_print_duration(authorize->max_age, out);
+    }
+    if (authorize->shadow.mode == SHADOW_OBSERVE) {
+        put_and(&any, out);
+        buffer_printf(out, "all of it only observed until %.*s", SLICE_ARG(authorize->shadow.until));
+    }
+    return any;
+}
+
+void print_deny(const struct deny_settings *rule, struct buffer *out)
+{
+    bool by_claim = rule->claim.len > 0;
+    buffer_printf(out, "%s %.*s ", by_claim ? "claim" : "header",
+                  SLICE_ARG(by_claim ? rule->claim : rule->header));
+    if (rule->one_of.count > 0) {
+        buffer_append(out, SLICE("is or lists one of "));
+        print_strings(&rule->one_of, out);
+    } else if (rule->contains.len > 0) {
+        buffer_printf(out, "contains \"%.*s\"", SLICE_ARG(rule->contains));
+    } else {
+        buffer_printf(out, "is or lists \"%.*s\"", SLICE_ARG(rule->equals));
+    }
+}
+
+/* "a token of main or partner": what one way, or any of several, names. */
+static void print_way(const struct auth_way_settings *way, struct buffer *out)
+{
+    const char *before = "";
+    for (int method = 0; method < AUTH_METHOD_COUNT; method++) {
+        const struct conf_strings *names = &way->names[method];
+        for (size_t i = 0; i < names->count; i++) {
+            buffer_printf(out, "%s%s%s%.*s", i > 0 ? " or " : before,
+                          i > 0 ? "" : auth_method_infos[method].proof, i > 0 ? "" : " ",
+                          SLICE_ARG(names->items[i]));
+            before = " or ";
+        }
+    }
+}
+
+/* `inner` joins what stands in a list in the list. */
+static void print_entries(const struct conf_list *entries, const char *outer, const char *inner,
+                          struct buffer *out)
+{
+    const struct auth_entry_settings *entry = entries->items;
+    for (size_t i = 0; i < entries->count; i++) {
+        buffer_append(out, slice_from_string(i > 0 ? outer : ""));
+        print_way(&entry[i].way, out);
+        const struct auth_way_settings *ways = entry[i].inner.items;
+        for (size_t k = 0; k < entry[i].inner.count; k++) {
+            buffer_append(out, slice_from_string(k > 0 ? inner : "("));
+            print_way(&ways[k], out);
+        }
+        buffer_append(out, slice_from_string(entry[i].inner.count > 0 ? ")" : ""));
+    }
+}
+
+/* ", tokens in the header X-Token or the cookie token" */
+static void print_places(const char *what, const struct auth_place_settings *from, struct buffer *out)
+{
+    if (from == NULL) {
+        return;
+    }
+    const struct slice names[] = { from->header, from->cookie, from->query };
+    static const char *const kinds[] = { "header", "cookie", "query parameter" };
+    const char *before = "";
+    buffer_printf(out, ", %s in the ", what);
+    for (size_t i = 0; i < 3; i++) {
+        if (names[i].len > 0) {
+            buffer_printf(out, "%s%s %.*s", before, kinds[i], SLICE_ARG(names[i]));
+            before = " or the ";
+        }
     }
 }
 
@@ -250,12 +381,14 @@ void print_auth(const struct auth_settings *auth, struct buffer *out)
         buffer_append(out, SLICE("none: PUBLIC, anybody may call"));
         return;
     }
-    for (size_t i = 0; i < auth->jwt.count; i++) {
-        buffer_printf(out, "%s%.*s", i > 0 ? " or " : "a token of ", SLICE_ARG(auth->jwt.items[i]));
-    }
+    print_way(&auth->way, out);
+    print_entries(&auth->any_of, " or ", " and ", out);
+    print_entries(&auth->all_of, " and ", " or ", out);
     if (auth->mode == AUTH_OPTIONAL) {
         buffer_append(out, SLICE(", or none at all (optional)"));
     }
+    print_places("tokens", auth->token_from, out);
+    print_places("keys", auth->key_from, out);
 }
 
 void print_block_init(struct print_block *block)

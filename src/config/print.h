@@ -17,10 +17,18 @@ void print_strings(const struct conf_strings *strings, struct buffer *out);
 /* "100/1m by address", and for rates "burst 20". */
 void print_limit(const struct limit_settings *limit, struct buffer *out);
 
+/* ", only observed until 2027-01-31", where it is. */
+void print_shadow(const struct shadow_settings *shadow, struct buffer *out);
+
 /* "a token of main or other", "all scopes of [a] and one of [b, c]", "claim role is one of [admin]". */
 void print_auth(const struct auth_settings *auth, struct buffer *out);
-void print_scopes(const struct scope_settings *scopes, struct buffer *out);
+/* `what`: "scope" or "role". */
+void print_scopes(const char *what, const struct scope_settings *scopes, struct buffer *out);
 void print_claim(const struct claim_settings *rule, struct buffer *out);
+/* "kinds [user]", "acr one of [gold]", "amr all of [mfa]", "login within 5m": what there is of them; false: none. */
+bool print_caller(const struct authorize_settings *authorize, struct buffer *out);
+/* "header X-Role is or lists "admin"". */
+void print_deny(const struct deny_settings *rule, struct buffer *out);
 
 /* "policy user-api (gateway.yaml:12)"; "default"; where the owner is `self`, the place alone. */
 void print_origin(const struct conf_node *node, struct slice self, struct buffer *out);

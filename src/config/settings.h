@@ -3,9 +3,18 @@
 #ifndef SALLYPORT_CONFIG_SETTINGS_H
 #define SALLYPORT_CONFIG_SETTINGS_H
 
+#include "auth/api_key_settings.h"
+#include "auth/basic_settings.h"
+#include "auth/client_certificate.h"
+#include "auth/dpop_settings.h"
+#include "auth/introspection_settings.h"
+#include "auth/resource.h"
 #include "auth/settings.h"
 #include "authorize/authorize.h"
 #include "base/conf_field.h"
+#include "block/settings.h"
+#include "external/settings.h"
+#include "limit/failures.h"
 #include "limit/limit.h"
 #include "net/address.h"
 #include "observe/logs.h"
@@ -75,6 +84,7 @@ struct listener_settings {
     struct address_prefix *trusted;
     struct limit_settings address_handshakes; /* handshakes_per_address, as a limit; rate.count 0: none */
     unsigned int index;                       /* in snapshot->listeners; bit in route_entry.listeners */
+    bool admin;                               /* it serves the admin API, and nothing else */
 };
 
 enum route_audit {
@@ -93,13 +103,14 @@ struct route_policy {
     struct cors_settings *cors;
     struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
-    int64_t timeout;        /* ns from the request's end to the response's head; 15 s */
-    int64_t idle_timeout;   /* ns between two pieces of a response body; 60 s */
-    int64_t max_stream_age; /* ns that a WebSocket or an event stream may live; 24 h */
-    bool outlive_token;     /* it goes on after the token's exp, and after that of the client certificate */
-    int64_t body;           /* bytes, the largest request body; 1 MiB */
-    int audit;              /* enum route_audit */
-    uint64_t path_allows;   /* enum uri_allow bits: choices encoded_slash, parameters */
+    int64_t timeout;          /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout;     /* ns between two pieces of a response body; 60 s */
+    int64_t max_stream_age;   /* ns that a WebSocket or an event stream may live; 24 h */
+    bool outlive_token;       /* it goes on after the token's exp, and after that of the client certificate */
+    int64_t body;             /* bytes, the largest request body; 1 MiB */
+    int64_t max_grpc_message; /* bytes, the largest message that a gRPC call may send, as sent; 4 MiB */
+    int audit;                /* enum route_audit */
+    uint64_t path_allows;     /* enum uri_allow bits: choices encoded_slash, parameters */
 };
 
 struct route_settings {
@@ -107,6 +118,7 @@ struct route_settings {
     struct match_settings match; /* whole: group and route joined */
     struct slice team;           /* empty: none */
     struct route_policy policy;  /* effective */
+    bool admin;                  /* it goes to no upstream: it is the admin API */
 };
 
 struct shutdown_settings {
@@ -133,7 +145,19 @@ struct confinement_settings {
     /* filled in by config: connect_ports, and 53 for name servers; NULL: any port */
     struct port_range *ports;
     size_t port_count;
-    bool local_sockets; /* some endpoint is at the path of a Unix socket */
+    bool local_sockets;              /* some endpoint, or a database, is at the path of a Unix socket */
+    struct conf_strings read_paths;  /* directories of stores: a journal stands beside a store */
+    struct conf_strings write_paths; /* those of stores that the admin API changes */
+};
+
+/* `admin`: the admin API. Its two routes are made of it (config/admin.c): `admin.read` and `admin.write`. */
+struct admin_settings {
+    struct conf_strings listeners, hosts;
+    struct auth_settings *auth;
+    struct authorize_settings *read, *write; /* who may look, and who may change */
+    struct conf_list limits;                 /* of struct limit_settings */
+    struct conf_strings api_keys;            /* sets; filled in by config where none is named */
+    bool blocks;                             /* it serves blocks, too */
 };
 
 struct overload_settings {
@@ -148,20 +172,49 @@ struct settings {
     struct slice user,
         group;           /* to run the gateway process as, where started as root; default nobody, its group */
     int64_t limit_keys;  /* entries of the limiter's table; 65536 */
+    int64_t dpop_proofs; /* entries of the table of used proofs; 1048576 */
     int64_t token_cache; /* entries per worker; 4096 */
-    int64_t buffer_memory;                    /* bytes per worker; 256 MiB */
-    struct logs_settings *logs;               /* never NULL once loaded */
-    struct shutdown_settings *shutdown;       /* never NULL once loaded */
-    struct confinement_settings *confinement; /* never NULL once loaded */
-    struct overload_settings *overload;       /* never NULL once loaded */
+    int64_t api_key_cache;                          /* the same */
+    int64_t basic_cache;                            /* the same; 1024 */
+    int64_t buffer_memory;                          /* bytes per worker; 256 MiB */
+    struct logs_settings *logs;                     /* never NULL once loaded */
+    struct shutdown_settings *shutdown;             /* never NULL once loaded */
+    struct confinement_settings *confinement;       /* never NULL once loaded */
+    struct overload_settings *overload;             /* never NULL once loaded */
+    struct failure_budget_settings *failure_budget; /* never NULL once loaded */
+    struct dpop_settings *dpop;                     /* NULL: no issuer may use it */
+    struct blocks_settings *blocks;                 /* NULL: nothing can be blocked */
+    struct admin_settings *admin;                   /* NULL: there is no admin API */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;
     size_t issuer_count;
+    struct introspection_settings *introspection;
+    size_t introspection_count;
+    struct api_keys_settings *api_keys;
+    size_t api_keys_count;
+    struct basic_settings *basic;
+    size_t basic_count;
+    struct client_certificate_settings *client_certificates;
+    size_t client_certificate_count;
+    struct authorizer_settings *authorizers;
+    size_t authorizer_count;
+    struct resource_settings *resources;
+    size_t resource_count;
     struct upstream_settings *upstreams;
     size_t upstream_count;
     struct route_settings *routes;
     size_t route_count;
 };
+
+/* How many sets of API keys have a store in a file. */
+static inline size_t settings_key_stores(const struct settings *settings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        count += settings->api_keys[i].store.len > 0;
+    }
+    return count;
+}
 
 #endif

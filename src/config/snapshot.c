@@ -1,7 +1,9 @@
 #include "config/snapshot.h"
 
+#include "base/clock.h"
 #include "config/internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 static bool is_caller_limit(const struct limit_settings *limit)
@@ -38,12 +40,17 @@ static struct error compile_route(struct snapshot *snapshot, size_t index)
     route->index = (unsigned int)index;
     const struct upstream_settings *upstream = settings_find(
         settings->upstreams, settings->upstream_count, sizeof *upstream, route->settings->policy.upstream);
-    if (upstream == NULL) {
+    if (upstream == NULL && !route->settings->admin) {
         return FAIL(ERROR_VALUE, "a route without its upstream");
     }
-    route->upstream = (unsigned int)(upstream - settings->upstreams);
+    route->upstream = upstream != NULL ? (unsigned int)(upstream - settings->upstreams) : 0;
     if (route->settings->policy.authorize != NULL) {
-        route->scope_text = authorize_scope_text(route->settings->policy.authorize, arena);
+        const struct authorize_settings *authorize = route->settings->policy.authorize;
+        route->scope_text = authorize_scope_text(authorize, arena);
+        route->acr_text = authorize_acr_text(authorize, arena);
+        route->max_age_text = authorize->max_age > 0
+                                  ? arena_printf(arena, "%" PRId64, authorize->max_age / NS_PER_S)
+                                  : SLICE_NONE;
     }
     return split_limits(arena, route);
 }
@@ -58,11 +65,67 @@ static bool holds_name(const struct conf_strings *names, struct slice name)
     return false;
 }
 
-/* A header that one route sets from identity is stripped on every route: an upstream that is shared trusts it on all. */
+static void add_name(struct conf_strings *names, struct slice name)
+{
+    if (!holds_name(names, name)) {
+        names->items[names->count++] = name;
+    }
+}
+
+static void add_place(struct relay_credentials *credentials, const struct auth_place_settings *from)
+{
+    if (from == NULL) {
+        return;
+    }
+    if (from->header.len > 0 && header_id_of(from->header) != HEADER_AUTHORIZATION) {
+        add_name(&credentials->headers, from->header);
+    }
+    if (from->cookie.len > 0 && !conf_strings_contain(&credentials->cookies, from->cookie)) {
+        credentials->cookies.items[credentials->cookies.count++] = from->cookie;
+    }
+    if (from->query.len > 0) {
+        add_name(&credentials->queries, from->query);
+    }
+}
+
+/* A credential that is sent where none is asked for is one all the same: a browser sends its cookies to every path of a host. */
+static struct error collect_credentials(struct snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->settings;
+    struct relay_credentials *credentials = &snapshot->credentials;
+    struct conf_strings *const lists[] = { &credentials->headers, &credentials->cookies,
+                                           &credentials->queries };
+    size_t capacity = settings->api_keys_count + settings->issuer_count + 2 * settings->route_count + 1;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        lists[i]->items = arena_calloc(&snapshot->config->arena, capacity, sizeof(struct slice));
+        if (lists[i]->items == NULL) {
+            return NO_MEMORY;
+        }
+    }
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        add_name(&credentials->headers, settings->api_keys[i].header);
+    }
+    for (size_t i = 0; i < settings->issuer_count; i++) {
+        add_place(credentials, settings->issuers[i].token_from);
+    }
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct auth_settings *auth = settings->routes[i].policy.auth;
+        add_place(credentials, auth != NULL ? auth->token_from : NULL);
+        add_place(credentials, auth != NULL ? auth->key_from : NULL);
+    }
+    return OK;
+}
+
+/* A header that one route sets from identity, or an authorizer, is stripped on every route: an upstream that is shared trusts it
+ * on all. And so is one that holds credentials. */
 static struct error collect_identity_headers(struct snapshot *snapshot)
 {
     const struct settings *settings = snapshot->settings;
-    size_t capacity = 0;
+    const struct conf_strings *held = &snapshot->credentials.headers;
+    size_t capacity = held->count;
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        capacity += settings->authorizers[i].upstream_headers.count;
+    }
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct relay_settings *relay = settings->routes[i].policy.relay;
         capacity += relay != NULL ? relay->headers.count : 0;
@@ -72,12 +135,19 @@ static struct error collect_identity_headers(struct snapshot *snapshot)
     if (names->items == NULL) {
         return NO_MEMORY;
     }
+    for (size_t i = 0; i < held->count; i++) {
+        add_name(names, held->items[i]);
+    }
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        const struct conf_strings *granted = &settings->authorizers[i].upstream_headers;
+        for (size_t k = 0; k < granted->count; k++) {
+            add_name(names, granted->items[k]);
+        }
+    }
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct relay_settings *relay = settings->routes[i].policy.relay;
         for (size_t k = 0; relay != NULL && k < relay->headers.count; k++) {
-            if (!holds_name(names, relay->headers.items[k].name)) {
-                names->items[names->count++] = relay->headers.items[k].name;
-            }
+            add_name(names, relay->headers.items[k].name);
         }
     }
     return OK;
@@ -89,12 +159,16 @@ static struct error compile(struct snapshot *snapshot)
     const struct settings *settings = snapshot->settings;
     snapshot->route_count = settings->route_count;
     snapshot->routes = arena_calloc(arena, settings->route_count + 1, sizeof *snapshot->routes);
-    if (snapshot->routes == NULL) {
+    snapshot->authorizer_slots =
+        arena_calloc(arena, settings->authorizer_count + 1, sizeof *snapshot->authorizer_slots);
+    if (snapshot->routes == NULL || snapshot->authorizer_slots == NULL) {
         return NO_MEMORY;
     }
     for (size_t i = 0; i < settings->route_count; i++) {
         TRY(compile_route(snapshot, i));
     }
+    TRY(snapshot_compile_resources(snapshot));
+    TRY(collect_credentials(snapshot));
     TRY(collect_identity_headers(snapshot));
     struct route_entry *entries;
     size_t count, index = 0, other = 0;
@@ -131,10 +205,21 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot)
     return snapshot;
 }
 
+static void release_marks(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        const struct upstream_settings *upstream = &settings->upstreams[i];
+        for (size_t k = 0; k < upstream->endpoints.count; k++) {
+            health_mark_unref(upstream->parsed[k].mark);
+        }
+    }
+}
+
 void snapshot_unref(struct snapshot *snapshot)
 {
     /* Acquire and release: whoever frees sees everything that the others did with it. */
     if (snapshot != NULL && __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        release_marks(snapshot->settings);
         config_free(snapshot->config);
         free(snapshot);
     }

@@ -16,8 +16,17 @@ struct route {
     size_t client_limit_count;
     struct limit_settings **caller_limits; /* by caller, claim */
     size_t caller_limit_count;
-    struct slice scope_text;   /* for insufficient_scope challenges */
-    unsigned int metrics_slot; /* set by the gateway */
+    struct slice scope_text;             /* for insufficient_scope challenges */
+    struct slice acr_text, max_age_text; /* for insufficient_user_authentication challenges; may be empty */
+    struct slice resource_metadata;      /* URL of the document that challenges name; empty: none */
+    unsigned int metrics_slot;           /* set by the gateway */
+};
+
+/* The document of a protected resource, and where it is served. */
+struct served_resource {
+    struct slice host, path; /* canonical */
+    struct slice text;
+    uint64_t listeners; /* bits by their index: those of the routes that name it */
 };
 
 struct snapshot {
@@ -26,13 +35,20 @@ struct snapshot {
     struct route *routes;
     size_t route_count;
     struct route_table *table;
-    struct conf_strings identity_headers; /* every header name that any route sets from identity */
+    struct served_resource *resources;
+    size_t resource_count;
+    struct conf_strings
+        identity_headers; /* every header name that any route sets from identity, and that holds credentials */
+    struct relay_credentials credentials; /* what holds credentials on any route */
+    unsigned int *authorizer_slots;       /* by authorizer: of metrics; set by the gateway */
     uint64_t generation;                  /* 1, 2, … in this process */
     int references;                       /* atomic */
 };
 
 /* Compiles a configuration without errors. Takes it, on success only. The snapshot has one reference. */
 struct error snapshot_new(struct config *config, struct snapshot **ret_snapshot) MUST_CHECK;
+/* check_resources.c: fills in `resources`, and what routes say of them. The routes are compiled. */
+struct error snapshot_compile_resources(struct snapshot *snapshot) MUST_CHECK;
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 

@@ -319,6 +319,15 @@ const struct conf_object overload_object = {
           .minimum = 0,                                                                               \
           .maximum = KIB(1) << 30,                                                                    \
           .help = "The largest request body." },                                                      \
+        { .name = "max_grpc_message",                                                                 \
+          .type = CONF_SIZE,                                                                          \
+          .flags = CONF_LOWER,                                                                        \
+          .offset = BASE(max_grpc_message),                                                           \
+          .standard = "4MiB",                                                                         \
+          .minimum = 1,                                                                               \
+          .maximum = KIB(4) << 20,                                                                    \
+          .help = "The largest message that a gRPC call may send, as it is sent (compressed where "   \
+                  "it is), without its prefix; `body` bounds all of them together." },                \
         { .name = "audit",                                                                            \
           .type = CONF_ENUM,                                                                          \
           .flags = CONF_HIGHER,                                                                       \
@@ -441,8 +450,17 @@ static const struct conf_field config_fields[] = {
       .help = "Its group; default: the user's." },
     { "limit_keys", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.limit_keys), .standard = "65536",
       .minimum = 1024, .maximum = 16777216, .help = "Entries of the table that request limits count in." },
+    { "dpop_proofs", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.dpop_proofs),
+      .standard = "1048576", .minimum = 1024, .maximum = 67108864,
+      .help = "Used proofs of DPoP that are remembered at a time, eight bytes each: see docs/dpop.md." },
     { "token_cache", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.token_cache), .standard = "4096",
       .minimum = 16, .maximum = 1048576, .help = "Verified tokens that each worker remembers." },
+    { "api_key_cache", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.api_key_cache),
+      .standard = "4096", .minimum = 16, .maximum = 1048576,
+      .help = "Checked API keys that each worker remembers." },
+    { "basic_cache", CONF_INTEGER, CONF_FIXED, OF(input_settings, settings.basic_cache), .standard = "1024",
+      .minimum = 16, .maximum = 1048576,
+      .help = "Passwords that were right that each worker remembers, by digests." },
     { "buffer_memory", CONF_SIZE, OF(input_settings, settings.buffer_memory), .standard = "256MiB",
       .minimum = 1048576, .maximum = INT64_C(1099511627776),
       .help = "What the buffers of each worker are to take at the most. From half of it on, a body waits at "
@@ -455,10 +473,31 @@ static const struct conf_field config_fields[] = {
       .object = &confinement_object, .help = "What the gateway process may ask of the kernel." },
     { "overload", CONF_OBJECT, OF(input_settings, settings.overload), .standard = "{}",
       .object = &overload_object, .help = "What it does when there is too much to do." },
+    { "blocks", CONF_OBJECT, OF(input_settings, settings.blocks), .object = &blocks_object,
+      .help = "Who and what is refused at once: see docs/blocks.md." },
+    { "admin", CONF_OBJECT, OF(input_settings, settings.admin), .object = &admin_object,
+      .help = "The admin API; without it there is none." },
+    { "failure_budget", CONF_OBJECT, OF(input_settings, settings.failure_budget), .standard = "{}",
+      .object = &failure_budget_object,
+      .help = "What becomes of clients that fail to authenticate again and again." },
     { "listeners", CONF_MAP, CONF_REQUIRED | CONF_NON_EMPTY, OF(input_settings, listeners),
       .object = &listener_object, .help = "Where clients connect to; at most 64." },
+    { "dpop", CONF_OBJECT, OF(input_settings, settings.dpop), .object = &dpop_object,
+      .help = "What proofs of DPoP are judged by: see docs/dpop.md." },
     { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,
       .help = "Whose tokens are accepted." },
+    { "introspection", CONF_MAP, OF(input_settings, introspection), .object = &introspection_object,
+      .help = "Endpoints that are asked about tokens: see docs/introspection.md." },
+    { "api_keys", CONF_MAP, OF(input_settings, api_keys), .object = &api_keys_object,
+      .help = "Sets of API keys: see docs/api-keys.md." },
+    { "basic", CONF_MAP, OF(input_settings, basic), .object = &basic_object,
+      .help = "Users with passwords: see docs/basic.md." },
+    { "client_certificates", CONF_MAP, OF(input_settings, client_certificates),
+      .object = &client_certificate_object, .help = "Whose client certificates are accepted." },
+    { "authorizers", CONF_MAP, OF(input_settings, authorizers), .object = &authorizer_object,
+      .help = "Services that are asked whether a request may pass: see docs/external-authorizer.md." },
+    { "resources", CONF_MAP, OF(input_settings, resources), .object = &resource_object,
+      .help = "Protected resources, for clients that are to find out who issues tokens (RFC 9728)." },
     { "upstreams", CONF_MAP, OF(input_settings, upstreams), .object = &upstream_object,
       .help = "The services behind." },
     { "defaults", CONF_OBJECT, OF(input_settings, defaults), .object = &defaults_object,

@@ -27,9 +27,15 @@ struct input_settings {
     struct settings settings; /* the plain values; the lists below are moved into it */
     struct conf_strings include;
     struct slice team;
-    struct conf_list listeners; /* of struct listener_settings */
-    struct conf_list issuers;   /* of struct issuer_settings */
-    struct conf_list upstreams; /* of struct upstream_settings */
+    struct conf_list listeners;           /* of struct listener_settings */
+    struct conf_list issuers;             /* of struct issuer_settings */
+    struct conf_list introspection;       /* of struct introspection_settings */
+    struct conf_list api_keys;            /* of struct api_keys_settings */
+    struct conf_list basic;               /* of struct basic_settings */
+    struct conf_list client_certificates; /* of struct client_certificate_settings */
+    struct conf_list authorizers;         /* of struct authorizer_settings */
+    struct conf_list resources;           /* of struct resource_settings */
+    struct conf_list upstreams;           /* of struct upstream_settings */
     struct layer_settings *defaults;
     struct conf_list policies, groups, routes; /* of struct layer_settings */
     struct conf_list teams;                    /* of struct team_settings */
@@ -41,6 +47,7 @@ extern const struct conf_object timeouts_object;
 extern const struct conf_object confinement_object;
 extern const struct conf_object shutdown_object;
 extern const struct conf_object overload_object;
+extern const struct conf_object admin_object;
 extern const struct conf_object defaults_object;
 extern const struct conf_object policy_object;
 extern const struct conf_object group_object;
