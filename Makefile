@@ -20,16 +20,16 @@ build/debug/build.ninja:
 	CC=$(CC) meson setup build/debug --buildtype=debug -Dhardening=false -Darena_debug=true
 build/asan/build.ninja:
 	@tools/need build sanitize
-	CC=clang meson setup build/asan $(SANITIZE) -Db_sanitize=address,undefined
+	CC=clang CC_LD=lld meson setup build/asan $(SANITIZE) -Db_sanitize=address,undefined
 build/tsan/build.ninja:
 	@tools/need build sanitize
-	CC=clang meson setup build/tsan $(SANITIZE) -Db_sanitize=thread
+	CC=clang CC_LD=lld meson setup build/tsan $(SANITIZE) -Db_sanitize=thread
 build/fuzz/build.ninja:
 	@tools/need build sanitize
-	CC=clang meson setup build/fuzz $(SANITIZE) -Db_sanitize=address,undefined -Dfuzz=true
+	CC=clang CC_LD=lld meson setup build/fuzz $(SANITIZE) -Db_sanitize=address,undefined -Dfuzz=true
 build/clang/build.ninja:
 	@tools/need build lint
-	CC=clang meson setup build/clang --buildtype=debugoptimized
+	CC=clang CC_LD=lld meson setup build/clang --buildtype=debug -Dhardening=false
 build/cover/build.ninja:
 	@tools/need build
 	CC=gcc meson setup build/cover --buildtype=debug -Dhardening=false -Db_coverage=true
@@ -112,6 +112,7 @@ docs: release
 	build/release/sallyport docs reference >docs/configuration.md
 	build/release/sallyport docs schema >docs/configuration.schema.json
 	build/release/sallyport docs reasons >docs/reasons.md
+	build/release/sallyport docs openapi >docs/admin-api.openapi.json
 
 install: release
 	meson install -C build/release --no-rebuild

@@ -27,12 +27,19 @@ int cli_check(int count, char **arguments);
 int cli_dev(int count, char **arguments);
 int cli_diff(int count, char **arguments);
 int cli_docs(int count, char **arguments);
+int cli_block(int count, char **arguments);
+int cli_keys(int count, char **arguments);
+int cli_basic(int count, char **arguments);
 int cli_audit(int count, char **arguments);
 int cli_version(int count, char **arguments);
 int cli_help(int count, char **arguments);
 
 /* Prints what was wrong and the usage of a command to standard error; CLI_MISUSE. */
 int cli_misuse(const char *command, const char *wrong, const char *argument);
+
+/* The value of an option `--name VALUE` or `--name=VALUE` at `*at`, which is moved to its last argument. NULL where it is
+ * another one, or where the value is missing: then `*ret_missing` is true. */
+const char *cli_option_value(const char *name, int count, char **arguments, int *at, bool *ret_missing);
 
 /* A configuration as it is named on the command line: [--config] FILE [--overlay FILE]... */
 struct cli_files {

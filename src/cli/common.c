@@ -12,9 +12,7 @@ int cli_misuse(const char *command, const char *wrong, const char *argument)
     return CLI_MISUSE;
 }
 
-/* The value of an option `--name VALUE` or `--name=VALUE` at `*at`, which is moved to its last argument. NULL where it is
- * another one, or where the value is missing: then `*ret_missing` is true. */
-static const char *option_value(const char *name, int count, char **arguments, int *at, bool *ret_missing)
+const char *cli_option_value(const char *name, int count, char **arguments, int *at, bool *ret_missing)
 {
     const char *argument = arguments[*at];
     size_t length = strlen(name);
@@ -40,9 +38,10 @@ int cli_read_files(const char *command, int count, char **arguments, struct cli_
     for (int at = 0; at < count; at++) {
         const char *argument = arguments[at];
         bool missing = false;
-        const char *overlay = option_value("--overlay", count, arguments, &at, &missing);
-        const char *path =
-            overlay == NULL && !missing ? option_value("--config", count, arguments, &at, &missing) : NULL;
+        const char *overlay = cli_option_value("--overlay", count, arguments, &at, &missing);
+        const char *path = overlay == NULL && !missing
+                               ? cli_option_value("--config", count, arguments, &at, &missing)
+                               : NULL;
         if (missing) {
             return cli_misuse(command, "a file is missing after", argument);
         }

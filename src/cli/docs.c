@@ -1,4 +1,6 @@
 #include "cli/cli.h"
+
+#include "admin/admin.h"
 #include "pipeline/deny_reasons.h"
 
 /* Every reason for a denial, from the one list. */
@@ -28,8 +30,10 @@ int cli_docs(int count, char **arguments)
         config_print_schema(&text);
     } else if (count == 1 && strcmp(arguments[0], "reasons") == 0) {
         print_reasons(&text);
+    } else if (count == 1 && strcmp(arguments[0], "openapi") == 0) {
+        admin_print_openapi(&text);
     } else {
-        return cli_misuse("docs", "\"reference\", \"schema\" or \"reasons\" is wanted", NULL);
+        return cli_misuse("docs", "\"reference\", \"schema\", \"reasons\" or \"openapi\" is wanted", NULL);
     }
     return cli_print(&text, stdout, 0);
 }

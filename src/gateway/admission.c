@@ -1,6 +1,7 @@
 #include "gateway/admission.h"
 
 #include "net/stream.h"
+#include "pipeline/blocks.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -112,6 +113,9 @@ enum refusal admission_check(struct admission *admission, const struct worker_li
 {
     struct worker *worker = listener->worker;
     int64_t now = worker->loop.now;
+    if (blocks_refuse_peer(worker, settings, &arrival->client)) {
+        return REFUSAL_ADDRESS_BLOCKED;
+    }
     if (is_full(listener, settings)) {
         return REFUSAL_LISTENER_CONNECTIONS;
     }
@@ -149,6 +153,7 @@ void admission_refuse(struct metrics_worker *metrics, int fd, enum refusal why)
         [REFUSAL_PROXY_UNTRUSTED] = METRIC_REFUSED_PROXY_UNTRUSTED,
         [REFUSAL_PROXY_HEADER_BAD] = METRIC_REFUSED_PROXY_HEADER_BAD,
         [REFUSAL_PROXY_HEADER_MISSING] = METRIC_REFUSED_PROXY_HEADER_MISSING,
+        [REFUSAL_ADDRESS_BLOCKED] = METRIC_REFUSED_ADDRESS_BLOCKED,
         [REFUSAL_DESCRIPTORS] = METRIC_REFUSED_DESCRIPTORS,
         [REFUSAL_ERROR] = METRIC_REFUSED_ERROR,
     };

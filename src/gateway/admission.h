@@ -17,6 +17,7 @@ enum refusal {
     REFUSAL_PROXY_UNTRUSTED,      /* proxy_protocol, and the peer is not among trusted_proxies */
     REFUSAL_PROXY_HEADER_BAD,     /* what came is no PROXY protocol header */
     REFUSAL_PROXY_HEADER_MISSING, /* it did not come whole in time */
+    REFUSAL_ADDRESS_BLOCKED,      /* its address is blocked */
     REFUSAL_DESCRIPTORS,          /* the process has no more of them */
     REFUSAL_ERROR,                /* no memory for it */
 };

@@ -1,6 +1,7 @@
 /* Taking up a configuration: the same path for the first start, a reload and a restart after a crash. */
 #include "gateway/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "json/json.h"
 
@@ -9,7 +10,7 @@
 #include <unistd.h>
 
 #define MESSAGE_ARENA (256 * 1024)
-#define FIXED_FDS     6 /* bundle, limiter, access log, audit log, our bequest, that of the process before */
+#define FIXED_FDS     7 /* as channel.h says */
 #define OVERLAYS_MAX  64
 
 void control_note_refusal(struct control *control, struct slice why)
@@ -47,9 +48,11 @@ void control_free_change(struct control *control, struct change *change)
         free(change->workers[i].sockets);
     }
     if (change->snapshot != NULL) {
+        key_stores_release(change->sources, change->snapshot->settings->api_keys_count);
         snapshot_unref(change->snapshot);
     }
     status_change_free(change->status);
+    block_change_free(change->blocks);
     arena_done(&change->arena);
     free(change->workers);
     free(change->fds);
@@ -207,6 +210,10 @@ static void share_sockets(struct control *control, struct change *change)
 
 static void commit_workers(struct control *control, struct change *change)
 {
+    const struct dpop_settings *dpop = change->snapshot->settings->dpop;
+    if (dpop != NULL) {
+        once_promise(control->once, dpop_proof_life(dpop), clock_monotonic_ns());
+    }
     change->answers_due += control->worker_count;
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_commit(&change->workers[i]);
@@ -232,7 +239,7 @@ static size_t begin_warming(struct control *control, struct change *change)
     change->keys_settled = arena_calloc(&change->arena, settings->issuer_count + 1, sizeof(bool));
     size_t due = 0;
     for (size_t i = 0; change->keys_settled != NULL && i < settings->issuer_count; i++) {
-        change->keys_settled[i] = settings->issuers[i].jwks_url.len == 0;
+        change->keys_settled[i] = !issuer_fetches_keys(&settings->issuers[i]);
         due += !change->keys_settled[i];
     }
     return due;
@@ -246,6 +253,33 @@ static bool set_keys(struct control *control, struct change *change)
         note_failure(change, error.what);
     }
     return !failed(error);
+}
+
+static void set_introspection(struct control *control, struct change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    struct error error = introspection_source_set(control->introspection, settings->introspection,
+                                                  settings->introspection_count);
+    if (failed(error)) {
+        note_failure(change, error.what);
+    }
+}
+
+static void set_key_stores(struct control *control, struct change *change)
+{
+    if (!key_stores_follow(control->key_stores, change->sources,
+                           change->snapshot->settings->api_keys_count)) {
+        note_failure(change, "no memory to follow a key store");
+    }
+}
+
+static void set_health(struct control *control, struct change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    struct error error = health_checker_set(control->health, settings->upstreams, settings->upstream_count);
+    if (failed(error)) {
+        note_failure(change, error.what);
+    }
 }
 
 static void answered(struct control *control);
@@ -267,6 +301,11 @@ static void commit(struct control *control)
     }
     status_commit(control->status, change->status);
     change->status = NULL;
+    set_health(control, change);
+    set_key_stores(control, change);
+    block_follower_commit(control->blocks, change->blocks); /* before its sockets are served */
+    change->blocks = NULL;
+    set_introspection(control, change);
     if (keys_due == 0) {
         set_keys(control, change);
         drop_testament(control);
@@ -341,8 +380,37 @@ void control_keys_settled(struct control *control, struct slice issuer_name)
     }
 }
 
+/* Where their last uses are noted came last in the message. */
+static struct error open_key_stores(struct control *control, struct change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    size_t count = settings_key_stores(settings);
+    if (change->fd_count < FIXED_FDS + count) {
+        return FAIL(ERROR_PEER, "configuration message without its descriptors");
+    }
+    return key_stores_open(control->key_stores, settings, change->fds + change->fd_count - count,
+                           &change->sources);
+}
+
+/* By name, so that counts survive a reload. */
+static void take_slots(struct metrics *metrics, struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->route_count; i++) {
+        struct route *route = &snapshot->routes[i];
+        route->metrics_slot = metrics_route_slot(metrics, route->settings->name);
+    }
+    for (size_t i = 0; i < snapshot->settings->authorizer_count; i++) {
+        snapshot->authorizer_slots[i] =
+            metrics_authorizer_slot(metrics, snapshot->settings->authorizers[i].name);
+    }
+}
+
 static struct error prepare(struct control *control, struct change *change)
 {
+    const struct settings *settings = change->snapshot->settings;
+    TRY(health_checker_mark(control->health, settings->upstreams, settings->upstream_count));
+    TRY(open_key_stores(control, change));
+    TRY(block_follower_prepare(control->blocks, change->snapshot, &change->blocks));
     TRY(status_prepare(change->snapshot, control->tickets, &change->status));
     change->workers = calloc(control->worker_count, sizeof *change->workers);
     if (change->workers == NULL) {
@@ -352,6 +420,7 @@ static struct error prepare(struct control *control, struct change *change)
         struct worker_change *worker = &change->workers[i];
         worker->worker = control->workers[i];
         worker->snapshot = change->snapshot;
+        worker->sources = change->sources;
         worker->context = control;
         worker->ok = true;
         worker->answer.run = on_answer;
@@ -361,10 +430,7 @@ static struct error prepare(struct control *control, struct change *change)
         }
     }
     change->snapshot->generation = ++control->generation;
-    for (size_t i = 0; i < change->snapshot->route_count; i++) {
-        struct route *route = &change->snapshot->routes[i];
-        route->metrics_slot = metrics_route_slot(control->metrics, route->settings->name);
-    }
+    take_slots(control->metrics, change->snapshot);
     change->answers_due = control->worker_count;
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_prepare(&change->workers[i]);

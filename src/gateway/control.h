@@ -2,11 +2,16 @@
 #ifndef SALLYPORT_GATEWAY_CONTROL_H
 #define SALLYPORT_GATEWAY_CONTROL_H
 
+#include "auth/introspection_source.h"
 #include "auth/key_source.h"
+#include "base/limits.h"
+#include "gateway/block_follower.h"
+#include "gateway/key_stores.h"
 #include "gateway/status.h"
 #include "gateway/testament.h"
 #include "gateway/worker.h"
 #include "supervisor/channel.h"
+#include "upstream/health/checker.h"
 
 #define WORKERS_MAX 256
 
@@ -15,6 +20,8 @@ struct change {
     struct snapshot *snapshot;
     struct worker_change *workers; /* one each */
     struct status_change *status;
+    struct block_change *blocks;
+    struct api_key_source **sources; /* of its sets of API keys */
     size_t answers_due;
     enum {
         CHANGE_PREPARING,
@@ -42,16 +49,24 @@ struct control {
     struct bequest *bequest;     /* to the next process; NULL: it starts afresh */
     struct testament *testament; /* of the process before, until we serve; NULL: none */
     uv_timer_t ticket_timer, log_timer;
-    uint64_t log_lines_dropped; /* that the metric knows of */
-    int audit_problem;          /* errno that was last told of */
+    uint64_t log_lines_dropped;             /* that the metric knows of */
+    int audit_problem;                      /* errno that was last told of */
+    const struct snapshot *lists_looked_at; /* whose revocation lists were told of; never followed */
+    unsigned char lists_told[LISTENERS_MAX];
     struct metrics *metrics;
     struct metrics_worker *own_metrics;
     struct logs *logs;
     struct log_queue *own_logs;
     struct limiter *limiter;
+    struct once_table *once;
     struct peers *peers;
     struct limiter_stats limiter_stats; /* that the metrics know of */
     struct key_source *keys;
+    struct introspection_source *introspection;
+    struct key_stores *key_stores;
+    struct block_follower *blocks;
+    struct password_pool *passwords;
+    struct health_checker *health;
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];
     size_t worker_count, workers_ended;
@@ -74,6 +89,9 @@ struct error control_start_all(struct control *control, struct change *change) M
 /* A descriptor of the message; the caller's from now on. */
 int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);
+
+/* revocation.c: are they still good for long? */
+void control_look_at_lists(struct control *control);
 
 /* What the next process is to have has changed. Only the one that serves leaves anything. */
 void control_bequeath(struct control *control);

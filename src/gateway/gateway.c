@@ -20,6 +20,7 @@ static void stop_workers(struct deadline *deadline)
 {
     struct control *control = (struct control *)((char *)deadline - offsetof(struct control, drain_delay));
     int64_t limit = control->current != NULL ? control->current->settings->shutdown->deadline : 0;
+    health_checker_stop(control->health);
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_drain(control->workers[i], limit);
     }
@@ -71,6 +72,7 @@ static void retire(struct control *control, struct slice boot)
     if (control->status != NULL) {
         status_retire(control->status);
     }
+    health_checker_stop(control->health);
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_retire(control->workers[i],
                               control->current != NULL ? control->current->settings->shutdown->deadline : 0);
@@ -196,6 +198,7 @@ static void look_around(uv_timer_t *timer)
     if (control->logs != NULL) {
         look_at_logs(control);
     }
+    control_look_at_lists(control);
 }
 
 static void rotate_tickets(uv_timer_t *timer)
@@ -236,6 +239,10 @@ static void close_handles(struct control *control)
     if (control->keys != NULL) {
         key_source_free(control->keys);
     }
+    introspection_source_free(control->introspection);
+    key_stores_free(control->key_stores);
+    block_follower_free(control->blocks);
+    health_checker_free(control->health);
 }
 
 /* So that the one that serves can write down how this log ends: what is cut off its end shows. */
@@ -261,15 +268,21 @@ static bool finish(struct control *control)
     for (size_t i = 0; i < control->worker_count; i++) {
         gateway_worker_join(control->workers[i]);
     }
+    for (size_t i = 0;
+         control->change != NULL && control->change->workers != NULL && i < control->worker_count; i++) {
+        gateway_worker_drop(&control->change->workers[i]);
+    }
     for (size_t i = 0; i < control->worker_count; i++) {
         all_ended = gateway_worker_free(control->workers[i]) && all_ended;
     }
     peers_free(control->peers);
+    password_pool_free(control->passwords);
     if (control->change != NULL) {
         control_free_change(control, control->change);
     }
     close_handles(control);
-    net_loop_done(&control->loop);
+    all_ended = net_loop_done(&control->loop) && all_ended; /* our own look-ups, too */
+    all_ended = api_key_sources_join(NS_PER_S) && all_ended;
     if (control->logs != NULL) {
         note_relief(control);
         log_audit_event(control->own_logs, SLICE("stopped"), SLICE_NONE);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Between two lines about refused proxies, of a listener of this worker. */
+/* Between two lines about refused connections, of a listener of this worker. */
 #define TELL_INTERVAL (10 * NS_PER_S)
 /* How long the tunnels of a listener that is no more may go on at the most, ns. */
 #define TUNNEL_PATIENCE (10 * NS_PER_S)
@@ -27,7 +27,7 @@ struct worker_listener_entry {
     struct gateway_worker *worker;
     struct admission admission;
     struct worker_acceptor *acceptors;
-    int64_t told_at; /* when the log was last told of a proxy that was refused; 0: never */
+    int64_t told_at; /* when the log was last told of a connection that was refused; 0: never */
     uint64_t untold; /* how many were since */
     struct worker_listener_entry *next;
 };
@@ -117,6 +117,24 @@ static struct http_server_settings server_settings(struct worker_listener *liste
     };
 }
 
+/* A proxy that is set up wrongly does it each time, and so does a client that is blocked: the log tells of one in a while, and how
+ * many there were. */
+static void tell_refused(struct worker_listener_entry *entry, const struct arrival *arrival,
+                         const char *event, const char *problem)
+{
+    int64_t now = entry->listener.worker->loop.now;
+    entry->untold++;
+    if (entry->told_at != 0 && now - entry->told_at < TELL_INTERVAL) {
+        return;
+    }
+    char peer[ADDRESS_TEXT_MAX];
+    address_format_peer(&arrival->client, peer);
+    log_event(LOG_WARNING, event, LOG_TEXT("listener", entry->listener.name), LOG_STRING("peer", peer),
+              LOG_STRING("reason", problem), LOG_NUMBER("connections", entry->untold));
+    entry->told_at = now;
+    entry->untold = 0;
+}
+
 static void take(struct worker_listener_entry *entry, const struct arrival *arrival)
 {
     struct worker_listener *listener = &entry->listener;
@@ -126,6 +144,10 @@ static void take(struct worker_listener_entry *entry, const struct arrival *arri
     enum refusal refusal = admission_check(&entry->admission, listener, settings, arrival, of_address);
     if (refusal != REFUSAL_NONE) {
         peers_remove(entry->worker->peers, listener->name, &arrival->client);
+        if (refusal == REFUSAL_ADDRESS_BLOCKED) {
+            metrics_add(worker->metrics, METRIC_BLOCK_ADDRESS, 1);
+            tell_refused(entry, arrival, "address_blocked", "the address is blocked");
+        }
         admission_refuse(worker->metrics, arrival->fd, refusal);
         return;
     }
@@ -143,28 +165,10 @@ static void take(struct worker_listener_entry *entry, const struct arrival *arri
 
 /* ---- the PROXY protocol ---- */
 
-/* A proxy that is set up wrongly does it each time: the log tells of one in a while, and how many there were. */
-static void tell_refused(struct worker_listener_entry *entry, const struct arrival *arrival,
-                         const char *problem)
-{
-    int64_t now = entry->listener.worker->loop.now;
-    entry->untold++;
-    if (entry->told_at != 0 && now - entry->told_at < TELL_INTERVAL) {
-        return;
-    }
-    char peer[ADDRESS_TEXT_MAX];
-    address_format_peer(&arrival->client, peer);
-    log_event(LOG_WARNING, "proxy_refused", LOG_TEXT("listener", entry->listener.name),
-              LOG_STRING("peer", peer), LOG_STRING("reason", problem),
-              LOG_NUMBER("connections", entry->untold));
-    entry->told_at = now;
-    entry->untold = 0;
-}
-
 static void refuse_proxy(struct worker_listener_entry *entry, const struct arrival *arrival, enum refusal why,
                          const char *problem)
 {
-    tell_refused(entry, arrival, problem);
+    tell_refused(entry, arrival, "proxy_refused", problem);
     admission_refuse(entry->listener.worker->metrics, arrival->fd, why);
 }
 

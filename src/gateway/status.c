@@ -186,6 +186,13 @@ void status_retire(struct status_server *status)
     }
 }
 
+void status_set_remark(struct status_server *status, const char *(*remark)(const void *context),
+                       const void *context)
+{
+    status->remark = remark;
+    status->remark_context = context;
+}
+
 void status_set_ready(struct status_server *status, const char *why_not)
 {
     status->why_not_ready = why_not;

@@ -30,6 +30,10 @@ void status_settle(struct status_server *status);
 /* Closes all of them, likewise: another process serves the listeners. */
 void status_retire(struct status_server *status);
 
+/* What /readyz adds where it says that all is ready: a line, or NULL. */
+void status_set_remark(struct status_server *status, const char *(*remark)(const void *context),
+                       const void *context);
+
 /* What /readyz says: NULL for ready, or why not. Static text. */
 void status_set_ready(struct status_server *status, const char *why_not);
 

@@ -105,8 +105,15 @@ static void send_metrics(struct http_stream *stream)
 
 static void send_readiness(struct http_stream *stream)
 {
-    const char *why_not = status_of(stream)->why_not_ready;
+    const struct status_server *status = status_of(stream);
+    const char *why_not = status->why_not_ready;
+    const char *remark = status->remark != NULL ? status->remark(status->remark_context) : NULL;
     struct answer answer = { 200, SLICE_INIT("text/plain"), SLICE_INIT("ready\n") };
+    char text[512];
+    if (remark != NULL) {
+        int size = snprintf(text, sizeof text, "ready\n%s", remark);
+        answer.body = slice_of(text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
+    }
     if (why_not != NULL) {
         answer.status = 503;
         answer.body = slice_from_string(why_not);

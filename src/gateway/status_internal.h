@@ -30,6 +30,8 @@ struct status_server {
     struct http_connections connections;
     struct status_socket *sockets;
     const char *why_not_ready;
+    const char *(*remark)(const void *context); /* NULL: there is nobody to ask */
+    const void *remark_context;
 };
 
 /* Answers everything; a connection's owner is its struct status_socket. */

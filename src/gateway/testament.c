@@ -6,8 +6,8 @@
 
 /* The ticket key, then key sets: a head of fixed size each, and its three texts. */
 struct document_head {
-    uint32_t name_size, url_size, text_size, reserved;
-    int64_t failing_since;
+    uint32_t name_size, source_size, text_size, reserved;
+    int64_t failing_since, fetched_at;
 };
 
 struct testament {
@@ -21,15 +21,16 @@ static void add_document(void *context, const struct key_document *document)
     struct buffer *out = context;
     struct document_head head = {
         .name_size = (uint32_t)document->issuer_name.len,
-        .url_size = (uint32_t)document->url.len,
+        .source_size = (uint32_t)document->source.len,
         .text_size = (uint32_t)document->text.len,
         .failing_since = document->failing_since,
+        .fetched_at = document->fetched_at,
     };
-    size_t size = sizeof head + document->issuer_name.len + document->url.len + document->text.len;
+    size_t size = sizeof head + document->issuer_name.len + document->source.len + document->text.len;
     if (buffer_reserve(out, size)) {
         /* With this much room none of them fails. */
         (void)(buffer_append(out, slice_of((const char *)&head, sizeof head)) &&
-               buffer_append(out, document->issuer_name) && buffer_append(out, document->url) &&
+               buffer_append(out, document->issuer_name) && buffer_append(out, document->source) &&
                buffer_append(out, document->text));
     }
 }
@@ -104,7 +105,8 @@ static bool take_document(struct slice *rest, struct key_document *out)
     }
     memcpy(&head, part.ptr, sizeof head);
     out->failing_since = head.failing_since;
-    return take(rest, head.name_size, &out->issuer_name) && take(rest, head.url_size, &out->url) &&
+    out->fetched_at = head.fetched_at;
+    return take(rest, head.name_size, &out->issuer_name) && take(rest, head.source_size, &out->source) &&
            take(rest, head.text_size, &out->text);
 }
 

@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/introspection.h"
 #include "gateway/listeners.h"
+#include "pipeline/blocks.h"
 #include "pipeline/tunnel.h"
 
 #include <stdlib.h>
@@ -52,6 +54,33 @@ static void set_issuers(struct worker *worker, const struct settings *settings, 
     jwt_verifier_sweep(worker->verifier);
 }
 
+static void set_introspection(struct worker *worker, const struct settings *settings,
+                              struct worker_change *change)
+{
+    for (size_t i = 0; i < settings->introspection_count; i++) {
+        struct error error = introspector_set(worker->introspector, &settings->introspection[i]);
+        if (failed(error)) {
+            change->ok = false;
+            change->failure = error.what;
+        }
+    }
+    introspector_sweep(worker->introspector);
+}
+
+static void set_api_keys(struct worker *worker, struct worker_change *change)
+{
+    const struct settings *settings = change->snapshot->settings;
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        struct error error =
+            api_key_checker_set(worker->api_keys, &settings->api_keys[i], change->sources[i]);
+        if (failed(error)) {
+            change->ok = false;
+            change->failure = error.what;
+        }
+    }
+    api_key_checker_sweep(worker->api_keys);
+}
+
 static void run_commit(struct net_task *task)
 {
     struct worker_change *change = (struct worker_change *)task;
@@ -62,6 +91,8 @@ static void run_commit(struct net_task *task)
         worker->worker.current = change->prepared;
         change->prepared = NULL;
         set_issuers(&worker->worker, change->snapshot->settings, change);
+        set_introspection(&worker->worker, change->snapshot->settings, change);
+        set_api_keys(&worker->worker, change);
         buffer_set_budget(change->snapshot->settings->buffer_memory);
         overload_set(&worker->worker.overload, &worker->worker.loop, change->snapshot->settings->overload);
     }
@@ -78,10 +109,7 @@ static void run_commit(struct net_task *task)
 static void run_discard(struct net_task *task)
 {
     struct worker_change *change = (struct worker_change *)task;
-    if (change->prepared != NULL) {
-        worker_snapshot_give(change->prepared);
-        change->prepared = NULL;
-    }
+    gateway_worker_drop(change);
     answer(change);
 }
 
@@ -147,6 +175,77 @@ void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_
     net_loop_send(&worker->worker.loop, &keys->task);
 }
 
+struct forget_task {
+    struct net_task task;
+    struct gateway_worker *worker;
+    struct slice path;
+    struct api_key_changes changes;
+};
+
+static void run_forget(struct net_task *task)
+{
+    struct forget_task *forget = (struct forget_task *)task;
+    api_key_checker_forget(forget->worker->worker.api_keys, forget->path, &forget->changes);
+    free(forget);
+}
+
+/* Without memory to say which: all of them, which needs next to none. That must not fail: a key that was revoked would go on. */
+static struct forget_task *new_forget(struct slice path, const struct api_key_changes *changes)
+{
+    size_t numbers = changes->all ? 0 : changes->count;
+    struct forget_task *forget = malloc(sizeof *forget + numbers * sizeof *changes->numbers + path.len);
+    if (forget == NULL) {
+        return numbers > 0 ? new_forget(path, &(struct api_key_changes){ .all = true }) : NULL;
+    }
+    uint64_t *copy = (uint64_t *)(void *)(forget + 1);
+    char *text = (char *)(copy + numbers);
+    if (numbers > 0) {
+        memcpy(copy, changes->numbers, numbers * sizeof *copy);
+    }
+    memcpy(text, path.ptr, path.len);
+    *forget = (struct forget_task){
+        .task = { .run = run_forget },
+        .path = { text, path.len },
+        .changes = { .all = changes->all, .numbers = copy, .count = numbers },
+    };
+    return forget;
+}
+
+void gateway_worker_forget_api_keys(struct gateway_worker *worker, struct slice path,
+                                    const struct api_key_changes *changes)
+{
+    struct forget_task *forget = new_forget(path, changes);
+    if (forget == NULL) {
+        abort(); /* not even that much: another process begins with nothing that could be too old */
+    }
+    forget->worker = worker;
+    if (!net_loop_send(&worker->worker.loop, &forget->task)) {
+        free(forget);
+    }
+}
+
+/* ---- blocks ---- */
+
+static void run_blocks(struct net_task *task)
+{
+    struct gateway_worker *worker =
+        (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, blocks_task));
+    struct block_set *set = __atomic_exchange_n(&worker->new_blocks, NULL, __ATOMIC_ACQ_REL);
+    blocks_take(&worker->worker, set);
+    block_set_unref(set);
+}
+
+/* Where the one before was not taken yet, its message is under way, and brings this one. */
+void gateway_worker_set_blocks(struct gateway_worker *worker, struct block_set *set)
+{
+    struct block_set *before = __atomic_exchange_n(&worker->new_blocks, block_set_ref(set), __ATOMIC_ACQ_REL);
+    if (before != NULL) {
+        block_set_unref(before);
+    } else {
+        net_loop_send(&worker->worker.loop, &worker->blocks_task);
+    }
+}
+
 static void tell_unknown_kid(struct net_task *task)
 {
     struct gateway_worker *worker =
@@ -167,6 +266,45 @@ static void unknown_kid(struct worker *base, struct slice issuer_name)
     worker->unknown_kid_issuer[issuer_name.len] = '\0';
     __atomic_store_n(&worker->unknown_kid_sent, true, __ATOMIC_RELEASE);
     net_loop_send(worker->control_loop, &worker->unknown_kid_task);
+}
+
+/* ---- keys that are to be renewed ---- */
+
+static void log_notice(struct net_task *task)
+{
+    struct gateway_worker *worker =
+        (struct gateway_worker *)((char *)task - offsetof(struct gateway_worker, notice_task));
+    const struct worker_notice *notice = &worker->notice;
+    char expires[CLOCK_RFC3339_SIZE] = "never";
+    if (notice->expires > 0) {
+        clock_rfc3339(notice->expires * NS_PER_S, expires);
+    }
+    log_event(LOG_WARNING,
+              notice->kind == API_KEY_NOTICE_SUPERSEDED ? "api_key_superseded_used" : "api_key_expiring",
+              LOG_STRING("set", notice->set), LOG_STRING("id", notice->id),
+              LOG_STRING("consumer", notice->consumer), LOG_STRING("expires", expires));
+    __atomic_store_n(&worker->notice_sent, false, __ATOMIC_RELEASE);
+}
+
+static void tell_notice(struct worker *base, struct api_key *key)
+{
+    struct gateway_worker *worker = gateway_worker_of(base);
+    if (__atomic_load_n(&worker->notice_sent, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    enum api_key_notice kind =
+        api_key_notice_due(base->api_keys, key, base->loop.now_real / NS_PER_S, base->loop.now);
+    if (kind == API_KEY_NOTICE_NONE) {
+        return;
+    }
+    struct worker_notice *notice = &worker->notice;
+    notice->kind = kind;
+    notice->expires = key->record.expires;
+    snprintf(notice->set, sizeof notice->set, "%.*s", SLICE_ARG(key->set_name));
+    snprintf(notice->id, sizeof notice->id, "%.*s", SLICE_ARG(key->record.id));
+    snprintf(notice->consumer, sizeof notice->consumer, "%.*s", SLICE_ARG(key->record.consumer));
+    __atomic_store_n(&worker->notice_sent, true, __ATOMIC_RELEASE);
+    net_loop_send(worker->control_loop, &worker->notice_task);
 }
 
 /* ---- floods ---- */
@@ -200,7 +338,7 @@ void worker_tell_flood(struct gateway_worker *worker, struct slice listener, con
 static bool is_quiet(const struct gateway_worker *worker)
 {
     return worker->worker.connections.count == 0 && worker->worker.exchange_count == 0 &&
-           worker->announcements.count == 0;
+           worker->announcements.count == 0 && !api_key_checker_is_busy(worker->worker.api_keys);
 }
 
 /* Connections and exchanges first; then the pools, whose connections close, and whose tasks run, in the turns that follow. */
@@ -216,12 +354,15 @@ static void look(struct deadline *deadline)
     if (loop->now >= worker->drain_until) {
         announcements_end(&worker->announcements, NULL);
         http_connections_close_all(&worker->worker.connections);
+        introspector_give_up(worker->worker.introspector);
     }
     if (is_quiet(worker) && worker->worker.current == NULL) {
-        net_loop_stop(loop);
-        return;
-    }
-    if (is_quiet(worker)) {
+        bool told = failure_summary_flush(&worker->worker.failures);
+        if (told || loop->now >= worker->drain_until) {
+            net_loop_stop(loop);
+            return;
+        }
+    } else if (is_quiet(worker)) {
         worker_snapshot_give(worker->worker.current);
         worker->worker.current = NULL;
     }
@@ -303,18 +444,36 @@ static void free_parts(struct gateway_worker *worker)
     exchange_free_spares(&worker->worker);
     http_connections_done(&worker->worker.connections);
     jwt_verifier_free(worker->worker.verifier);
+    dpop_verifier_free(worker->worker.dpop);
+    introspector_free(worker->worker.introspector);
+    api_key_checker_free(worker->worker.api_keys);
+    block_set_unref(worker->worker.blocks);
+    block_set_unref(worker->new_blocks);
+    basic_cache_done(&worker->worker.basic_cache);
     free(worker);
 }
 
 void gateway_worker_join(struct gateway_worker *worker)
 {
     pthread_join(worker->thread, NULL);
+    net_loop_run_mailbox(&worker->worker.loop); /* what was sent and came too late frees itself */
+}
+
+void gateway_worker_drop(struct worker_change *change)
+{
+    if (change->prepared != NULL) {
+        worker_snapshot_give(change->prepared);
+        change->prepared = NULL;
+    }
 }
 
 bool gateway_worker_free(struct gateway_worker *worker)
 {
     if (worker->worker.loop.uv.active_reqs.count > 0) {
         return false; /* a look-up hangs in libuv's thread pool, which will write to the loop: it outlives us */
+    }
+    if (api_key_checker_is_busy(worker->worker.api_keys)) {
+        return false; /* a database that was asked for a key may answer yet */
     }
     net_loop_done(&worker->worker.loop);
     free_parts(worker);
@@ -325,7 +484,13 @@ static struct error start(struct gateway_worker *worker, const struct worker_opt
 {
     http_connections_init(&worker->worker.connections);
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
+    const unsigned char *secret = options->once != NULL ? once_secret(options->once) : NULL;
+    TRY(dpop_verifier_new(secret, &worker->worker.dpop));
+    TRY(introspector_new(options->token_cache, introspection_send, worker, &worker->worker.introspector));
+    TRY(api_key_checker_new(options->api_key_cache, &worker->worker.api_keys));
+    TRY(basic_cache_init(&worker->worker.basic_cache, options->basic_cache));
     TRY(net_loop_init(&worker->worker.loop));
+    failure_summary_init(&worker->worker.failures, &worker->worker.loop, worker->worker.logs);
     int status = pthread_create(&worker->thread, NULL, run_thread, worker);
     if (status != 0) {
         net_loop_done(&worker->worker.loop);
@@ -342,18 +507,24 @@ struct error gateway_worker_start(const struct worker_options *options, struct g
     }
     worker->worker.index = options->index;
     worker->worker.limiter = options->limiter;
+    worker->worker.once = options->once;
     worker->worker.logs = options->logs;
+    worker->worker.passwords = options->passwords;
     worker->worker.metrics = options->metrics;
     worker->worker.unknown_kid = unknown_kid;
+    worker->worker.api_key_used = tell_notice;
     worker->control_loop = options->control_loop;
     worker->tickets = options->tickets;
     worker->peers = options->peers;
     worker->workers = options->workers;
     worker->worker_count = options->worker_count;
     worker->on_unknown_kid = options->on_unknown_kid;
+    worker->on_question = options->on_question;
     worker->on_finished = options->on_finished;
     worker->unknown_kid_task.run = tell_unknown_kid;
+    worker->blocks_task.run = run_blocks;
     worker->flood_task.run = log_flood;
+    worker->notice_task.run = log_notice;
     struct error error = start(worker, options);
     if (failed(error)) {
         free_parts(worker);

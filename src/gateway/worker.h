@@ -24,7 +24,8 @@ struct worker_change {
     struct gateway_worker *worker;
     struct snapshot *snapshot;
     struct worker_snapshot *prepared;
-    struct worker_socket *sockets; /* one per ordinary listener; taken by the commit */
+    struct api_key_source *const *sources; /* of its sets of API keys; good until it is answered */
+    struct worker_socket *sockets;         /* one per ordinary listener; taken by the commit */
     size_t socket_count;
     bool ok;
     const char *failure;    /* static text */
@@ -62,6 +63,19 @@ struct gateway_worker {
         struct slice kind; /* static text */
         struct address peer;
     } flood;
+    /* The one message under way about an API key that is to be renewed; those that come meanwhile are told with their next use. */
+    struct net_task notice_task;
+    bool notice_sent; /* atomic: cleared by the control thread */
+    struct worker_notice {
+        enum api_key_notice kind;
+        char set[64], id[64], consumer[128];
+        int64_t expires;
+    } notice;
+    /* The newest set of blocks, until the worker takes it; one message at a time. */
+    struct net_task blocks_task;
+    struct block_set *new_blocks; /* atomic; held. NULL: taken */
+    /* Control thread: takes over a question about a token. */
+    void (*on_question)(struct gateway_worker *worker, struct introspection_question *question);
     void (*on_finished)(struct gateway_worker *worker); /* control thread: the thread has ended */
     struct net_task finished_task;
 };
@@ -71,13 +85,16 @@ struct worker_options {
     struct net_loop *control_loop;
     struct tls_tickets *tickets;
     struct limiter *limiter;
+    struct once_table *once; /* NULL: no proofs of DPoP will come */
     struct log_queue *logs;
     struct metrics_worker *metrics;
     struct peers *peers;
     struct gateway_worker *const *workers; /* complete before the first configuration is committed */
     size_t worker_count;
-    size_t token_cache;
+    size_t token_cache, api_key_cache, basic_cache;
+    struct password_pool *passwords;
     void (*on_unknown_kid)(struct gateway_worker *worker);
+    void (*on_question)(struct gateway_worker *worker, struct introspection_question *question);
     void (*on_finished)(struct gateway_worker *worker);
 };
 
@@ -104,11 +121,21 @@ void gateway_worker_stop(struct gateway_worker *worker);
 /* A new key set for an issuer; `text` empty: the old keys are too old. Copied. */
 void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_name, struct slice text);
 
+/* Keys of the store at `path` have changed. Copied. */
+void gateway_worker_forget_api_keys(struct gateway_worker *worker, struct slice path,
+                                    const struct api_key_changes *changes);
+
+/* These blocks are in force; held until it has them. Needs no memory: what revokes must not fail. Control thread. */
+void gateway_worker_set_blocks(struct gateway_worker *worker, struct block_set *set);
+
 /* Worker's thread: a connection was ended for a flood. The control thread logs it: a worker never waits for a log. */
 void worker_tell_flood(struct gateway_worker *worker, struct slice listener, const struct address *peer,
                        struct slice kind);
 
-/* Waits for the thread's end. After gateway_worker_stop, or on_finished. */
+/* What it prepared and nobody will commit. On the worker's thread, or after its end. */
+void gateway_worker_drop(struct worker_change *change);
+
+/* Waits for the thread's end, and does what it was sent meanwhile. After gateway_worker_stop, or on_finished. */
 void gateway_worker_join(struct gateway_worker *worker);
 /* After every worker was joined: until then one may send to another. False: it had to be left, since a look-up of its loop
  * hangs. */

@@ -31,10 +31,13 @@ enum channel_kind {
 /* Bytes of the memory file by which a gateway leaves something to the next one; only what is written takes memory. */
 #define CHANNEL_BEQUEST_SIZE ((size_t)8 * 1024 * 1024)
 
-/* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, fds[4] the gateway's own
- * bequest and fds[5] that of the one which it relieves (gateway/bequest.h; -1 where none), then the sockets.
- * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"upgrades":N,"relieves":BOOL,"forbidden_calls":N,"forbidden_call":NAME,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
- * forbidden_call: what a process before this one died of, else left out. A listener's N sockets (one per worker) follow each other in this order. */
+/* In a CONFIGURE: fds[0] bundle, fds[1] limiter table, fds[2] access log or -1 where off, fds[3] audit log, fds[4] the
+ * gateway's own bequest and fds[5] that of the one which it relieves (gateway/bequest.h; -1 where none), fds[6] table of
+ * what may be used once (limit/once.h), then the sockets, then for each set of API keys that has a store where its last uses are noted, or -1.
+ * text: JSON: {"config":PATH,"overlays":[…],"restarts":N,"upgrades":N,"relieves":BOOL,"forbidden_calls":N,
+ * "forbidden_call":NAME,"workers":N,"listeners":[{"name":…,"port":…,"sockets":N},…]};
+ * forbidden_call: what a process before this one died of, else left out. A listener's N sockets (one per worker) follow each
+ * other in this order. */
 struct channel_message {
     enum channel_kind kind;
     struct slice text;

@@ -131,6 +131,7 @@ struct error generation_hand_over(struct supervisor *supervisor, struct generati
         .files = loaded->files,
         .sockets = &supervisor->sockets,
         .limiter_fd = supervisor->limiter_fd,
+        .once_fd = supervisor->once_fd,
         .restarts = supervisor->restarts,
         .upgrades = supervisor->upgrades,
         .forbidden_calls = supervisor->forbidden_calls,

@@ -1,6 +1,8 @@
 #include "supervisor/handover.h"
 
+#include "base/log.h"
 #include "limit/limit.h"
+#include "limit/once.h"
 #include "json/writer.h"
 
 #include <fcntl.h>
@@ -9,7 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FIXED_FDS 6 /* bundle, limiter, access log, audit log, bequest of the gateway, bequest to it */
+/* bundle, limiter, access log, audit log, bequest of the gateway, bequest to it, what may be used once */
+#define FIXED_FDS 7
 
 /* Append only: a line is never written over. Readable, so that the audit log's chain can go on behind its last line. */
 static struct error open_file(const struct config_options *options, struct slice file, char *text,
@@ -52,6 +55,22 @@ static struct error open_log(const struct config_options *options, const struct 
     return OK;
 }
 
+/* Where the gateway notes last uses: it can open nothing for writing itself. Without it they are not known, and all else is. */
+static int open_uses(struct slice store)
+{
+    char path[PATH_MAX];
+    int fd = -1;
+    errno = ENAMETOOLONG;
+    if (snprintf(path, sizeof path, "%.*s" KEY_STORE_USED, SLICE_ARG(store)) < (int)sizeof path) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    }
+    if (fd < 0) {
+        log_event(LOG_WARNING, "last_uses_unknown", LOG_TEXT("store", store),
+                  LOG_STRING("reason", strerrordesc_np(errno)));
+    }
+    return fd;
+}
+
 #define MEMORY_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* Sealed: a gateway that was taken over could else shorten it under the feet of the next one. */
@@ -85,6 +104,20 @@ struct error handover_limiter(size_t entries, int *fd, bool *ret_kept)
         return OK;
     }
     TRY(make_memory("sallyport-limits", size, fd));
+    if (old >= 0) {
+        close(old);
+    }
+    return OK;
+}
+
+struct error handover_once(size_t uses, int *fd)
+{
+    size_t size = once_size(uses);
+    int old = *fd;
+    if (old >= 0 && fcntl(old, F_GET_SEALS) == MEMORY_SEALS && once_fits(old, size)) {
+        return OK;
+    }
+    TRY(make_memory("sallyport-once", size, fd));
     if (old >= 0) {
         close(old);
     }
@@ -134,7 +167,22 @@ static bool write_text(const struct handover *handover, struct buffer *out)
     return !json.failed;
 }
 
-/* fds[0], [2] and [3] are opened here, and the caller's to close, on failure too. */
+/* One for each set that has a store, in their order; the last ones of the message. */
+static struct error gather_uses(const struct settings *settings, int *fds, size_t count, size_t *ret_count)
+{
+    if (count + settings->api_keys_count > CHANNEL_FDS_MAX) {
+        return FAIL(ERROR_LIMIT, "too many listeners and key stores for this many workers");
+    }
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        if (settings->api_keys[i].store.len > 0) {
+            fds[count++] = open_uses(settings->api_keys[i].store);
+        }
+    }
+    *ret_count = count;
+    return OK;
+}
+
+/* fds[0], [2] and [3] are opened here, and where all went well those of gather_uses, and the caller's to close, on failure too. */
 static struct error gather(const struct handover *handover, char *text, size_t size, int *fds,
                            size_t *ret_count)
 {
@@ -148,6 +196,7 @@ static struct error gather(const struct handover *handover, char *text, size_t s
     }
     fds[4] = handover->bequest;
     fds[5] = handover->bequest_before;
+    fds[6] = handover->once_fd;
     size_t count = FIXED_FDS;
     for (const struct listening *listening = handover->sockets->first; listening != NULL;
          listening = listening->next) {
@@ -158,14 +207,21 @@ static struct error gather(const struct handover *handover, char *text, size_t s
             fds[count++] = listening->fds[i];
         }
     }
-    *ret_count = count;
-    return OK;
+    return gather_uses(handover->settings, fds, count, ret_count);
 }
 
 static void close_fd(int fd)
 {
     if (fd >= 0) {
         close(fd);
+    }
+}
+
+static void close_uses(const struct settings *settings, const struct channel_message *message)
+{
+    size_t count = settings_key_stores(settings);
+    for (size_t i = 0; i < count && message->fd_count > FIXED_FDS; i++) {
+        close_fd(message->fds[message->fd_count - 1 - i]);
     }
 }
 
@@ -198,6 +254,7 @@ struct error handover_configure(const struct handover *handover, int channel, ch
     close_fd(fds[0]);
     close_fd(fds[2]);
     close_fd(fds[3]);
+    close_uses(handover->settings, &message);
     buffer_done(&json);
     return explained(error, text, size);
 }

@@ -11,7 +11,7 @@ struct handover {
     const struct settings *settings;
     const struct config_files *files;
     const struct sockets *sockets; /* those that are wanted */
-    int limiter_fd;
+    int limiter_fd, once_fd;
     unsigned int restarts, upgrades;
     int bequest, bequest_before;  /* gateway/bequest.h, with a first configuration; -1: none */
     bool relieves;                /* another gateway process serves until this one does */
@@ -33,6 +33,9 @@ struct error handover_reopen(const struct config_options *options, const struct 
  * made earlier, or -1: kept where it fits, so that its counts go on; else closed, and a new one takes its place.
  * `*ret_kept` says which. */
 struct error handover_limiter(size_t entries, int *fd, bool *ret_kept) MUST_CHECK;
+
+/* The same for what may be used once (limit/once.h), `uses` of it at a time. */
+struct error handover_once(size_t uses, int *fd) MUST_CHECK;
 
 /* Memory for what one gateway leaves to the next, whose size nobody can change; -1 where there is none. */
 int handover_bequest(void);

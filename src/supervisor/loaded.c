@@ -56,12 +56,25 @@ static int64_t queue_of(const struct log_file_settings *log)
     return log != NULL ? log->queue : 0;
 }
 
+/* One that is not read any more harms nobody. */
+static bool holds_all(const struct conf_strings *before, const struct conf_strings *after)
+{
+    bool good = true;
+    for (size_t i = 0; i < after->count; i++) {
+        good = good && conf_strings_contain(before, after->items[i]);
+    }
+    return good;
+}
+
 bool loaded_confine_alike(const struct loaded *before, const struct loaded *after)
 {
     const struct confinement_settings *a = before->config->settings.confinement;
     const struct confinement_settings *b = after->config->settings.confinement;
     return a->mode == b->mode && a->local_sockets == b->local_sockets && a->port_count == b->port_count &&
-           (a->port_count == 0 || memcmp(a->ports, b->ports, a->port_count * sizeof *a->ports) == 0);
+           (a->port_count == 0 || memcmp(a->ports, b->ports, a->port_count * sizeof *a->ports) == 0) &&
+           holds_all(&a->read_paths, &b->read_paths) &&
+           /* A right to write that is not needed any more is taken away. */
+           holds_all(&a->write_paths, &b->write_paths) && holds_all(&b->write_paths, &a->write_paths);
 }
 
 void loaded_compare(const struct loaded *before, const struct loaded *after)
@@ -77,7 +90,10 @@ void loaded_compare(const struct loaded *before, const struct loaded *after)
         { "user", slice_equal(a->user, b->user) },
         { "group", slice_equal(a->group, b->group) },
         { "limit_keys", a->limit_keys == b->limit_keys },
+        { "dpop_proofs", a->dpop_proofs == b->dpop_proofs },
         { "token_cache", a->token_cache == b->token_cache },
+        { "api_key_cache", a->api_key_cache == b->api_key_cache },
+        { "basic_cache", a->basic_cache == b->basic_cache },
         { "logs.access.queue", queue_of(a->logs->access) == queue_of(b->logs->access) },
         { "logs.audit.queue", queue_of(a->logs->audit) == queue_of(b->logs->audit) },
     };

@@ -53,7 +53,7 @@ struct supervisor {
     struct loaded candidate;      /* to be taken up: handed over, or waiting for a generation that can */
     struct config_files *refused; /* of the last configuration that was not taken up: what is watched then */
     struct sockets sockets;
-    int limiter_fd;
+    int limiter_fd, once_fd;
     int signals;
     int questions; /* question.h; -1: none */
     struct process_user user;

@@ -226,6 +226,7 @@ static struct error begin(struct supervisor *supervisor, char *text, size_t size
     TRY(set_up(supervisor, settings));
     TRY(sockets_open(&supervisor->sockets, settings, text, size));
     TRY(open_limiter(supervisor, settings));
+    TRY(handover_once((size_t)settings->dpop_proofs, &supervisor->once_fd));
     warn_of_unnamed(supervisor);
     return attend_start_first(supervisor, text, size);
 }
@@ -298,6 +299,7 @@ int supervisor_run(const struct supervisor_options *options)
 {
     static struct supervisor supervisor = {
         .limiter_fd = -1,
+        .once_fd = -1,
         .signals = -1,
         .questions = -1,
         .upgrade = { .program = -1, .back = -1, .bundle = -1, .asker = -1 },
@@ -317,6 +319,7 @@ int supervisor_run(const struct supervisor_options *options)
     loaded_done(&supervisor.current);
     reload_forget_refused(&supervisor);
     close_fd(supervisor.limiter_fd);
+    close_fd(supervisor.once_fd);
     close_fd(supervisor.questions);
     close_fd(supervisor.signals);
     return status;

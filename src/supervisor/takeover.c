@@ -79,6 +79,7 @@ static bool write_text(const struct supervisor *supervisor, const char *reason, 
     json_member_integer(&json, SLICE("bundle"), supervisor->upgrade.bundle);
     json_member_integer(&json, SLICE("asker"), supervisor->upgrade.asker);
     json_member_integer(&json, SLICE("limiter"), supervisor->limiter_fd);
+    json_member_integer(&json, SLICE("once"), supervisor->once_fd);
     json_member_integer(&json, SLICE("restarts"), supervisor->restarts);
     json_member_integer(&json, SLICE("upgrades"), supervisor->upgrades);
     write_listeners(&supervisor->sockets, &json);
@@ -137,7 +138,8 @@ static bool mark_all(const struct supervisor *supervisor, int state, bool inheri
 {
     const struct upgrade *upgrade = &supervisor->upgrade;
     bool marked = mark(state, inherit) && mark(upgrade->back, inherit) && mark(upgrade->bundle, inherit) &&
-                  mark(upgrade->asker, inherit) && mark(supervisor->limiter_fd, inherit);
+                  mark(upgrade->asker, inherit) && mark(supervisor->limiter_fd, inherit) &&
+                  mark(supervisor->once_fd, inherit);
     for (const struct listening *listening = supervisor->sockets.first; listening != NULL;
          listening = listening->next) {
         for (size_t i = 0; i < listening->count; i++) {
@@ -270,13 +272,14 @@ static bool read_all(struct supervisor *supervisor, const struct json *json)
     struct upgrade *upgrade = &supervisor->upgrade;
     const struct json *listeners = json_get(json, SLICE("listeners"));
     const struct json *generations = json_get(json, SLICE("generations"));
-    bool good = read_fd(json, SLICE("back"), &upgrade->back) &&
-                read_fd(json, SLICE("bundle"), &upgrade->bundle) &&
-                read_fd(json, SLICE("asker"), &upgrade->asker) &&
-                read_fd(json, SLICE("limiter"), &supervisor->limiter_fd) &&
-                read_count(json, SLICE("restarts"), &supervisor->restarts) &&
-                read_count(json, SLICE("upgrades"), &supervisor->upgrades) && listeners != NULL &&
-                listeners->type == JSON_ARRAY && generations != NULL && generations->type == JSON_ARRAY;
+    bool good =
+        read_fd(json, SLICE("back"), &upgrade->back) && read_fd(json, SLICE("bundle"), &upgrade->bundle) &&
+        read_fd(json, SLICE("asker"), &upgrade->asker) &&
+        read_fd(json, SLICE("limiter"), &supervisor->limiter_fd) &&
+        (json_get(json, SLICE("once")) == NULL || read_fd(json, SLICE("once"), &supervisor->once_fd)) &&
+        read_count(json, SLICE("restarts"), &supervisor->restarts) &&
+        read_count(json, SLICE("upgrades"), &supervisor->upgrades) && listeners != NULL &&
+        listeners->type == JSON_ARRAY && generations != NULL && generations->type == JSON_ARRAY;
     for (size_t i = 0; good && i < listeners->count; i++) {
         good = read_listener(supervisor, &listeners->items[i]);
     }

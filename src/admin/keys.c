@@ -1,0 +1,536 @@
+/* /v1/keys: API keys, as `sallyport keys` makes and changes them. */
+#include "admin/internal.h"
+
+#include "admin/key_change.h"
+#include "admin/key_json.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "config/units.h"
+
+#include <limits.h>
+
+#define STORE_BUSY_MS 2000
+
+#define OF(type, member) .offset = offsetof(struct type, member)
+
+/* ---- what may be said ---- */
+
+struct query {
+    struct slice set;
+};
+
+struct list_query {
+    struct slice set, consumer, limit, after;
+    int64_t expiring; /* ns; -1: all */
+};
+
+struct create_body {
+    struct slice id, consumer, description, expires;
+    struct conf_strings scopes, tags;
+    struct conf_rate limit;
+};
+
+struct rotate_body {
+    struct slice id, expires;
+    int64_t overlap;
+};
+
+struct expire_body {
+    struct slice expires;
+};
+
+#define SET_FIELD(type)                                                                            \
+    {                                                                                              \
+        "set", CONF_STRING, CONF_NON_EMPTY, OF(type, set),                                         \
+            .help = "Name of the set of API keys; may be left out where the API serves only one.", \
+    }
+#define WHEN "a date, a duration from now (90d), now or never"
+
+static const struct conf_field query_fields[] = { SET_FIELD(query), { 0 } };
+
+static const struct conf_object query_object = {
+    .name = "query", .size = sizeof(struct query), .fields = query_fields, .help = "Which keys."
+};
+
+static const struct conf_field list_fields[] = {
+    SET_FIELD(list_query),
+    { "consumer", CONF_STRING, CONF_NON_EMPTY, OF(list_query, consumer), .help = "Keys of this consumer." },
+    { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = 0, .maximum = INT64_MAX,
+      .help = "Keys that are good and end within this time, as in 30d." },
+    { "limit", CONF_STRING, CONF_NON_EMPTY, OF(list_query, limit),
+      .help = "Keys of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter." },
+    { "after", CONF_STRING, CONF_NON_EMPTY, OF(list_query, after),
+      .help = "`next` of the page before, as it is." },
+    { 0 },
+};
+
+static const struct conf_object list_object = {
+    .name = "list", .size = sizeof(struct list_query), .fields = list_fields, .help = "Which keys."
+};
+
+static const struct conf_field create_fields[] = {
+    { "consumer", CONF_STRING, CONF_REQUIRED | CONF_NON_EMPTY, OF(create_body, consumer),
+      .help = "Who uses the key." },
+    { "scopes", CONF_STRINGS, OF(create_body, scopes), .help = "What it may do." },
+    { "tags", CONF_STRINGS, OF(create_body, tags), .help = "What its consumer is; read as claims.tags." },
+    { "limit", CONF_RATE, OF(create_body, limit), .minimum = 1, .maximum = INT64_C(1000000000),
+      .help = "Requests that its consumer may make in a window, as in 1000/1m." },
+    { "expires", CONF_STRING, CONF_NON_EMPTY, OF(create_body, expires), .help = "Its end: " WHEN "." },
+    { "description", CONF_STRING, OF(create_body, description), .help = "What it is for: one line." },
+    { "id", CONF_STRING, CONF_NON_EMPTY, OF(create_body, id),
+      .help = "Its id, where the caller chooses it: then the same request makes one key, and a second try is "
+              "409. 1 to 64 letters, digits, - and _." },
+    { 0 },
+};
+
+static const struct conf_object create_object = {
+    .name = "NewKey",
+    .size = sizeof(struct create_body),
+    .fields = create_fields,
+    .help = "A key to be made.",
+};
+
+static const struct conf_field rotate_fields[] = {
+    { "overlap", CONF_DURATION, OF(rotate_body, overlap), .standard = KEY_OVERLAP_STANDARD, .minimum = 0,
+      .maximum = INT64_C(366) * 86400 * NS_PER_S,
+      .help = "How long the key itself goes on; 24h where it is left out." },
+    { "expires", CONF_STRING, CONF_NON_EMPTY, OF(rotate_body, expires),
+      .help =
+          "The successor's end: " WHEN "; where it is left out, it lives as long as the key was made for." },
+    { "id", CONF_STRING, CONF_NON_EMPTY, OF(rotate_body, id),
+      .help = "The successor's id, where the caller chooses it." },
+    { 0 },
+};
+
+static const struct conf_object rotate_object = {
+    .name = "Rotation",
+    .size = sizeof(struct rotate_body),
+    .fields = rotate_fields,
+    .help = "How a key is rotated.",
+};
+
+static const struct conf_field expire_fields[] = {
+    { "expires", CONF_STRING, CONF_REQUIRED | CONF_NON_EMPTY, OF(expire_body, expires),
+      .help = "Its end: " WHEN "." },
+    { 0 },
+};
+
+static const struct conf_object expire_object = {
+    .name = "NewEnd",
+    .size = sizeof(struct expire_body),
+    .fields = expire_fields,
+    .help = "Another end.",
+};
+
+static const struct conf_field revoke_fields[] = { { 0 } };
+
+static const struct conf_object revoke_object = {
+    .name = "Nothing", .size = 1, .fields = revoke_fields, .help = "An empty object."
+};
+
+/* ---- which set, which store ---- */
+
+static const struct api_keys_settings *set_of(const struct settings *settings, struct slice name)
+{
+    for (size_t i = 0; i < settings->api_keys_count; i++) {
+        if (slice_equal(settings->api_keys[i].name, name)) {
+            return &settings->api_keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only those that the configuration lets the API change. NULL: told. */
+static const struct api_keys_settings *choose_set(struct admin_call *call, struct slice name)
+{
+    const struct conf_strings *sets = &call->settings->admin->api_keys;
+    if (name.len == 0 && sets->count == 1) {
+        return set_of(call->settings, sets->items[0]);
+    }
+    if (name.len == 0) {
+        admin_problem(call, 400, "invalid_request",
+                      "there are several sets: choose one by ?set=NAME (GET /v1/key-sets tells them)");
+        return NULL;
+    }
+    if (!conf_strings_contain(sets, name)) {
+        admin_problem(call, 404, "not_found", "there is no such set of API keys");
+        return NULL;
+    }
+    return set_of(call->settings, name);
+}
+
+/* What is being done: to which set, in its store. */
+struct work {
+    struct admin_call *call;
+    const struct api_keys_settings *set;
+    struct key_store *store;
+};
+
+/* False: told. */
+static bool begin(struct admin_call *call, enum key_store_access access, struct work *out)
+{
+    char path[PATH_MAX];
+    struct slice name = *(const struct slice *)call->query; /* `set`, of every query the first member */
+    *out = (struct work){ .call = call, .set = choose_set(call, name) };
+    if (out->set == NULL) {
+        return false;
+    }
+    if (snprintf(path, sizeof path, "%.*s", SLICE_ARG(out->set->store)) >= (int)sizeof path) {
+        admin_fail(call, FAIL(ERROR_LIMIT, "the path of the store is too long"));
+        return false;
+    }
+    const struct key_store_options options = {
+        .path = path,
+        .access = access,
+        .group = (gid_t)-1,
+        .group_writes = true,
+        .busy_ms = STORE_BUSY_MS,
+        .used_fd = -1,
+    };
+    struct error error = key_store_open(&options, &out->store);
+    if (failed(error)) {
+        admin_fail(call, error);
+    }
+    return !failed(error);
+}
+
+/* ---- answers ---- */
+
+static void tell_fault(const struct work *work, struct key_fault fault)
+{
+    struct admin_call *call = work->call;
+    switch (fault.kind) {
+    case KEY_FAULT_WISH:
+        admin_problem(call, 400, "invalid_request", "%s%s%s", fault.member != NULL ? fault.member : "",
+                      fault.member != NULL ? " " : "", fault.what);
+        break;
+    case KEY_FAULT_ABSENT:
+        admin_problem(call, 404, "not_found", "%s", fault.what);
+        break;
+    case KEY_FAULT_TAKEN:
+        admin_problem(call, 409, "conflict", "%s", fault.what);
+        break;
+    case KEY_FAULT_STORE:
+        admin_fail(call, fault.error);
+        break;
+    case KEY_FAULT_NONE:
+    case KEY_FAULT_OURS:
+        admin_fail(call, FAIL(ERROR_STATE, fault.what));
+        break;
+    }
+}
+
+static void answer_made(const struct work *work, const struct key_made *made)
+{
+    struct admin_call *call = work->call;
+    const struct key_record *record = &made->record;
+    call->status = call->operation->status;
+    call->location = arena_printf(&call->arena, "/v1/keys/%.*s?set=%.*s", SLICE_ARG(record->id),
+                                  SLICE_ARG(work->set->name));
+    key_write_json(&call->json, work->set, record, slice_of(made->key, made->key_len), call->now);
+    admin_tell(call, "%.*s/%.*s consumer %.*s%s%.*s", SLICE_ARG(work->set->name), SLICE_ARG(record->id),
+               SLICE_ARG(record->consumer), record->replaces.len > 0 ? " replaces " : "",
+               SLICE_ARG(record->replaces));
+}
+
+static bool write_one(void *context, const struct key_record *record)
+{
+    const struct work *work = context;
+    key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
+    return false;
+}
+
+/* The key as it stands in the store. */
+static void answer_key(struct work *work)
+{
+    struct admin_call *call = work->call;
+    bool found = false;
+    struct error error = key_store_get(work->store, call->id, write_one, work, &found);
+    if (failed(error)) {
+        admin_fail(call, error);
+    } else if (!found) {
+        admin_problem(call, 404, "not_found", "there is no such key");
+    } else {
+        call->status = call->operation->status;
+        admin_tell(call, "%.*s/%.*s", SLICE_ARG(work->set->name), SLICE_ARG(call->id));
+    }
+}
+
+/* A point of time that was asked for. False: told. */
+static bool read_time(struct admin_call *call, struct slice text, int64_t *ret_seconds)
+{
+    bool good = key_parse_time(text, call->now, ret_seconds);
+    if (!good) {
+        admin_problem(call, 400, "invalid_request",
+                      "expires: a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now (90d), "
+                      "\"now\" or \"never\" is wanted");
+    }
+    return good;
+}
+
+/* ---- reading ---- */
+
+struct page {
+    struct work work;
+    int64_t expiring; /* seconds; -1: all */
+    uint64_t limit, count, last;
+    bool more;
+};
+
+static bool add_to_page(void *context, const struct key_record *record)
+{
+    struct page *page = context;
+    const struct work *work = &page->work;
+    if (page->expiring >= 0 && !key_is_expiring(record, work->call->now, page->expiring)) {
+        return true;
+    }
+    if (page->count == page->limit || buffer_length(&work->call->out) > ADMIN_PAGE_BYTES) {
+        page->more = true;
+        return false;
+    }
+    key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
+    page->count++;
+    page->last = record->number;
+    return true;
+}
+
+static void list_keys(struct admin_call *call)
+{
+    const struct list_query *query = call->query;
+    struct page page = { .expiring = -1 };
+    uint64_t after = 0;
+    if (!query_page(call, query->limit, query->after, &page.limit, &after) ||
+        !begin(call, KEY_STORE_READ, &page.work)) {
+        return;
+    }
+    if (query->expiring > 0) {
+        page.expiring = query->expiring / NS_PER_S;
+    }
+    json_object_begin(&call->json);
+    json_name(&call->json, SLICE("keys"));
+    json_array_begin(&call->json);
+    struct error error = key_store_list_after(page.work.store, query->consumer, after, add_to_page, &page);
+    json_array_end(&call->json);
+    json_name(&call->json, SLICE("next"));
+    if (page.more) {
+        json_string(&call->json, arena_printf(&call->arena, "%llu", (unsigned long long)page.last));
+    } else {
+        json_null(&call->json);
+    }
+    json_object_end(&call->json);
+    call->status = call->operation->status;
+    admin_tell(call, "%.*s", SLICE_ARG(page.work.set->name));
+    key_store_close(page.work.store);
+    if (failed(error)) {
+        admin_fail(call, error);
+    }
+}
+
+static void show_key(struct admin_call *call)
+{
+    struct work work;
+    if (begin(call, KEY_STORE_READ, &work)) {
+        answer_key(&work);
+        key_store_close(work.store);
+    }
+}
+
+static void list_sets(struct admin_call *call)
+{
+    const struct conf_strings *sets = &call->settings->admin->api_keys;
+    struct json_writer *json = &call->json;
+    json_object_begin(json);
+    json_name(json, SLICE("sets"));
+    json_array_begin(json);
+    for (size_t i = 0; i < sets->count; i++) {
+        const struct api_keys_settings *set = set_of(call->settings, sets->items[i]);
+        const struct api_pepper_settings *pepper = api_keys_pepper(set);
+        json_object_begin(json);
+        json_member_string(json, SLICE("name"), set->name);
+        json_member_string(json, SLICE("prefix"), set->prefix);
+        json_member_string(json, SLICE("header"), set->header);
+        json_member_string(json, SLICE("pepper"), pepper != NULL ? pepper->name : SLICE(""));
+        json_object_end(json);
+    }
+    json_array_end(json);
+    json_object_end(json);
+    call->status = call->operation->status;
+}
+
+/* ---- changing ---- */
+
+static void create_key(struct admin_call *call)
+{
+    const struct create_body *body = call->body;
+    struct key_made made = { .key_len = 0 };
+    struct work work;
+    struct key_wish wish = {
+        .id = body->id,
+        .consumer = body->consumer,
+        .description = body->description,
+        .scopes = body->scopes.items,
+        .tags = body->tags.items,
+        .scope_count = body->scopes.count,
+        .tag_count = body->tags.count,
+        .limit = body->limit,
+        .has_expires = body->expires.ptr != NULL,
+    };
+    if ((wish.has_expires && !read_time(call, body->expires, &wish.expires)) ||
+        !begin(call, KEY_STORE_CREATE, &work)) {
+        return;
+    }
+    struct key_fault fault = key_create(work.store, work.set, &wish, call->now, &made);
+    if (fault.kind == KEY_FAULT_NONE) {
+        answer_made(&work, &made);
+    } else {
+        tell_fault(&work, fault);
+    }
+    key_made_wipe(&made);
+    key_store_close(work.store);
+}
+
+static void rotate_key(struct admin_call *call)
+{
+    const struct rotate_body *body = call->body;
+    struct key_made made = { .key_len = 0 };
+    struct work work;
+    struct key_wish wish = {
+        .id = body->id,
+        .overlap = body->overlap,
+        .has_expires = body->expires.ptr != NULL,
+    };
+    if ((wish.has_expires && !read_time(call, body->expires, &wish.expires)) ||
+        !begin(call, KEY_STORE_WRITE, &work)) {
+        return;
+    }
+    struct key_fault fault = key_rotate(work.store, work.set, call->id, &wish, call->now, &made);
+    if (fault.kind == KEY_FAULT_NONE) {
+        answer_made(&work, &made);
+    } else {
+        tell_fault(&work, fault);
+    }
+    key_made_wipe(&made);
+    key_store_close(work.store);
+}
+
+/* After a change that gives back nothing but whether it was made. */
+static void end_change(struct work *work, struct key_fault fault)
+{
+    if (fault.kind == KEY_FAULT_NONE) {
+        answer_key(work);
+    } else {
+        tell_fault(work, fault);
+    }
+    key_store_close(work->store);
+}
+
+static void revoke_key(struct admin_call *call)
+{
+    struct work work;
+    if (begin(call, KEY_STORE_WRITE, &work)) {
+        end_change(&work, key_revoke(work.store, call->id, call->now));
+    }
+}
+
+static void expire_key(struct admin_call *call)
+{
+    const struct expire_body *body = call->body;
+    struct work work;
+    int64_t when = 0;
+    if (read_time(call, body->expires, &when) && begin(call, KEY_STORE_WRITE, &work)) {
+        end_change(&work, key_expire(work.store, call->id, when));
+    }
+}
+
+/* NULL: all are sound. */
+static const char *check_entries(struct admin_call *call, const struct api_keys_settings *set,
+                                 const struct conf_list *keys, struct slice *ret_name)
+{
+    struct api_key_entry_settings *entries = keys->items;
+    for (size_t i = 0; i < keys->count; i++) {
+        const char *problem = api_key_entry_check(set, &entries[i], &call->arena);
+        problem = problem == NULL ? config_own_limit_problem(entries[i].limit) : problem;
+        if (problem != NULL) {
+            *ret_name = entries[i].name;
+            return problem;
+        }
+    }
+    return NULL;
+}
+
+static void import_keys(struct admin_call *call)
+{
+    const struct conf_list *keys = &((const struct api_key_file_settings *)call->body)->keys;
+    struct work work;
+    struct slice name;
+    const struct api_keys_settings *set = choose_set(call, *(const struct slice *)call->query);
+    if (set == NULL) {
+        return;
+    }
+    const char *problem = check_entries(call, set, keys, &name);
+    if (problem != NULL) {
+        admin_problem(call, 400, "invalid_request", "%.*s: %s", SLICE_ARG(name), problem);
+        return;
+    }
+    if (!begin(call, KEY_STORE_CREATE, &work)) {
+        return;
+    }
+    struct key_fault fault = key_import(work.store, keys, call->now);
+    if (fault.kind == KEY_FAULT_NONE) {
+        call->status = call->operation->status;
+        json_object_begin(&call->json);
+        json_member_integer(&call->json, SLICE("imported"), (int64_t)keys->count);
+        json_object_end(&call->json);
+        admin_tell(call, "%.*s: %zu keys", SLICE_ARG(set->name), keys->count);
+    } else {
+        tell_fault(&work, fault);
+    }
+    key_store_close(work.store);
+}
+
+/* ---- the table ---- */
+
+static const struct admin_operation operations[] = {
+    { "keys.list", METHOD_GET, "/v1/keys", &list_object, NULL, list_keys, 200, "Keys",
+      "All keys of a set, in the order in which they were made, page by page." },
+    { "keys.create", METHOD_POST, "/v1/keys", &query_object, &create_object, create_key, 201, "MadeKey",
+      "Makes a key. The answer is the only place where it ever stands." },
+    { "keys.import", METHOD_POST, "/v1/keys/import", &query_object, &api_key_file_object, import_keys, 201,
+      "Imported", "Takes keys over by their digests, all or none." },
+    { "keys.show", METHOD_GET, "/v1/keys/{id}", &query_object, NULL, show_key, 200, "Key",
+      "All that is known of one key." },
+    { "keys.rotate", METHOD_POST, "/v1/keys/{id}/rotate", &query_object, &rotate_object, rotate_key, 201,
+      "MadeKey", "Makes a successor of the same rights; the key itself ends after the overlap." },
+    { "keys.revoke", METHOD_POST, "/v1/keys/{id}/revoke", &query_object, &revoke_object, revoke_key, 200,
+      "Key", "Ends a key at once and for ever. One that is revoked already stays as it is." },
+    { "keys.expire", METHOD_POST, "/v1/keys/{id}/expire", &query_object, &expire_object, expire_key, 200,
+      "Key", "Gives a key another end." },
+    { "keys.sets", METHOD_GET, "/v1/key-sets", NULL, NULL, list_sets, 200, "KeySets",
+      "The sets of API keys that this API serves." },
+    { 0 },
+};
+
+#define TEXT      "{\"type\":\"string\"}"
+#define TEXTS     "{\"type\":\"array\",\"items\":" TEXT "}"
+#define DATE      "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
+#define MAYBE     "{\"type\":[\"string\",\"null\"]}"
+#define KEY_STATE "{\"enum\":[\"active\",\"expiring\",\"superseded\",\"expired\",\"revoked\"]}"
+
+static const char schemas[] =
+    "\"Key\":{\"type\":\"object\",\"required\":[\"id\",\"set\",\"consumer\",\"state\"],\"properties\":{"
+    "\"id\":" TEXT ",\"set\":" TEXT ",\"consumer\":" TEXT ",\"state\":" KEY_STATE ",\"description\":" TEXT
+    ",\"scopes\":" TEXTS ",\"tags\":" TEXTS ",\"limit\":" MAYBE ",\"pepper\":" TEXT ",\"created\":" DATE
+    ",\"expires\":" DATE ",\"revoked\":" DATE ",\"superseded\":" DATE ",\"replaces\":" MAYBE
+    ",\"last_used\":" DATE "}},"
+    "\"MadeKey\":{\"allOf\":[{\"$ref\":\"#/components/schemas/Key\"},{\"type\":\"object\",\"required\":["
+    "\"key\",\"digest\"],\"properties\":{\"key\":{\"type\":\"string\",\"description\":\"The secret: shown "
+    "this once.\"},\"digest\":" TEXT "}}]},"
+    "\"Keys\":{\"type\":\"object\",\"required\":[\"keys\",\"next\"],\"properties\":{\"keys\":{\"type\":"
+    "\"array\",\"items\":{\"$ref\":\"#/components/schemas/Key\"}},\"next\":{\"type\":[\"string\",\"null\"],"
+    "\"description\":\"`after` of the next page; null: this is the last one.\"}}},"
+    "\"Imported\":{\"type\":\"object\",\"properties\":{\"imported\":{\"type\":\"integer\"}}},"
+    "\"KeySets\":{\"type\":\"object\",\"properties\":{\"sets\":{\"type\":\"array\",\"items\":{\"type\":"
+    "\"object\",\"properties\":{\"name\":" TEXT ",\"prefix\":" TEXT ",\"header\":" TEXT ",\"pepper\":" TEXT
+    "}}}}}";
+
+const struct admin_resource admin_keys = { "keys", operations, schemas };
