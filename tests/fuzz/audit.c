@@ -1,5 +1,6 @@
 /* Verification of audit logs: whatever the text, the line it names is one of the text's; and what the writer of the chain
  * writes holds, whatever stands before it. */
+#include "base/log_text.h"
 #include "observe/audit_chain.h"
 #include "observe/line.h"
 #include "observe/logs.h"
@@ -31,7 +32,7 @@ static void check_written(struct slice input)
     CHECK(!failed(audit_chain_init(&chain, slice_part(input, 0, 64))));
     for (int i = 0; i < 2; i++) {
         char *at = LINE_PUT(body, "\"event\":\"denied\",\"path\":\"");
-        at = line_escape(at, input, 1024);
+        at = log_text_escape(at, input, 1024);
         at = LINE_PUT(at, "\"}\n");
         size_t written = audit_chain_line(&chain, slice_of(body, (size_t)(at - body)), log + size);
         CHECK(written > 0 && written <= AUDIT_PREFIX_SIZE + (size_t)(at - body));

@@ -68,7 +68,7 @@ static void check_principal(struct jwt_token *token)
     }
     unsigned char key[PRINCIPAL_KEY_SIZE], same[PRINCIPAL_KEY_SIZE];
     bool has_key = principal_caller_key(&principal, key);
-    principal.token = NULL;
+    principal.caller_key = NULL;
     CHECK(has_key == principal_caller_key(&principal, same) &&
           (!has_key || memcmp(key, same, sizeof key) == 0));
 }

@@ -1,5 +1,5 @@
 /* Log lines: whatever a client sends, a line is one line of JSON in UTF-8, with the members that it should have, within its
- * maximum. */
+ * maximum, and nothing in it makes a terminal or a reader of lines act. */
 #include "base/encoding.h"
 #include "observe/line.h"
 #include "json/json.h"
@@ -19,8 +19,13 @@ static void check_line(struct slice line)
     struct slice method;
     arena_init(&arena, (size_t)1 << 20);
     CHECK(utf8_valid(line));
-    for (size_t i = 0; i < line.len; i++) {
-        CHECK((unsigned char)line.ptr[i] >= 0x20 && line.ptr[i] != 0x7f);
+    for (size_t at = 0; at < line.len;) {
+        uint32_t point;
+        at += utf8_sequence(slice_from(line, at), &point);
+        CHECK(point >= 0x20 && (point < 0x7f || point > 0x9f)); /* C0, DEL, C1 */
+        CHECK(point < 0x2028 || point > 0x202e);                /* separators, embeddings, overrides */
+        CHECK(point < 0x2066 || point > 0x2069);                /* isolates */
+        CHECK(point != 0x061c && point != 0x200e && point != 0x200f);
     }
     CHECK(!failed(json_parse(line, 2, &arena, &json, NULL)));
     CHECK(json->type == JSON_OBJECT);
@@ -47,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         .detail = text,
         .subject = text,
         .user_agent = text,
+        .grpc_status = size > 0 ? bytes[0] - 1 : -1,
         .upstream_duration = -1,
     };
     char *at = LINE_PUT(line, "{");

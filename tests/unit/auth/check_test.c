@@ -35,6 +35,23 @@ static void takes_complete_issuers(void **state)
     assert_null(issuer_check_settings(&settings));
 }
 
+static void roles_stand_in_a_claim(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "roles", "realm_access.roles", "cognito:groups",
+                                         "[\"https://example.com/roles\"]" };
+    static const char *const wrong[] = { ".", "a..b", "a.", "[roles]", "[\"\"]" };
+    struct issuer_settings settings = good();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        settings.roles_claim = slice_from_string(paths[i]);
+        assert_null(issuer_check_settings(&settings));
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        settings.roles_claim = slice_from_string(wrong[i]);
+        assert_non_null(issuer_check_settings(&settings));
+    }
+}
+
 static void refuses_what_lets_in_anybody_or_nobody(void **state)
 {
     (void)state;
@@ -46,6 +63,8 @@ static void refuses_what_lets_in_anybody_or_nobody(void **state)
     assert_non_null(issuer_check_settings(&settings));
     settings = good();
     settings.jwks_url = SLICE("");
+    settings.secret = SLICE("0123456789abcdef0123456789abcdef");
+    settings.algorithms |= BIT(HS256);
     assert_non_null(issuer_check_settings(&settings));
     settings = good();
     settings.jwks_file = SLICE("/etc/keys.json");
@@ -53,6 +72,54 @@ static void refuses_what_lets_in_anybody_or_nobody(void **state)
     struct tls_client_settings tls = { 0 };
     settings.jwks_url = SLICE("");
     settings.jwks_tls = &tls;
+    assert_non_null(issuer_check_settings(&settings));
+}
+
+static void keys_are_discovered_where_none_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *issuer;
+        bool good;
+    } cases[] = {
+        { "https://idp.example.com", true },
+        { "https://idp.example.com/", true },
+        { "https://idp.example.com:8443/realms/main", true },
+        { "http://127.0.0.1:8080/realms/main", true },
+        { "http://127.0.0.1", true },
+        { "http://localhost", true },
+        { "http://idp.example.com", false },
+        { "http://localhost.example.com", false },
+        { "https://user@idp.example.com", false },
+        { "https://idp.example.com/?tenant=1", false },
+        { "https://idp.example.com#1", false },
+        { "https://idp.example.com/a b", false },
+        { "https://", false },
+        { "idp.example.com", false },
+        { "accounts", false },
+    };
+    struct tls_client_settings tls = { 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct issuer_settings settings = good();
+        settings.issuer = slice_from_string(cases[i].issuer);
+        assert_false(issuer_discovers_keys(&settings));
+        assert_true(issuer_fetches_keys(&settings));
+        assert_null(issuer_check_settings(&settings)); /* it may be any text where keys are named */
+        settings.jwks_url = SLICE("");
+        settings.jwks_tls = &tls;
+        assert_true(issuer_discovers_keys(&settings));
+        assert_true(issuer_fetches_keys(&settings));
+        const char *problem = issuer_check_settings(&settings);
+        if ((problem == NULL) != cases[i].good) {
+            fail_msg("%s: %s", cases[i].issuer, problem != NULL ? problem : "taken");
+        }
+        settings.jwks_file = SLICE("keys.json");
+        assert_false(issuer_fetches_keys(&settings));
+    }
+    struct issuer_settings settings = good();
+    settings.jwks_url = SLICE("");
+    settings.jwks_tls = &tls;
+    tls.server_name = SLICE("idp");
     assert_non_null(issuer_check_settings(&settings));
 }
 
@@ -118,20 +185,47 @@ static void a_route_names_issuers_or_is_public(void **state)
     assert_non_null(auth_check_settings(&settings));
     settings.mode = AUTH_OPTIONAL;
     assert_non_null(auth_check_settings(&settings));
-    settings.jwt = (struct conf_strings){ orders, 1 };
+    settings.way.names[AUTH_JWT] = (struct conf_strings){ orders, 1 };
     assert_null(auth_check_settings(&settings));
+    settings.mode = AUTH_NONE;
+    assert_non_null(auth_check_settings(&settings));
     settings = (struct auth_settings){ .mode = AUTH_NONE };
     assert_null(auth_check_settings(&settings));
+}
+
+static void a_route_says_one_thing(void **state)
+{
+    (void)state;
+    struct auth_way_settings way = { .names[AUTH_JWT] = { orders, 1 } };
+    struct auth_entry_settings entries[] = { { .way = way }, { .inner = { &way, 1 } } };
+    struct auth_settings settings = { .any_of = { entries, 2 } };
+    assert_null(auth_check_settings(&settings));
+    settings.all_of = settings.any_of;
+    assert_non_null(auth_check_settings(&settings));
+    settings.any_of.count = 0;
+    assert_null(auth_check_settings(&settings));
+    settings.way = way;
+    assert_non_null(auth_check_settings(&settings));
+
+    assert_null(auth_check_entry(&entries[0]));
+    assert_null(auth_check_entry(&entries[1]));
+    entries[1].way = way;
+    assert_non_null(auth_check_entry(&entries[1]));
+    entries[1] = (struct auth_entry_settings){ .way = { { { 0 } } } };
+    assert_non_null(auth_check_entry(&entries[1]));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_complete_issuers),
+        cmocka_unit_test(roles_stand_in_a_claim),
         cmocka_unit_test(refuses_what_lets_in_anybody_or_nobody),
         cmocka_unit_test(a_secret_fits_its_algorithms),
         cmocka_unit_test(keys_come_over_https),
+        cmocka_unit_test(keys_are_discovered_where_none_are_named),
         cmocka_unit_test(a_route_names_issuers_or_is_public),
+        cmocka_unit_test(a_route_says_one_thing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

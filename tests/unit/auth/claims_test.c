@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "auth/claims.h"
+#include "auth/dpop_settings.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
@@ -270,6 +271,44 @@ static void a_bound_token_needs_its_proof(void **state)
     assert_int_equal(check(bound), DENY_TOKEN_BOUND);
 }
 
+/* By dpop of its issuer, and by whose proof came along: none, its key's, another one's. */
+static void a_token_that_is_bound_to_a_key(void **state)
+{
+    (void)state;
+    static const char bound[] = "{" BASE "," TIMES ",\"cnf\":{\"jkt\":\"" X5T "\"}}";
+    static const char by_certificate[] = "{" BASE "," TIMES ",\"cnf\":{\"x5t#S256\":\"" X5T "\"}}";
+    unsigned char other[32];
+    memcpy(other, thumbprint, sizeof other);
+    other[0] ^= 1;
+    const unsigned char *const proofs[] = { NULL, thumbprint, other };
+    static const struct {
+        int dpop;
+        enum deny_reason bound[3], unbound[3];
+    } cases[] = {
+        { DPOP_OFF,
+          { DENY_TOKEN_BOUND, DENY_TOKEN_BOUND, DENY_TOKEN_BOUND },
+          { DENY_NONE, DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND } },
+        { DPOP_ALLOWED,
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY },
+          { DENY_NONE, DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND } },
+        { DPOP_REQUIRED,
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY },
+          { DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND } },
+    };
+    request.client_thumbprint = thumbprint; /* which proves nothing of a key */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        settings.dpop = cases[i].dpop;
+        for (size_t k = 0; k < 3; k++) {
+            request.proof_key = proofs[k];
+            assert_int_equal(check(bound), cases[i].bound[k]);
+            assert_int_equal(check(GOOD), cases[i].unbound[k]);
+            assert_int_equal(check(by_certificate), cases[i].unbound[k]);
+        }
+    }
+    settings.dpop = DPOP_OFF;
+    request.proof_key = NULL;
+}
+
 static void no_other_binding_is_taken(void **state)
 {
     (void)state;
@@ -353,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup(registered_claims_have_their_types, start),
         cmocka_unit_test_setup(required_claims_must_be_there, start),
         cmocka_unit_test_setup(a_bound_token_needs_its_proof, start),
+        cmocka_unit_test_setup(a_token_that_is_bound_to_a_key, start),
         cmocka_unit_test_setup(no_other_binding_is_taken, start),
         cmocka_unit_test_setup(collects_scopes_from_where_issuers_put_them, start),
         cmocka_unit_test_setup(too_many_scopes_are_refused, start),

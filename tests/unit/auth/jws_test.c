@@ -1,22 +1,6 @@
-#include "unit.h"
+#include "arena.h"
 
 #include "auth/mint.h"
-
-static struct arena arena;
-
-static int start(void **state)
-{
-    (void)state;
-    arena_init(&arena, 1024 * 1024);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static enum deny_reason parse_header(const char *header)
 {
@@ -126,11 +110,11 @@ static void refuses_every_critical_extension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(takes_a_token_apart, start, finish),
-        cmocka_unit_test_setup_teardown(refuses_what_is_no_compact_jws, start, finish),
-        cmocka_unit_test_setup_teardown(refuses_a_header_that_reads_two_ways, start, finish),
-        cmocka_unit_test_setup_teardown(knows_algorithms_by_exact_name, start, finish),
-        cmocka_unit_test_setup_teardown(refuses_every_critical_extension, start, finish),
+        cmocka_unit_test_setup_teardown(takes_a_token_apart, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(refuses_what_is_no_compact_jws, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(refuses_a_header_that_reads_two_ways, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(knows_algorithms_by_exact_name, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(refuses_every_critical_extension, arena_start, arena_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,7 @@ static void verifies_and_says_who(void **state)
         assert_slice(principal_claim(&principal, SLICE("aud"))->text, "orders");
         unsigned char key[PRINCIPAL_KEY_SIZE], expected[PRINCIPAL_KEY_SIZE];
         assert_true(principal_caller_key(&principal, key));
-        principal.token = NULL;
+        principal.caller_key = NULL;
         assert_true(principal_caller_key(&principal, expected));
         assert_memory_equal(key, expected, sizeof key);
         jwt_token_unref(verified);
@@ -206,6 +206,66 @@ static void verifies_with_every_kind_of_key(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(verify_minted(cases[i].key, cases[i].algorithm, cases[i].header, GOOD), DENY_NONE);
         assert_int_equal(jwt_cache_count(verifier), i + 1);
+    }
+}
+
+#define ROLES_PAYLOAD(roles) \
+    "{\"iss\":\"https://idp\",\"aud\":\"orders\",\"iat\":1700000000,\"exp\":1700000600," roles "}"
+
+static void roles_are_found_where_the_issuer_puts_them(void **state)
+{
+    (void)state;
+    static const char payload[] = ROLES_PAYLOAD("\"realm_access\":{\"roles\":[\"user\",\"admin\",7,\"user\","
+                                                "null,\"\"]},\"cognito:groups\":\"ops team\"");
+    static const struct {
+        const char *path;
+        size_t count;
+        const char *first;
+    } cases[] = {
+        { "realm_access.roles", 2, "admin" },    { "cognito:groups", 1, "ops team" }, { "roles", 0, NULL },
+        { "[\"realm_access.roles\"]", 0, NULL }, { "realm_access", 0, NULL },         { "", 0, NULL },
+    };
+    char *token = mint_token(&p256, JWT_ES256, ES256_HEADER, payload);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        /* The token is cached: other settings must find other roles in it. */
+        settings.roles_claim = slice_from_string(cases[i].path);
+        assert_ok(jwt_issuer_set(verifier, &settings));
+        for (int round = 0; round < 2; round++) {
+            struct jwt_token *verified = NULL;
+            struct principal principal;
+            assert_int_equal(verify_as(token, &one_issuer, NOW, &verified), DENY_NONE);
+            assert_int_equal(detail.cached, round == 1);
+            jwt_principal(verified, &principal);
+            assert_int_equal(principal.role_count, cases[i].count);
+            if (cases[i].first != NULL) {
+                assert_slice(principal.roles[0], cases[i].first);
+                assert_true(principal_has_role(&principal, slice_from_string(cases[i].first)));
+            }
+            assert_false(principal_has_role(&principal, SLICE("ops")));
+            assert_false(principal_has_role(&principal, SLICE("7")));
+            assert_false(principal_has_role(&principal, SLICE("")));
+            principal_release(&principal);
+        }
+    }
+    free(token);
+}
+
+static void too_many_roles_are_refused(void **state)
+{
+    (void)state;
+    settings.roles_claim = SLICE("groups");
+    assert_ok(jwt_issuer_set(verifier, &settings));
+    for (int extra = 0; extra < 2; extra++) {
+        char payload[8192];
+        size_t used = (size_t)snprintf(payload, sizeof payload, "%s",
+                                       "{\"iss\":\"https://idp\",\"aud\":\"orders\",\"iat\":1700000000,"
+                                       "\"exp\":1700000600,\"groups\":[\"x\"");
+        for (int i = 1; i < JWT_SCOPES_MAX + extra; i++) {
+            used += (size_t)snprintf(payload + used, sizeof payload - used, ",\"r%d\"", i);
+        }
+        snprintf(payload + used, sizeof payload - used, "]}");
+        assert_int_equal(verify_minted(&p256, JWT_ES256, ES256_HEADER, payload),
+                         extra == 0 ? DENY_NONE : DENY_TOKEN_CLAIM);
     }
 }
 
@@ -782,6 +842,34 @@ static void slow_signatures_are_verified_elsewhere(void **state)
     free(token);
 }
 
+static enum deny_reason refuse_and_count(void *context)
+{
+    ++*(int *)context;
+    return DENY_VERIFICATION_RATE;
+}
+
+static void a_gate_stands_before_signatures_and_not_before_known_tokens(void **state)
+{
+    (void)state;
+    int asked = 0;
+    char *token = good_token();
+    struct jwt_token *verified = NULL;
+    struct jwt_job *job = NULL;
+    struct jwt_request request = { .token = slice_from_string(token), .issuers = &one_issuer, .now = NOW };
+    request.gate = (struct verification_gate){ refuse_and_count, &asked };
+    assert_int_equal(jwt_verify(verifier, &request, &verified, &detail, &job), JWT_DENIED);
+    assert_int_equal(detail.reason, DENY_VERIFICATION_RATE);
+    assert_int_equal(asked, 1);
+    request.gate = (struct verification_gate){ NULL, NULL };
+    assert_int_equal(jwt_verify(verifier, &request, &verified, &detail, &job), JWT_VALID);
+    jwt_token_unref(verified);
+    request.gate = (struct verification_gate){ refuse_and_count, &asked };
+    assert_int_equal(jwt_verify(verifier, &request, &verified, &detail, &job), JWT_VALID);
+    assert_int_equal(asked, 1);
+    jwt_token_unref(verified);
+    free(token);
+}
+
 static void a_job_that_did_not_run_proves_nothing(void **state)
 {
     (void)state;
@@ -955,6 +1043,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(verifies_and_says_who),
         TEST(verifies_with_every_kind_of_key),
+        TEST(roles_are_found_where_the_issuer_puts_them),
+        TEST(too_many_roles_are_refused),
         TEST(verifies_with_the_shared_secret),
         TEST(unsigned_tokens_are_refused),
         TEST(a_public_key_is_no_secret),
@@ -983,6 +1073,7 @@ int main(void)
         TEST(settings_are_not_read_after_their_time),
         TEST(an_issuer_without_audience_is_refused),
         TEST(slow_signatures_are_verified_elsewhere),
+        TEST(a_gate_stands_before_signatures_and_not_before_known_tokens),
         TEST(a_job_that_did_not_run_proves_nothing),
         TEST(keys_and_issuers_may_go_while_a_job_runs),
         TEST(a_job_runs_beside_the_verifier),

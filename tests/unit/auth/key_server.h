@@ -24,6 +24,8 @@ struct key_server {
     int keys_requests;      /* of /keys; atomic */
     size_t sent;            /* bytes of the last big answer that were taken; atomic */
     size_t exact_size;      /* of /exact */
+    int metadata_requests;  /* atomic */
+    char metadata[512];     /* the issuer's; empty: 404. Changed while nobody asks */
     char host[128];         /* the last Host field; read after the answer */
     int held[KEY_SERVER_HELD];
     int held_count;
@@ -121,6 +123,15 @@ static inline bool key_server_serve(struct key_server *server, struct key_server
         key_server_write(connection, "HTTP/1.0 200 OK\r\n\r\n", 19);
         key_server_write(connection, keys, strlen(keys));
         key_server_fill(server, connection, server->exact_size - strlen(keys));
+    } else if (strstr(path, "/.well-known/openid-configuration") != NULL) {
+        __atomic_add_fetch(&server->metadata_requests, 1, __ATOMIC_SEQ_CST);
+        snprintf(text, sizeof text, "Location: http://127.0.0.1:%d/metadata\r\n", server->port);
+        bool moved = strcmp(server->metadata, "moved") == 0;
+        key_server_answer(connection,
+                          moved                         ? "302 Found"
+                          : server->metadata[0] == '\0' ? "404 Not Found"
+                                                        : "200 OK",
+                          moved ? text : "", server->metadata);
     } else if (strcmp(path, "/slow") == 0) {
         return true;
     } else if (strcmp(path, "/http09") == 0) {

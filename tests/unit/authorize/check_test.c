@@ -56,6 +56,24 @@ static void test_scopes(void **state)
     }
 }
 
+static void test_roles(void **state)
+{
+    (void)state;
+    int rule;
+    struct slice items[] = { SLICE_INIT("Order Admin"), SLICE_INIT("") };
+    struct scope_settings roles = { 0 };
+    struct authorize_settings settings = { .roles = &roles };
+    assert_non_null(problem_of(&settings, &rule));
+    roles.any = strings(items, 1);
+    assert_null(problem_of(&settings, &rule));
+    settings.any_caller = true;
+    assert_non_null(problem_of(&settings, &rule));
+    settings.any_caller = false;
+    roles.all = strings(items, 2);
+    assert_non_null(problem_of(&settings, &rule));
+    assert_int_equal(rule, -1);
+}
+
 static void test_claim_rules(void **state)
 {
     (void)state;
@@ -65,9 +83,16 @@ static void test_claim_rules(void **state)
         { .claim = SLICE("a"), .one_of = strings(items, 1) },
         { .claim = SLICE("a"), .path_variable = SLICE("tenant") },
         { .claim = SLICE("a"), .contains = SLICE("x") },
+        { .claim = SLICE("a"), .query = SLICE("tenant_id") },
+        { .claim = SLICE("a"), .header = SLICE("X-Tenant") },
+        { .claim = SLICE("a"), .at_least = SLICE("-1.5e3") },
+        { .claim = SLICE("a"), .at_least = SLICE("1"), .at_most = SLICE("1.0") },
     };
-    struct authorize_settings settings = { .claims = { good, 4 } };
+    struct authorize_settings settings = { .claims = { good, 8 } };
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
     int rule;
+    assert_ok(authorize_prepare(&settings, &arena));
     assert_null(problem_of(&settings, &rule));
     struct claim_settings bad[] = {
         { .equals = SLICE("x") },
@@ -77,13 +102,26 @@ static void test_claim_rules(void **state)
         { .claim = SLICE("a"), .path_variable = SLICE("other") },
         { .claim = SLICE("a"), .path_variable = SLICE("tenan") },
         { .claim = SLICE("a"), .path_variable = SLICE("tenant"), .equals = SLICE("") },
+        { .claim = SLICE("a"), .query = SLICE("t"), .header = SLICE("t") },
+        { .claim = SLICE("a"), .query = SLICE("a b") },
+        { .claim = SLICE("a"), .query = SLICE("a[]") },
+        { .claim = SLICE("a"), .header = SLICE("X Tenant") },
+        { .claim = SLICE("a"), .header = SLICE("X_Tenant") },
+        { .claim = SLICE("a"), .at_least = SLICE("1"), .equals = SLICE("1") },
+        { .claim = SLICE("a"), .at_least = SLICE("") },
+        { .claim = SLICE("a"), .at_least = SLICE("five") },
+        { .claim = SLICE("a"), .at_most = SLICE("01") },
+        { .claim = SLICE("a"), .at_most = SLICE("\"1\"") },
+        { .claim = SLICE("a"), .at_least = SLICE("1.1"), .at_most = SLICE("1") },
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct claim_settings rules[] = { good[0], bad[i] };
         settings.claims = (struct conf_list){ rules, 2 };
+        assert_ok(authorize_prepare(&settings, &arena));
         assert_non_null(problem_of(&settings, &rule));
         assert_int_equal(rule, 1);
     }
+    arena_done(&arena);
 }
 
 int main(void)
@@ -91,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_something_is_demanded),
         cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_roles),
         cmocka_unit_test(test_claim_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

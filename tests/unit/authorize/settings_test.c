@@ -41,8 +41,9 @@ static void test_claims(void **state)
     const struct conf_field *claims = field_of(&authorize_object, "claims");
     assert_int_equal(claims->type, CONF_LIST);
     assert_int_equal(claims->object->size, sizeof(struct claim_settings));
-    static const char *const names[] = { "claim", "equals", "one_of", "path_variable", "contains" };
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const names[] = { "claim", "equals", "one_of",   "path_variable", "contains",
+                                         "query", "header", "at_least", "at_most" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         field_of(claims->object, names[i]);
     }
 }

@@ -33,6 +33,27 @@ static void what_the_configuration_needs_must_be_among_them(void **state)
             "confinement.connect_ports\n");
 }
 
+static void an_issuer_that_is_asked_for_its_keys_is_among_them(void **state)
+{
+    (void)state;
+    static const char *const ports[] = { "443", "8443" };
+    for (size_t i = 0; i < 2; i++) {
+        struct loading loading;
+        char text[1024];
+        loading_init(&loading);
+        snprintf(text, sizeof text,
+                 "%sissuers: { d: { issuer: \"https://d.example:8443/realm\", audiences: [x] } }\n"
+                 "confinement: { connect_ports: [%s] }\n",
+                 LISTENER, ports[i]);
+        loading_file(&loading, "c.yaml", slice_from_string(text));
+        assert_told(loading_load(&loading, NULL, 0),
+                    i == 1 ? NO_ROUTES
+                           : NO_ROUTES "c.yaml:2:17: error: issuers.d.issuer: port 8443 is not among "
+                                       "confinement.connect_ports\n");
+        loading_done(&loading);
+    }
+}
+
 static void ports_are_ports(void **state)
 {
     (void)state;
@@ -81,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_configuration_needs_must_be_among_them),
+        cmocka_unit_test(an_issuer_that_is_asked_for_its_keys_is_among_them),
         cmocka_unit_test(ports_are_ports),
         cmocka_unit_test(name_servers_are_always_among_them),
         cmocka_unit_test(nothing_said_is_any_port),

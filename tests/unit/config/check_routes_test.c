@@ -33,13 +33,15 @@ static void nothing_is_public_by_accident(void **state)
         "  j: { match: { host: h.example, path: /j }, auth: { jwt: [] }, authorize: any_caller }\n",
         "c.yaml:6:3: error: routes.a: auth is missing: name an issuer (auth: { jwt: NAME }), or make the "
         "route public on purpose (auth: none)\n"
-        "c.yaml:7:3: error: routes.b: authorize is missing: name scopes or claims, or let every "
+        "c.yaml:7:3: error: routes.b: authorize is missing: name scopes, roles or claims, or let every "
         "authenticated caller in on purpose (authorize: any_caller)\n"
-        "c.yaml:10:73: error: routes.e.authorize: a public route (auth: none) has no callers whose scopes or "
+        "c.yaml:10:73: error: routes.e.authorize: a public route (auth: none) has no callers whose scopes, "
+        "roles or "
         "claims could be checked\n"
-        "c.yaml:11:61: error: routes.f.auth: no issuer: jwt is missing (a public route says `auth: none`)\n"
-        "c.yaml:12:61: error: routes.g.auth: contradicts itself: mode none lets everybody in, and jwt names "
-        "issuers\n"
+        "c.yaml:11:61: error: routes.f.auth: names no way to prove who is calling, as in { jwt: ISSUER } (a "
+        "public route says `auth: none`)\n"
+        "c.yaml:12:61: error: routes.g.auth: contradicts itself: mode none lets everybody in, and the rest "
+        "says who may\n"
         "c.yaml:13:82: error: routes.h.authorize: `authorize` demands nothing; where that is meant, write "
         "`authorize: any_caller`\n"
         "c.yaml:14:61: error: routes.i.auth: one of required, optional, none is wanted here, not \"nome\"; "
@@ -185,6 +187,26 @@ static void too_many_limits(void **state)
     buffer_done(&text);
 }
 
+static void deny_rules_are_sound(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        BASE "routes:\n"
+             "  a: { match: { host: h.example, path: /a }, upstream: svc, auth: { jwt: main }, " LIMITS
+             ", authorize: { any_caller: true, deny: [{ claim: a, equals: b }, { claim: a }] } }\n"
+             "  b: { match: { host: h.example, path: /b }, upstream: svc, auth: { jwt: main }, " LIMITS
+             ", authorize: { deny: [{ header: X-A, equals: b }] } }\n"
+             "  c: { match: { host: h.example, path: /c }, upstream: svc, auth: none, " LIMITS
+             ", authorize: { any_caller: true, deny: [{ header: X-A, equals: b }] } }\n",
+        "c.yaml:5:185: error: routes.a.authorize.deny[1]: a deny rule says exactly one of equals, one_of, "
+        "contains\n"
+        "c.yaml:6:122: error: routes.b.authorize: `deny` lets nobody in: beside it, say scopes, roles or "
+        "claims, or any_caller: true\n"
+        "c.yaml:7:113: error: routes.c.authorize: a public route (auth: none) is not authorized, so that "
+        "deny "
+        "would never be asked: take it out, or say auth\n");
+}
+
 static void rules_and_headers_are_sound(void **state)
 {
     (void)state;
@@ -201,11 +223,11 @@ static void rules_and_headers_are_sound(void **state)
              ", cors: { max_age: 1h } }\n",
         "c.yaml:5:197: error: routes.a.authorize.claims[1]: the route's path has no {variable} of this name\n"
         "c.yaml:5:232: error: routes.a.authorize.claims[2]: a claim rule says one of equals, one_of, "
-        "path_variable, contains\n"
+        "path_variable, contains, query, header, at_least and at_most\n"
         "c.yaml:6:133: error: routes.b.relay.headers.Host: this header is the protocol's or the gateway's "
         "own and cannot be set\n"
         "c.yaml:6:165: error: routes.b.relay.headers.X-Bad: a header's value is claims.NAME, subject, "
-        "issuer, client_id, scopes or 'text'\n"
+        "issuer, client_id, scopes, roles or 'text'\n"
         "c.yaml:7:113: error: routes.c.cors: the origin \"*\" cannot be combined with credentials\n"
         "c.yaml:8:113: error: routes.d.cors: origins is missing: every cors needs it, as in \"origins: [one, "
         "other]\"\n");
@@ -231,25 +253,29 @@ static void websockets_are_sound(void **state)
         "methods\n");
 }
 
-static void websockets_go_upstream_over_http1(void **state)
+static void messages_of_grpc_calls_have_a_size(void **state)
 {
     (void)state;
+#define ROUTE(name, more)                                                                           \
+    "  " name ": { match: { host: h.example, path: /" name " }, upstream: svc, auth: none, " LIMITS \
+    ", " more " }\n"
     assert_text_tells(
-        "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
-        "upstreams: { one: { endpoints: [https://127.0.0.1:9001] }, two: { endpoints: "
-        "[https://127.0.0.1:9001], "
-        "protocol: auto }, three: { endpoints: [h2c://127.0.0.1:9001] } }\n"
-        "routes:\n"
-        "  a: { match: { host: h.example, path: /a }, upstream: one, auth: none, websocket: {}, " LIMITS
-        " }\n"
-        "  b: { match: { host: h.example, path: /b }, upstream: two, auth: none, websocket: {}, " LIMITS
-        " }\n"
-        "  c: { match: { host: h.example, path: /c }, upstream: three, auth: none, websocket: {}, " LIMITS
-        " }\n",
-        "c.yaml:5:73: error: routes.b.websocket: WebSockets go to upstreams over HTTP/1.1: give this route "
-        "an upstream with protocol: http1, and no h2c:// endpoint\n"
-        "c.yaml:6:75: error: routes.c.websocket: WebSockets go to upstreams over HTTP/1.1: give this route "
-        "an upstream with protocol: http1, and no h2c:// endpoint\n");
+        BASE "routes:\n" ROUTE("a", "max_grpc_message: -1") ROUTE("b", "max_grpc_message: 0B")
+            ROUTE("c", "max_grpc_message: 5GiB") ROUTE("d", "max_grpc_message: 4194304")
+                ROUTE("e", "max_grpc_message: 2MiB") ROUTE("f", "max_grpc_message: 2MiB, body: 2MiB"),
+        "c.yaml:5:113: error: routes.a.max_grpc_message: a size with its unit (B, KiB, MiB, GiB) from "
+        "1B to 4GiB is wanted here, not \"-1\", as in \"max_grpc_message: 4MiB\"\n"
+        "c.yaml:6:113: error: routes.b.max_grpc_message: a size with its unit (B, KiB, MiB, GiB) from "
+        "1B to 4GiB is wanted here, not \"0B\", as in \"max_grpc_message: 4MiB\"\n"
+        "c.yaml:7:113: error: routes.c.max_grpc_message: a size with its unit (B, KiB, MiB, GiB) from "
+        "1B to 4GiB is wanted here, not \"5GiB\", as in \"max_grpc_message: 4MiB\"\n"
+        "c.yaml:8:113: error: routes.d.max_grpc_message: a size with its unit (B, KiB, MiB, GiB) from "
+        "1B to 4GiB is wanted here, not \"4194304\", as in \"max_grpc_message: 4MiB\"\n"
+        "c.yaml:9:113: warning: routes.e.max_grpc_message: a message so large never passes: body bounds all "
+        "that a call sends, and is smaller; raise body, or lower this\n");
+    /* Where many routes share it, the body of some may be smaller. */
+    assert_good(BASE "defaults: { max_grpc_message: 16MiB }\nroutes:\n" ROUTE("a", "body: 1KiB"));
+#undef ROUTE
 }
 
 static void hosts_paths_and_methods_are_sound(void **state)
@@ -289,9 +315,10 @@ int main(void)
         cmocka_unit_test(limits_count_by_what_there_is),
         cmocka_unit_test(limits_belong_to_their_owner),
         cmocka_unit_test(too_many_limits),
+        cmocka_unit_test(deny_rules_are_sound),
         cmocka_unit_test(rules_and_headers_are_sound),
         cmocka_unit_test(websockets_are_sound),
-        cmocka_unit_test(websockets_go_upstream_over_http1),
+        cmocka_unit_test(messages_of_grpc_calls_have_a_size),
         cmocka_unit_test(hosts_paths_and_methods_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

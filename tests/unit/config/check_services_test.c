@@ -24,6 +24,7 @@ static void keys_fit_the_algorithms(void **state)
               "  j: { audiences: [x], jwks_file: keys.json }\n"
               "  k: { issuer: k, audiences: [x], algorithms: [none], jwks_file: keys.json }\n"
               "  l: { issuer: l, audiences: [x], algorithms: [HS256], secret: \"${env:ABSENT}\" }\n"
+              "  n: { issuer: \"https://n.example\", audiences: [x] }\n"
               "  m: { issuer: m, audiences: [x], algorithms: [HS256], secret: "
               "0123456789012345678901234567890123 }\n"));
     assert_ok(config_files_preset_environment(loading.files, SLICE("SHORT"), SLICE("0123456789")));
@@ -31,7 +32,9 @@ static void keys_fit_the_algorithms(void **state)
                                               SLICE("01234567890123456789012345678901")));
     assert_told(
         loading_load(&loading, NULL, 0), NO_ROUTES
-        "c.yaml:3:3: error: issuers.a: no keys: jwks_file or jwks_url is missing\n"
+        "c.yaml:3:3: error: issuers.a: no keys: jwks_file or jwks_url is missing, and they cannot be "
+        "discovered: "
+        "issuer is no https URL\n"
         "c.yaml:4:3: error: issuers.b: jwks_file and jwks_url exclude each other\n"
         "c.yaml:5:3: error: issuers.c: secret is shorter than the 32 bytes that HS256 needs\n"
         "c.yaml:7:3: error: issuers.e: an HS algorithm is allowed, and secret is missing\n"
@@ -44,7 +47,7 @@ static void keys_fit_the_algorithms(void **state)
         "ES256, "
         "ES384, ES512, EdDSA, Ed25519, HS256, HS384, HS512 is wanted here, not \"none\"\n"
         "c.yaml:14:56: error: issuers.l.secret: the environment variable ABSENT is not set\n"
-        "c.yaml:15:56: error: issuers.m.secret: a secret is not written here but named: ${env:NAME} or "
+        "c.yaml:16:56: error: issuers.m.secret: a secret is not written here but named: ${env:NAME} or "
         "${file:/run/secrets/name}\n");
     loading_done(&loading);
 }

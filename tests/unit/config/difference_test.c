@@ -102,6 +102,8 @@ static void a_route_that_becomes_public_stands_first(void **state)
         "PUBLIC now: anybody may call it, before only callers with a token of main and all scopes of [a, b]\n"
         "\n"
         "Loses access\n" SUBJECT "the largest request body is 1KiB, was 1MiB\n");
+    assert_differs(ONE(USER), ONE(USER ", max_grpc_message: 64KiB"),
+                   "Loses access\n" SUBJECT "the largest message of a gRPC call is 64KiB, was 4MiB\n");
     assert_differs(
         ONE("auth: none, " LIMITS), ONE(USER),
         "Loses access\n" SUBJECT
@@ -109,6 +111,19 @@ static void a_route_that_becomes_public_stands_first(void **state)
     assert_differs(ONE(USER),
                    ONE("auth: { jwt: main, mode: optional }, authorize: { scopes: [a, b] }, " LIMITS),
                    "Gains access\n" SUBJECT "a token is optional now: without one the caller is anonymous\n");
+}
+
+static void lists_of_ways(void **state)
+{
+    (void)state;
+    assert_differs(
+        ONE(USER),
+        ONE("auth: { any_of: [{ jwt: main }, { jwt: main }] }, authorize: { scopes: [a, b] }, " LIMITS),
+        "Gains access\n" SUBJECT
+        "is called with a token of main or a token of main now, before with a token of main\n"
+        "\n"
+        "Loses access\n" SUBJECT
+        "is called with a token of main or a token of main now, before with a token of main\n");
 }
 
 static void scopes_and_claims(void **state)
@@ -125,6 +140,19 @@ static void scopes_and_claims(void **state)
                    ONE("auth: { jwt: main }, authorize: any_caller, " LIMITS),
                    "Gains access\n" SUBJECT "none of the scopes [a] is needed any more\n" SUBJECT
                    "every authenticated caller may call it now\n");
+    assert_differs(
+        ONE("auth: { jwt: main }, authorize: { any_caller: true, deny: [{ header: X-Role, equals: "
+            "admin }] }, " LIMITS),
+        ONE("auth: { jwt: main }, authorize: { any_caller: true, deny: [{ claim: role, one_of: [a, "
+            "b] }] }, " LIMITS),
+        "Gains access\n" SUBJECT "a caller whose header X-Role is or lists \"admin\" is not denied any more\n"
+        "\n"
+        "Loses access\n" SUBJECT "a caller whose claim role is or lists one of [a, b] is denied now\n");
+    assert_differs(ONE("auth: { jwt: main }, authorize: { roles: [a] }, " LIMITS),
+                   ONE("auth: { jwt: main }, authorize: { roles: { any: [a, b] } }, " LIMITS),
+                   "Gains access\n" SUBJECT "role a is not needed any more\n"
+                   "\n"
+                   "Loses access\n" SUBJECT "one of the roles [a, b] is needed now\n");
     assert_differs(
         ONE("auth: { jwt: main }, authorize: { claims: [{ claim: role, one_of: [admin] }] }, " LIMITS),
         ONE("auth: { jwt: main }, authorize: { claims: [{ claim: role, one_of: [admin, user] }] }, " LIMITS),
@@ -187,35 +215,71 @@ static void tuning_is_no_matter_of_access(void **state)
     loading_done(&new);
 }
 
+#define BOUND(dpop, mode)                                                                                 \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"                       \
+    "issuers: { main: { issuer: https://idp.example.com, audiences: a, jwks_file: keys.json, dpop: " mode \
+    " } }\n"                                                                                              \
+    "upstreams: { svc: { endpoints: https://127.0.0.1:9001 } }\n"                                         \
+    "dpop: { origins: " dpop " }\n"
+
+static void tokens_that_are_bound_to_a_key(void **state)
+{
+    (void)state;
+    assert_differs(BOUND("https://a.example", "\"off\""),
+                   BOUND("[https://a.example, https://b.example], proof_lifetime: 30s, nonces: required, "
+                         "algorithms: [ES256]",
+                         "required"),
+                   "Gains access\n"
+                   "  issuer main: tokens that are bound to a key (DPoP) are accepted now\n"
+                   "  dpop: proofs for https://b.example are accepted now\n"
+                   "\n"
+                   "Loses access\n"
+                   "  issuer main: tokens that are not bound to a key (DPoP) are not accepted any more\n"
+                   "  dpop: proofs signed with RS256 are not accepted any more\n"
+                   "  dpop: proofs signed with PS256 are not accepted any more\n"
+                   "  dpop: proofs signed with EdDSA are not accepted any more\n"
+                   "  dpop: proofs signed with Ed25519 are not accepted any more\n"
+                   "  dpop: the lifetime of a proof is 30s, was 1m\n"
+                   "  dpop: proofs without a nonce are not accepted any more\n");
+    assert_differs(BOUND("https://a.example", "required"), BOUND("https://a.example", "allowed"),
+                   "Gains access\n"
+                   "  issuer main: tokens that are not bound to a key (DPoP) are accepted now\n");
+}
+
 static void listeners_issuers_and_upstreams(void **state)
 {
     (void)state;
-    assert_differs(BASE,
-                   "listeners: { public: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: "
-                   "internal, trusted_proxies: "
-                   "10.0.0.1, forwarded: forwarded } }\n"
-                   "issuers: { main: { issuer: https://idp.example.com, audiences: [a, b], jwks_file: "
-                   "keys.json, algorithms: [RS256, "
-                   "RS384], max_token_lifetime: 1h, required_claims: [tenant] } }\n"
-                   "upstreams: { svc: { endpoints: [https://127.0.0.1:9002] } }\n",
-                   "Gains access\n"
-                   "  listener public: the proxy 10.0.0.1 is believed now about its clients' addresses\n"
-                   "  issuer main: tokens for audience b are accepted now\n"
-                   "  issuer main: tokens signed with RS384 are accepted now\n"
-                   "\n"
-                   "Loses access\n"
-                   "  listener public: is internal now; it was external\n"
-                   "  issuer main: the claim tenant is required now\n"
-                   "  issuer main: tokens signed with PS256 are not accepted any more\n"
-                   "  issuer main: tokens signed with ES256 are not accepted any more\n"
-                   "  issuer main: tokens signed with EdDSA are not accepted any more\n"
-                   "  issuer main: tokens signed with Ed25519 are not accepted any more\n"
-                   "  issuer main: the longest lifetime of a token is 1h, was 1d\n"
-                   "\n"
-                   "Other changes\n"
-                   "  listener public: port is 8081, was 8080\n"
-                   "  listener public: forwarded is forwarded, was none\n"
-                   "  upstream svc: endpoints is [https://127.0.0.1:9002], was [https://127.0.0.1:9001]\n");
+    assert_differs(
+        BASE,
+        "listeners: { public: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: "
+        "internal, trusted_proxies: "
+        "10.0.0.1, forwarded: forwarded } }\n"
+        "issuers: { main: { issuer: https://idp.example.com, audiences: [a, b], jwks_file: "
+        "keys.json, algorithms: [RS256, "
+        "RS384], max_token_lifetime: 1h, required_claims: [tenant] } }\n"
+        "upstreams: { svc: { endpoints: [https://127.0.0.1:9002], protocol: h2, health: { grpc: "
+        "\"\", timeout: 1s } } }\n",
+        "Gains access\n"
+        "  listener public: the proxy 10.0.0.1 is believed now about its clients' addresses\n"
+        "  issuer main: tokens for audience b are accepted now\n"
+        "  issuer main: tokens signed with RS384 are accepted now\n"
+        "\n"
+        "Loses access\n"
+        "  listener public: is internal now; it was external\n"
+        "  issuer main: the claim tenant is required now\n"
+        "  issuer main: tokens signed with PS256 are not accepted any more\n"
+        "  issuer main: tokens signed with ES256 are not accepted any more\n"
+        "  issuer main: tokens signed with EdDSA are not accepted any more\n"
+        "  issuer main: tokens signed with Ed25519 are not accepted any more\n"
+        "  issuer main: the longest lifetime of a token is 1h, was 1d\n"
+        "\n"
+        "Other changes\n"
+        "  listener public: port is 8081, was 8080\n"
+        "  listener public: forwarded is forwarded, was none\n"
+        "  upstream svc: endpoints is [https://127.0.0.1:9002], was [https://127.0.0.1:9001]\n"
+        "  upstream svc: protocol is h2, was http1\n"
+        "  upstream svc: health is { statuses: [200-299], grpc: \"\", connect: false, interval: 10s, "
+        "timeout: 1s, unhealthy_after: 3, healthy_after: 2 }, was not set\n");
 }
 
 static struct config *load_with_secret(struct loading *loading, const char *secret)
@@ -249,17 +313,39 @@ static void secrets_are_not_told(void **state)
     loading_done(&new);
 }
 
+#define ADMIN(sets)                                                                                          \
+    "listeners: { admin: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: internal } }\n"       \
+    "issuers: { main: { issuer: https://idp.example.com, audiences: [a], jwks_file: keys.json } }\n"         \
+    "api_keys: { one: { store: /tmp/1, peppers: { p: \"${file:pepper}\" } }, two: { store: /tmp/2, header: " \
+    "X-2, prefix: two, peppers: { p: \"${file:pepper}\" } } }\n"                                             \
+    "admin: { listeners: admin, hosts: a.internal, auth: { jwt: main }, read: any_caller, write: "           \
+    "any_caller, api_keys: " sets ", " LIMITS " }\n"
+
+static void what_the_admin_api_may_change(void **state)
+{
+    (void)state;
+    assert_differs(ADMIN("[one]"), ADMIN("[two]"),
+                   "Gains access\n"
+                   "  admin: API keys of the set two can be changed by it now\n"
+                   "\nLoses access\n"
+                   "  admin: API keys of the set one cannot be changed by it any more\n");
+    assert_differs(ADMIN("[one]"), ADMIN("one"), "The same access.\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_admin_api_may_change),
         cmocka_unit_test(the_same_in_other_words_is_the_same),
         cmocka_unit_test(routes_come_and_go),
         cmocka_unit_test(wider_routes_take_over),
         cmocka_unit_test(a_route_that_becomes_public_stands_first),
+        cmocka_unit_test(lists_of_ways),
         cmocka_unit_test(scopes_and_claims),
         cmocka_unit_test(limits_and_the_rest),
         cmocka_unit_test(tells_who_may_open_websockets),
         cmocka_unit_test(tuning_is_no_matter_of_access),
+        cmocka_unit_test(tokens_that_are_bound_to_a_key),
         cmocka_unit_test(listeners_issuers_and_upstreams),
         cmocka_unit_test(secrets_are_not_told),
     };

@@ -89,23 +89,29 @@ static void every_value_says_where_it_comes_from(void **state)
     load_example(&loading);
     static const char *const parts[] = {
         "listener public\n  address                      0.0.0.0 ",
-        "  hosts           api.example.com                                                                 ← "
+        "  hosts             api.example.com                                                                 "
+        "← "
         "group orders "
         "(teams/orders/routes.yaml:4)\n",
-        "  paths           /orders/**                                                                      ← "
+        "  paths             /orders/**                                                                      "
+        "← "
         "teams/orders/routes.yaml:8\n",
-        "  listeners       public (external)                                                               ← "
+        "  listeners         public (external)                                                               "
+        "← "
         "defaults "
         "(c.yaml:10)\n",
-        "  auth            a token of main                                                                 ← "
+        "  auth              a token of main                                                                 "
+        "← "
         "policy user-api "
         "(c.yaml:13)\n",
-        "  authorize       all scopes of [read_orders]  ",
-        "  limits          300/1m by address: never more than 300 in any 1m; may refuse up to 1/16 early   ← "
+        "  authorize         all scopes of [read_orders]  ",
+        "  limits            300/1m by address: never more than 300 in any 1m; may refuse up to 1/16 early   "
+        "← "
         "policy baseline "
         "(c.yaml:12)\n",
-        "  relay           { token: forward, headers: { X-User-Id: claims.sub } } ",
-        "  idle_timeout    1m                                                                              ← "
+        "  relay             { token: forward, headers: { X-User-Id: claims.sub } } ",
+        "  idle_timeout      1m                                                                              "
+        "← "
         "default\n",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -126,14 +132,22 @@ static void public_routes_and_rates_stand_out(void **state)
              "address }] }\n"
              "  b: { match: { host: \"*\", path: /b }, upstream: svc, auth: { jwt: main, mode: optional }, "
              "limits: [{ limit: "
-             "1/1s, by: address }], authorize: { scopes: { all: [x], any: [y, z] }, claims: [{ claim: t, "
-             "equals: v }] } }\n");
+             "1/1s, by: address }], authorize: { scopes: { all: [x], any: [y, z] }, roles: [r, \"s t\"], "
+             "claims: [{ claim: t, equals: v }, { claim: t, query: q }, { claim: t, header: X-T }, { claim: "
+             "n, at_least: 1, at_most: 2.5 }], deny: [{ header: X-R, equals: admin }, { claim: c, contains: "
+             "d }] } }\n");
     assert_told(config, "");
-    assert_effective(config, "  auth            none: PUBLIC, anybody may call ");
-    assert_effective(config, "  limits          10/1s burst 20 by address: at most 20 + 10 in any 1s  ");
-    assert_effective(config, "  auth            a token of main, or none at all (optional) ");
-    assert_effective(config, "  authorize       all scopes of [x] and one of [y, z] ");
-    assert_effective(config, "  authorize       claim t is \"v\" ");
+    assert_effective(config, "  auth              none: PUBLIC, anybody may call ");
+    assert_effective(config, "  limits            10/1s burst 20 by address: at most 20 + 10 in any 1s  ");
+    assert_effective(config, "  auth              a token of main, or none at all (optional) ");
+    assert_effective(config, "  authorize         all scopes of [x] and one of [y, z] ");
+    assert_effective(config, "  authorize         all roles of [r, \"s t\"] ");
+    assert_effective(config, "  authorize         claim t is \"v\" ");
+    assert_effective(config, "  authorize         claim t is the query's q ");
+    assert_effective(config, "  authorize         claim t is the header X-T ");
+    assert_effective(config, "  authorize         deny where header X-R is or lists \"admin\" ");
+    assert_effective(config, "  authorize         deny where claim c contains \"d\" ");
+    assert_effective(config, "  authorize         claim n is at least 1 and at most 2.5 ");
     loading_done(&loading);
 }
 

@@ -45,7 +45,8 @@ static void maps_merge_and_lists_replace_and_limits_add(void **state)
                        "  p:\n"
                        "    upstream: svc\n"
                        "    auth: { jwt: main, realm: house }\n"
-                       "    authorize: { scopes: [a, b], claims: [{ claim: x, equals: y }] }\n"
+                       "    authorize: { scopes: [a, b], claims: [{ claim: x, equals: y }], deny: [{ claim: "
+                       "x, equals: z }] }\n"
                        "    relay: { token: forward, headers: { X-A: subject, X-B: issuer } }\n"
                        "    cors: { origins: [https://a.example, https://b.example], max_age: 1h }\n"
                        "    limits: [{ limit: 1/1s, by: address }, { limit: 2/1s, by: caller }]\n"
@@ -54,18 +55,23 @@ static void maps_merge_and_lists_replace_and_limits_add(void **state)
                        "    use: [p, p]\n"
                        "    match: { host: h.example, path: /r }\n"
                        "    auth: { mode: optional }\n"
-                       "    authorize: { scopes: [c] }\n"
+                       "    authorize: { scopes: [c], deny: [{ header: X-Q, equals: q }] }\n"
                        "    relay: { headers: { X-B: \"'fixed'\", X-C: scopes } }\n"
                        "    cors: { origins: [https://c.example] }\n"
                        "    limits: [{ limit: 3/1s, by: route }]\n");
     assert_told(config, "");
     const struct route_policy *policy = &route_of(config, "r")->policy;
     assert_int_equal(policy->auth->mode, AUTH_OPTIONAL);
-    assert_int_equal(policy->auth->jwt.count, 1);
+    assert_int_equal(policy->auth->way.names[AUTH_JWT].count, 1);
     assert_slice(policy->auth->realm, "house");
     assert_int_equal(policy->authorize->scopes->all.count, 1);
     assert_slice(policy->authorize->scopes->all.items[0], "c");
     assert_int_equal(policy->authorize->claims.count, 1);
+    const struct deny_settings *denied = policy->authorize->deny.items;
+    assert_int_equal(policy->authorize->deny.count, 2);
+    assert_slice(denied[0].claim, "x");
+    assert_slice(denied[1].header, "X-Q");
+    assert_true(denied[0].sound && denied[1].sound);
     assert_int_equal(policy->relay->token, RELAY_FORWARD);
     assert_int_equal(policy->relay->headers.count, 3);
     assert_slice(policy->relay->headers.items[1].value, "'fixed'");
@@ -92,7 +98,7 @@ static void shorthands_replace(void **state)
     assert_told(config, "");
     assert_int_equal(route_of(config, "closed")->policy.auth->mode, AUTH_REQUIRED);
     assert_int_equal(route_of(config, "open")->policy.auth->mode, AUTH_NONE);
-    assert_int_equal(route_of(config, "open")->policy.auth->jwt.count, 0);
+    assert_int_equal(route_of(config, "open")->policy.auth->way.names[AUTH_JWT].count, 0);
     assert_false(route_of(config, "scoped")->policy.authorize->any_caller);
     loading_done(&loading);
 }

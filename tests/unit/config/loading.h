@@ -42,6 +42,7 @@ static inline void loading_init(struct loading *loading)
     memset(loading, 0, sizeof *loading);
     assert_ok(config_files_new_memory(&loading->files));
     loading_file(loading, "keys.json", SLICE(KEYS));
+    loading_file(loading, "pepper", SLICE("0123456789abcdef0123456789abcdef"));
 }
 
 static inline void loading_done(struct loading *loading)

@@ -11,6 +11,7 @@ static void tightening_is_allowed(void **state)
     (void)state;
     assert_good(LOCKED("body: 1MiB", REST ", body: 1KiB"));
     assert_good(LOCKED("body: 1MiB", REST ", body: 1MiB"));
+    assert_good(LOCKED("max_grpc_message: 1MiB", REST ", max_grpc_message: 1KiB"));
     assert_good(LOCKED("timeout: 5s", REST ", timeout: 4s"));
     assert_good(LOCKED("audit: denials", REST ", audit: all"));
     assert_good(LOCKED("path_allows: [encoded_slash, parameters]", REST ", path_allows: [encoded_slash]"));

@@ -65,6 +65,46 @@ static void routes_are_compiled(void **state)
     loading_done(&loading);
 }
 
+static bool has(const struct conf_strings *names, const char *name)
+{
+    return conf_strings_contain(names, slice_from_string(name));
+}
+
+static void places_of_credentials_are_collected(void **state)
+{
+    (void)state;
+    struct loading loading;
+    struct snapshot *snapshot =
+        compile(&loading,
+                "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+                "issuers: { main: { issuer: https://idp.example.com, audiences: [a], jwks_file: keys.json, "
+                "token_from: { cookie: "
+                "__Host-a, header: Authorization } } }\n"
+                "upstreams: { svc: { endpoints: [https://127.0.0.1:9001] } }\n"
+                "resources: { res: { resource: https://h.example/r, issuers: [main] } }\n"
+                "defaults: { upstream: svc, authorize: any_caller, limits: [{ limit: 1/1s, by: address }] }\n"
+                "routes:\n"
+                "  a: { match: { host: h.example, path: /a }, auth: { jwt: main, token_from: { query: t, "
+                "header: X-T } } }\n"
+                "  b: { match: { host: h.example, path: /b }, auth: { jwt: main, resource: res } }\n"
+                "  c: { match: { host: h.example, path: /c }, auth: { jwt: main, token_from: { query: T, "
+                "cookie: __Host-a } } }\n");
+    const struct relay_credentials *credentials = &snapshot->credentials;
+    assert_int_equal(credentials->cookies.count, 1);
+    assert_int_equal(credentials->queries.count, 1);
+    assert_int_equal(credentials->headers.count, 1); /* Authorization is gone anyway */
+    assert_true(has(&credentials->cookies, "__Host-a") && has(&credentials->queries, "t") &&
+                has(&credentials->headers, "X-T") && has(&snapshot->identity_headers, "X-T"));
+    assert_int_equal(snapshot->resource_count, 1);
+    assert_int_equal(snapshot->resources[0].listeners, 1);
+    assert_slice(snapshot->resources[0].path, "/.well-known/oauth-protected-resource/r");
+    assert_slice(snapshot->routes[0].resource_metadata, "");
+    assert_slice(snapshot->routes[1].resource_metadata,
+                 "https://h.example/.well-known/oauth-protected-resource/r");
+    snapshot_unref(snapshot);
+    loading_done(&loading);
+}
+
 static void they_are_counted(void **state)
 {
     (void)state;
@@ -99,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_are_compiled),
+        cmocka_unit_test(places_of_credentials_are_collected),
         cmocka_unit_test(they_are_counted),
         cmocka_unit_test(what_has_errors_is_not_compiled),
     };

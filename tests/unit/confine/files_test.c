@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static struct confine_rules rules;
@@ -91,6 +92,58 @@ static void paths_that_are_not_there_do_no_harm(void **state)
     assert_exits(run_confined(&none, CONFINEMENT_ENFORCE, nothing), 0);
 }
 
+/* As SQLite does: a journal beside a store, which goes again. */
+static int change_both(void)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%s-journal", inside);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1 || fchmod(fd, 0640) != 0 || unlink(name) != 0) {
+        return 1;
+    }
+    if (open(inside, O_RDWR | O_CLOEXEC) < 0) {
+        return 2;
+    }
+    snprintf(name, sizeof name, "%s-journal", outside);
+    if (open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0 || errno != EACCES) {
+        return 3;
+    }
+    if (open(outside, O_RDWR | O_CLOEXEC) >= 0 || errno != EACCES) {
+        return 4;
+    }
+    return unlink(outside) < 0 && errno == EACCES ? 0 : 5;
+}
+
+static void stores_that_are_changed_are_written_and_nothing_else(void **state)
+{
+    (void)state;
+    static struct confine_rules changing;
+    if (landlock(1) == 0) {
+        skip();
+    }
+    changing = rules;
+    memcpy(changing.written[0], rules.paths[0], sizeof changing.written[0]);
+    changing.written_count = 1;
+    assert_exits(run_confined(&changing, CONFINEMENT_ENFORCE, change_both), 0);
+}
+
+static int open_to_write(void)
+{
+    return open(inside, O_RDWR | O_CLOEXEC) >= 0 ? 1 : 2;
+}
+
+/* Without such a store the call alone ends the process. */
+static void without_them_nothing_is_written(void **state)
+{
+    (void)state;
+    if (!have_seccomp()) {
+        skip();
+    }
+    struct outcome outcome = run_confined(&rules, CONFINEMENT_ENFORCE, open_to_write);
+    assert_true(WIFSIGNALED(outcome.status));
+    assert_int_equal(WTERMSIG(outcome.status), SIGSYS);
+}
+
 static void make_file(const char *directory, char *out, size_t size)
 {
     snprintf(out, size, "%s/file", directory);
@@ -139,6 +192,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_stands_beneath_the_paths_is_read),
+        cmocka_unit_test(stores_that_are_changed_are_written_and_nothing_else),
+        cmocka_unit_test(without_them_nothing_is_written),
         cmocka_unit_test(only_the_ports_said_are_connected_to),
         cmocka_unit_test(paths_that_are_not_there_do_no_harm),
     };

@@ -49,6 +49,19 @@ static void certificates_elsewhere_are_among_them(void **state)
     assert_false(has_path("/opt/ca/all.pem"));
 }
 
+static void what_is_written_is_what_the_configuration_says(void **state)
+{
+    (void)state;
+    static struct slice paths[] = { SLICE_INIT("/tmp/"), SLICE_INIT("/nonexistent/") };
+    static const struct confinement_settings settings = { .write_paths = { paths, 2 } };
+    static const struct confinement_settings none = { .mode = CONFINEMENT_ENFORCE };
+    confine_rules_derive(&settings, &rules);
+    assert_int_equal(rules.written_count, 1);
+    assert_string_equal(rules.written[0], "/tmp");
+    confine_rules_derive(&none, &rules);
+    assert_int_equal(rules.written_count, 0);
+}
+
 static void ports_are_those_of_the_configuration(void **state)
 {
     (void)state;
@@ -97,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolver_and_certificates_may_be_read),
         cmocka_unit_test(certificates_elsewhere_are_among_them),
+        cmocka_unit_test(what_is_written_is_what_the_configuration_says),
         cmocka_unit_test(ports_are_those_of_the_configuration),
         cmocka_unit_test(name_services_are_read),
     };

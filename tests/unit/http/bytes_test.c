@@ -63,12 +63,23 @@ static void test_skip_stops_at_the_end(void **state)
     assert_int_equal(http_find_control("", 0, 0), 0);
 }
 
+static void test_all_wants_a_byte(void **state)
+{
+    (void)state;
+    assert_true(http_all(SLICE("!~"), HTTP_BYTE_VISIBLE));
+    assert_false(http_all(SLICE(""), HTTP_BYTE_VISIBLE));
+    assert_false(http_all(SLICE("a b"), HTTP_BYTE_VISIBLE));
+    assert_false(http_all(SLICE("a\x7f"), HTTP_BYTE_VISIBLE));
+    assert_false(http_all(SLICE("\xc3\xa9"), HTTP_BYTE_VISIBLE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes_are_those_of_the_grammars),
         cmocka_unit_test(test_find_control_finds_the_first),
         cmocka_unit_test(test_skip_stops_at_the_end),
+        cmocka_unit_test(test_all_wants_a_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,8 @@ static void compares_exact_values(void **state)
         struct json a = number(cases[i].a), b = number(cases[i].b);
         assert_int_equal(number_equal(&a, &b), cases[i].equal);
         assert_int_equal(number_equal(&b, &a), cases[i].equal);
+        assert_int_equal(json_compare_numbers(&a, &b) == 0, cases[i].equal);
+        assert_int_equal(json_compare_numbers(&a, &b), -json_compare_numbers(&b, &a));
     }
 }
 

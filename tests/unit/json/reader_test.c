@@ -1,23 +1,7 @@
-#include "unit.h"
+#include "arena.h"
 
 #include "base/limits.h"
 #include "json/json.h"
-
-static struct arena arena;
-
-static int start(void **state)
-{
-    (void)state;
-    arena_init(&arena, 1024 * 1024);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static struct json *parse(const char *text)
 {
@@ -246,16 +230,16 @@ static void an_arena_that_is_full_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(reads_every_type, start, finish),
-        cmocka_unit_test_setup_teardown(reads_scalars_alone, start, finish),
-        cmocka_unit_test_setup_teardown(points_into_the_text, start, finish),
-        cmocka_unit_test_setup_teardown(finds_ends_of_strings_at_every_offset, start, finish),
-        cmocka_unit_test_setup_teardown(refuses_bad_syntax_and_says_where, start, finish),
-        cmocka_unit_test_setup_teardown(refuses_a_name_that_stands_twice, start, finish),
-        cmocka_unit_test_setup_teardown(finds_members_and_twins_among_many, start, finish),
-        cmocka_unit_test_setup_teardown(nests_to_the_limit_and_no_deeper, start, finish),
-        cmocka_unit_test_setup_teardown(memory_is_bounded_by_the_arena, start, finish),
-        cmocka_unit_test_setup_teardown(an_arena_that_is_full_is_an_error, start, finish),
+        cmocka_unit_test_setup_teardown(reads_every_type, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(reads_scalars_alone, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(points_into_the_text, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(finds_ends_of_strings_at_every_offset, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(refuses_bad_syntax_and_says_where, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(refuses_a_name_that_stands_twice, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(finds_members_and_twins_among_many, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(nests_to_the_limit_and_no_deeper, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(memory_is_bounded_by_the_arena, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(an_arena_that_is_full_is_an_error, arena_start, arena_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,23 +1,7 @@
-#include "unit.h"
+#include "arena.h"
 
 #include "base/limits.h"
 #include "json/tree.h"
-
-static struct arena arena;
-
-static int start(void **state)
-{
-    (void)state;
-    arena_init(&arena, 1024 * 1024);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static struct json *parse(const char *text)
 {
@@ -177,11 +161,11 @@ static void short_names_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gets_members_by_name_and_type, start, finish),
-        cmocka_unit_test_setup_teardown(compares_by_value, start, finish),
-        cmocka_unit_test_setup_teardown(a_flat_copy_stands_alone, start, finish),
-        cmocka_unit_test_setup_teardown(names_are_found_in_objects_of_any_size, start, finish),
-        cmocka_unit_test_setup_teardown(short_names_are_told_apart, start, finish),
+        cmocka_unit_test_setup_teardown(gets_members_by_name_and_type, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(compares_by_value, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(a_flat_copy_stands_alone, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(names_are_found_in_objects_of_any_size, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(short_names_are_told_apart, arena_start, arena_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

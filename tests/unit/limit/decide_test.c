@@ -182,9 +182,39 @@ static void test_threads_under_two_limits(void **state)
     }
 }
 
+/* What is given back can be taken again, and never more than was there. */
+static void test_given_back(void **state)
+{
+    (void)state;
+    struct table table;
+    table_init(&table, 16);
+    struct limit_settings rule = rate_of(3, 3600 * NS_PER_S, 3);
+    struct limit_key key = { &rule, "key", 3 }, other = { &rule, "other", 5 };
+    struct limit_answer answer;
+    limiter_give_back(table.limiter, &key); /* nobody has taken anything */
+    for (int round = 0; round < 20; round++) {
+        limiter_decide(table.limiter, &key, 1, start + round, &answer);
+        assert_true(answer.allowed);
+        limiter_give_back(table.limiter, &key);
+    }
+    limiter_give_back(table.limiter, &key);
+    limiter_give_back(table.limiter, &other);
+    for (int i = 0; i < 3; i++) {
+        limiter_decide(table.limiter, &key, 1, start + 20, &answer);
+        assert_true(answer.allowed);
+    }
+    limiter_decide(table.limiter, &key, 1, start + 20, &answer);
+    assert_false(answer.allowed);
+    limiter_give_back(table.limiter, &key);
+    limiter_decide(table.limiter, &key, 1, start + 20, &answer);
+    assert_true(answer.allowed);
+    table_done(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_no_limits),
         cmocka_unit_test(test_too_many_limits),
         cmocka_unit_test(test_all_or_none),

@@ -150,7 +150,7 @@ static void test_the_table_of_fields(void **state)
         assert_non_null(field->help);
         assert_true(field->offset < limit_object.size);
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 7);
 }
 
 int main(void)

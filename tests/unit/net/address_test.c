@@ -178,6 +178,73 @@ static void who_has_no_address(void **state)
     assert_false(address_is_unspecified(&some) || address_is_none(&any));
 }
 
+static void test_what_is_public(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_public;
+    } cases[] = {
+        { "9.255.255.255", true },
+        { "10.0.0.0", false },
+        { "10.255.255.255", false },
+        { "11.0.0.0", true },
+        { "0.0.0.0", false },
+        { "100.63.255.255", true },
+        { "100.64.0.1", false },
+        { "100.127.255.255", false },
+        { "100.128.0.0", true },
+        { "127.0.0.1", false },
+        { "127.255.255.254", false },
+        { "128.0.0.1", true },
+        { "169.254.169.254", false },
+        { "172.15.0.1", true },
+        { "172.16.0.1", false },
+        { "172.31.255.255", false },
+        { "172.32.0.1", true },
+        { "192.0.0.8", false },
+        { "192.0.2.1", false },
+        { "192.88.99.1", false },
+        { "192.167.0.1", true },
+        { "192.168.0.1", false },
+        { "198.17.0.1", true },
+        { "198.19.0.1", false },
+        { "198.51.100.1", false },
+        { "203.0.113.1", false },
+        { "223.255.255.255", true },
+        { "224.0.0.1", false },
+        { "255.255.255.255", false },
+        { "::ffff:10.0.0.1", false },
+        { "::ffff:9.9.9.9", true },
+        { "::", false },
+        { "::1", false },
+        { "::10.0.0.1", false },
+        { "fe80::1", false },
+        { "fec0::1", false },
+        { "fc00::1", false },
+        { "fd00:ec2::254", false },
+        { "ff02::1", false },
+        { "100::1", false },
+        { "64:ff9b::9.9.9.9", true },
+        { "64:ff9b::a9fe:a9fe", false },
+        { "64:ff9b:1::9.9.9.9", false },
+        { "2001::1", false },
+        { "2001:1ff::1", false },
+        { "2001:200::1", true },
+        { "2001:db8::1", false },
+        { "2002:a00:1::1", false },
+        { "2606:4700::1", true },
+        { "3fff::1", false },
+        { "4000::1", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct address address = parsed(cases[i].text);
+        if (address_is_public(&address) != cases[i].is_public) {
+            fail_msg("%s", cases[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_refuses_bad_prefixes),
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_what_is_public),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

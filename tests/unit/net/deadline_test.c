@@ -191,6 +191,21 @@ static void test_one_that_arms_itself_cannot_hold_the_run(void **state)
     deadline_table_done(&table);
 }
 
+static void test_steps_never_go_beyond_what_is_left_but_for_the_shortest(void **state)
+{
+    (void)state;
+    const int64_t ms = 1000000;
+    assert_int_equal(deadline_step(-5), ms);
+    assert_int_equal(deadline_step(1), ms);
+    assert_int_equal(deadline_step(4 * ms - 1), ms);
+    assert_int_equal(deadline_step(4 * ms), 4 * ms);
+    assert_int_equal(deadline_step(1000 * ms), 256 * ms);
+    assert_int_equal(deadline_step(INT64_MAX), 65536 * ms);
+    for (int64_t left = 3600000 * ms, looks = 0; left > 0; left -= deadline_step(left)) {
+        assert_true(looks++ < 80); /* 55 of the longest, and a few for each of the others */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_far_times_do_not_overflow),
         cmocka_unit_test(test_a_parked_one_does_not_expire_and_is_set_again_in_its_place),
         cmocka_unit_test(test_one_that_arms_itself_cannot_hold_the_run),
+        cmocka_unit_test(test_steps_never_go_beyond_what_is_left_but_for_the_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "net/loop.h"
 
+#include <semaphore.h>
 #include <unistd.h>
 
 static struct net_loop loop;
@@ -15,7 +16,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    net_loop_done(&loop);
+    assert_true(net_loop_done(&loop));
     return 0;
 }
 
@@ -333,9 +334,44 @@ static void test_a_turn_takes_no_more_than_it_may(void **state)
     uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
+static sem_t go;
+
+static void hang(uv_work_t *work)
+{
+    (void)work;
+    while (sem_wait(&go) != 0) {
+    }
+}
+
+static void on_hung(uv_work_t *work, int status)
+{
+    (void)status;
+    *(bool *)work->data = true;
+}
+
+/* Its memory must stay, and who ends the process must not wait for the pool. */
+static void a_loop_with_work_under_way_is_not_closed(void **state)
+{
+    (void)state;
+    struct net_loop busy;
+    bool over = false;
+    uv_work_t work = { .data = &over };
+    sem_init(&go, 0, 0);
+    assert_ok(net_loop_init(&busy));
+    assert_int_equal(uv_queue_work(&busy.uv, &work, hang, on_hung), 0);
+    assert_false(net_loop_done(&busy));
+    sem_post(&go);
+    while (uv_loop_close(&busy.uv) == UV_EBUSY) {
+        uv_run(&busy.uv, UV_RUN_ONCE);
+    }
+    assert_true(over);
+    sem_destroy(&go);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_loop_with_work_under_way_is_not_closed),
         cmocka_unit_test_setup_teardown(test_runs_tasks_in_order_and_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_task_at_the_end_of_a_turn_runs_before_a_look_at_the_sockets,
                                         set_up, tear_down),

@@ -75,6 +75,7 @@ static struct log_record record_of(const char *path)
         .path = slice_from_string(path),
         .minor_version = 1,
         .status = 200,
+        .grpc_status = -1,
         .upstream_duration = -1,
     };
 }

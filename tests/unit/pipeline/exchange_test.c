@@ -142,7 +142,7 @@ static void start_with_slow_key(void)
     harness_start();
 }
 
-static struct client *ask_with_slow_token(const struct mint_key *key, const char *kid)
+static struct client *ask_slowly(const struct mint_key *key, const char *kid, int version, const char *head)
 {
     char payload[512], header[64], request[4096];
     long long now = (long long)(clock_real_ns() / NS_PER_S);
@@ -152,10 +152,18 @@ static struct client *ask_with_slow_token(const struct mint_key *key, const char
              now, now + 600);
     snprintf(header, sizeof header, "{\"alg\":\"ES384\",\"kid\":\"%s\"}", kid);
     char *text = mint_token(key, JWT_ES384, header, payload);
-    snprintf(request, sizeof request,
-             "GET /orders/1 HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer %s\r\n\r\n", text);
+    snprintf(request, sizeof request, "%s\r\nHost: api.example.com\r\nAuthorization: Bearer %s\r\n\r\n", head,
+             text);
     free(text);
-    return ask(request);
+    struct client *client = client_new();
+    client->stream.minor_version = version;
+    client_asks(client, request);
+    return client;
+}
+
+static struct client *ask_with_slow_token(const struct mint_key *key, const char *kid)
+{
+    return ask_slowly(key, kid, 1, "GET /orders/1 HTTP/1.1");
 }
 
 static void a_slow_token_is_verified_beside_the_loop(void **state)
@@ -195,6 +203,45 @@ static void a_client_that_goes_while_its_token_is_verified(void **state)
     assert_int_equal(client->heads, 0);
     assert_false(upstream_accept());
     mint_done(&slow_key);
+}
+
+/* The pool's thread still has the token when the call's time is over: the client has its answer, and nothing comes of the token,
+ * good or bad. */
+static void assert_deadline_wins(const struct mint_key *key)
+{
+    start_with_slow_key();
+    struct client *client = ask_slowly(key != NULL ? key : &slow_key, "1", 2,
+                                       "POST /orders/1 HTTP/1.1\r\nContent-Type: application/grpc\r\n"
+                                       "Content-Length: 0\r\nGrpc-Timeout: 1n");
+    struct net_loop *loop = &harness->worker.loop;
+    assert_int_equal(client->heads, 0);
+    loop->now = clock_monotonic_ns();
+    deadline_run(&loop->deadlines, loop->now + 2 * NS_PER_MS);
+    assert_int_equal(client->heads, 1);
+    assert_int_equal(client->status, 200);
+    assert_field(client, "grpc-status", "4");
+    assert_field(client, "grpc-message", "Deadline exceeded (deadline_exceeded)");
+    wait_for_release(client);
+    wait_for_exchanges(0);
+    assert_int_equal(client->heads, 1);
+    assert_false(upstream_accept());
+    char *log = harness_log(harness->access_log);
+    assert_int_equal(count(log, "\"grpc_status\":4,\"reason\":\"grpc_deadline\""), 1);
+    mint_done(&slow_key);
+}
+
+static void a_call_whose_time_is_over_while_its_token_is_verified(void **state)
+{
+    (void)state;
+    assert_deadline_wins(NULL);
+}
+
+static void a_call_whose_time_is_over_while_its_token_is_refused(void **state)
+{
+    (void)state;
+    struct mint_key other = mint_ec("P-384");
+    assert_deadline_wins(&other);
+    mint_done(&other);
 }
 
 static void an_unknown_key_is_asked_for(void **state)
@@ -308,6 +355,8 @@ int main(void)
         TEST(a_slow_token_is_verified_beside_the_loop),
         TEST(a_slow_token_of_another_key_is_denied),
         TEST(a_client_that_goes_while_its_token_is_verified),
+        TEST(a_call_whose_time_is_over_while_its_token_is_verified),
+        TEST(a_call_whose_time_is_over_while_its_token_is_refused),
         TEST(an_unknown_key_is_asked_for),
         TEST(an_exchange_keeps_its_configuration),
         TEST(a_failing_exchange_may_take_its_pool_along),

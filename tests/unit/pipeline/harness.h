@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "auth/mint.h"
+#include "auth/plan.h"
 #include "base/clock.h"
 #include "http/h1/parser.h"
 #include "pipeline/exchange.h"
@@ -40,6 +41,7 @@ struct client {
     bool gone_on_head;
     bool trailers;
     int64_t waited, held_off; /* ns: what the stream says, and what it was told */
+    bool ended;               /* the connection: it was told that nothing follows */
 };
 
 struct harness {
@@ -176,6 +178,11 @@ static void client_hold_off(struct http_stream *stream, int64_t duration)
     client_of(stream)->held_off = duration;
 }
 
+static void client_end_connection(struct http_stream *stream)
+{
+    client_of(stream)->ended = true;
+}
+
 static void client_release(struct http_stream *stream)
 {
     struct client *client = client_of(stream);
@@ -197,6 +204,7 @@ static const struct http_stream_ops client_ops = {
     .waited = client_waited,
     .unread = client_waited,
     .hold_off = client_hold_off,
+    .end_connection = client_end_connection,
     .release = client_release,
 };
 
@@ -295,6 +303,9 @@ static inline void client_asks(struct client *client, const char *text)
     h1_parser_init_request(&parser, &limits);
     assert_int_equal(h1_parse(&parser, client->raw, size), H1_DONE);
     h1_take_request(&parser, client->raw, items, HTTP_HEADERS_MAX, &request);
+    if (client->stream.minor_version == 2) {
+        request.minor_version = 2; /* what exchanges see of HTTP/2 */
+    }
     exchange_handler.on_request(&client->stream, &request, slice_of(client->raw, parser.head_length));
     memset(client->raw, 0xa5, sizeof client->raw);
 }
@@ -306,11 +317,16 @@ static inline struct client *ask(const char *text)
     return client;
 }
 
-static inline void client_gives(struct client *client, const char *text)
+static inline void client_gives_bytes(struct client *client, struct slice data)
 {
     assert_false(client->paused);
-    client->stream.received += strlen(text);
-    exchange_handler.on_body(&client->stream, slice_from_string(text));
+    client->stream.received += data.len;
+    exchange_handler.on_body(&client->stream, data);
+}
+
+static inline void client_gives(struct client *client, const char *text)
+{
+    client_gives_bytes(client, slice_from_string(text));
 }
 
 static inline void client_ends_body(struct client *client)
@@ -444,6 +460,15 @@ static inline struct route_settings *add_route(const char *name, const char *pat
     items[0] = SLICE("api.example.com");
     items[1] = slice_from_string(path);
     items[2] = SLICE("public");
+    if (auth->mode != AUTH_NONE) {
+        const char *problem = NULL;
+        struct auth_plan *plan = auth_plan_new(auth, arena, &problem);
+        const struct auth_known known = { settings->issuers, settings->issuer_count, settings->api_keys,
+                                          settings->api_keys_count };
+        assert_non_null(plan);
+        assert_true(auth_places_set(plan, auth, &known, arena));
+        auth->plan = plan;
+    }
     *route = (struct route_settings){
         .name = slice_from_string(name),
         .match = { .host = { &items[0], 1 }, .path = { &items[1], 1 } },
@@ -454,7 +479,8 @@ static inline struct route_settings *add_route(const char *name, const char *pat
                     .timeout = 60 * NS_PER_S,
                     .idle_timeout = 60 * NS_PER_S,
                     .max_stream_age = 3600 * NS_PER_S,
-                    .body = 1 << 20 },
+                    .body = 1 << 20,
+                    .max_grpc_message = 4 << 20 },
     };
     return route;
 }
@@ -507,7 +533,8 @@ static inline void fill_settings(void)
         .max_token_lifetime = 24 * 3600 * NS_PER_S,
     };
     harness->public_auth = (struct auth_settings){ .mode = AUTH_NONE };
-    harness->jwt_auth = (struct auth_settings){ .mode = AUTH_REQUIRED, .jwt = { &issuer, 1 } };
+    harness->jwt_auth =
+        (struct auth_settings){ .mode = AUTH_REQUIRED, .way.names[AUTH_JWT] = { &issuer, 1 } };
     harness->any_caller = (struct authorize_settings){ .any_caller = true };
     settings->listeners = harness->listeners;
     settings->listener_count = 1;

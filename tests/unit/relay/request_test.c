@@ -223,6 +223,37 @@ static void test_connection_floods(void **state)
     assert_int_equal(relaying->out.count, 77);
 }
 
+/* What holds credentials on any route goes no further: the cookie alone, and a Referer that tells of one. */
+static void test_places_of_credentials(void **state)
+{
+    struct relaying *relaying = *state;
+    struct slice cookies[] = { SLICE_INIT("token") }, queries[] = { SLICE_INIT("access_token") };
+    const struct relay_credentials credentials = { .cookies = { cookies, 1 }, .queries = { queries, 1 } };
+    relaying->request.credentials = &credentials;
+    add(relaying, "Cookie", "a=1; token=secret; b=2");
+    add(relaying, "cookie", "token=secret");
+    add(relaying, "Referer", "https://a.example/x?access_token=secret#f");
+    add(relaying, "X-Custom", "token=stays");
+    struct headers *out = build(relaying);
+    assert_int_equal(fields_count(out, "Cookie"), 1);
+    assert_value(out, "Cookie", "a=1; b=2");
+    assert_int_equal(fields_count(out, "Referer"), 0);
+    assert_value(out, "X-Custom", "token=stays");
+}
+
+static void test_places_leave_others_alone(void **state)
+{
+    struct relaying *relaying = *state;
+    struct slice cookies[] = { SLICE_INIT("token") }, queries[] = { SLICE_INIT("access_token") };
+    const struct relay_credentials credentials = { .cookies = { cookies, 1 }, .queries = { queries, 1 } };
+    relaying->request.credentials = &credentials;
+    add(relaying, "Cookie", "Token=1; tokens=2");
+    add(relaying, "Referer", "https://a.example/access_token=1?page=2");
+    struct headers *out = build(relaying);
+    assert_value(out, "Cookie", "Token=1; tokens=2");
+    assert_value(out, "Referer", "https://a.example/access_token=1?page=2");
+}
+
 static void test_token(void **state)
 {
     struct relaying *relaying = *state;
@@ -342,6 +373,8 @@ int main(void)
         TEST(test_identity_spoofing),
         TEST(test_connection_abuse),
         TEST(test_connection_floods),
+        TEST(test_places_of_credentials),
+        TEST(test_places_leave_others_alone),
         TEST(test_token),
         TEST(test_forwarded_fields),
         TEST(test_trace),

@@ -10,13 +10,16 @@ static int setup(void **state)
 {
     (void)state;
     static struct slice scopes[] = { SLICE_INIT("read"), SLICE_INIT("write") };
+    static struct slice roles[] = { SLICE_INIT("Order Admin"), SLICE_INIT("user") };
     arena_init(&arena, 1 << 20);
     principal = (struct principal){ .kind = PRINCIPAL_JWT,
                                     .issuer = SLICE("https://idp.example"),
                                     .subject = SLICE("u1"),
                                     .client_id = SLICE("app"),
                                     .scopes = scopes,
-                                    .scope_count = 2 };
+                                    .scope_count = 2,
+                                    .roles = roles,
+                                    .role_count = 2 };
     return 0;
 }
 
@@ -75,6 +78,7 @@ static void test_values(void **state)
     assert_slice(value("issuer"), "https://idp.example");
     assert_slice(value("client_id"), "app");
     assert_slice(value("scopes"), "read write");
+    assert_slice(value("roles"), "Order Admin, user");
     assert_slice(value("'text'"), "text");
     assert_slice(value("claims.sub"), "u1");
     assert_slice(value("claims.n"), "42");
@@ -99,7 +103,8 @@ static void test_anonymous(void **state)
     (void)state;
     claims("{\"sub\":\"u1\"}");
     principal.kind = PRINCIPAL_ANONYMOUS;
-    static const char *const expressions[] = { "subject", "issuer", "client_id", "scopes", "claims.sub" };
+    static const char *const expressions[] = { "subject", "issuer", "client_id",
+                                               "scopes",  "roles",  "claims.sub" };
     for (size_t i = 0; i < 5; i++) {
         assert_slice(value(expressions[i]), "");
     }
@@ -144,6 +149,10 @@ static void test_values_that_are_refused(void **state)
     principal.scope_count = 1;
     struct slice out;
     assert_fails(value_of(SLICE("scopes"), &principal, &arena, &out), ERROR_VALUE);
+    static struct slice roles[] = { SLICE_INIT("user,admin") };
+    principal.roles = roles;
+    principal.role_count = 1;
+    assert_fails(value_of(SLICE("roles"), &principal, &arena, &out), ERROR_VALUE);
     principal.subject = SLICE("a\nb");
     assert_fails(value_of(SLICE("subject"), &principal, &arena, &out), ERROR_VALUE);
     assert_fails(value_of(SLICE("bogus"), &principal, &arena, &out), ERROR_STATE);

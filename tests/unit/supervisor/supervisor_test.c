@@ -55,7 +55,7 @@ static void note_folder(struct slice text)
     arena_done(&arena);
 }
 
-#define FIXED_FDS 6 /* as channel.h says */
+#define FIXED_FDS 7 /* as channel.h says */
 
 /* Is it memory for a bequest that nobody can shorten? */
 static bool is_bequest(int fd)

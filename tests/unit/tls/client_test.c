@@ -55,10 +55,10 @@ static void try(struct attempt attempt)
     struct tls_server *server = new_server(attempt.server);
     const struct tls_client_settings settings = { .ca_pem = pki_cert(attempt.ca),
                                                   .server_name = slice_from_string(attempt.server_name) };
-    assert_ok(tls_client_new(&settings, SLICE("\x08http/1.1"), &client));
+    assert_ok(tls_client_new(&settings, &client));
     pair_open(&pair);
     assert_ok(tls_accept(server, &pair.server));
-    assert_ok(tls_connect(client, &pair.client, slice_from_string(attempt.host)));
+    assert_ok(tls_connect(client, &pair.client, slice_from_string(attempt.host), SLICE("\x08http/1.1")));
     pair_shake(&pair);
     if (attempt.failure == NULL) {
         assert_int_equal(pair.client_result, STREAM_OK);
@@ -118,10 +118,10 @@ static void test_a_host_that_cannot_be_verified_is_refused(void **state)
     const struct tls_client_settings settings = { .ca_pem = pki_cert(&ca) };
     struct tls_client *client;
     struct pair pair;
-    assert_ok(tls_client_new(&settings, SLICE_NONE, &client));
+    assert_ok(tls_client_new(&settings, &client));
     pair_open(&pair);
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        assert_fails(tls_connect(client, &pair.client, hosts[i]), ERROR_VALUE);
+        assert_fails(tls_connect(client, &pair.client, hosts[i], SLICE_NONE), ERROR_VALUE);
         assert_ptr_equal(pair.client.ops, &stream_plain_ops);
     }
     pair_done(&pair);
@@ -138,10 +138,10 @@ static void test_own_certificate(void **state)
     const struct tls_client_settings settings = { .ca_pem = pki_cert(&ca),
                                                   .cert_pem = pki_cert(&user),
                                                   .key_pem = pki_key(&user) };
-    assert_ok(tls_client_new(&settings, SLICE_NONE, &client));
+    assert_ok(tls_client_new(&settings, &client));
     pair_open(&pair);
     assert_ok(tls_accept(server, &pair.server));
-    assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com")));
+    assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com"), SLICE_NONE));
     tls_client_free(client); /* the stream does not need it any more */
     pair_shake(&pair);
     pair_exchange(&pair);
@@ -176,7 +176,7 @@ static void test_bad_settings(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tls_client *client = NULL;
-        struct error error = tls_client_new(&cases[i].settings, SLICE_NONE, &client);
+        struct error error = tls_client_new(&cases[i].settings, &client);
         assert_true(failed(error));
         assert_null(client);
         if (strstr(error.what, cases[i].what) == NULL) {
@@ -193,10 +193,10 @@ static void test_the_system_store_does_not_trust_a_test_ca(void **state)
     for (int i = 0; i < 2; i++) { /* the second takes the store that the first has read */
         struct tls_client *client;
         struct pair pair;
-        assert_ok(tls_client_new(&settings, SLICE_NONE, &client));
+        assert_ok(tls_client_new(&settings, &client));
         pair_open(&pair);
         assert_ok(tls_accept(server, &pair.server));
-        assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com")));
+        assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com"), SLICE_NONE));
         pair_shake(&pair);
         assert_int_equal(pair.client_result, STREAM_FAILED);
         assert_non_null(strstr(tls_failure(&pair.client), "certificate verify failed"));
@@ -214,12 +214,12 @@ static void test_min_version(void **state)
     for (int i = 0; i < 2; i++) {
         struct tls_client *client;
         struct pair pair;
-        assert_ok(tls_client_new(&settings, SLICE_NONE, &client));
+        assert_ok(tls_client_new(&settings, &client));
         pair_open(&pair);
         assert_ok(tls_accept(server, &pair.server));
         SSL_set_max_proto_version(((struct tls_state *)pair.server.tls)->ssl,
                                   i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
-        assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com")));
+        assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com"), SLICE_NONE));
         pair_shake(&pair);
         assert_int_equal(pair.client_result, i == 0 ? STREAM_FAILED : STREAM_OK);
         pair_done(&pair);
@@ -239,10 +239,10 @@ static void inject(int after, int version)
     struct pair pair;
     char text[64];
     size_t size;
-    assert_ok(tls_client_new(&settings, SLICE_NONE, &client));
+    assert_ok(tls_client_new(&settings, &client));
     pair_open(&pair);
     assert_ok(tls_accept(server, &pair.server));
-    assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com")));
+    assert_ok(tls_connect(client, &pair.client, SLICE("up.example.com"), SLICE_NONE));
     SSL_set_max_proto_version(((struct tls_state *)pair.client.tls)->ssl, version);
     assert_int_equal(pair.client.ops->handshake(&pair.client), STREAM_AGAIN);
     if (after > 0) {

@@ -75,10 +75,11 @@ static void call(struct tls_server *server, struct caller caller, struct pair *p
         settings.cert_pem = pki_cert(caller.own);
         settings.key_pem = pki_key(caller.own);
     }
-    assert_ok(tls_client_new(&settings, slice_from_string(caller.alpn), &client));
+    assert_ok(tls_client_new(&settings, &client));
     pair_open(pair);
     assert_ok(tls_accept(server, &pair->server));
-    assert_ok(tls_connect(client, &pair->client, slice_from_string(caller.host)));
+    assert_ok(
+        tls_connect(client, &pair->client, slice_from_string(caller.host), slice_from_string(caller.alpn)));
     tls_client_free(client);
     struct tls_state *state = pair->client.tls;
     if (caller.no_verification) {
@@ -277,13 +278,16 @@ static void test_old_versions_and_ciphers_are_refused(void **state)
     (void)state;
     static const struct {
         int version;
-        const char *ciphers;
+        const char *ciphers, *groups;
         enum stream_result result;
     } cases[] = {
-        { TLS1_3_VERSION, NULL, STREAM_OK },
-        { TLS1_2_VERSION, NULL, STREAM_OK },
-        { TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0", STREAM_FAILED },
-        { TLS1_1_VERSION, "ALL:@SECLEVEL=0", STREAM_FAILED },
+        { TLS1_3_VERSION, NULL, NULL, STREAM_OK },
+        { TLS1_2_VERSION, NULL, NULL, STREAM_OK },
+        { TLS1_3_VERSION, NULL, "P-384", STREAM_OK },
+        { TLS1_3_VERSION, NULL, "ffdhe8192", STREAM_FAILED },
+        { TLS1_3_VERSION, NULL, "ffdhe2048:P-256", STREAM_OK },
+        { TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0", NULL, STREAM_FAILED },
+        { TLS1_1_VERSION, "ALL:@SECLEVEL=0", NULL, STREAM_FAILED },
     };
     struct tls_server *server = new_server(TLS_CLIENT_NONE);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -291,6 +295,7 @@ static void test_old_versions_and_ciphers_are_refused(void **state)
         SSL_CTX_set_min_proto_version(context, cases[i].version);
         SSL_CTX_set_max_proto_version(context, cases[i].version);
         assert_true(cases[i].ciphers == NULL || SSL_CTX_set_cipher_list(context, cases[i].ciphers) == 1);
+        assert_true(cases[i].groups == NULL || SSL_CTX_set1_groups_list(context, cases[i].groups) == 1);
         assert_int_equal(call_with(server, context, "site.example.com"), cases[i].result);
         SSL_CTX_free(context);
     }

@@ -18,7 +18,7 @@ static int make_all(void **state)
     const struct tls_server_settings server_settings = { .certificates = { &certificate, 1 } };
     const struct tls_client_settings client_settings = { .ca_pem = pki_cert(&ca) };
     assert_ok(tls_server_new(&server_settings, NULL, SLICE_NONE, &server, &index));
-    assert_ok(tls_client_new(&client_settings, SLICE_NONE, &client));
+    assert_ok(tls_client_new(&client_settings, &client));
     return 0;
 }
 
@@ -37,7 +37,7 @@ static int set_up(void **state)
     (void)state;
     pair_open(&pair);
     assert_ok(tls_accept(server, &pair.server));
-    assert_ok(tls_connect(client, &pair.client, SLICE("site.example.com")));
+    assert_ok(tls_connect(client, &pair.client, SLICE("site.example.com"), SLICE_NONE));
     pair_shake(&pair);
     assert_int_equal(pair.server_result, STREAM_OK);
     assert_int_equal(pair.client_result, STREAM_OK);
@@ -177,7 +177,7 @@ static void test_data_behind_the_handshake(void **state)
     size_t size;
     pair_open(&late);
     assert_ok(tls_accept(server, &late.server));
-    assert_ok(tls_connect(client, &late.client, SLICE("site.example.com")));
+    assert_ok(tls_connect(client, &late.client, SLICE("site.example.com"), SLICE_NONE));
     assert_int_equal(late.client.ops->handshake(&late.client), STREAM_AGAIN);
     assert_int_equal(late.server.ops->handshake(&late.server), STREAM_AGAIN);
     assert_int_equal(late.client.ops->handshake(&late.client), STREAM_OK);
@@ -255,7 +255,7 @@ static void test_what_is_watched_during_a_handshake(void **state)
     assert_int_equal(early.server.watched, UV_READABLE | UV_WRITABLE);
     assert_int_equal(early.server.ops->handshake(&early.server), STREAM_AGAIN);
     assert_int_equal(early.server.watched, UV_READABLE);
-    assert_ok(tls_connect(client, &early.client, SLICE("site.example.com")));
+    assert_ok(tls_connect(client, &early.client, SLICE("site.example.com"), SLICE_NONE));
     pair_shake(&early);
     assert_int_equal(early.server.watched, UV_READABLE | UV_WRITABLE);
     pair_done(&early);

@@ -10,7 +10,7 @@ static int make_all(void **state)
     pki_make(&other_ca, "Other CA", NULL, NULL, true, 30);
     pki_make(&lax, "lax", "DNS:lax.example.com,DNS:too.example.com", &ca, false, 30);
     pki_make(&bank, "bank", "DNS:bank.example.com", &ca, false, 30);
-    pki_make(&user, "user", NULL, &ca, false, 30);
+    pki_make(&user, "user", "URI:spiffe://td/user", &ca, false, 30);
     return 0;
 }
 
@@ -72,7 +72,10 @@ static SSL_SESSION *call(struct tls_server *server, int version, const char *nam
     pair_exchange(&pair);
     tls_facts_of(&pair.server, facts);
     static const struct tls_client_facts gone; /* with the stream */
-    facts->client = facts->client != NULL ? &gone : NULL;
+    if (facts->client != NULL) {
+        assert_slice(facts->client->spiffe_id, "spiffe://td/user"); /* of a resumed session too */
+        facts->client = &gone;
+    }
     SSL_SESSION *left = SSL_get1_session(client->ssl);
     SSL_set_shutdown(client->ssl,
                      SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* a clean end keeps a session good */

@@ -259,6 +259,7 @@ static int teardown(void **state)
     metrics_free(fixture->metrics);
     arena_done(&fixture->arena);
     for (size_t i = 0; i < SERVICES; i++) {
+        health_mark_unref(fixture->endpoints[i].mark);
         service_close(&fixture->services[i]);
     }
     free(fixture);
@@ -267,13 +268,20 @@ static int teardown(void **state)
 
 /* ---- connections ---- */
 
-static void a_connection_is_used_again(void **state)
+/* A pool of one service, to which it keeps one connection, of the first user. Returns the service's end of it. */
+static int make_pool_with_one_kept(void)
 {
-    (void)state;
     make_pool(fixture->services[0].url, NULL);
     struct user *user = acquire_ready(0);
     int fd = service_accept(&fixture->services[0]);
     exchange(user, fd);
+    return fd;
+}
+
+static void a_connection_is_used_again(void **state)
+{
+    (void)state;
+    int fd = make_pool_with_one_kept();
     struct user *next = acquire(1);
     assert_true(next->ready);
     exchange(next, fd);
@@ -288,10 +296,7 @@ static void a_connection_is_used_again(void **state)
 static void a_connection_that_spoke_unasked_is_not_used_again(void **state)
 {
     (void)state;
-    make_pool(fixture->services[0].url, NULL);
-    struct user *user = acquire_ready(0);
-    int fd = service_accept(&fixture->services[0]);
-    exchange(user, fd);
+    int fd = make_pool_with_one_kept();
     turn(); /* what was emptied in this turn is not asked again */
     static const char evil[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     assert_int_equal(write(fd, evil, sizeof evil - 1), sizeof evil - 1);
@@ -309,10 +314,7 @@ static void a_connection_that_spoke_unasked_is_not_used_again(void **state)
 static void a_connection_that_was_closed_is_not_used_again(void **state)
 {
     (void)state;
-    make_pool(fixture->services[0].url, NULL);
-    struct user *user = acquire_ready(0);
-    int fd = service_accept(&fixture->services[0]);
-    exchange(user, fd);
+    int fd = make_pool_with_one_kept();
     turn();
     close(fd);
     struct user *next = acquire_ready(1);
@@ -325,10 +327,7 @@ static void a_connection_that_was_closed_is_not_used_again(void **state)
 static void an_idle_connection_that_ends_is_forgotten(void **state)
 {
     (void)state;
-    make_pool(fixture->services[0].url, NULL);
-    struct user *user = acquire_ready(0);
-    int fd = service_accept(&fixture->services[0]);
-    exchange(user, fd);
+    int fd = make_pool_with_one_kept();
     assert_int_equal(count("sallyport_upstream_connections_open"), 1);
     close(fd);
     turn();
@@ -339,10 +338,7 @@ static void an_idle_connection_is_closed_in_time(void **state)
 {
     (void)state;
     fixture->settings.idle_timeout = 20 * NS_PER_MS;
-    make_pool(fixture->services[0].url, NULL);
-    struct user *user = acquire_ready(0);
-    int fd = service_accept(&fixture->services[0]);
-    exchange(user, fd);
+    int fd = make_pool_with_one_kept();
     int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
     while (count("sallyport_upstream_connections_open") > 0 && clock_monotonic_ns() < limit) {
         uv_run(&fixture->loop.uv, UV_RUN_ONCE);
@@ -376,10 +372,7 @@ static void no_more_idle_connections_than_wanted(void **state)
 static void a_retry_gets_a_fresh_connection(void **state)
 {
     (void)state;
-    make_pool(fixture->services[0].url, NULL);
-    struct user *user = acquire_ready(0);
-    int fd = service_accept(&fixture->services[0]);
-    exchange(user, fd);
+    int fd = make_pool_with_one_kept();
     struct user *retry = &fixture->users[1];
     *retry = (struct user){ .ticket = { .on_ready = on_ready, .fresh = true } };
     upstream_acquire(fixture->pool, &retry->ticket);
@@ -610,6 +603,105 @@ static void the_emptier_endpoint_is_chosen(void **state)
     assert_true(slice_equal(third->ticket.url, freed));
 }
 
+/* ---- health ---- */
+
+static struct health_mark *mark(size_t index)
+{
+    struct health_mark *made = health_mark_new();
+    assert_non_null(made);
+    fixture->endpoints[index].mark = made;
+    return made;
+}
+
+static void an_unhealthy_endpoint_is_not_chosen(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct health_mark *first = mark(0), *second = mark(1);
+    /* With a connection that is kept, too. */
+    struct user *user = acquire_ready(0);
+    size_t chosen = slice_equal(user->ticket.url, fixture->urls[0]) ? 0 : 1;
+    int fd = service_accept(&fixture->services[chosen]);
+    exchange(user, fd);
+    health_mark_set(chosen == 0 ? first : second, true);
+    for (size_t i = 1; i < TICKETS; i++) {
+        user = acquire_ready(i);
+        assert_true(slice_equal(user->ticket.url, fixture->urls[1 - chosen]));
+    }
+    assert_int_equal(count("sallyport_upstream_unhealthy_used_total"), 0);
+    close(fd);
+}
+
+static void where_all_are_unhealthy_all_are_chosen(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct health_mark *first = mark(0), *second = mark(1);
+    health_mark_set(first, true);
+    health_mark_set(second, true);
+    struct user *one = acquire_ready(0), *two = acquire_ready(1);
+    assert_false(slice_equal(one->ticket.url, two->ticket.url));
+    assert_int_equal(count("sallyport_upstream_unhealthy_used_total"), 2);
+}
+
+/* The healthy one is at its maximum: who comes waits for it. */
+static void who_waits_does_not_get_an_unhealthy_endpoint(void **state)
+{
+    (void)state;
+    fixture->settings.max_connections = 1;
+    fixture->settings.max_pending = 2;
+    fixture->settings.pending_timeout = 60 * NS_PER_S;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct health_mark *first = mark(0);
+    health_mark_set(first, true);
+    struct user *user = acquire_ready(0);
+    assert_true(slice_equal(user->ticket.url, fixture->urls[1]));
+    struct user *waiting = acquire(1);
+    turn();
+    assert_false(waiting->ready);
+    upstream_release(&user->ticket);
+    turn_until(&waiting->ready);
+    assert_true(slice_equal(waiting->ticket.url, fixture->urls[1]));
+}
+
+/* Of which nobody tells the pool: the next one that comes sees it, and those before it are served first. */
+static void who_waits_gets_an_endpoint_that_is_healthy_again(void **state)
+{
+    (void)state;
+    fixture->settings.max_connections = 1;
+    fixture->settings.max_pending = 2;
+    fixture->settings.pending_timeout = 60 * NS_PER_S;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct health_mark *first = mark(0);
+    health_mark_set(first, true);
+    acquire_ready(0);
+    struct user *waiting = acquire(1);
+    turn();
+    assert_false(waiting->ready);
+    health_mark_set(first, false);
+    struct user *next = acquire(2);
+    turn_until(&waiting->ready);
+    assert_true(slice_equal(waiting->ticket.url, fixture->urls[0]));
+    assert_false(next->ready);
+}
+
+/* A retry has tried the healthy one: it may be tried again, the other is not. */
+static void a_retry_does_not_go_to_an_unhealthy_endpoint(void **state)
+{
+    (void)state;
+    fixture->settings.retries = 2;
+    service_close(&fixture->services[1]);
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct health_mark *first = mark(0);
+    health_mark_set(first, true);
+    struct user *user = acquire(0);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+    assert_slice(upstream_endpoint_of(&user->ticket), fixture->services[1].url);
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 3);
+    assert_int_equal(service_accept(&fixture->services[0]), -1);
+}
+
 static void a_refused_connection_is_a_failure(void **state)
 {
     (void)state;
@@ -694,6 +786,53 @@ static void all_addresses_of_a_name_are_tried(void **state)
     for (size_t i = 0; i < TICKETS; i++) {
         acquire_ready(i);
     }
+}
+
+static uint64_t key_of(const char *text)
+{
+    struct address address;
+    assert_true(address_parse(slice_from_string(text), &address));
+    return health_key_of(&address);
+}
+
+/* Nobody listens at the first one: that it is passed over shows by what did not fail. */
+static void an_unhealthy_address_is_passed_over(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.2", "127.0.0.1");
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct health_mark *made = mark(0);
+    health_mark_set_address(made, key_of("127.0.0.2"), true);
+    for (size_t i = 0; i < 3; i++) {
+        acquire_ready(i);
+    }
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 0);
+    /* All are: the endpoint is, and all are tried. */
+    health_mark_set_address(made, key_of("127.0.0.1"), true);
+    health_mark_set(made, true);
+    acquire_ready(3);
+    acquire_ready(4);
+    assert_true(count("sallyport_upstream_connect_failures_total") >= 1);
+}
+
+static void a_kept_connection_to_an_unhealthy_address_is_not_used_again(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.1", "127.0.0.2");
+    make_pool(named_url(fixture->services[0].port), NULL);
+    struct health_mark *made = mark(0);
+    struct user *user = acquire_ready(0);
+    int fd = service_accept(&fixture->services[0]);
+    exchange(user, fd);
+    health_mark_set_address(made, key_of("127.0.0.1"), true);
+    struct user *next = acquire(1);
+    turn_until(&next->ready);
+    assert_int_equal(next->failure.reason,
+                     DENY_UPSTREAM_CONNECT); /* the other address, where nobody listens */
+    char byte;
+    assert_int_equal(read(fd, &byte, 1), 0); /* it was closed */
+    assert_int_equal(count("sallyport_upstream_reused_total"), 0);
+    close(fd);
 }
 
 static void each_address_is_tried_once(void **state)
@@ -820,12 +959,19 @@ int main(void)
         TEST(a_release_while_connecting_brings_no_answer),
         TEST(endpoints_take_turns),
         TEST(the_emptier_endpoint_is_chosen),
+        TEST(an_unhealthy_endpoint_is_not_chosen),
+        TEST(where_all_are_unhealthy_all_are_chosen),
+        TEST(who_waits_does_not_get_an_unhealthy_endpoint),
+        TEST(who_waits_gets_an_endpoint_that_is_healthy_again),
+        TEST(a_retry_does_not_go_to_an_unhealthy_endpoint),
         TEST(a_refused_connection_is_a_failure),
         TEST(another_endpoint_is_tried_where_one_refuses),
         TEST(what_is_no_tls_is_told_apart),
         TEST(a_name_is_looked_up_once),
         TEST(a_name_without_address_is_a_failure),
         TEST(all_addresses_of_a_name_are_tried),
+        TEST(an_unhealthy_address_is_passed_over),
+        TEST(a_kept_connection_to_an_unhealthy_address_is_not_used_again),
         TEST(each_address_is_tried_once),
         TEST(a_look_up_that_hangs_is_given_up),
         TEST(old_addresses_serve_while_new_ones_are_looked_up),

@@ -64,6 +64,25 @@ static void test_response(void **state)
     assert_true((fields[2].flags & NGHTTP2_NV_FLAG_NO_INDEX) == 0);
 }
 
+static void test_request(void **state)
+{
+    (void)state;
+    struct header items[] = { field("TE", "gzip"), field("Host", "b"), field("Authorization", "Bearer x"),
+                              field("DPoP", "proof"), field("Accept", "*/*") };
+    const struct headers headers = { items, sizeof items / sizeof items[0], 10 };
+    const struct h2_own_field own[] = { { SLICE(":method"), SLICE("GET") },
+                                        { SLICE(":path"), SLICE("/") },
+                                        { SLICE("te"), SLICE("trailers") } };
+    size_t count = 0;
+    assert_true(h2_write_fields(&out, own, 3, &headers, NULL, &count));
+    assert_string_equal(written(count), ":method: GET\n:path: /\nte: trailers\nauthorization: Bearer x\n"
+                                        "dpop: proof\naccept: */*\n");
+    /* Nor do secrets get into it. */
+    const nghttp2_nv *fields = h2_fields_of(&out);
+    assert_true((fields[3].flags & fields[4].flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
+    assert_true((fields[5].flags & NGHTTP2_NV_FLAG_NO_INDEX) == 0);
+}
+
 static void test_statuses(void **state)
 {
     (void)state;
@@ -130,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_response), cmocka_unit_test(test_statuses), cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_request),  cmocka_unit_test(test_statuses), cmocka_unit_test(test_injection),
         cmocka_unit_test(test_trailers), cmocka_unit_test(test_room),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -238,7 +238,10 @@ static void test_limits(void **state)
     /* What is malformed behind it is found all the same. */
     h2_head_field(&head, SLICE("X-A"), SLICE("b"));
     assert_int_equal(head.failure, H2_HEAD_BAD_NAME);
-    assert_true(head.decoded > sizeof long_text);
+    /* What is too much is counted on, empty fields too. */
+    uint64_t decoded = head.decoded;
+    h2_head_field(&head, SLICE("x"), SLICE(""));
+    assert_int_equal(head.decoded, decoded + sizeof "x: \r\n" - 1);
     h2_head_init(&head, H2_HEAD_REQUEST, &limits);
     h2_head_field(&head, SLICE(":path"), slice_of(long_text, HTTP_TARGET_MAX + 1));
     h2_head_field(&head, SLICE(":method"), SLICE("GET"));
@@ -258,20 +261,75 @@ static void test_limits(void **state)
 static void test_responses(void **state)
 {
     (void)state;
-    struct http_response response;
-    assert_response(":status: 200\ncontent-type: text/plain\n", H2_HEAD_OK);
-    h2_take_response(&head, false, METHOD_GET, &response);
-    assert_int_equal(response.status, 200);
-    assert_int_equal(response.body, BODY_CHUNKED);
-    h2_take_response(&head, false, METHOD_HEAD, &response);
-    assert_int_equal(response.body, BODY_NONE);
+    assert_response(":status: 200\ncontent-type: text/plain\nx-a: \n", H2_HEAD_OK);
     assert_response(":status: 20\n", H2_HEAD_BAD_STATUS);
+    assert_response(":status: 2000\n", H2_HEAD_BAD_STATUS);
+    assert_response(":status: 099\n", H2_HEAD_BAD_STATUS);
+    assert_response(":status: +20\n", H2_HEAD_BAD_STATUS);
     assert_response(":status: 101\n", H2_HEAD_BAD_STATUS);
     assert_response(":status: 600\n", H2_HEAD_BAD_STATUS);
     assert_response(":status: 200\n:status: 200\n", H2_HEAD_BAD_PSEUDO);
+    assert_response(":status: 200\n:path: /\n", H2_HEAD_BAD_PSEUDO);
     assert_response("content-type: a\n", H2_HEAD_BAD_PSEUDO);
-    assert_response(":status: 204\ncontent-length: 0\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_response("a: b\n:status: 200\n", H2_HEAD_LATE_PSEUDO);
+    assert_response(":status: 200\nX-Upper: 1\n", H2_HEAD_BAD_NAME);
+    assert_response(":status: 200\ntransfer_encoding: chunked\n", H2_HEAD_BAD_NAME);
+    assert_response(":status: 200\nconnection: close\n", H2_HEAD_CONNECTION_FIELD);
+    assert_response(":status: 200\ntransfer-encoding: chunked\n", H2_HEAD_CONNECTION_FIELD);
+    assert_response(":status: 200\nupgrade: x\n", H2_HEAD_CONNECTION_FIELD);
     assert_response(":status: 200\nte: trailers\n", H2_HEAD_CONNECTION_FIELD);
+    assert_response(":status: 200\na: b\r\n", H2_HEAD_BAD_VALUE);
+    assert_response(":status: 200\ncontent-length: +5\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_response(":status: 200\ncontent-length: 5\ncontent-length: 5\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_response(":status: 204\ncontent-length: 0\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_response(":status: 103\ncontent-length: 5\n", H2_HEAD_BAD_CONTENT_LENGTH);
+    assert_int_equal(read_kind(H2_HEAD_RESPONSE, SLICE(":status: 103\n"), true), H2_HEAD_LAST_INFORMATIONAL);
+    assert_response(":status: 103\nlink: </a>\n", H2_HEAD_OK);
+}
+
+static void test_response_bodies(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice text;
+        enum http_method method;
+        bool ends;
+        enum http_body body;
+        uint64_t length;
+    } cases[] = {
+        { SLICE_INIT(":status: 200\n"), METHOD_GET, false, BODY_CHUNKED, 0 },
+        { SLICE_INIT(":status: 200\n"), METHOD_GET, true, BODY_LENGTH, 0 },
+        { SLICE_INIT(":status: 200\ncontent-length: 5\n"), METHOD_GET, false, BODY_LENGTH, 5 },
+        { SLICE_INIT(":status: 200\ncontent-length: 0\n"), METHOD_GET, true, BODY_LENGTH, 0 },
+        { SLICE_INIT(":status: 200\ncontent-length: 5\n"), METHOD_HEAD, true, BODY_NONE, 5 },
+        { SLICE_INIT(":status: 200\n"), METHOD_HEAD, false, BODY_NONE, 0 },
+        { SLICE_INIT(":status: 204\n"), METHOD_GET, true, BODY_NONE, 0 },
+        { SLICE_INIT(":status: 304\ncontent-length: 9\n"), METHOD_GET, true, BODY_NONE, 9 },
+        { SLICE_INIT(":status: 103\nlink: </a>\n"), METHOD_GET, false, BODY_NONE, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_response response;
+        assert_int_equal(read_kind(H2_HEAD_RESPONSE, cases[i].text, cases[i].ends), H2_HEAD_OK);
+        h2_take_response(&head, cases[i].ends, cases[i].method, &response);
+        assert_int_equal(response.body, cases[i].body);
+        assert_int_equal(response.content_length, cases[i].length);
+        assert_int_equal(response.minor_version, 2);
+    }
+}
+
+static void test_injected_lines(void **state)
+{
+    (void)state;
+    static const struct slice evil[] = { SLICE_INIT("a\r\nset-cookie: x=1"), SLICE_INIT("a\nb"),
+                                         SLICE_INIT("a\0b"), SLICE_INIT("\rb") };
+    for (size_t i = 0; i < sizeof evil / sizeof evil[0]; i++) {
+        for (int as_name = 0; as_name < 2; as_name++) {
+            h2_head_init(&head, H2_HEAD_RESPONSE, &limits);
+            h2_head_field(&head, SLICE(":status"), SLICE("200"));
+            h2_head_field(&head, as_name ? evil[i] : SLICE("x"), as_name ? SLICE("v") : evil[i]);
+            assert_true(h2_head_is_malformed(h2_head_end(&head, false)));
+        }
+    }
 }
 
 static void test_trailers(void **state)
@@ -310,6 +368,8 @@ int main(void)
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_response_bodies),
+        cmocka_unit_test(test_injected_lines),
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_failure_texts),
     };

@@ -184,9 +184,13 @@ static void a_certificate_that_is_demanded_must_be_there(void **state)
     (void)state;
     harness_start();
     int64_t now = clock_real_ns() / NS_PER_S;
-    assert_denied(over_tls(TLS_CLIENT_REQUIRED, false, 0), DENY_CLIENT_CERTIFICATE_MISSING);
-    /* On a connection that lives longer than its certificate, too. */
-    assert_denied(over_tls(TLS_CLIENT_REQUIRED, true, now - 10), DENY_CLIENT_CERTIFICATE_EXPIRED);
+    struct client *client = over_tls(TLS_CLIENT_REQUIRED, false, 0);
+    assert_denied(client, DENY_CLIENT_CERTIFICATE_MISSING);
+    assert_false(client->ended);
+    /* On a connection that lives longer than its certificate, too: nothing makes it good again. */
+    client = over_tls(TLS_CLIENT_REQUIRED, true, now - 10);
+    assert_denied(client, DENY_CLIENT_CERTIFICATE_EXPIRED);
+    assert_true(client->ended);
     assert_denied(over_tls(TLS_CLIENT_OPTIONAL, true, now - 10), DENY_CLIENT_CERTIFICATE_EXPIRED);
     /* These pass this stage; the next one refuses them, for the listener of this test has no TLS. */
     assert_denied(over_tls(TLS_CLIENT_REQUIRED, true, now + 100), DENY_MISDIRECTED);

@@ -72,11 +72,44 @@ static void an_issuer_of_another_route_is_refused(void **state)
     (void)state;
     static struct slice other = SLICE_INIT("partner");
     static struct auth_settings partner;
-    partner = (struct auth_settings){ .mode = AUTH_REQUIRED, .jwt = { &other, 1 } };
+    partner = (struct auth_settings){ .mode = AUTH_REQUIRED, .way.names[AUTH_JWT] = { &other, 1 } };
     add_route("partner", "/partner/**", &partner);
     harness_start();
     assert_passed(ask_with_token("GET /orders/1", ""));
     assert_denied(ask_with_token("GET /partner/1", ""), DENY_TOKEN_ISSUER);
+}
+
+static struct slice both[] = { SLICE_INIT("main"), SLICE_INIT("partner") };
+static struct auth_entry_settings either[] = { { .way.names[AUTH_API_KEY] = { &both[1], 1 } },
+                                               { .way.names[AUTH_JWT] = { &both[0], 1 } } };
+
+static void one_alternative_is_enough(void **state)
+{
+    (void)state;
+    static struct auth_settings any;
+    any = (struct auth_settings){ .mode = AUTH_REQUIRED, .any_of = { either, 2 } };
+    add_route("any", "/any/**", &any);
+    harness_start();
+    assert_passed(ask_with_token("GET /any/1", ""));
+    assert_denied(ask("GET /any/1 HTTP/1.1\r\nHost: api.example.com\r\n\r\n"), DENY_CREDENTIAL_MISSING);
+    assert_denied(ask("GET /any/1 HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer a.b.c\r\n\r\n"),
+                  DENY_TOKEN_MALFORMED);
+}
+
+/* Not even for the anonymous of an optional route: it said who it is, and that was too little. */
+static void a_part_of_what_is_demanded_is_not_enough(void **state)
+{
+    (void)state;
+    static struct auth_settings demands[2];
+    for (int mode = AUTH_REQUIRED; mode <= AUTH_OPTIONAL; mode++) {
+        demands[mode] = (struct auth_settings){ .mode = mode, .all_of = { either, 2 } };
+        add_route(mode == AUTH_REQUIRED ? "all" : "some", mode == AUTH_REQUIRED ? "/all/**" : "/some/**",
+                  &demands[mode]);
+    }
+    harness_start();
+    assert_denied(ask_with_token("GET /all/1", ""), DENY_CREDENTIAL_MISSING);
+    assert_denied(ask_with_token("GET /some/1", ""), DENY_CREDENTIAL_MISSING);
+    assert_passed(ask("GET /some/1 HTTP/1.1\r\nHost: api.example.com\r\n\r\n"));
 }
 
 static void a_public_route_looks_at_no_credential(void **state)
@@ -111,6 +144,8 @@ int main(void)
         TEST(an_optional_credential_may_be_absent_and_not_wrong),
         TEST(another_audience_is_refused),
         TEST(an_issuer_of_another_route_is_refused),
+        TEST(one_alternative_is_enough),
+        TEST(a_part_of_what_is_demanded_is_not_enough),
         TEST(a_public_route_looks_at_no_credential),
         TEST(a_route_without_auth_is_closed),
     };

@@ -1,0 +1,165 @@
+/* One request from its parts to its answer, with a store in a directory of the test's own. */
+#include "../store/store.h"
+#include "admin/admin.h"
+#include "json/json.h"
+
+#define NOW 1000000
+
+static struct api_pepper_settings pepper = { .name = SLICE_INIT("p1"),
+                                             .secret = SLICE_INIT("0123456789abcdef0123456789abcdef") };
+static struct api_keys_settings set = { .name = SLICE_INIT("s"),
+                                        .prefix = SLICE_INIT("test"),
+                                        .header = SLICE_INIT("X-API-Key"),
+                                        .peppers = { &pepper, 1 } };
+static struct slice set_names[] = { SLICE_INIT("s") };
+static struct admin_settings admin = { .api_keys = { set_names, 1 } };
+static struct settings settings = { .api_keys = &set, .api_keys_count = 1, .admin = &admin };
+
+static struct admin_job *run(enum http_method method, const char *path, const char *query, const char *body,
+                             struct admin_answer *out)
+{
+    struct admin_request request = {
+        .settings = &settings, .query = slice_from_string(query), .request_id = SLICE("0123"), .now = NOW
+    };
+    struct slice allow;
+    set.store = slice_from_string(the_path);
+    assert_int_equal(admin_find(method, slice_from_string(path), &request.operation, &request.id, &allow),
+                     ADMIN_FOUND);
+    struct admin_job *job = admin_job_new(&request);
+    assert_non_null(job);
+    /* As it comes: in pieces. */
+    for (struct slice rest = slice_from_string(body); rest.len > 0; rest = slice_from(rest, 3)) {
+        assert_true(admin_job_body(job, slice_part(rest, 0, 3)));
+    }
+    admin_job_run(job);
+    admin_job_answer(job, out);
+    return job;
+}
+
+static void assert_status(enum http_method method, const char *path, const char *query, const char *body,
+                          unsigned int status)
+{
+    struct admin_answer answer;
+    struct admin_job *job = run(method, path, query, body, &answer);
+    assert_int_equal(answer.status, status);
+    assert_int_equal(slice_equal(answer.type, SLICE("application/problem+json")), status >= 400);
+    admin_job_free(job);
+}
+
+static void a_key_is_made_shown_and_revoked(void **state)
+{
+    (void)state;
+    struct admin_answer answer;
+    struct admin_job *job =
+        run(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\"}", &answer);
+    assert_int_equal(answer.status, 201);
+    assert_true(answer.changes);
+    assert_slice(answer.location, "/v1/keys/one?set=s");
+    assert_slice(answer.what, "s/one consumer acme");
+    assert_true(slice_contains(answer.body, SLICE("\"key\":\"test_")));
+    admin_job_free(job);
+    job = run(METHOD_GET, "/v1/keys/one", "set=s", NULL, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_false(answer.changes);
+    assert_false(slice_contains(answer.body, SLICE("\"key\":")));
+    assert_true(slice_contains(answer.body, SLICE("\"state\":\"active\"")));
+    admin_job_free(job);
+    job = run(METHOD_POST, "/v1/keys/one/revoke", NULL, "{}", &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(slice_contains(answer.body, SLICE("\"state\":\"revoked\"")));
+    admin_job_free(job);
+    assert_status(METHOD_GET, "/v1/keys/%6fne", NULL, NULL, 200);
+}
+
+static void each_way_to_be_wrong_has_its_status(void **state)
+{
+    (void)state;
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\"}", 201);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\"}", 409);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\"", 400);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "[[[[[[[[]]]]]]]]", 400);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "", 400);
+    assert_status(METHOD_POST, "/v1/keys", "set=other", "{\"consumer\":\"acme\"}", 404);
+    assert_status(METHOD_POST, "/v1/keys", "a=b", "{\"consumer\":\"acme\"}", 400);
+    assert_status(METHOD_GET, "/v1/keys/none", NULL, NULL, 404);
+    assert_status(METHOD_POST, "/v1/keys/none/revoke", NULL, "{}", 404);
+    assert_status(METHOD_POST, "/v1/keys/none/rotate", NULL, "{}", 404);
+    assert_status(METHOD_POST, "/v1/keys/none/expire", NULL, "{\"expires\":\"2d\"}", 404);
+    assert_status(METHOD_GET, "/v1/keys", "limit=0", NULL, 400);
+    assert_status(METHOD_GET, "/v1/key-sets", "set=s", NULL, 400);
+}
+
+static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
+{
+    (void)state;
+    struct admin_answer answer;
+    struct admin_job *job = run(METHOD_GET, "/v1/keys", NULL, NULL, &answer);
+    assert_int_equal(answer.status, 0);
+    assert_true(slice_contains(answer.what, SLICE("there is no key store here")));
+    assert_int_equal(answer.body.len, 0);
+    admin_job_free(job);
+}
+
+static void pages_follow_each_other(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "a", "b", "c" };
+    struct admin_answer answer;
+    char body[64], query[64] = "limit=2";
+    size_t seen = 0;
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(body, sizeof body, "{\"consumer\":\"acme\",\"id\":\"%s\"}", ids[i]);
+        assert_status(METHOD_POST, "/v1/keys", NULL, body, 201);
+    }
+    for (int page = 0; page < 2; page++) {
+        struct arena arena;
+        struct json *tree = NULL;
+        struct slice next;
+        struct admin_job *job = run(METHOD_GET, "/v1/keys", query, NULL, &answer);
+        arena_init(&arena, 1 << 20);
+        assert_ok(json_parse(answer.body, 8, &arena, &tree, NULL));
+        const struct json *keys = json_get(tree, SLICE("keys"));
+        for (size_t i = 0; i < keys->count; i++) {
+            struct slice id;
+            assert_true(json_get_string(&keys->items[i], SLICE("id"), &id));
+            assert_slice(id, ids[seen++]);
+        }
+        assert_int_equal(json_get_string(tree, SLICE("next"), &next), page == 0);
+        if (page == 0) {
+            snprintf(query, sizeof query, "limit=2&after=%.*s", SLICE_ARG(next));
+        }
+        arena_done(&arena);
+        admin_job_free(job);
+    }
+    assert_int_equal(seen, 3);
+}
+
+static void a_body_has_an_end(void **state)
+{
+    (void)state;
+    static char piece[65536];
+    struct admin_request request = { .settings = &settings };
+    struct slice allow;
+    assert_int_equal(admin_find(METHOD_POST, SLICE("/v1/keys"), &request.operation, &request.id, &allow),
+                     ADMIN_FOUND);
+    struct admin_job *job = admin_job_new(&request);
+    for (size_t i = 0; i < ADMIN_BODY_MAX / sizeof piece; i++) {
+        assert_true(admin_job_body(job, slice_of(piece, sizeof piece)));
+    }
+    assert_false(admin_job_body(job, SLICE("x")));
+    admin_job_free(job);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_key_is_made_shown_and_revoked, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(each_way_to_be_wrong_has_its_status, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(pages_follow_each_other, make_directory, remove_directory),
+        cmocka_unit_test(a_body_has_an_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
