@@ -8,7 +8,7 @@ import { ROOT as root, binary } from '../e2e/lib/gateway.mjs';
 
 const printed = (kind) => execFileSync(binary(), ['docs', kind], { encoding: 'utf8', maxBuffer: 1 << 26 });
 
-const kept = { reference: 'docs/configuration.md', schema: 'docs/configuration.schema.json', reasons: 'docs/reasons.md' };
+const kept = { reference: 'docs/configuration.md', schema: 'docs/configuration.schema.json', reasons: 'docs/reasons.md', openapi: 'docs/admin-api.openapi.json' };
 for (const [kind, file] of Object.entries(kept)) {
   test(`${file} is what \`sallyport docs ${kind}\` prints; \`make docs\` renews it`, () => {
     assert.equal(readFileSync(join(root, file), 'utf8'), printed(kind));

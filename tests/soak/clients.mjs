@@ -26,7 +26,7 @@ export function random(seed) {
   };
 }
 
-const expect = (condition, what) => {
+export const expect = (condition, what) => {
   if (!condition) throw new Error(what);
 };
 
@@ -36,7 +36,7 @@ const expectOf = (response, condition, what) => {
 };
 
 // A client's frame of bytes, masked by nothing; and the same as its echo.
-const frame = (data) => {
+export const socketFrame = (data) => {
   const head = data.length < 126 ? [0x82, 0x80 | data.length] : [0x82, 0xfe, data.length >> 8, data.length & 0xff];
   return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), data]);
 };
@@ -162,11 +162,11 @@ export class Honest {
     // By a connection of its own, through every reload.
     async socket() {
       const client = await this.world.connect(this.random.pick(['public', 'plain']));
-      await client.send(requestText({ host: HOST, path: '/socket/echo', fields: HANDSHAKE }));
+      await client.send(requestText({ host: HOST, path: '/socket/patient', fields: HANDSHAKE }));
       const head = await client.head();
       expectOf(head, head.status === 101, `${head.status} for a handshake`);
       for (let i = 0; i < 5; i++) {
-        const sent = frame(this.random.bytes(this.random.below(20_000)));
+        const sent = socketFrame(this.random.bytes(this.random.below(20_000)));
         await client.send(sent);
         expect((await client.reader.exactly(sent.length, 'an echo')).equals(sent), 'another echo');
         await delay(this.random.below(50));
@@ -325,7 +325,7 @@ export const hostile = {
     const client = await world.connect(rough(random));
     await client.send(requestText({ host: HOST, path: random.pick(['/socket/echo', '/socket/flood']), fields: HANDSHAKE }));
     if (random.chance(0.7)) await client.head().catch(() => {});
-    const pieces = [frame(random.bytes(1000)), frame(random.bytes(50_000)).subarray(0, 30_000), random.bytes(500), Buffer.alloc(3)];
+    const pieces = [socketFrame(random.bytes(1000)), socketFrame(random.bytes(50_000)).subarray(0, 30_000), random.bytes(500), Buffer.alloc(3)];
     for (let i = random.below(5); i > 0; i--) await client.send(random.pick(pieces));
     await delay(random.below(100));
     random.pick([() => client.reset(), () => client.destroy(), () => client.end()])();
@@ -375,11 +375,12 @@ export class Hostile {
   }
 
   async run() {
-    const kinds = Object.keys(hostile);
+    const all = { ...hostile, ...this.world.hostile };
+    const kinds = Object.keys(all);
     while (!this.world.stopping) {
       const kind = this.random.pick(kinds);
       try {
-        await hostile[kind](this.world, this.random);
+        await all[kind](this.world, this.random);
         this.world.count('hostile', kind);
       } catch (error) {
         // A port that is just being shut, or a connection that the gateway cut, is what they are owed.

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { sallyport } from '../e2e/lib/gateway.mjs';
@@ -11,14 +12,18 @@ import { Issuer, forge } from '../e2e/lib/issuer.mjs';
 import { RawClient } from '../e2e/lib/raw.mjs';
 import { gatewayCertificate, merge, openStage } from '../e2e/lib/stage.mjs';
 import { tempDir } from '../e2e/lib/temp.mjs';
+import { startHttp2 } from '../e2e/http2_upstreams/lib.mjs';
+import { startGrpcEcho } from '../e2e/lib/tunnels.mjs';
 import { echo, startUpstream } from '../e2e/lib/upstream.mjs';
 import { SLOW, until } from '../e2e/lib/wait.mjs';
-import { ACCEPT } from '../e2e/lib/websocket.mjs';
+import { ACCEPT, acceptOf } from '../e2e/lib/websocket.mjs';
 import { HOST, Hostile, Honest, knock, random } from './clients.mjs';
+import { HonestHttp2, hostileHttp2 } from './clients_http2.mjs';
 
 const SECONDS = Number(process.env.SALLYPORT_SOAK_SECONDS || 8);
 const SEED = Number(process.env.SALLYPORT_SOAK_SEED || Date.now() % 1_000_000);
 const HONEST = 10;
+const HONEST_H2 = 6;
 const HOSTILE = 40;
 
 // ---- upstreams
@@ -33,13 +38,18 @@ async function sendBytes(exchange, size) {
   }
 }
 
+function* pieces(size) {
+  for (let left = size; left > 0; left -= block.length) yield left < block.length ? block.subarray(0, left) : block;
+}
+
 const SWITCHED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`;
 
 // What comes goes back as it is; or frames go out until nobody takes them.
 async function socket(exchange, floods) {
   const { reader } = exchange;
   exchange.stop = true;
-  await exchange.send(SWITCHED);
+  // Over HTTP/2 the key is the gateway's own.
+  await exchange.send(SWITCHED.replace(ACCEPT, acceptOf(exchange.request.fields.get('sec-websocket-key'))));
   (async () => {
     const piece = Buffer.concat([Buffer.from([0x82, 0x7e, 0xff, 0xff]), block.subarray(0, 65_535)]);
     while (floods && (await exchange.send(piece)));
@@ -88,6 +98,11 @@ function forget(upstream) {
   for (const connection of upstream.connections) connection.requests.length = 0;
 }
 
+function forgetHttp2(upstream) {
+  upstream.requests.length = 0;
+  upstream.sessions = upstream.sessions.filter((session) => !session.destroyed);
+}
+
 // ---- the gateway
 
 async function tokens(issuer, stranger) {
@@ -105,7 +120,7 @@ async function tokens(issuer, stranger) {
   };
 }
 
-function configOf(s, faulty, dir) {
+function configOf(s, { faulty, http2, chats }, dir) {
   const certificate = gatewayCertificate();
   const tls = { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] };
   const short = { handshake: '2s', head: '2s', body: '2s', idle: '3s', write: '2s', drain: '500ms' };
@@ -119,14 +134,16 @@ function configOf(s, faulty, dir) {
     defaults: { listeners: ['public', 'plain', 'rough', 'roughPlain'], timeout: '1m', idle_timeout: '1m' },
     listeners: {
       public: { timeouts: { idle: '60s' } },
-      plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', timeouts: { idle: '60s' } },
+      plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', h2c: true, timeouts: { idle: '60s' } },
       rough: { address: '127.0.0.1', port: 0, tls, timeouts: short },
-      roughPlain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', timeouts: short },
+      roughPlain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', h2c: true, timeouts: short },
     },
     issuers: { main: { algorithms: ['RS256', 'ES256', 'EdDSA', 'ES384'] } },
     upstreams: {
       'order-service': { idle_timeout: '2s', connect_timeout: '1m' },
       faulty: { endpoints: [faulty.url], idle_timeout: '1s', connect_timeout: '2s' },
+      http2: { endpoints: [http2.url], idle_timeout: '2s', connect_timeout: '1m' },
+      chats: { endpoints: [chats.url], protocol: 'h2', tls: { ca: s.ca.certFile }, idle_timeout: '2s', connect_timeout: '1m' },
     },
     routes: {
       open: route('/open/**'),
@@ -134,6 +151,10 @@ function configOf(s, faulty, dir) {
       slow: route('/slow/**', protectedBy()),
       limited: route('/limited/**', { limits: [{ limit: '20/1s', by: 'address' }, { rate: '50/1s', burst: 10, by: 'header:X-Client' }] }),
       socket: route('/socket/**', { websocket: { idle_timeout: '2s' } }),
+      // Of the honest: a busy machine may hold them up for longer than the hostile are waited for.
+      patient: route('/socket/patient', { websocket: { idle_timeout: '1m' } }),
+      h2: route('/h2/**', { upstream: 'http2' }),
+      chat: route('/test.Echo/**', { upstream: 'chats' }),
       faulty: route('/faulty/**', { websocket: { idle_timeout: '1s' }, upstream: 'faulty', timeout: '2s', idle_timeout: '1s' }),
     },
   };
@@ -183,6 +204,7 @@ async function atRest(gateway) {
     assert.ok(metrics.has(`sallyport_${name}`), `no sallyport_${name}`);
     return [name, metrics.sum(`sallyport_${name}`)];
   }));
+  open.streams_open = metrics.sum('sallyport_streams_open'); // not told before there was one
   return { open, descriptors: [gateway.process.pid, gateway.child()].map(descriptors) };
 }
 
@@ -236,21 +258,33 @@ async function soak() {
   const dir = tempDir('soak-logs');
   mkdirSync(dir, { recursive: true });
   const luck = random(SEED ^ 0xfa17);
+  const chats = await startGrpcEcho();
+  const http2 = await startHttp2({
+    tls: false,
+    script: (stream, headers) => {
+      const size = /^\/h2\/bytes\/([0-9]+)$/.exec(headers[':path']);
+      stream.respond({ ':status': 200 });
+      if (!size) stream.pipe(stream);
+      else Readable.from(pieces(Number(size[1]))).pipe(stream);
+    },
+  });
   const faulty = await startUpstream({ name: 'faulty', record: false, script: (exchange) => luck.pick(faults)(exchange) });
-  const s = await openStage({ issuer, routes: {}, upstream: { record: false, script: honestUpstream }, config: (stage) => configOf(stage, faulty, dir) });
+  const s = await openStage({ issuer, routes: {}, upstream: { record: false, script: honestUpstream }, config: (stage) => configOf(stage, { faulty, http2, chats }, dir) });
   const { gateway } = s;
   const world = new World(s, dir);
   world.tokens = await tokens(issuer, stranger);
-  const sweep = setInterval(() => (forget(s.upstream), forget(faulty)), 500);
+  world.hostile = hostileHttp2;
+  const sweep = setInterval(() => (forget(s.upstream), forget(faulty), forgetHttp2(http2)), 500);
   try {
     // The first answer costs what stays; what the second costs must go again.
     await gateway.metrics();
     const before = await atRest(gateway);
-    assert.deepEqual(before.open, { connections_open: 0, exchanges_open: 0, upstream_connections_open: 0, buffer_bytes: 0 });
+    assert.deepEqual(before.open, { connections_open: 0, exchanges_open: 0, upstream_connections_open: 0, buffer_bytes: 0, streams_open: 0 });
     const memory = [];
     const measure = setInterval(() => memory.push(resident(gateway.child())), 1000);
     const clients = [
       ...Array.from({ length: HONEST }, (_, i) => new Honest(world, `honest-${i}`, SEED + i)),
+      ...Array.from({ length: HONEST_H2 }, (_, i) => new HonestHttp2(world, `honest-h2-${i}`, SEED + 500 + i)),
       ...Array.from({ length: HOSTILE }, (_, i) => new Hostile(world, `hostile-${i}`, SEED + 1000 + i)),
     ];
     const running = [...clients.map((c) => c.run()), reloads(world, s.config, gateway), rotations(world, dir, gateway), comesAndGoes(world, faulty)];
@@ -279,6 +313,8 @@ async function soak() {
     world.stopping = true;
     await s.close();
     await faulty.close();
+    await http2.close();
+    chats.close();
   }
 }
 

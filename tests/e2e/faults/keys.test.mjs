@@ -94,8 +94,9 @@ describe('a key server that goes bad', () => {
   });
   for (const name of [...Object.keys(ways), 'gone']) {
     it(`${name}: keys_failed with the reason; the last good keys serve`, async () => {
-      const event = await happens(from, 'keys_failed', name);
-      assert.match(event.reason, ways[name]?.[1] ?? /connect/i);
+      // A fetch that was under way when the server went may have failed in a way of its own.
+      const reason = ways[name]?.[1] ?? /connect/i;
+      await s.gateway.wait(`keys_failed of ${name}: ${reason}`, () => s.gateway.events.slice(from).find((e) => e.event === 'keys_failed' && e.issuer === name && reason.test(e.reason)));
       assert.equal((await ask(name)).status, 200);
     });
   }

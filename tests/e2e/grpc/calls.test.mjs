@@ -1,35 +1,22 @@
 // gRPC through the gateway: @grpc/grpc-js calls @grpc/grpc-js.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import grpc from '@grpc/grpc-js';
-import { authority } from '../lib/pki.mjs';
-import { HOST, closeAll, openStage, originCertificate } from '../lib/stage.mjs';
-import { until } from '../lib/wait.mjs';
+import { STATUS, connectClient, metadataOf, method, startServer, text, unary as callUnary } from '../lib/grpc.mjs';
 import { requestH2 } from '../lib/h2.mjs';
+import { HOST, closeAll, openStage } from '../lib/stage.mjs';
+import { until } from '../lib/wait.mjs';
 
-const text = { serialize: (value) => Buffer.from(value), deserialize: (bytes) => bytes.toString() };
-const method = (name, requestStream, responseStream, service = 'test.Echo') => ({
-  path: `/${service}/${name}`, requestStream, responseStream,
-  requestSerialize: text.serialize, requestDeserialize: text.deserialize, responseSerialize: text.serialize, responseDeserialize: text.deserialize,
-});
 const METHODS = { unary: method('Unary', false, false), collect: method('Collect', true, false), list: method('List', false, true), chat: method('Chat', true, true) };
-const { status: STATUS } = grpc;
-
-const trailersOf = (fields) => {
-  const metadata = new grpc.Metadata();
-  for (const [name, value] of Object.entries(fields)) metadata.set(name, value);
-  return metadata;
-};
 
 describe('gRPC calls', () => {
   let s, server, client, cancelled = 0, seen;
   const handlers = {
     unary: (call, done) => {
       seen = call.metadata;
-      if (call.request === 'fail') return done({ code: STATUS.NOT_FOUND, details: 'no such thing: 100% ü', metadata: trailersOf({ 'x-why': 'gone' }) });
+      if (call.request === 'fail') return done({ code: STATUS.NOT_FOUND, details: 'no such thing: 100% ü', metadata: metadataOf({ 'x-why': 'gone' }) });
       if (call.request === 'wait') return call.on('cancelled', () => cancelled++);
-      call.sendMetadata(trailersOf({ 'x-head': 'one' }));
-      done(null, `echo ${call.request}`, trailersOf({ 'x-tail': 'two', 'x-user': 'forged', 'sum-bin': Buffer.from([1, 2, 255]) }));
+      call.sendMetadata(metadataOf({ 'x-head': 'one' }));
+      done(null, `echo ${call.request}`, metadataOf({ 'x-tail': 'two', 'x-user': 'forged', 'sum-bin': Buffer.from([1, 2, 255]) }));
     },
     collect: (call, done) => {
       const parts = [];
@@ -48,15 +35,11 @@ describe('gRPC calls', () => {
   const route = (path, over) => ({ match: { host: HOST, path }, upstream: 'order-service', auth: 'none', timeout: '5s', idle_timeout: '5s', ...over });
 
   before(async () => {
-    const origin = originCertificate();
-    server = new grpc.Server();
-    server.addService(METHODS, handlers);
-    server.addService({ unary: method('Unary', false, false, 'test.Slow') }, handlers);
-    const port = await new Promise((resolve, reject) => server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(origin.cert), private_key: Buffer.from(origin.key) }]), (error, value) => (error ? reject(error) : resolve(value))));
+    server = await startServer([METHODS, handlers], [{ unary: method('Unary', false, false, 'test.Slow') }, handlers]);
     s = await openStage({
       config: (stage) => ({
         workers: 1,
-        upstreams: { 'order-service': { endpoints: [`https://127.0.0.1:${port}`], protocol: 'h2', tls: { ca: stage.ca.certFile } } },
+        upstreams: { 'order-service': { endpoints: [`https://127.0.0.1:${server.port}`], protocol: 'h2', tls: { ca: stage.ca.certFile } } },
       }),
       routes: {
         echo: route('/test.Echo/**'),
@@ -65,17 +48,11 @@ describe('gRPC calls', () => {
         slow: route('/test.Slow/**', { timeout: '300ms' }),
       },
     });
-    client = new grpc.Client(`127.0.0.1:${s.gateway.ports.public}`, grpc.credentials.createSsl(Buffer.from(authority().cert)), { 'grpc.ssl_target_name_override': HOST, 'grpc.default_authority': HOST, 'grpc.enable_retries': 0 });
+    client = connectClient(s);
   });
   after(() => closeAll(() => client?.close(), () => server?.forceShutdown(), () => s?.close()));
 
-  const unary = (value, { path = METHODS.unary.path, metadata = {}, ...options } = {}) =>
-    new Promise((resolve) => {
-      const out = {};
-      const call = client.makeUnaryRequest(path, text.serialize, text.deserialize, value, trailersOf(metadata), options, (error, answer) => Object.assign(out, { error, answer }));
-      call.on('metadata', (fields) => (out.head = fields)).on('status', (status) => setImmediate(resolve, Object.assign(out, { status })));
-      out.call = call;
-    });
+  const unary = (value, options) => callUnary(client, value, { path: METHODS.unary.path, ...options });
   const denied = async (code, reason, make) => {
     const { status } = await make();
     assert.equal(status.code, code, status.details);

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { HOST, OPEN, fieldsOf, openStage } from '../lib/stage.mjs';
 import { chunked, curl, requestText } from '../lib/raw.mjs';
 import { echo } from '../lib/upstream.mjs';
-import { within } from '../lib/wait.mjs';
+import { until, within } from '../lib/wait.mjs';
 
 const sha = (data) => createHash('sha256').update(data).digest('hex');
 
@@ -223,6 +223,21 @@ describe('HTTP/1.1', () => {
       const response = await reading;
       assert.equal(response.json().body, 'hello');
       assert.equal(response.informational.length, 1, '100 comes once');
+      client.end();
+    });
+    it('where its head comes in parts and the upstream\'s connection is there already, too', async () => {
+      const client = await s.connect();
+      for (const size of [1000, 40, 1]) {
+        await client.send(requestText({ path: '/open/warm' }));
+        assert.equal((await client.response()).status, 200);
+        const informational = [];
+        const reading = client.response({ informational });
+        await client.sendSplit(expect(5), size); // each a record of its own, which are read one by one
+        await until(`100 for a head in parts of ${size} bytes`, () => informational.length > 0);
+        await client.send('hello');
+        assert.equal((await reading).json().body, 'hello');
+        assert.deepEqual(informational.map((i) => i.status), [100]);
+      }
       client.end();
     });
     it('a client that does not wait is served too', async () => {

@@ -2,6 +2,7 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 import { once } from 'node:events';
+import { acknowledgement, data, FLAG, frameReader, headers, PREFACE, settings, TYPE } from '../lib/h2_frames.mjs';
 import { originCertificate } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -73,44 +74,7 @@ export { echo };
 
 // ---- bare frames ----
 
-export const TYPE = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 };
-export const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8 };
-
-export function frame(type, flags, stream, payload = Buffer.alloc(0)) {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-const u32 = (...values) => {
-  const out = Buffer.alloc(4 * values.length);
-  values.forEach((value, i) => out.writeUInt32BE(value, 4 * i));
-  return out;
-};
-
-const string = (text) => {
-  const data = Buffer.from(text, 'latin1');
-  if (data.length < 127) return Buffer.concat([Buffer.from([data.length]), data]);
-  const size = [127];
-  let rest = data.length - 127;
-  for (; rest >= 128; rest >>= 7) size.push((rest & 127) | 128);
-  return Buffer.concat([Buffer.from([...size, rest]), data]);
-};
-
-// Literal fields that no table holds (RFC 7541 section 6.2.2).
-export const block = (fields) => Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), string(name), string(value)]));
-export const headers = (stream, fields, flags = FLAG.END_HEADERS) => frame(TYPE.HEADERS, flags, stream, block(fields));
-export const data = (stream, body, flags = 0) => frame(TYPE.DATA, flags, stream, Buffer.from(body, 'latin1'));
-export const settings = (...pairs) => frame(TYPE.SETTINGS, 0, 0, Buffer.concat(pairs.map(([id, value]) => Buffer.concat([Buffer.from([0, id]), u32(value)]))));
-export const ping = (ack = false) => frame(TYPE.PING, ack ? FLAG.ACK : 0, 0, Buffer.alloc(8));
-export const goaway = (last, code = 0) => frame(TYPE.GOAWAY, 0, 0, u32(last, code));
-export const reset = (stream, code) => frame(TYPE.RST_STREAM, 0, stream, u32(code));
-export const windowUpdate = (stream, size) => frame(TYPE.WINDOW_UPDATE, 0, stream, u32(size));
-
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+export { data, FLAG, frame, goaway, headers, hpack, ping, reset, settings, TYPE, windowUpdate } from '../lib/h2_frames.mjs';
 
 // One connection, as its server sees it. `onRequest(connection, stream)` is called for each HEADERS.
 class Frames {
@@ -118,31 +82,22 @@ class Frames {
     this.socket = socket;
     this.server = server;
     this.frames = [];
-    this.buffer = Buffer.alloc(0);
-    this.preface = false;
+    let preface = PREFACE.length; // bytes of it still to come
+    const read = frameReader((f) => this.#take(f));
     socket.on('error', () => {});
-    socket.on('data', (piece) => this.#take(piece));
+    socket.on('data', (piece) => {
+      const of = Math.min(preface, piece.length);
+      preface -= of;
+      if (of > 0 && preface === 0) server.onPreface(this);
+      read(piece.subarray(of));
+    });
     this.closed = new Promise((resolve) => socket.once('close', resolve));
   }
-  #take(piece) {
-    this.buffer = Buffer.concat([this.buffer, piece]);
-    if (!this.preface) {
-      if (this.buffer.length < PREFACE.length) return;
-      this.preface = true;
-      this.buffer = this.buffer.subarray(PREFACE.length);
-      this.server.onPreface(this);
-    }
-    while (this.buffer.length >= 9) {
-      const size = this.buffer.readUIntBE(0, 3);
-      if (this.buffer.length < 9 + size) return;
-      const [type, flags, stream] = [this.buffer[3], this.buffer[4], this.buffer.readUInt32BE(5)];
-      const payload = this.buffer.subarray(9, 9 + size);
-      this.buffer = this.buffer.subarray(9 + size);
-      this.frames.push({ type, flags, stream, payload });
-      if (this.server.automatic && type === TYPE.SETTINGS && !(flags & FLAG.ACK)) this.send(frame(TYPE.SETTINGS, FLAG.ACK, 0));
-      if (this.server.automatic && type === TYPE.PING && !(flags & FLAG.ACK)) this.send(ping(true));
-      if (type === TYPE.HEADERS && this.server.onRequest) this.server.onRequest(this, stream);
-    }
+  #take(f) {
+    this.frames.push(f);
+    const owed = this.server.automatic && acknowledgement(f);
+    if (owed) this.send(owed);
+    if (f.type === TYPE.HEADERS && this.server.onRequest) this.server.onRequest(this, f.id);
   }
   send(...pieces) {
     return new Promise((resolve) => {

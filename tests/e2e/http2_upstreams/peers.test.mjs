@@ -1,55 +1,27 @@
 // The servers that people run: nghttpd, nginx, HAProxy. Each is skipped, by name, where it is not installed.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { freePort, haproxy, nghttpd, nginx, start, startNginx } from '../lib/proxy.mjs';
 import { closeAll, OPEN, openStage, originCertificate } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
-import { until } from '../lib/wait.mjs';
 import { onStage } from './lib.mjs';
-
-const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
-const installed = (program) => {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { env: { PATH }, stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
-const answers = (port) =>
-  new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
-    socket.on('error', () => resolve(false));
-  });
 
 const SIZE = 4 << 20;
 
-// Starts it, sends it what it can do, and stops it.
-async function withPeer(program, args, port, scheme, behind, act) {
-  const child = spawn(program, args, { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  child.stdout.on('data', (text) => (said += text));
-  child.stderr.on('data', (text) => (said += text));
-  let s;
+// Starts it at this port, sends it what it can do, and stops it.
+async function withPeer(begin, port, scheme, act) {
+  let peer, s;
   try {
-    await until(() => `${program} to listen; it said ${said}`, () => answers(port));
+    peer = await begin({ port, host: '127.0.0.1' });
     s = await openStage(onStage({ url: `${scheme}://127.0.0.1:${port}` }, { routes: { open: { ...OPEN, timeout: '10s', body: '1GiB' } } }));
     await act(s);
   } finally {
-    await closeAll(() => s?.close(), () => behind?.close?.(), () => child.kill('SIGKILL'));
+    await closeAll(() => s?.close(), () => peer?.close());
   }
 }
 
@@ -75,31 +47,31 @@ const serves = async (s, digest) => {
 
 describe('peers of HTTP/2', () => {
   for (const scheme of ['https', 'h2c']) {
-    it(`nghttpd, ${scheme}`, { skip: !installed('nghttpd') && 'nghttpd is not installed' }, async () => {
+    it(`nghttpd, ${scheme}`, { skip: !nghttpd && 'nghttpd is not installed' }, async () => {
       const { dir, digest } = site();
       const port = await freePort();
       const { certFile, keyFile } = originCertificate();
       const tls = scheme === 'https' ? [keyFile, certFile] : [];
-      await withPeer('nghttpd', ['-a', '127.0.0.1', '-d', join(dir, 'www'), ...(scheme === 'h2c' ? ['--no-tls'] : []), String(port), ...tls], port, scheme, null, (s) => serves(s, digest));
+      const args = ['-a', '127.0.0.1', '-d', join(dir, 'www'), ...(scheme === 'h2c' ? ['--no-tls'] : []), String(port), ...tls];
+      await withPeer((where) => start(nghttpd, args, where), port, scheme, (s) => serves(s, digest));
     });
   }
-  it('nginx, over TLS: also past the requests that it allows a connection', { skip: !installed('nginx') && 'nginx is not installed' }, async () => {
+  it('nginx, over TLS: also past the requests that it allows a connection', { skip: !nginx && 'nginx is not installed' }, async () => {
     const { dir, digest } = site();
     const port = await freePort();
     const { certFile, keyFile } = originCertificate();
-    for (const temp of ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']) mkdirSync(join(dir, temp));
-    writeFileSync(join(dir, 'nginx.conf'), `daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log; events {}
-      http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((t) => `${t}_temp_path ${dir}/${t};`).join(' ')}
-      server { listen 127.0.0.1:${port} ssl http2; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile}; root ${dir}/www; keepalive_requests 50; http2_max_concurrent_streams 16; } }`);
-    await withPeer('nginx', ['-c', join(dir, 'nginx.conf'), '-p', dir], port, 'https', null, async (s) => {
+    const server = `server { listen 127.0.0.1:${port} ssl http2; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile}; root ${dir}/www; keepalive_requests 50; http2_max_concurrent_streams 16; }`;
+    await withPeer((where) => startNginx(server, where), port, 'https', async (s) => {
       await serves(s, digest);
+      // One after the other goes by the connection that was used last, so one of each worker's gets as many as it may.
+      for (let i = 0; i < 200; i++) assert.equal((await s.request({ path: '/open/small' })).status, 200);
       const metrics = await s.gateway.metrics();
       assert.ok(metrics.sum('sallyport_upstream_http2_goaways_total') >= 1);
       assert.equal(metrics.sum('sallyport_denied_total', { reason: 'upstream_closed' }), 0);
     });
   });
   for (const scheme of ['https', 'h2c']) {
-    it(`HAProxy, ${scheme}, before an HTTP/1.1 server: bodies both ways`, { skip: !installed('haproxy') && 'HAProxy is not installed' }, async () => {
+    it(`HAProxy, ${scheme}, before an HTTP/1.1 server: bodies both ways`, { skip: !haproxy && 'HAProxy is not installed' }, async () => {
       const dir = tempDir('peer');
       const port = await freePort();
       const { certFile, keyFile } = originCertificate();
@@ -130,11 +102,15 @@ frontend f
 backend b
   server s 127.0.0.1:${back.address().port}
 `);
-      await withPeer('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')], port, scheme, back, async (s) => {
-        const body = randomBytes(1 << 20);
-        const all = await Promise.all(Array.from({ length: 8 }, () => s.request({ method: 'POST', path: '/open/x', body })));
-        for (const response of all) assert.ok(response.body.equals(body), `${response.status}, ${response.body.length} bytes`);
-      });
+      try {
+        await withPeer((where) => start(haproxy, ['-db', '-f', join(dir, 'haproxy.cfg')], where), port, scheme, async (s) => {
+          const body = randomBytes(1 << 20);
+          const all = await Promise.all(Array.from({ length: 8 }, () => s.request({ method: 'POST', path: '/open/x', body })));
+          for (const response of all) assert.ok(response.body.equals(body), `${response.status}, ${response.body.length} bytes`);
+        });
+      } finally {
+        back.close();
+      }
     });
   }
 });

@@ -2,43 +2,10 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
+import { acknowledgement, CODE, data, FLAG, frame, frameReader, hpack, ping, PREFACE, reset, settings as settingsFrame, TYPE, windowUpdate } from './h2_frames.mjs';
 import { within } from './wait.mjs';
 
-export const TYPE = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 };
-export const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8, PRIORITY: 0x20 };
-export const CODE = { NO_ERROR: 0, PROTOCOL_ERROR: 1, INTERNAL_ERROR: 2, FLOW_CONTROL_ERROR: 3, STREAM_CLOSED: 5, REFUSED_STREAM: 7, CANCEL: 8, ENHANCE_YOUR_CALM: 11 };
-const NAMES = Object.fromEntries(Object.entries(TYPE).map(([name, number]) => [number, name]));
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-
-export const frame = (type, flags, id, payload = Buffer.alloc(0)) => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
-};
-const u32 = (...values) => Buffer.concat(values.map((value) => {
-  const out = Buffer.alloc(4);
-  out.writeUInt32BE(value >>> 0);
-  return out;
-}));
-
-// An HPACK integer behind a prefix of `bits` (RFC 7541 section 5.1).
-const integer = (value, bits, first) => {
-  const most = (1 << bits) - 1;
-  if (value < most) return Buffer.from([first | value]);
-  const out = [first | most];
-  for (value -= most; value >= 128; value = Math.floor(value / 128)) out.push((value % 128) | 128);
-  return Buffer.from([...out, value]);
-};
-const string = (text) => {
-  const bytes = Buffer.isBuffer(text) ? text : Buffer.from(text, 'latin1');
-  return Buffer.concat([integer(bytes.length, 7, 0), bytes]);
-};
-// Literals without indexing, so that bytes go as they are; `indexed`: into the table.
-export const hpack = (fields, { indexed = false } = {}) =>
-  Buffer.concat(fields.map(([name, value]) => Buffer.concat([Buffer.from([indexed ? 0x40 : 0]), string(name), string(value)])));
+export { CODE, FLAG, frame, hpack, TYPE } from './h2_frames.mjs';
 
 // What our encoder writes for :status, where the static table has it.
 const STATUS = { 0x88: 200, 0x89: 204, 0x8a: 206, 0x8b: 304, 0x8c: 400, 0x8d: 404, 0x8e: 500 };
@@ -55,15 +22,7 @@ export class FrameClient {
     client.frames = [];
     client.waiting = [];
     client.closed = false;
-    let left = Buffer.alloc(0);
-    client.socket.on('data', (chunk) => {
-      left = Buffer.concat([left, chunk]);
-      while (left.length >= 9 && left.length >= 9 + left.readUIntBE(0, 3)) {
-        const size = left.readUIntBE(0, 3);
-        client.#take({ type: left[3], name: NAMES[left[3]] ?? left[3], flags: left[4], id: left.readUInt32BE(5) & 0x7fffffff, payload: Buffer.from(left.subarray(9, 9 + size)) });
-        left = left.subarray(9 + size);
-      }
-    });
+    client.socket.on('data', frameReader((f) => client.#take(f)));
     client.socket.on('error', (error) => (client.error = error));
     client.socket.on('close', () => {
       client.closed = true;
@@ -73,7 +32,7 @@ export class FrameClient {
       client.socket.once(plain ? 'connect' : 'secureConnect', resolve);
       client.socket.once('close', () => reject(new Error('closed before it was connected')));
     }));
-    client.send(Buffer.concat([PREFACE, frame(TYPE.SETTINGS, 0, 0, Buffer.concat(settings.map(([id, value]) => Buffer.concat([Buffer.from([0, id]), u32(value)]))))]));
+    client.send(Buffer.concat([PREFACE, settingsFrame(...settings)]));
     return client;
   }
 
@@ -81,8 +40,8 @@ export class FrameClient {
     if (f.type === TYPE.HEADERS) f.status = STATUS[f.payload[0]];
     if (f.type === TYPE.RST_STREAM) f.code = f.payload.readUInt32BE(0);
     if (f.type === TYPE.GOAWAY) [f.last, f.code] = [f.payload.readUInt32BE(0), f.payload.readUInt32BE(4)];
-    if (f.type === TYPE.SETTINGS && !(f.flags & FLAG.ACK)) this.send(frame(TYPE.SETTINGS, FLAG.ACK, 0));
-    if (f.type === TYPE.PING && !(f.flags & FLAG.ACK) && !this.deaf) this.send(frame(TYPE.PING, FLAG.ACK, 0, f.payload));
+    const owed = acknowledgement(f);
+    if (owed && !(this.deaf && f.type === TYPE.PING)) this.send(owed);
     this.frames.push(f);
     this.#wake();
   }
@@ -107,13 +66,13 @@ export class FrameClient {
     return this.send(frame(TYPE.HEADERS, flags | (end ? FLAG.END_STREAM : 0), id, Buffer.isBuffer(fields) ? fields : hpack(fields, { indexed })));
   }
   data(id, payload, { end = false } = {}) {
-    return this.send(frame(TYPE.DATA, end ? FLAG.END_STREAM : 0, id, Buffer.from(payload)));
+    return this.send(data(id, payload, end ? FLAG.END_STREAM : 0));
   }
   reset(id, code = CODE.CANCEL) {
-    return this.send(frame(TYPE.RST_STREAM, 0, id, u32(code)));
+    return this.send(reset(id, code));
   }
   window(id, size) {
-    return this.send(frame(TYPE.WINDOW_UPDATE, 0, id, u32(size)));
+    return this.send(windowUpdate(id, size));
   }
 
   // The first frame that fits; null where the connection closes without one.
@@ -143,7 +102,7 @@ export class FrameClient {
   // A round trip: all that was sent before has been looked at.
   async ping() {
     const payload = Buffer.from(String(Math.random()).slice(2, 10).padEnd(8, '0'));
-    this.send(frame(TYPE.PING, 0, 0, payload));
+    this.send(ping(payload));
     return this.frame('PING back', (f) => f.type === TYPE.PING && f.flags & FLAG.ACK && f.payload.equals(payload));
   }
   ended(ms = 10_000) {
@@ -206,7 +165,7 @@ export class Session {
     seen.body = Buffer.concat(seen.chunks);
     seen.text = seen.body.toString('utf8');
     seen.json = () => JSON.parse(seen.text);
-    seen.fields = { get: (name) => seen.headers[name] };
+    seen.fields = { get: (name) => seen.headers[name], all: (name) => [seen.headers[name] ?? []].flat() };
     return seen;
   }
 

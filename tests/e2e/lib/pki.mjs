@@ -1,7 +1,7 @@
 // Ephemeral certificate authorities and certificates, made with the openssl command.
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from './temp.mjs';
 
@@ -27,10 +27,10 @@ export class Authority {
   }
 
   // `notBefore` and `notAfter` are dates; the default is from an hour ago to a month ahead.
-  issue({ cn, dns = [], ip = [], uri = [], client = false, notBefore, notAfter } = {}) {
+  issue({ cn, dns = [], ip = [], uri = [], email = [], client = false, notBefore, notAfter } = {}) {
     const id = `${++this.serial}-${(cn ?? dns[0] ?? ip[0] ?? 'leaf').replace(/[^a-z0-9.-]/gi, '_')}`;
     const file = (suffix) => join(this.dir, `${id}.${suffix}`);
-    const names = [...dns.map((n) => `DNS:${n}`), ...ip.map((n) => `IP:${n}`), ...uri.map((n) => `URI:${n}`)];
+    const names = [...dns.map((n) => `DNS:${n}`), ...ip.map((n) => `IP:${n}`), ...uri.map((n) => `URI:${n}`), ...email.map((n) => `email:${n}`)];
     const extensions = [
       'basicConstraints=critical,CA:FALSE',
       'keyUsage=critical,digitalSignature',
@@ -62,8 +62,25 @@ export class Authority {
       key: readFileSync(file('key'), 'utf8'),
       certFile: file('crt'),
       keyFile: file('key'),
+      serial: new X509Certificate(cert).serialNumber,
       thumbprint: createHash('sha256').update(new X509Certificate(cert).raw).digest('base64url'),
     };
+  }
+
+  // The revocation list of this authority, in PEM or DER: good from an hour ago until `until` (a day ahead).
+  crl(revoked = [], { until, der = false } = {}) {
+    const work = mkdtempSync(join(this.dir, 'crl-'));
+    const now = Date.now();
+    const short = (date) => asn1Time(date).slice(2);
+    const lines = revoked.map(({ serial }) => ['R', short(new Date(now + 86_400_000)), short(new Date(now - 60_000)), serial, 'unknown', '/CN=revoked'].join('\t') + '\n');
+    writeFileSync(join(work, 'index.txt'), lines.join(''));
+    writeFileSync(join(work, 'crl.cnf'), ['[ca]', 'default_ca=d', '[d]', `database=${work}/index.txt`, `certificate=${this.certFile}`, `private_key=${this.keyFile}`, 'default_md=sha256', ''].join('\n'));
+    openssl([
+      'ca', '-gencrl', '-config', join(work, 'crl.cnf'), '-out', join(work, 'crl.pem'),
+      '-crl_lastupdate', asn1Time(new Date(now - 3_600_000)), '-crl_nextupdate', asn1Time(until ?? new Date(now + 86_400_000)),
+    ]);
+    if (!der) return readFileSync(join(work, 'crl.pem'));
+    return openssl(['crl', '-in', join(work, 'crl.pem'), '-outform', 'DER']);
   }
 }
 

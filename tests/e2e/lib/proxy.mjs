@@ -36,9 +36,10 @@ export function v2({ command = 1, family = 0x11, client = '203.0.113.7', block, 
   return all;
 }
 
-const find = (name) => [`/usr/sbin/${name}`, `/usr/bin/${name}`].find(existsSync);
+const find = (name) => [`/usr/sbin/${name}`, `/usr/local/sbin/${name}`, ...process.env.PATH.split(':').map((dir) => join(dir, name))].find(existsSync);
 export const haproxy = find('haproxy');
 export const nginx = find('nginx');
+export const nghttpd = find('nghttpd');
 
 export const freePort = () => new Promise((done) => {
   const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -53,7 +54,8 @@ const connects = (where) => new Promise((done) => {
   socket.once('connect', () => socket.destroy());
 });
 
-async function start(program, args, where) {
+// A program that listens at `where`, once it does.
+export async function start(program, args, where) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));

@@ -1,4 +1,5 @@
 // WebSockets by `ws`, a client and a server that many use: the peers on either side of the gateway.
+import { createHash } from 'node:crypto';
 import https from 'node:https';
 import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -97,4 +98,5 @@ export async function refusal(stage, options) {
 
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='; // of that key, RFC 6455 section 1.3
+export const acceptOf = (key) => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 export const HANDSHAKE = [['Connection', 'Upgrade'], ['Upgrade', 'websocket'], ['Sec-WebSocket-Key', KEY], ['Sec-WebSocket-Version', '13']];

@@ -210,6 +210,17 @@ describe('start', () => {
     assert.deepEqual([...new Set(bad.events.map((e) => e.event))].sort(), ['configuration_error', 'configuration_warning', 'start_failed']);
     assert.match(bad.events.find((e) => e.event === 'start_failed').reason, /nothing/);
   });
+  it('a finding is logged in its own characters, and nothing that a terminal would act on', async () => {
+    const value = `caf\u00e9 {"event":"ready"} \u2028\u202e${'x'.repeat(200)}`;
+    const bad = new Gateway({ config: merge(s.config, { routes: { open: { timeout: value } } }) });
+    const { code, stderr } = await sallyport(['run', '--config', bad.file]);
+    assert.equal(code, 1);
+    const { message } = stderr.trim().split('\n').map((l) => JSON.parse(l)).find((e) => e.event === 'configuration_error');
+    assert.match(message, /gateway\.yaml:[0-9]+:[0-9]+: error: routes\.open\.timeout: [^]*"café {[^]*x…"/);
+    assert.ok(message.includes('\u2028\u202e'), message);
+    assert.match(stderr, /café \{.*\\u2028\\u202ex+…/);
+    assert.doesNotMatch(stderr, /[\u2028\u202e]/);
+  });
   it('logs go to standard output where nothing is said of them', async () => {
     const { logs, ...config } = s.config;
     assert.ok(logs);

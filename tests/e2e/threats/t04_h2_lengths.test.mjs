@@ -10,6 +10,7 @@ const POST = (length) => [...GET('/open/x', 'api.example.com', 'POST'), ['conten
 
 describe('T4: DATA and content-length', () => {
   let s;
+  let denials = 0;
   before(async () => (s = await openStage({ config: { workers: 1 }, routes: { open: OPEN } })));
   after(() => s?.close());
 
@@ -28,6 +29,11 @@ describe('T4: DATA and content-length', () => {
       for (const [bytes, end] of pieces) client.data(1, bytes, { end });
       assert.equal((await client.rst(1))?.code, CODE.PROTOCOL_ERROR);
       assert.ok(!client.frames.some((f) => f.type === TYPE.HEADERS && f.id === 1), 'no answer');
+      // A denial all the same: an attack is not taken for a client that went away.
+      denials++;
+      for (const log of ['access', 'audit']) {
+        await s.gateway.wait(`the line of the ${log} log`, () => s.gateway.lines.filter((l) => l.log === log && l.reason === 'bad_body' && l.status === 400).length === denials);
+      }
       // Twins: on this connection and on others, requests are answered, each by what it asked for.
       client.headers(3, POST(5), { end: false });
       client.data(3, 'twins', { end: true });

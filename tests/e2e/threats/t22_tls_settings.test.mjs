@@ -29,6 +29,10 @@ describe('T22: TLS settings that cannot be honoured', () => {
     const missing = join(s.dir, 'missing.pem');
     const listener = (tls) => ({ listeners: { public: { tls } } });
     const certificate = (fields) => listener({ certificates: [{ cert: server.certFile, key: server.keyFile, ...fields }] });
+    const clients = new Authority('Clients');
+    const twin = new Authority('Clients'); // the same name, another key
+    const lists = { good: file('good.crl', clients.crl()), forged: file('forged.crl', twin.crl()), corrupt: file('corrupt.crl', '-----BEGIN X509 CRL-----\nbm90\n-----END X509 CRL-----\n'), other: file('other.crl', s.ca.crl()) };
+    const revoking = (crl, more = {}) => listener({ client_ca: clients.certFile, client_certificate: 'required', crl, ...more });
     const upstream = (tls) => ({ upstreams: { 'order-service': { tls } } });
     broken = {
       'certificate missing': [certificate({ cert: missing }), 'missing.pem'],
@@ -42,6 +46,14 @@ describe('T22: TLS settings that cannot be honoured', () => {
       'client CA empty': [listener({ client_ca: empty, client_certificate: 'required' }), 'empty.pem'],
       'client certificates required without a CA': [listener({ client_certificate: 'required' }), 'client_c'],
       "a certificate's client CA missing": [certificate({ client_ca: missing, client_certificate: 'optional' }), 'missing.pem'],
+      'revocation list missing': [revoking(join(s.dir, 'missing.crl')), ['missing.crl', 'tls.crl']],
+      'revocation list corrupt': [revoking(lists.corrupt), ['corrupt.crl', 'tls.crl']],
+      'revocation list empty': [revoking(empty), ['empty.pem', 'tls.crl']],
+      'revocation list that is none': [revoking([lists.good, text]), ['text.pem', 'tls.crl']],
+      'revocation list of another signer': [revoking(lists.forged), ['forged.crl', 'did not sign']],
+      'revocation list of another CA only': [revoking(lists.other), ['other.crl', 'no list of a CA']],
+      'revocation list without a client CA': [listener({ crl: lists.good }), ['`crl`', 'client_ca']],
+      'revocation list where no certificate is asked for': [certificate({ crl: lists.good }), ['`crl`', 'asks for none']],
       'upstream CA missing': [upstream({ ca: missing }), 'missing.pem'],
       'upstream CA corrupt': [upstream({ ca: text }), ['text.pem', 'tls.ca: ']],
       'upstream CA empty': [upstream({ ca: empty }), 'empty.pem'],
@@ -53,7 +65,10 @@ describe('T22: TLS settings that cannot be honoured', () => {
 
   for (const name of [
     'certificate missing', 'certificate corrupt', 'certificate empty', 'key missing', 'key corrupt', 'key of another certificate', 'client CA missing', 'client CA corrupt',
-    'client CA empty', 'client certificates required without a CA', "a certificate's client CA missing", 'upstream CA missing', 'upstream CA corrupt', 'upstream CA empty',
+    'client CA empty', 'client certificates required without a CA', "a certificate's client CA missing",
+    'revocation list missing', 'revocation list corrupt', 'revocation list empty', 'revocation list that is none', 'revocation list of another signer',
+    'revocation list of another CA only', 'revocation list without a client CA', 'revocation list where no certificate is asked for',
+    'upstream CA missing', 'upstream CA corrupt', 'upstream CA empty',
     'upstream client key not matching', 'upstream client certificate corrupt',
   ]) {
     it(`${name}: check names the place, start refuses, reload keeps the old configuration`, async () => {

@@ -1,5 +1,7 @@
 // T23: a session of one host or listener is no way around the handshake of another that asks for a client certificate.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Authority } from '../lib/pki.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
@@ -13,14 +15,20 @@ const OTHER = 'other.example.com'; // strict too, by another authority
 describe('T23: session resumption across hosts and listeners', () => {
   let s;
   let mine;
+  let theirs;
+  let authorities;
+  let list;
   before(async () => {
-    const authorities = { [STRICT]: new Authority('Clients'), [OTHER]: new Authority('Other clients') };
+    authorities = { [STRICT]: new Authority('Clients'), [OTHER]: new Authority('Other clients') };
     mine = authorities[STRICT].issue({ cn: 'mine', client: true });
+    theirs = authorities[STRICT].issue({ cn: 'theirs', client: true });
     s = await openStage({
       config: (stage) => {
+        list = join(stage.dir, 'clients.crl');
+        writeFileSync(list, authorities[STRICT].crl());
         const pair = (host) => {
           const { certFile: cert, keyFile: key } = stage.ca.issue({ dns: [host] });
-          return { cert, key, hosts: [host], ...(authorities[host] ? { client_ca: authorities[host].certFile, client_certificate: 'required' } : {}) };
+          return { cert, key, hosts: [host], ...(authorities[host] ? { client_ca: authorities[host].certFile, client_certificate: 'required' } : {}), ...(host === STRICT ? { crl: list } : {}) };
         };
         const tls = (...hosts) => ({ tls: { certificates: hosts.map(pair) } });
         return {
@@ -90,6 +98,36 @@ describe('T23: session resumption across hosts and listeners', () => {
         assert.equal((await ask(client, host)).status, 200, host);
         client.destroy();
       }
+    });
+  }
+
+  for (const version of ['TLSv1.3', 'TLSv1.2']) {
+    it(`${version}: a ticket of a certificate that was revoked since gets no request through`, async () => {
+      const v = { minVersion: version, maxVersion: version };
+      const of = ({ cert, key }) => ({ ...v, cert, key });
+      const tickets = [await session(STRICT, of(mine)), await session(STRICT, of(theirs))];
+      writeFileSync(list, authorities[STRICT].crl([mine]));
+      assert.equal((await s.gateway.reload()).event, 'ready');
+      const seen = s.upstream.bytesSeen();
+      for (const own of [of(mine), v]) {
+        // With the certificate beside it, and with the ticket alone: the full handshake decides.
+        const client = await connect(STRICT, { ...own, session: tickets[0] }).catch(() => null);
+        const response = client ? await ask(client, STRICT).catch(() => null) : null;
+        if (response) s.checkDenial(response, { status: 403, code: 'client_certificate_required' });
+        client?.destroy();
+      }
+      assert.equal(s.upstream.bytesSeen(), seen);
+      // Twin: who is not revoked shakes hands in full, and resumes the next time.
+      const client = await connect(STRICT, { ...of(theirs), session: tickets[1] });
+      assert.equal(client.socket.isSessionReused(), false);
+      assert.equal((await ask(client, STRICT)).status, 200);
+      client.destroy();
+      const again = await connect(STRICT, { ...of(theirs), session: await session(STRICT, of(theirs)) });
+      assert.equal(again.socket.isSessionReused(), true);
+      assert.equal((await ask(again, STRICT)).status, 200);
+      again.destroy();
+      writeFileSync(list, authorities[STRICT].crl());
+      assert.equal((await s.gateway.reload()).event, 'ready');
     });
   }
 });

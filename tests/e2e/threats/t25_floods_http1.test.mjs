@@ -1,52 +1,16 @@
 // T25, as far as HTTP/1.1 has it: many cheap things that cost the other side more. Memory stays flat, others are served, nothing
 // is left behind.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { backAtRest, held } from '../faults/lib.mjs';
-import { HOST, OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
-import { deadline, until, within } from '../lib/wait.mjs';
-
-const HONEST = fileURLToPath(new URL('honest_client.mjs', import.meta.url));
+import { HOST } from '../lib/stage.mjs';
+import { openFlooded } from './t25_lib.mjs';
 
 describe('T25: floods over HTTP/1.1', () => {
-  let s;
-  let rest;
-  before(async () => {
-    s = await openStage({
-      config: { workers: 1, upstreams: { 'order-service': { idle_timeout: '20ms' } }, listeners: { public: { timeouts: { body: '2s', write: '2s', head: '2s', idle: '2s', drain: '500ms' } } } },
-      routes: { open: { ...OPEN, body: '8MiB' } },
-      upstream: {
-        record: false,
-        script: async (exchange) => {
-          await exchange.request.skip();
-          if (exchange.request.target.endsWith('/slow')) await new Promise((resolve) => setTimeout(resolve, 200));
-          await exchange.respond(200, [], 'x'.repeat(1000));
-        },
-      },
-    });
-    await s.request({ path: '/open/x' });
-    await until('rest', async () => (rest = await held(s.gateway)).sallyport_upstream_connections_open === 0);
-  });
+  let s, beside;
+  before(async () => ({ s, beside } = await openFlooded((stage) => stage.request({ path: '/open/x' }))));
   after(() => s?.close());
 
-  // Runs `attack` beside an honest client that asks again and again on connections of its own.
-  const beside = async (attack, grown = 24) => {
-    const rss = s.gateway.rss();
-    const honest = spawn(process.execPath, [HONEST, String(s.gateway.ports.public), HOST], { stdio: ['pipe', 'pipe', 'inherit'] });
-    let text = '';
-    honest.stdout.on('data', (data) => (text += data));
-    const done = new Promise((resolve) => honest.once('close', resolve));
-    await attack().finally(() => honest.stdin.end());
-    assert.equal(await within(20_000, 'the honest client', done), 0, 'the honest client');
-    const { p99, longest } = JSON.parse(text);
-    assert.ok(p99 < deadline(500) && longest < deadline(1_000), `an honest client waited: ${text}`);
-    const now = s.gateway.rss() - rss;
-    assert.ok(now < grown * 1024 * 1024 * (process.env.SALLYPORT_SLOW ? 4 : 1), `grew by ${now} bytes`);
-    await backAtRest(s.gateway, rest);
-  };
   const times = (count, run) => Promise.all(Array.from({ length: count }, (_, i) => run(i)));
 
   it('hundreds of requests, each taken back by a reset', () =>

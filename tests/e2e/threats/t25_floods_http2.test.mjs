@@ -1,52 +1,15 @@
 // T25: HTTP/2 frames that cost the receiver more than the sender (CVE-2023-44487, CVE-2024-27316, CVE-2025-8671). Each flood ends
 // its own connection by GOAWAY ENHANCE_YOUR_CALM and is counted under its own name; memory stays flat, others are served.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { backAtRest, held } from '../faults/lib.mjs';
 import { CODE, FLAG, FrameClient, GET, Session, TYPE, frame, hpack, requestH2 } from '../lib/h2.mjs';
-import { HOST, OPEN, openStage } from '../lib/stage.mjs';
-import { deadline, until, within } from '../lib/wait.mjs';
-
-const HONEST = fileURLToPath(new URL('honest_client.mjs', import.meta.url));
-const MB = 1024 * 1024;
+import { HOST } from '../lib/stage.mjs';
+import { openFlooded } from './t25_lib.mjs';
 
 describe('T25: floods over HTTP/2', () => {
-  let s;
-  let rest;
-  before(async () => {
-    s = await openStage({
-      config: { workers: 1, upstreams: { 'order-service': { idle_timeout: '20ms' } }, listeners: { public: { timeouts: { body: '2s', write: '2s', head: '2s', idle: '2s', drain: '500ms' } } } },
-      routes: { open: { ...OPEN, body: '8MiB' } },
-      upstream: {
-        record: false,
-        script: async (exchange) => {
-          await exchange.request.skip();
-          if (exchange.request.target.endsWith('/slow')) await new Promise((resolve) => setTimeout(resolve, 200));
-          await exchange.respond(200, [], 'x'.repeat(1000));
-        },
-      },
-    });
-    await requestH2(s);
-    await until('rest', async () => (rest = await held(s.gateway)).sallyport_upstream_connections_open === 0);
-  });
+  let s, beside, atRest;
+  before(async () => ({ s, beside, atRest } = await openFlooded(requestH2)));
   after(() => s?.close());
-
-  const beside = async (attack, grown = 24) => {
-    const rss = s.gateway.rss();
-    const honest = spawn(process.execPath, [HONEST, String(s.gateway.ports.public), HOST], { stdio: ['pipe', 'pipe', 'inherit'] });
-    let text = '';
-    honest.stdout.on('data', (data) => (text += data));
-    const done = new Promise((resolve) => honest.once('close', resolve));
-    await attack().finally(() => honest.stdin.end());
-    assert.equal(await within(20_000, 'the honest client', done), 0, 'the honest client');
-    const { p99, longest } = JSON.parse(text);
-    assert.ok(p99 < deadline(500) && longest < deadline(1_000), `an honest client waited: ${text}`);
-    const now = s.gateway.rss() - rss;
-    assert.ok(now < grown * MB * (process.env.SALLYPORT_SLOW ? 4 : 1), `grew by ${now} bytes`);
-    await backAtRest(s.gateway, rest);
-  };
 
   // `flood(client)` on several connections: each is told to calm down, and the counter of its kind grows.
   const calmed = (kind, flood, { connections = 3, ...options } = {}) => async () => {
@@ -97,7 +60,7 @@ describe('T25: floods over HTTP/2', () => {
 
   it('more streams at once than may be: those beyond are refused, the others are answered', async () => {
     const client = await FrameClient.connect(s);
-    client.window(0, MB);
+    client.window(0, 1024 * 1024);
     const ids = Array.from({ length: 150 }, (_, i) => 2 * i + 1); // before our SETTINGS have told how many
     client.send(Buffer.concat(ids.map((id) => frame(TYPE.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, id, hpack(GET('/open/slow'))))));
     const ends = await Promise.all(ids.map((id) => client.end(id)));
@@ -114,7 +77,7 @@ describe('T25: floods over HTTP/2', () => {
     await client.flood(Buffer.concat(Array.from({ length: 101 }, (_, i) => frame(TYPE.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 2 * i + 1, hpack(GET('/open/slow'))))), 1);
     assert.equal((await client.goaway())?.code, CODE.PROTOCOL_ERROR);
     await client.ended();
-    await backAtRest(s.gateway, rest);
+    await atRest();
   });
 
   it('frames of unknown types are passed over', async () => {

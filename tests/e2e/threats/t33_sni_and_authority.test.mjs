@@ -1,10 +1,13 @@
 // T33: a handshake under one host's policy serves no other policy's host.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Session } from '../lib/h2.mjs';
 import { OPEN, openStage } from '../lib/stage.mjs';
 import { Authority, authority } from '../lib/pki.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
+import { tempDir } from '../lib/temp.mjs';
 
 const listeners = ['public', 'shared'];
 
@@ -16,10 +19,12 @@ describe('T33: SNI and authority differ', () => {
     const ca = authority();
     clients = new Authority('Client CA');
     const foreign = new Authority('Foreign CA');
-    client = { good: clients.issue({ cn: 'partner', client: true }), foreign: foreign.issue({ cn: 'stranger', client: true }) };
+    client = { good: clients.issue({ cn: 'partner', client: true }), other: clients.issue({ cn: 'other', client: true }), foreign: foreign.issue({ cn: 'stranger', client: true }) };
     const lax = ca.issue({ dns: ['lax.example.com', 'lax2.example.com'] });
     const strict = ca.issue({ dns: ['strict.example.com', '*.strict.example.com'] });
     const everything = ca.issue({ dns: ['lax.example.com', 'strict.example.com'] });
+    const listed = ca.issue({ dns: ['listed.example.com'] });
+    const lists = clients.crl([client.good]);
     const certificates = [
       { cert: lax.certFile, key: lax.keyFile },
       { cert: strict.certFile, key: strict.keyFile, client_ca: clients.certFile, client_certificate: 'required' },
@@ -29,11 +34,16 @@ describe('T33: SNI and authority differ', () => {
       { cert: everything.certFile, key: everything.keyFile, hosts: ['lax.example.com'] },
       { cert: everything.certFile, key: everything.keyFile, hosts: ['strict.example.com'], client_ca: clients.certFile, client_certificate: 'required' },
     ];
+    const crl = join(tempDir('t33'), 'clients.crl');
+    writeFileSync(crl, lists);
+    // The strict host's authority, with a list that the strict host does not ask.
+    certificates.push({ cert: listed.certFile, key: listed.keyFile, client_ca: clients.certFile, client_certificate: 'required', crl });
     s = await openStage({
       config: { listeners: { public: { tls: { certificates } }, shared: { address: '127.0.0.1', port: 0, tls: { certificates: shared } } } },
       routes: {
         lax: { ...OPEN, listeners, match: { host: ['lax.example.com', 'lax2.example.com'], path: '/**' } },
         strict: { ...OPEN, listeners, match: { host: ['strict.example.com', '*.strict.example.com'], path: '/**' } },
+        listed: { ...OPEN, listeners: ['public'], match: { host: 'listed.example.com', path: '/**' } },
         any: { ...OPEN, listeners, match: { host: '*', path: '/any/**' } },
       },
     });
@@ -96,6 +106,14 @@ describe('T33: SNI and authority differ', () => {
     const outcome = await on('strict.example.com', 'strict.example.com', { cert: client.foreign }).then((r) => r.status, () => 'refused');
     assert.ok(outcome === 'refused' || outcome === 403, `${outcome}`);
     assert.equal(s.upstream.bytesSeen(), seen);
+  });
+
+  it('a certificate that is revoked for the host: no way there by a host that asks no list', async () => {
+    await s.denied(misdirected, () => on('strict.example.com', 'listed.example.com', { cert: client.good }));
+    const seen = s.upstream.bytesSeen();
+    assert.equal(await on('listed.example.com', 'listed.example.com', { cert: client.good }).then((r) => r.status, () => 'refused'), 'refused');
+    assert.equal(s.upstream.bytesSeen(), seen);
+    await s.allowed(() => on('listed.example.com', 'listed.example.com', { cert: client.other }));
   });
 
   it('twin: strict with its certificate', async () => {

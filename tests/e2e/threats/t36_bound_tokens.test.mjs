@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { READ_ORDERS, fieldsOf, gatewayCertificate, openStage } from '../lib/stage.mjs';
+import { Holder, openBoundStage } from '../lib/dpop.mjs';
 import { Authority } from '../lib/pki.mjs';
 
 describe('T36: sender-constrained tokens', () => {
@@ -61,5 +62,51 @@ describe('T36: sender-constrained tokens', () => {
   it('twin: a token without cnf, with a certificate or without', async () => {
     await s.allowed(() => ask({}));
     await s.allowed(() => ask({}, { cert: mine }));
+  });
+});
+
+describe('T36: tokens that are bound to a key of the client', () => {
+  let s;
+  let mine;
+  let other;
+  let token;
+  before(async () => {
+    s = await openBoundStage();
+    mine = await Holder.make();
+    other = await Holder.make();
+    token = await s.mint({ cnf: mine.cnf });
+    await mine.ask((parts) => s.request(parts), token);
+    other.nonce = mine.nonce;
+  });
+  after(() => s?.close());
+
+  const refused = (reason, code, make) => s.denied({ status: 401, code, reason }, make);
+
+  it('refused as bearer, also after it has passed with its proof', async () => {
+    await refused('token_bound', 'invalid_token', () => s.request({ path: '/orders/1', token }));
+    await s.allowed(async () => s.request(mine.with(token, await mine.proof(token))));
+    await refused('token_bound', 'invalid_token', () => s.request({ path: '/orders/1', token }));
+    await refused('token_bound', 'invalid_token', async () => s.request({ path: '/orders/1', token, fields: [['DPoP', await mine.proof(token)]] }));
+  });
+  it('refused: without a proof, with that of another, with one for another request, and twice', async () => {
+    await refused('dpop_proof_missing', 'invalid_dpop_proof', () => s.request(mine.with(token)));
+    await refused('dpop_other_key', 'invalid_dpop_proof', async () => s.request(mine.with(token, await other.proof(token))));
+    await refused('dpop_proof_target', 'invalid_dpop_proof', async () => s.request(mine.with(token, await mine.proof(token), { path: '/orders/2' })));
+    await refused('dpop_proof_target', 'invalid_dpop_proof', async () => s.request(mine.with(token, await mine.proof(token), { method: 'POST' })));
+    const proof = await mine.proof(token);
+    await s.allowed(() => s.request(mine.with(token, proof)));
+    await refused('dpop_proof_replayed', 'invalid_dpop_proof', () => s.request(mine.with(token, proof)));
+  });
+  it('refused: bound to more than the proof shows', async () => {
+    const both = await s.mint({ cnf: { ...mine.cnf, 'x5t#S256': mine.jkt } });
+    await refused('token_bound', 'invalid_token', async () => s.request(mine.with(both, await mine.proof(both))));
+  });
+  it('twin: with its proof; it is not forwarded, though the route forwards tokens', async () => {
+    const { echo } = await s.allowed(async () => s.request(mine.with(token, await mine.proof(token))));
+    assert.deepEqual(fieldsOf(echo, 'authorization'), []);
+    assert.deepEqual(fieldsOf(echo, 'x-user'), ['alice']);
+    const unbound = await s.mint();
+    const passed = await s.allowed(() => s.request({ path: '/orders/1', token: unbound }));
+    assert.deepEqual(fieldsOf(passed.echo, 'authorization'), [`Bearer ${unbound}`]);
   });
 });
