@@ -1,11 +1,33 @@
 """With what configuration each contestant runs: all are told the same, as far as they can be."""
+import hashlib
+import hmac
 import shutil
+import zlib
 
 HOST = 'bench.example'
+PEPPER = 'p' * 64
 
 
 def program(name):
     return shutil.which(name) or f'/usr/sbin/{name}'  # where Debian keeps servers, and not everybody looks
+
+
+def api_key():
+    """A key of the right form, always the same: it is known to this machine alone."""
+    text = 'sallyport_' + 'k' * 30
+    alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+    rest, checksum = zlib.crc32(text.encode()), ''
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        checksum = alphabet[digit] + checksum
+    return text + checksum
+
+
+def api_keys(place):
+    (place.work / 'pepper').write_text(PEPPER)
+    digest = hmac.new(PEPPER.encode(), api_key().encode(), hashlib.sha256).hexdigest()
+    return (f'api_keys: {{ bench: {{ peppers: {{ p1: "${{file:{place.work}/pepper}}" }}, '
+            f'keys: {{ k1: {{ digest: {digest}, pepper: p1, consumer: bench, scopes: [read_orders] }} }} }} }}')
 
 
 def floor(place, contestant, folder):
@@ -37,13 +59,22 @@ def nginx(place, contestant, folder):
             proxy_read_timeout 600s;
             proxy_send_timeout 600s;
         }}''' if contestant.sockets else ''
+    way = f'''
+            grpc_pass grpc://calls;
+            grpc_set_header Host $host;
+            grpc_set_header X-Forwarded-For $remote_addr;''' if contestant.grpc else f'''
+            proxy_pass http://responder;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $remote_addr;{streaming}'''
     (folder / 'nginx.conf').write_text(f'''
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 20000;
+worker_rlimit_nofile 24000;
 pid {folder}/pid;
 error_log {folder}/error.log;
-events {{ worker_connections 20000; }}
+events {{ worker_connections 24000; }}
 http {{
 {temporary}
     access_log off;
@@ -51,14 +82,10 @@ http {{
     keepalive_timeout 600s;
     client_max_body_size 64m;
     upstream responder {{ server 127.0.0.1:{place.upstream_port}; keepalive 128; keepalive_requests 1000000000; }}
+    upstream calls {{ server 127.0.0.1:{place.call_port}; keepalive 256; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''}{' http2' if contestant.h2 else ''} backlog=4096;{tls}
-        location / {{
-            proxy_pass http://responder;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $host;
-            proxy_set_header X-Forwarded-For $remote_addr;{streaming}
+        location / {{{way}
         }}{sockets}
     }}
 }}
@@ -110,7 +137,7 @@ frontend main
     option forwardfor
     default_backend responder
 backend responder
-    server responder 127.0.0.1:{place.upstream_port} pool-max-conn 128
+    server responder 127.0.0.1:{f'{place.call_port} proto h2' if contestant.grpc else place.upstream_port} pool-max-conn 128
 ''')
     return [program('haproxy'), '-db', '-f', str(config)]
 
@@ -118,8 +145,10 @@ backend responder
 def sallyport(place, contestant, folder):
     tls = f'tls: {{ certificates: [{{ cert: {place.work}/cert.pem, key: {place.work}/key.pem }}] }}'
     if contestant.policy:
-        policy = ('auth: { jwt: bench }, authorize: { scopes: [read_orders] }, '
+        policy = (f'auth: {{ {contestant.method}: bench }}, authorize: {{ scopes: [read_orders] }}, '
                   'limits: [{ limit: 30000000/1m, by: caller }]')
+    elif contestant.external:
+        policy = 'auth: { external: bench }, authorize: any_caller, limits: [{ limit: 30000000/1m, by: caller }]'
     elif contestant.keys:
         policy = 'auth: none, limits: [{ limit: 30000000/1m, by: "header:X-Key" }]'
     else:
@@ -132,8 +161,17 @@ def sallyport(place, contestant, folder):
     if contestant.sockets:
         routes += f'\n  socket: {{ match: {{ host: {HOST}, path: /socket }}, upstream: sockets, auth: none, websocket: {{}} }}'
     issuers = (f'issuers: {{ bench: {{ issuer: "https://issuer.bench", audiences: [orders], algorithms: [RS256], '
-               f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy else '')
-    access = 'access.log' if contestant.policy and contestant.log else '"off"'
+               f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy and not contestant.api_key else '')
+    issuers = api_keys(place) if contestant.api_key else issuers
+    if contestant.introspected:
+        (folder / 'secret').write_text('bench')
+        issuers = (f'introspection: {{ bench: {{ endpoint: "http://127.0.0.1:{place.introspection_port}/", client_id: bench, '
+                   f'client_secret: "${{file:{folder}/secret}}", audiences: [orders], cache: 1h }} }}')
+    # The responder says yes to everything; who is calling it says by the one header that it has.
+    authorizers = (f'authorizers: {{ bench: {{ contract: forward_auth, url: "http://127.0.0.1:{place.upstream_port}/", '
+                   'request_headers: [Authorization], upstream_headers: [X-User], subject_header: Content-Type, '
+                   'cache: { for: 1h, by: [credential, method, host, path, query] } } }' if contestant.external else '')
+    access = 'access.log' if (contestant.policy or contestant.external) and contestant.log else '"off"'
     (folder / 'gateway.yaml').write_text(f'''
 instance: bench
 workers: 1
@@ -151,8 +189,9 @@ listeners:
     handshakes_per_address: 1000000/1s
     timeouts: {{ idle: 10m, head: 10m }}
 {issuers}
+{authorizers}
 upstreams:
-  responder: {{ endpoints: ["http://127.0.0.1:{place.upstream_port}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
+  responder: {{ endpoints: ["{f'h2c://127.0.0.1:{place.call_port}' if contestant.grpc else f'http://127.0.0.1:{place.upstream_port}'}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
 {sockets}
 routes:
 {routes}

@@ -2,14 +2,17 @@
 import dataclasses
 import http.client
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
 import time
 
 import configurations
+import introspection
 
 HOST = configurations.HOST
+METHOD = '/bench.Echo/Unary.grpc'  # what gRPC contestants are asked
 
 
 @dataclasses.dataclass
@@ -22,6 +25,8 @@ class Place:
     load_core: str           # of everything else
     upstream_port: int
     socket_port: int         # of the upstream that echoes WebSockets
+    call_port: int           # of the upstream that answers gRPC calls
+    introspection_port: int  # of the authorization server
 
 
 @dataclasses.dataclass
@@ -29,8 +34,12 @@ class Contestant:
     name: str                 # its first word is the program
     tls: bool = False
     h2: bool = False          # HTTP/2 beside HTTP/1.1, by ALPN
+    grpc: bool = False        # the upstream is the one of gRPC calls, by HTTP/2
     policy: bool = False      # token, scope, limit and access log
+    external: bool = False    # an external authorizer's remembered yes instead of the token, limit and access log
+    introspected: bool = False  # policy: of an opaque token, by introspection instead of a signature
     log: bool = True          # policy: with the access log
+    api_key: bool = False     # policy: by an API key instead of a token
     new_tokens: bool = False  # each request carries another token
     pace: int = 0             # ms that each connection waits between an answer and its next request
     sockets: bool = False     # WebSockets pass at /socket
@@ -44,6 +53,11 @@ class Contestant:
     first_key: int = 0        # where the walk through the keys begins
     process: subprocess.Popen = None
     port: int = 0
+
+    @property
+    def method(self):
+        """Of authentication, where it has a policy."""
+        return 'api_key' if self.api_key else 'introspection' if self.introspected else 'jwt'
 
     @property
     def program(self):
@@ -105,6 +119,11 @@ def stop(contestants):
             contestant.process = None
 
 
+def credential(contestant, token):
+    """The field that it stands in."""
+    return ('X-API-Key', token) if contestant.api_key else ('Authorization', 'Bearer ' + token)
+
+
 def ask(contestant, token):
     if contestant.tls:
         context = ssl.create_default_context()
@@ -115,28 +134,53 @@ def ask(contestant, token):
         connection = http.client.HTTPConnection('127.0.0.1', contestant.port, timeout=5)
     path = '/r/0/42' if contestant.routes else '/orders/42'
     try:
-        connection.request('GET', path, headers={'Host': HOST, **({'Authorization': 'Bearer ' + token} if token else {})})
+        connection.request('GET', path, headers={'Host': HOST, **(dict([credential(contestant, token)]) if token else {})})
         answer = connection.getresponse()
         return answer.status, len(answer.read())
     finally:
         connection.close()
 
 
+def call(place, contestant, token):
+    """The outcome of one gRPC call, and the bytes of its message: None where there is none."""
+    fields = ['te: trailers', 'content-type: application/grpc', f':authority: {HOST}', *(['authorization: Bearer ' + token] if token else [])]
+    done = subprocess.run(['nghttp', '-nv', '-d', place.work / 'calls/message', *(part for field in fields for part in ('-H', field)), contestant.url],
+                          capture_output=True, text=True, timeout=10)
+    status = re.search(r'grpc-status: (\d+)', done.stdout)
+    sizes = re.findall(r'recv DATA frame <length=(\d+)', done.stdout)
+    if not status:
+        raise OSError('no gRPC answer: ' + done.stdout[-500:])
+    return int(status[1]), sum(map(int, sizes))
+
+
+def answers(place, contestant, token):
+    return call(place, contestant, token) if contestant.grpc else ask(contestant, token)
+
+
+def token_of(place, contestant):
+    if contestant.introspected:
+        return introspection.TOKEN
+    if contestant.api_key:
+        return configurations.api_key()
+    return (place.work / 'token.txt').read_text() if contestant.policy or contestant.external else None
+
+
 def check(place, contestant):
     """A contestant that answers something else than what is measured would look fast."""
-    token = (place.work / 'token.txt').read_text() if contestant.policy else None
+    wanted, unknown = ((0, 105), 16) if contestant.grpc else ((200, 1024), 401)
+    token = token_of(place, contestant)
     deadline = time.monotonic() + 20
     while True:
         try:
-            good = ask(contestant, token)
+            good = answers(place, contestant, token)
             break
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() > deadline or contestant.process.poll() is not None:
                 raise SystemExit(f'bench: {contestant.name} does not serve: {error}\n' + output(place, contestant)) from None
             time.sleep(0.05)
-    if good != (200, 1024):
+    if good != wanted:
         raise SystemExit(f'bench: {contestant.name} answers {good}\n' + output(place, contestant))
-    if contestant.policy and ask(contestant, None)[0] != 401:
+    if contestant.policy and answers(place, contestant, None)[0] != unknown:
         raise SystemExit(f'bench: {contestant.name} lets a request without a token pass')
 
 

@@ -18,13 +18,13 @@ def outcome_of(text):
             'mean': float(time[1]) * {'us': 0.001, 'ms': 1, 's': 1000}[time[2]]}
 
 
-def h2load(place, contestant, seconds):
+def h2load(place, contestant, seconds, *more):
     headers = ['-H', f':authority: {field.HOST}']
     if contestant.policy:
         headers += ['-H', 'authorization: Bearer ' + (place.work / 'token.txt').read_text().strip()]
     outcome = method.load(place, contestant,
                           ['h2load', '-t1', f'-c{CONNECTIONS}', f'-m{STREAMS}', f'-D{seconds}', '--tls13-ciphers=TLS_AES_128_GCM_SHA256', *headers,
-                           contestant.url], outcome_of=outcome_of)
+                           *more, contestant.url], outcome_of=outcome_of)
     requests = max(1, outcome['requests'])
     return {'cost': outcome['cpu_us'] / requests, 'requests': requests, 'rate': requests / seconds, 'mean': outcome['mean'],
             'failed': outcome['failed']}

@@ -15,8 +15,8 @@ def wrk(place, contestant, seconds):
     headers = ['-H', f'Host: {field.HOST}']
     if contestant.new_tokens:
         environment['TOKENS'] = str(place.work / 'tokens.txt')
-    elif contestant.policy:
-        headers += ['-H', 'Authorization: Bearer ' + (place.work / 'token.txt').read_text()]
+    elif contestant.policy or contestant.external:
+        headers += ['-H', ': '.join(field.credential(contestant, field.token_of(place, contestant)))]
     if contestant.pace:
         environment['PACE'] = str(contestant.pace)
     if contestant.work:
@@ -47,6 +47,14 @@ def request_targets(costs):
         yield method.Target("policy, as × of nginx's plain proxy", costs.ratio('sallyport policy', 'nginx plain'), 1.0)
     if costs.have('sallyport policy', 'floor'):
         yield method.Target('policy, as × of the floor', costs.ratio('sallyport policy', 'floor'), None, 1.25)
+    if costs.have('sallyport external, remembered', 'sallyport policy'):
+        yield method.Target("an external authorizer's remembered yes, as × of the policy",
+                            costs.ratio('sallyport external, remembered', 'sallyport policy'), 1.05)
+    if costs.have('sallyport policy api-key', 'sallyport policy'):
+        yield method.Target('policy by an API key, as × of that by a token', costs.ratio('sallyport policy api-key', 'sallyport policy'), 1.05)
+    if costs.have('sallyport policy introspected', 'sallyport policy'):
+        yield method.Target('policy by introspection that is cached, as × of policy',
+                            costs.ratio('sallyport policy introspected', 'sallyport policy'), 1.05)
     # The second base: while the gateway is busy with signatures the others sleep, and it pays for waking them; at a pace they
     # sleep, too.
     for base, how in (('sallyport policy', ''), ('sallyport policy paced', ', which is asked as seldom')):
@@ -79,6 +87,9 @@ REQUESTS = method.Kind(
         Contestant('sallyport plain'),
         Contestant('haproxy policy', policy=True),
         Contestant('sallyport policy', policy=True),
+        Contestant('sallyport external, remembered', external=True),
+        Contestant('sallyport policy api-key', policy=True, api_key=True),
+        Contestant('sallyport policy introspected', policy=True, introspected=True),
         Contestant('sallyport policy paced', policy=True, pace=2),
         Contestant('sallyport policy new-tokens', policy=True, new_tokens=True),
         Contestant('nginx tls', tls=True),

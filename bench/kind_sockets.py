@@ -1,6 +1,7 @@
 """WebSockets: what a message costs there and back, and what one that says nothing holds."""
 import json
 import re
+import resource
 import subprocess
 import sys
 
@@ -10,7 +11,23 @@ from contestants import Contestant
 from kind_idle import memory
 
 BUSY = 1000
-IDLE = 9000  # of each the contestant has two descriptors, and may have 20,000
+WANTED = 10000
+BESIDE = 200  # descriptors of a contestant that are no tunnel's
+
+
+def possible():
+    """As many as wanted, where the contestant may have two descriptors of each: what is started here inherits our limit."""
+    needed = 2 * WANTED + BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, needed))  # with CAP_SYS_RESOURCE
+        except (ValueError, PermissionError):
+            return (hard - BESIDE) // 2
+    return WANTED
+
+
+IDLE = possible()
 
 
 def started(place, contestant, *arguments):

@@ -1,4 +1,5 @@
 """How it is measured: contestants in alternated rounds, CPU time from the kernel, intervals over the rounds."""
+import contextlib
 import dataclasses
 import json
 import math
@@ -22,6 +23,7 @@ class Kind:
     whole: callable = None   # (place) -> samples of everything at once, instead of contestants
     columns: tuple = ()      # ((title, key, format), …); 'failed' is a sum, the others are medians
     targets: callable = None  # (costs) -> Target…; `costs` asks for a contestant's costs by name
+    upstream: callable = contextlib.nullcontext  # (place), a context: what it needs beside the usual responder
     warm: callable = None    # (place, contestant), after each start
     fresh: bool = False      # a contestant is started anew for each sample, and alone
     quick: tuple = ()        # names for bench-quick

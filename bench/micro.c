@@ -346,9 +346,12 @@ static void credential_bearer(void)
         headers.count = 1;
         field = (struct header){ .id = HEADER_AUTHORIZATION, .name = SLICE("authorization"), .value = text };
     }
+    static struct auth_place place = { .kind = AUTH_PLACE_BEARER, .name = SLICE_INIT("Authorization") };
+    static const struct auth_places places = { &place, 1 };
     struct credential credential;
     turn++;
-    CHECK(credential_find(&headers, &credential) == DENY_NONE && credential.token.len == tokens[0].len);
+    CHECK(credential_find(&places, &headers, SLICE_NONE, &credential) == DENY_NONE &&
+          credential_token(&credential) == DENY_NONE && credential.text.len == tokens[0].len);
 }
 
 /* --- */

@@ -4,6 +4,7 @@
  *
  * usage: load PORT CONNECTIONS RATE SECONDS HOST TOKENS
  * TOKENS: a file with a bearer token a line, used one after the other; or "-".
+ * By the environment, FROM is the first address that connections come from (127.0.0.1).
  * Prints one JSON object. Latencies are from the write of a request to the end of its answer, in µs; the first second is
  * not counted. How long the answer had lain here before it was read, as the kernel knows (TCP_INFO, in ms), is this program's
  * own doing: it is taken off, and told as `own_p99_us`. With it: `seen_p99_us`. */
@@ -149,8 +150,10 @@ static void answered(struct connection *connection, int64_t at)
 
 static int open_connection(int port, size_t number)
 {
+    const char *given = getenv("FROM");
+    in_addr_t first = given != NULL ? ntohl(inet_addr(given)) : INADDR_LOOPBACK;
     struct sockaddr_in from = { .sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (in_addr_t)(number / FROM_ONE)) };
+                                .sin_addr.s_addr = htonl(first + (in_addr_t)(number / FROM_ONE)) };
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
