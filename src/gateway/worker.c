@@ -172,7 +172,9 @@ void gateway_worker_set_keys(struct gateway_worker *worker, struct slice issuer_
         .issuer_name = { memory, issuer_name.len },
         .text = { memory + issuer_name.len, text.len },
     };
-    net_loop_send(&worker->worker.loop, &keys->task);
+    if (!net_loop_send(&worker->worker.loop, &keys->task)) {
+        free(keys);
+    }
 }
 
 struct forget_task {
