@@ -1,8 +1,10 @@
-/* The load that wrk cannot make: TLS handshakes, connections that stay, bodies of many megabytes. Threads with blocking
+/* The load that wrk cannot make: TLS handshakes, client certificates, connections that stay, bodies of many megabytes. Threads with blocking
  * sockets; everything is bounded by a time or a count. To 127.0.0.1 only. Prints the outcome as one line of JSON.
  *
  * usage: client handshakes PORT SECONDS full|resumed
  *        client bodies PORT SECONDS plain|tls get PATH | put SIZE
+ *        client requests PORT SECONDS tls PATH FIELD        with that header field, on 64 connections
+ *        client requests PORT SECONDS tls PATH CERT KEY     with that client certificate instead
  *        client hold PORT COUNT plain|tls|h2 fresh|used   opens them, says so, and keeps them until its input ends */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,6 +26,7 @@
 #define UPLOAD_MAX (64UL * 1024 * 1024)
 #define PATIENCE_S 20
 #define HEADERS    "Host: bench.example\r\n"
+#define KEPT       8 /* connections of a thread that asks on several */
 
 struct peer {
     int fd;
@@ -39,7 +42,7 @@ static SSL_CTX *context;
 static SSL_SESSION *session; /* what is resumed; read only once the threads run */
 static double ends_at;
 static bool use_tls, upload;
-static const char *path;
+static const char *path, *field;
 static size_t size;
 
 static void die(const char *what)
@@ -198,6 +201,37 @@ static void *bodies(void *argument)
     return NULL;
 }
 
+/* On each of its connections, then the answers of all: so that the other end finds several requests at a time. */
+static void *requests(void *argument)
+{
+    struct tally *tally = argument;
+    struct peer peers[KEPT];
+    char *buffer = malloc(BUFFER);
+    char head[4096];
+    int length = snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n" HEADERS "%s%s\r\n", path, field,
+                          *field != '\0' ? "\r\n" : "");
+    bool good = buffer != NULL && length < (int)sizeof head;
+    int open = 0;
+    while (good && open < KEPT) {
+        good = open_peer(&peers[open++]);
+    }
+    while (good && now_s() < ends_at) {
+        for (int i = 0; good && i < KEPT; i++) {
+            good = put(&peers[i], head, (size_t)length);
+        }
+        for (int i = 0; good && i < KEPT; i++) {
+            good = take_answer(&peers[i], buffer);
+            tally->done += good;
+        }
+    }
+    tally->failed += !good;
+    while (open > 0) {
+        close_peer(&peers[--open]);
+    }
+    free(buffer);
+    return NULL;
+}
+
 static void run(void *(*work)(void *), int seconds)
 {
     static struct tally tallies[THREADS];
@@ -319,6 +353,7 @@ static void usage(void)
 {
     fprintf(stderr, "usage: client handshakes PORT SECONDS full|resumed\n"
                     "       client bodies PORT SECONDS plain|tls get PATH | put SIZE\n"
+                    "       client requests PORT SECONDS tls PATH FIELD | CERT KEY\n"
                     "       client hold PORT COUNT plain|tls|h2 fresh|used\n");
     exit(2);
 }
@@ -366,6 +401,14 @@ int main(int count, char **arguments)
             usage();
         }
         run(bodies, (int)number);
+    } else if (strcmp(work, "requests") == 0 && (count == 7 || count == 8) && use_tls && number <= 60) {
+        path = arguments[5];
+        field = count == 7 ? arguments[6] : "";
+        if (count == 8 && (SSL_CTX_use_certificate_chain_file(context, arguments[6]) != 1 ||
+                           SSL_CTX_use_PrivateKey_file(context, arguments[7], SSL_FILETYPE_PEM) != 1)) {
+            die("client certificate");
+        }
+        run(requests, (int)number);
     } else if (strcmp(work, "hold") == 0 && count == 6 && number <= HOLD_MAX) {
         hold(number, strcmp(arguments[5], "used") == 0, h2);
     } else {

@@ -143,7 +143,9 @@ backend responder
 
 
 def sallyport(place, contestant, folder):
-    tls = f'tls: {{ certificates: [{{ cert: {place.work}/cert.pem, key: {place.work}/key.pem }}] }}'
+    # The certificate signs itself: it is the client's and its authority's, too.
+    clients = f', client_ca: {place.work}/cert.pem, client_certificate: optional' if contestant.certificate else ''
+    tls = f'tls: {{ certificates: [{{ cert: {place.work}/cert.pem, key: {place.work}/key.pem }}]{clients} }}'
     if contestant.policy:
         policy = (f'auth: {{ {contestant.method}: bench }}, authorize: {{ scopes: [read_orders] }}, '
                   'limits: [{ limit: 30000000/1m, by: caller }]')
@@ -163,6 +165,8 @@ def sallyport(place, contestant, folder):
     issuers = (f'issuers: {{ bench: {{ issuer: "https://issuer.bench", audiences: [orders], algorithms: [RS256], '
                f'jwks_file: {place.work}/jwks.json }} }}' if contestant.policy and not contestant.api_key else '')
     issuers = api_keys(place) if contestant.api_key else issuers
+    if contestant.certificate:
+        issuers = f'client_certificates: {{ bench: {{ identity: dns, allow: [{HOST}], scopes: [read_orders] }} }}'
     if contestant.introspected:
         (folder / 'secret').write_text('bench')
         issuers = (f'introspection: {{ bench: {{ endpoint: "http://127.0.0.1:{place.introspection_port}/", client_id: bench, '

@@ -40,6 +40,7 @@ class Contestant:
     introspected: bool = False  # policy: of an opaque token, by introspection instead of a signature
     log: bool = True          # policy: with the access log
     api_key: bool = False     # policy: by an API key instead of a token
+    certificate: bool = False # policy: by a client certificate instead of a token
     new_tokens: bool = False  # each request carries another token
     pace: int = 0             # ms that each connection waits between an answer and its next request
     sockets: bool = False     # WebSockets pass at /socket
@@ -57,7 +58,8 @@ class Contestant:
     @property
     def method(self):
         """Of authentication, where it has a policy."""
-        return 'api_key' if self.api_key else 'introspection' if self.introspected else 'jwt'
+        return ('api_key' if self.api_key else 'certificate' if self.certificate
+                else 'introspection' if self.introspected else 'jwt')
 
     @property
     def program(self):
@@ -129,6 +131,9 @@ def ask(contestant, token):
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if contestant.certificate and token:
+            context.load_cert_chain(token)
+            token = None
         connection = http.client.HTTPSConnection('127.0.0.1', contestant.port, timeout=5, context=context)
     else:
         connection = http.client.HTTPConnection('127.0.0.1', contestant.port, timeout=5)
@@ -162,12 +167,14 @@ def token_of(place, contestant):
         return introspection.TOKEN
     if contestant.api_key:
         return configurations.api_key()
+    if contestant.certificate:
+        return str(place.work / 'both.pem')
     return (place.work / 'token.txt').read_text() if contestant.policy or contestant.external else None
 
 
 def check(place, contestant):
     """A contestant that answers something else than what is measured would look fast."""
-    wanted, unknown = ((0, 105), 16) if contestant.grpc else ((200, 1024), 401)
+    wanted, unknown = ((0, 105), 16) if contestant.grpc else ((200, 1024), 403 if contestant.certificate else 401)
     token = token_of(place, contestant)
     deadline = time.monotonic() + 20
     while True:
