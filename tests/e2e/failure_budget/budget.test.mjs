@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { basicField, HASHES, PASSWORD } from '../basic/lib.mjs';
-import { createKey, madeUp, writePepper } from '../api_keys/lib.mjs';
+import { changeKey, createKey, madeUp, writePepper } from '../api_keys/lib.mjs';
 import { HOST, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
 import { until } from '../lib/wait.mjs';
@@ -15,14 +15,14 @@ const to = (path) => ({ ...READ_ORDERS, match: { host: HOST, path: `${path}/**` 
 // Regained so slowly that nothing comes back while a test runs.
 const BUDGET = { failures: '5/1h', verifications: '2/1h', passwords: '2/1h', account: '3/1h' };
 
-let s, key;
+let s, key, file;
 async function open({ budget = BUDGET, config = {} } = {}) {
   const dir = tempDir('budget');
   writePepper(dir);
   const users = join(dir, 'users');
   writeFileSync(users, ['alice', 'bob', 'carol'].map((name) => `${name}:${HASHES.yescrypt}\n`).join(''));
   const partners = { store: join(dir, 'keys.sqlite'), peppers: { p1: `\${file:${join(dir, 'pepper')}}` } };
-  const file = join(dir, 'keys.yaml');
+  file = join(dir, 'keys.yaml');
   writeFileSync(file, JSON.stringify({ listeners: { public: { address: '127.0.0.1', port: 0, plaintext: 'allow' } }, api_keys: { partners } }));
   key = (await createKey(file, '--scope', 'read_orders')).key;
   s = await openStage({
@@ -41,6 +41,14 @@ async function open({ budget = BUDGET, config = {} } = {}) {
     },
   });
 }
+// The gateway's first look at a store takes every key for changed: what was cached before is asked again. A key that is revoked tells
+// when that is over.
+async function isFollowed() {
+  const gone = await createKey(file, '--scope', 'read_orders');
+  assert.equal((await from('127.0.0.9', withKey(gone.key))).status, 200);
+  await changeKey(file, 'revoke', gone.id);
+  await until('the revocation is seen', async () => (await from('127.0.0.9', withKey(gone.key))).status === 401, 5000);
+}
 const from = (localAddress, parts) => s.request({ localAddress, ...parts });
 const token = async (over) => ({ path: '/tokens/1', token: await s.mint(over) });
 const forged = async () => {
@@ -58,12 +66,13 @@ describe('failure budgets', () => {
 
   const kinds = {
     tokens: { wrong: forged, right: () => token(), fresh: () => token({ jti: 'another' }) },
-    'API keys': { wrong: () => withKey(madeUp()), right: () => withKey(key) },
+    'API keys': { wrong: () => withKey(madeUp()), right: () => withKey(key), followed: isFollowed },
     passwords: { wrong: (i) => as(`nobody${i}`, 'x'), right: () => as('alice', PASSWORD), fresh: () => as('bob', PASSWORD) },
   };
-  for (const [name, { wrong, right, fresh }] of Object.entries(kinds)) {
+  for (const [name, { wrong, right, fresh, followed }] of Object.entries(kinds)) {
     it(`${name}: wrong ones are verified at a rate once the budget is spent; what was verified before passes, and other networks`, async () => {
       await open();
+      await followed?.();
       const good = await right();
       assert.equal((await from('127.0.0.2', good)).status, 200);
       await exhaust('127.0.0.2', wrong);
