@@ -216,7 +216,7 @@ static void route_find_one(void)
     static size_t turn;
     struct route_match match;
     route_find(table, 0, SLICE("api.example.com"), paths[turn++ * 6131 % path_count], METHOD_GET,
-               SLICE("GET"), &match);
+               SLICE("GET"), NULL, &match);
     CHECK(match.outcome == ROUTE_FOUND);
 }
 

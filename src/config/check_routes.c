@@ -3,6 +3,7 @@
 #include "config/internal.h"
 #include "config/units.h"
 #include "http/client.h"
+#include "route/conditions.h"
 #include "route/cors.h"
 
 struct check {
@@ -418,6 +419,21 @@ static void check_grpc_message(const struct check *check)
     }
 }
 
+/* The route's match is a copy: a setting of it that is no list stands in the route's own, or else in its group's. */
+static const void *where_written(const struct check *check, const void *where)
+{
+    const struct route_source *source = check->source;
+    const struct match_settings *own = source->route->match;
+    const struct match_settings *group = source->group != NULL ? source->group->match : NULL;
+    if (where == &check->route->match.after) {
+        return own != NULL && own->after.len > 0 ? &own->after : group != NULL ? &group->after : NULL;
+    }
+    if (where == &check->route->match.before) {
+        return own != NULL && own->before.len > 0 ? &own->before : group != NULL ? &group->before : NULL;
+    }
+    return where;
+}
+
 static void check_match(const struct check *check)
 {
     const struct match_settings *match = &check->route->match;
@@ -438,6 +454,11 @@ static void check_match(const struct check *check)
         if (problem != NULL) {
             tell(check->loader, &match->methods.items[i], check->node, "%s", problem);
         }
+    }
+    const void *where = NULL;
+    const char *problem = route_conditions_problem(match, &where);
+    if (problem != NULL) {
+        tell(check->loader, where_written(check, where), check->node, "%s", problem);
     }
 }
 

@@ -1,5 +1,6 @@
-/* The route table as a whole: what two routes claim. */
-#include "config/internal.h"
+/* The route table as a whole: what two routes claim, and what a client may choose between. */
+#include "config/difference.h"
+#include "route/conditions.h"
 
 #define AMBIGUITIES_MAX 100 /* told; each needs a new try */
 
@@ -33,8 +34,12 @@ struct error route_entries_new(const struct settings *settings, struct arena *ar
         uint64_t listeners = listener_bits(settings, &settings->routes[i].policy.listeners);
         for (size_t h = 0; h < match->host.count; h++) {
             for (size_t p = 0; p < match->path.count; p++) {
-                entries[at++] = (struct route_entry){ (unsigned int)i, match->host.items[h],
-                                                      match->path.items[p], &match->methods, listeners };
+                entries[at++] = (struct route_entry){ (unsigned int)i,
+                                                      match->host.items[h],
+                                                      match->path.items[p],
+                                                      &match->methods,
+                                                      listeners,
+                                                      match };
             }
         }
     }
@@ -71,8 +76,10 @@ static size_t keep_sound(struct route_entry *entries, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
+        const void *where;
         if (route_host_problem(entries[i].host) == NULL && route_pattern_problem(entries[i].path) == NULL &&
-            methods_are_sound(entries[i].methods) && entries[i].listeners != 0) {
+            methods_are_sound(entries[i].methods) && entries[i].listeners != 0 &&
+            route_conditions_problem(entries[i].match, &where) == NULL) {
             entries[kept++] = entries[i];
         }
     }
@@ -83,11 +90,17 @@ static void tell_ambiguous(struct loader *loader, const struct route_entry *entr
                            const struct route_entry *other)
 {
     const struct settings *settings = loader->settings;
-    diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node_of(loader, entry),
-                     "%.*s%.*s is ambiguous: route \"%.*s\" (%.*s) takes the same requests",
-                     SLICE_ARG(entry->host), SLICE_ARG(entry->path),
-                     SLICE_ARG(settings->routes[other->id].name),
-                     SLICE_ARG(conf_place_text(conf_node_place(node_of(loader, other)), loader->arena)));
+    bool has = route_condition_count(entry->match) > 0, other_has = route_condition_count(other->match) > 0;
+    const char *advice =
+        has && other_has ? ": say by match.priority which is asked first"
+        : has || other_has
+            ? ": match.priority puts the one without conditions first, and the other is never asked"
+            : "";
+    diagnostics_node(
+        loader->diagnostics, DIAGNOSTIC_ERROR, node_of(loader, entry),
+        "%.*s%.*s is ambiguous: route \"%.*s\" (%.*s) takes the same requests%s", SLICE_ARG(entry->host),
+        SLICE_ARG(entry->path), SLICE_ARG(settings->routes[other->id].name),
+        SLICE_ARG(conf_place_text(conf_node_place(node_of(loader, other)), loader->arena)), advice);
 }
 
 static struct error check_ambiguity(struct loader *loader, struct route_entry *entries, size_t count)
@@ -114,10 +127,72 @@ static struct error check_ambiguity(struct loader *loader, struct route_entry *e
     return OK;
 }
 
+/* ---- what a client may choose ---- */
+
+static bool share_a_string(const struct conf_strings *a, const struct conf_strings *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (conf_strings_contain(b, a->items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Could both serve one request, but for their conditions? Paths are compared as they are written: such routes are written side by
+ * side, and what differs in the names of variables only is told as ambiguous, or is in order by priority alone. */
+static bool share_a_place(const struct match_settings *a, const struct match_settings *b)
+{
+    return share_a_string(&a->host, &b->host) && share_a_string(&a->path, &b->path) &&
+           (a->methods.count == 0 || b->methods.count == 0 || share_a_string(&a->methods, &b->methods));
+}
+
+/* Whoever may choose would choose the one that lets more pass. */
+static void check_shared(struct loader *loader, size_t index, size_t other_index)
+{
+    const struct route_settings *route = &loader->settings->routes[index];
+    const struct route_settings *other = &loader->settings->routes[other_index];
+    struct difference difference;
+    difference_init(&difference);
+    difference_policies(&difference, SLICE("this route"), &other->policy, &route->policy);
+    const struct change_line *line = difference.first[CHANGE_GAINS] != NULL ? difference.first[CHANGE_GAINS]
+                                                                            : difference.first[CHANGE_LOSES];
+    if (line != NULL) {
+        diagnostics_node(
+            loader->diagnostics, DIAGNOSTIC_ERROR, loader->places->routes[index].node,
+            "a client chooses between this route and \"%.*s\" by what it sends, so both must let the same "
+            "callers do the same; with this one in the other's place `sallyport diff` would say: %.*s",
+            SLICE_ARG(other->name), SLICE_ARG(line->text));
+    }
+    difference_done(&difference);
+}
+
+static bool are_rivals(const struct route_settings *a, const struct route_settings *b)
+{
+    return route_conditions_leave_choice(&a->match, &b->match) && share_a_place(&a->match, &b->match) &&
+           share_a_string(&a->policy.listeners, &b->policy.listeners);
+}
+
+static void check_choices(struct loader *loader)
+{
+    const struct route_settings *routes = loader->settings->routes;
+    size_t count = loader->settings->route_count;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count && route_condition_count(&routes[i].match) > 0; k++) {
+            /* Of two that both have conditions, the later one. */
+            bool is_turn = k < i || route_condition_count(&routes[k].match) == 0;
+            if (k != i && is_turn && are_rivals(&routes[i], &routes[k])) {
+                check_shared(loader, i, k);
+            }
+        }
+    }
+}
+
 struct error check_table(struct loader *loader)
 {
     struct route_entry *entries;
     size_t count;
     TRY(route_entries_new(loader->settings, loader->arena, &entries, &count));
+    check_choices(loader);
     return check_ambiguity(loader, entries, keep_sound(entries, count));
 }

@@ -11,6 +11,20 @@
 #define SENTENCE_MAX 8192
 #define METHODS_MAX  64 /* bits; the last one stands for every other method */
 
+void difference_init(struct difference *difference)
+{
+    *difference = (struct difference){ .count = 0 };
+    arena_init(&difference->arena, CONFIG_ARENA_MAX);
+    for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+        difference->last[kind] = &difference->first[kind];
+    }
+}
+
+void difference_done(struct difference *difference)
+{
+    arena_done(&difference->arena);
+}
+
 /* ---- sentences ---- */
 
 void difference_tell(struct difference *difference, enum change kind, struct slice subject,
@@ -116,6 +130,7 @@ static uint64_t methods_of(struct methods *methods, const struct conf_strings *n
 /* One side's route for some methods of a host and path on a listener. */
 struct place_entry {
     struct slice host, path, listener;
+    struct slice conditions; /* as text; empty: none */
     uint64_t methods;
     const struct route_settings *route;
 };
@@ -124,6 +139,16 @@ struct side {
     struct place_entry *entries;
     size_t count;
 };
+
+static struct slice conditions_text(struct difference *difference, const struct match_settings *match)
+{
+    struct buffer text;
+    buffer_init(&text, SENTENCE_MAX);
+    print_conditions(match, &text);
+    struct slice conditions = difference_take(difference, &text);
+    buffer_done(&text);
+    return conditions;
+}
 
 static bool collect_side(struct difference *difference, struct methods *methods,
                          const struct settings *settings, struct side *out)
@@ -137,12 +162,16 @@ static bool collect_side(struct difference *difference, struct methods *methods,
     for (size_t i = 0; out->entries != NULL && i < settings->route_count; i++) {
         const struct route_settings *route = &settings->routes[i];
         uint64_t bits = methods_of(methods, &route->match.methods);
+        struct slice conditions = conditions_text(difference, &route->match);
         for (size_t h = 0; h < route->match.host.count; h++) {
             for (size_t p = 0; p < route->match.path.count; p++) {
                 for (size_t l = 0; l < route->policy.listeners.count; l++) {
-                    out->entries[out->count++] =
-                        (struct place_entry){ route->match.host.items[h], route->match.path.items[p],
-                                              route->policy.listeners.items[l], bits, route };
+                    out->entries[out->count++] = (struct place_entry){ route->match.host.items[h],
+                                                                       route->match.path.items[p],
+                                                                       route->policy.listeners.items[l],
+                                                                       conditions,
+                                                                       bits,
+                                                                       route };
                 }
             }
         }
@@ -153,7 +182,7 @@ static bool collect_side(struct difference *difference, struct methods *methods,
 static bool same_place(const struct place_entry *a, const struct place_entry *b)
 {
     return slice_equal(a->host, b->host) && slice_equal(a->path, b->path) &&
-           slice_equal(a->listener, b->listener);
+           slice_equal(a->listener, b->listener) && slice_equal(a->conditions, b->conditions);
 }
 
 static struct slice listener_text(struct difference *difference, const struct config *config,
@@ -184,8 +213,9 @@ static struct slice subject_of(struct difference *difference, const struct metho
             separator = ", ";
         }
     }
-    buffer_printf(&text, " %.*s%.*s on %.*s, route %.*s", SLICE_ARG(entry->host), SLICE_ARG(entry->path),
-                  SLICE_ARG(listener_text(difference, config, entry->listener)),
+    buffer_printf(&text, " %.*s%.*s%s%.*s on %.*s, route %.*s", SLICE_ARG(entry->host),
+                  SLICE_ARG(entry->path), entry->conditions.len > 0 ? " where " : "",
+                  SLICE_ARG(entry->conditions), SLICE_ARG(listener_text(difference, config, entry->listener)),
                   SLICE_ARG(entry->route->name));
     struct slice subject = difference_take(difference, &text);
     buffer_done(&text);
@@ -215,7 +245,8 @@ static uint64_t left_over(const struct place_entry *entry, const struct side *ot
 static bool place_covers(const struct place_entry *wide, const struct place_entry *narrow)
 {
     return slice_equal(wide->listener, narrow->listener) && host_covers(wide->host, narrow->host) &&
-           path_covers(wide->path, narrow->path);
+           path_covers(wide->path, narrow->path) &&
+           (wide->conditions.len == 0 || slice_equal(wide->conditions, narrow->conditions));
 }
 
 /* The narrowest place of the other side that takes these requests where their own place is not there; NULL: none. */
@@ -342,11 +373,10 @@ static void print(const struct difference *difference, struct buffer *out)
 
 bool config_print_difference(const struct config *before, const struct config *after, struct buffer *out)
 {
-    struct difference difference = { .before = before, .after = after };
-    arena_init(&difference.arena, CONFIG_ARENA_MAX);
-    for (int kind = 0; kind < CHANGE_KINDS; kind++) {
-        difference.last[kind] = &difference.first[kind];
-    }
+    struct difference difference;
+    difference_init(&difference);
+    difference.before = before;
+    difference.after = after;
     bool complete = compare_requests(&difference);
     difference_things(&difference);
     difference_blocks(&difference);
@@ -356,6 +386,6 @@ bool config_print_difference(const struct config *before, const struct config *a
         buffer_append(out, SLICE("Too much to compare.\n"));
     }
     bool differs = !complete || difference.count > 0;
-    arena_done(&difference.arena);
+    difference_done(&difference);
     return differs;
 }

@@ -24,6 +24,10 @@ struct difference {
     size_t count;
 };
 
+/* Nothing said yet; before and after are the caller's to set, where it compares more than policies. */
+void difference_init(struct difference *difference);
+void difference_done(struct difference *difference);
+
 /* A sentence about `subject`. The same sentence is kept once. */
 void difference_tell(struct difference *difference, enum change kind, struct slice subject,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));

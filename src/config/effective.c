@@ -157,6 +157,19 @@ static const struct conf_node *match_node(const struct route_source *source)
     return own != NULL ? own : source->node;
 }
 
+static void add_conditions(struct printer *printer, const struct match_settings *match,
+                           const struct conf_node *node)
+{
+    print_conditions(match, &printer->value);
+    if (buffer_length(&printer->value) == 0) {
+        return;
+    }
+    if (match->priority != 0) {
+        buffer_printf(&printer->value, "; priority %" PRId64, match->priority);
+    }
+    add_line(printer, "where", node);
+}
+
 /* Whose keys: of the admin API, which goes to no upstream. */
 static void add_admin(struct printer *printer, const struct route_settings *route)
 {
@@ -184,6 +197,7 @@ static void print_route(struct printer *printer, const struct route_settings *ro
     add_strings(printer, "hosts", &route->match.host, "", match_node(source));
     add_strings(printer, "paths", &route->match.path, "", match_node(source));
     add_strings(printer, "methods", &route->match.methods, "all but CONNECT and TRACE", NULL);
+    add_conditions(printer, &route->match, match_node(source));
     add_admin(printer, route);
     add_listeners(printer, policy);
     add_auth(printer, policy);

@@ -168,6 +168,19 @@ static void check_path_starts(struct loader *loader, const struct match_settings
     }
 }
 
+/* Each of the conditions is the route's own, or else the group's. */
+static void join_conditions(const struct match_settings *own, const struct match_settings *group,
+                            struct match_settings *out)
+{
+    out->headers = own->headers.count > 0 ? own->headers : group->headers;
+    out->query = own->query.count > 0 ? own->query : group->query;
+    out->cookies = own->cookies.count > 0 ? own->cookies : group->cookies;
+    out->addresses = own->addresses.count > 0 ? own->addresses : group->addresses;
+    out->after = own->after.len > 0 ? own->after : group->after;
+    out->before = own->before.len > 0 ? own->before : group->before;
+    out->priority = own->priority != 0 ? own->priority : group->priority;
+}
+
 static struct error join_match(struct loader *loader, const struct route_source *source,
                                struct match_settings *out)
 {
@@ -179,6 +192,7 @@ static struct error join_match(struct loader *loader, const struct route_source 
     TRY(lower_hosts(loader, own->host.count > 0 ? &own->host : &group->host, &out->host));
     TRY(join_paths(loader, &group->path, &own->path, &out->path));
     out->methods = own->methods.count > 0 ? own->methods : group->methods;
+    join_conditions(own, group, out);
     if (out->host.count == 0 && !is_written(source->node, SLICE("host")) &&
         !is_written(source->group_node, SLICE("host"))) {
         diagnostics_node(

@@ -325,6 +325,37 @@ void print_deny(const struct deny_settings *rule, struct buffer *out)
     }
 }
 
+static void print_condition_list(const char *what, const struct conf_list *list, struct buffer *out)
+{
+    const struct condition_settings *items = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_printf(out, "%s%s %.*s is ", buffer_length(out) > 0 ? ", " : "", what,
+                      SLICE_ARG(items[i].name));
+        if (items[i].values.count == 1) {
+            buffer_append(out, items[i].values.items[0]);
+        } else {
+            print_strings(&items[i].values, out);
+        }
+    }
+}
+
+void print_conditions(const struct match_settings *match, struct buffer *out)
+{
+    print_condition_list("header", &match->headers, out);
+    print_condition_list("parameter", &match->query, out);
+    print_condition_list("cookie", &match->cookies, out);
+    if (match->addresses.count > 0) {
+        buffer_append(out, buffer_length(out) > 0 ? SLICE(", from ") : SLICE("from "));
+        print_strings(&match->addresses, out);
+    }
+    if (match->after.len > 0) {
+        buffer_printf(out, "%sfrom %.*s on", buffer_length(out) > 0 ? ", " : "", SLICE_ARG(match->after));
+    }
+    if (match->before.len > 0) {
+        buffer_printf(out, "%suntil %.*s", buffer_length(out) > 0 ? ", " : "", SLICE_ARG(match->before));
+    }
+}
+
 /* "a token of main or partner": what one way, or any of several, names. */
 static void print_way(const struct auth_way_settings *way, struct buffer *out)
 {

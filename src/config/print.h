@@ -30,6 +30,9 @@ bool print_caller(const struct authorize_settings *authorize, struct buffer *out
 /* "header X-Role is or lists "admin"". */
 void print_deny(const struct deny_settings *rule, struct buffer *out);
 
+/* "header X-Version is v2, from [10.0.0.0/8], until 2027-01-31": the conditions of a route; nothing where there are none. */
+void print_conditions(const struct match_settings *match, struct buffer *out);
+
 /* "policy user-api (gateway.yaml:12)"; "default"; where the owner is `self`, the place alone. */
 void print_origin(const struct conf_node *node, struct slice self, struct buffer *out);
 

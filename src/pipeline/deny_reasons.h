@@ -73,7 +73,7 @@
     X(ROUTE_BLOCKED, "route_blocked", 503, 14, "unavailable", "Temporarily unavailable",                     \
       "The route is blocked: taken out of service by an operator, for all callers.")                         \
     X(NO_ROUTE, "no_route", 404, 12, "not_found", "Not found",                                               \
-      "No route serves this host and path on this listener.")                                                \
+      "No route serves this host and path on this listener, or none whose conditions hold.")                 \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 12, "method_not_allowed", "Method not allowed",         \
       "The path exists; the method does not. Allow says which do.")                                          \
     X(CORS_ORIGIN, "cors_origin_denied", 403, 7, "cors_denied", "Cross-origin request denied",               \

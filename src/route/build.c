@@ -10,6 +10,8 @@ static const struct slice method_names[METHOD_COUNT] = {
 #undef METHOD_NAME
 };
 
+static const struct match_settings no_match;
+
 static void free_maps(void *object)
 {
     struct route_table *table = object;
@@ -221,10 +223,29 @@ static bool methods_overlap(const struct target *a, const struct target *b)
            ((b->methods & other) != 0 && a->other_count > 0) || shares_other(a, b);
 }
 
+/* Which of two is asked first? The higher priority, then the more conditions. 0: nothing says. */
+static int order_of(const struct target *a, const struct target *b)
+{
+    if (a->match->priority != b->match->priority) {
+        return a->match->priority > b->match->priority ? -1 : 1;
+    }
+    size_t conditions = route_condition_count(a->match), others = route_condition_count(b->match);
+    return conditions == others ? 0 : conditions > others ? -1 : 1;
+}
+
+/* No priority gives a route without conditions anything, but that another is never asked. */
+static bool is_hidden(const struct target *a, const struct target *b)
+{
+    int order = order_of(a, b);
+    return (order <= 0 && a->conditions == NULL) || (order >= 0 && b->conditions == NULL);
+}
+
 static const struct target *find_rival(const struct leaf *leaf, const struct target *target)
 {
     for (const struct target *other = leaf->targets; other != NULL; other = other->next) {
-        if ((other->listeners & target->listeners) != 0 && methods_overlap(other, target)) {
+        if ((other->listeners & target->listeners) != 0 && methods_overlap(other, target) &&
+            (is_hidden(other, target) ||
+             (order_of(other, target) == 0 && !route_conditions_exclude(other->match, target->match)))) {
             return other;
         }
     }
@@ -235,6 +256,16 @@ static const char *entry_problem(const struct route_entry *entry)
 {
     const char *problem = route_host_problem(entry->host);
     return problem != NULL ? problem : route_pattern_problem(entry->path);
+}
+
+static void insert(struct leaf *leaf, struct target *target)
+{
+    struct target **at = &leaf->targets;
+    while (*at != NULL && order_of(*at, target) <= 0) {
+        at = &(*at)->next;
+    }
+    target->next = *at;
+    *at = target;
 }
 
 static struct error add_entry(struct route_table *table, const struct route_entry *entry, size_t index,
@@ -254,6 +285,10 @@ static struct error add_entry(struct route_table *table, const struct route_entr
     target->id = entry->id;
     target->index = index;
     target->listeners = entry->listeners;
+    target->match = entry->match != NULL ? entry->match : &no_match;
+    if (route_condition_count(target->match) > 0) {
+        TRY(route_conditions_new(target->match, arena, &target->conditions));
+    }
     TRY(set_methods(target, entry->methods, arena));
     TRY(set_names(target, entry->path, arena));
     const struct target *rival = find_rival(leaf, target);
@@ -262,11 +297,7 @@ static struct error add_entry(struct route_table *table, const struct route_entr
         return FAIL(ERROR_VALUE, "ambiguous: the same host, path and method on the same listener");
     }
     leaf->listeners |= target->listeners;
-    struct target **last = &leaf->targets;
-    while (*last != NULL) {
-        last = &(*last)->next;
-    }
-    *last = target;
+    insert(leaf, target);
     return OK;
 }
 

@@ -118,7 +118,8 @@ static uint64_t listener_bit(unsigned int listener)
 }
 
 void route_find(const struct route_table *table, unsigned int listener, struct slice host, struct slice path,
-                enum http_method method, struct slice method_text, struct route_match *out)
+                enum http_method method, struct slice method_text, const struct route_facts *facts,
+                struct route_match *out)
 {
     out->outcome = ROUTE_NO_HOST;
     out->id = 0;
@@ -137,14 +138,21 @@ void route_find(const struct route_table *table, unsigned int listener, struct s
     if (leaf == NULL) {
         return;
     }
+    out->outcome = ROUTE_NO_METHOD;
     for (const struct target *target = leaf->targets; target != NULL; target = target->next) {
-        if ((target->listeners & search.listener) != 0 && takes_method(target, method, method_text)) {
+        if ((target->listeners & search.listener) == 0 || !takes_method(target, method, method_text)) {
+            continue;
+        }
+        if (target->conditions == NULL ||
+            (facts != NULL && route_conditions_hold(target->conditions, facts))) {
             found(&search, target, out);
             return;
         }
+        out->outcome = ROUTE_NO_CONDITION;
     }
-    out->outcome = ROUTE_NO_METHOD;
-    out->allow = allow_on(leaf, search.listener);
+    if (out->outcome == ROUTE_NO_METHOD) {
+        out->allow = allow_on(leaf, search.listener);
+    }
 }
 
 bool route_serves_host(const struct route_table *table, unsigned int listener, struct slice host)

@@ -2,6 +2,24 @@
 #include "route/cors.h"
 #include "route/route.h"
 
+static const struct conf_field condition_fields[] = {
+    { .name = "values",
+      .type = CONF_STRINGS,
+      .flags = CONF_REQUIRED | CONF_NON_EMPTY,
+      .offset = offsetof(struct condition_settings, values),
+      .help = "A text; \"v2*\" for whatever begins so; \"*\" for whatever it is. One of them must fit." },
+    { 0 },
+};
+
+static const struct conf_object condition_object = {
+    .name = "condition",
+    .size = sizeof(struct condition_settings),
+    .fields = condition_fields,
+    .scalar = "values",
+    .sequence = "values",
+    .help = "What a header, parameter or cookie must be. One that is sent twice fits nothing.",
+};
+
 static const struct conf_field match_fields[] = {
     { .name = "host",
       .type = CONF_STRINGS,
@@ -19,6 +37,45 @@ static const struct conf_field match_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct match_settings, methods),
       .help = "Methods; GET allows HEAD too. Absent: every method but CONNECT and TRACE." },
+    { .name = "headers",
+      .type = CONF_MAP,
+      .offset = offsetof(struct match_settings, headers),
+      .object = &condition_object,
+      .help = "Conditions: headers by name, and what each must be." },
+    { .name = "query",
+      .type = CONF_MAP,
+      .offset = offsetof(struct match_settings, query),
+      .object = &condition_object,
+      .help = "Conditions: parameters of the query by name, after their percent-escapes." },
+    { .name = "cookies",
+      .type = CONF_MAP,
+      .offset = offsetof(struct match_settings, cookies),
+      .object = &condition_object,
+      .help = "Conditions: cookies by name." },
+    { .name = "addresses",
+      .type = CONF_STRINGS,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct match_settings, addresses),
+      .help = "A condition: prefixes, any of which the client's address is in." },
+    { .name = "after",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct match_settings, after),
+      .help = "A condition: from this date on, as 2027-01-31 (UTC) or 2027-01-31T12:00:00Z." },
+    { .name = "before",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct match_settings, before),
+      .help = "A condition: until this date, which is not part of it." },
+    { .name = "priority",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct match_settings, priority),
+      .standard = "0",
+      .minimum = -1000,
+      .maximum = 1000,
+      .help =
+          "Among routes of the same host, path and method, which the conditions tell apart: the higher is "
+          "asked first, then the one with more conditions." },
     { 0 },
 };
 
@@ -26,9 +83,8 @@ const struct conf_object match_object = {
     .name = "match",
     .size = sizeof(struct match_settings),
     .fields = match_fields,
-    .help = "Which requests a group or a route serves: by host, then path, then method. A group's path is "
-            "the prefix of "
-            "its routes'.",
+    .help = "Which requests a group or a route serves: by host, then path, then method, then conditions. A "
+            "group's path is the prefix of its routes'.",
 };
 
 static const struct conf_field cors_fields[] = {

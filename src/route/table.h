@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/map.h"
-#include "route/route.h"
+#include "route/conditions.h"
 
 /* A route at the end of a path. */
 struct target {
@@ -19,6 +19,8 @@ struct target {
     const struct slice *names; /* of its variables */
     size_t name_count;
     struct slice allow;
+    const struct match_settings *match;        /* of the entry, while the table is built */
+    const struct route_conditions *conditions; /* NULL: none */
 };
 
 /* What a listener's Allow field says; listeners that say the same share one. */
@@ -30,9 +32,9 @@ struct allow {
 
 /* A path that exists. */
 struct leaf {
-    struct leaf *next; /* of all leaves of the table */
-    struct target *targets;
-    uint64_t listeners; /* of any of its targets */
+    struct leaf *next;      /* of all leaves of the table */
+    struct target *targets; /* in the order in which they are asked */
+    uint64_t listeners;     /* of any of its targets */
     struct allow *allows;
 };
 

@@ -25,7 +25,7 @@ static struct route_table *table_of(const struct route_entry *entries, size_t co
 
 static bool finds(const struct route_table *table, struct slice path, struct route_match *out)
 {
-    route_find(table, 0, SLICE("a"), path, METHOD_GET, SLICE("GET"), out);
+    route_find(table, 0, SLICE("a"), path, METHOD_GET, SLICE("GET"), NULL, out);
     CHECK(out->outcome == ROUTE_FOUND || out->outcome == ROUTE_NO_PATH);
     return out->outcome == ROUTE_FOUND;
 }

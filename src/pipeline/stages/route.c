@@ -27,10 +27,17 @@ static bool is_rebound(const struct exchange *exchange)
            !route_serves_host(exchange->snapshot->snapshot->table, listener->index, exchange->request.host);
 }
 
-static void find(struct exchange *exchange, enum http_method method, struct slice method_text)
+static void find(struct exchange *exchange, enum http_method method, struct slice method_text,
+                 const struct headers *headers)
 {
+    const struct route_facts facts = {
+        .headers = headers,
+        .query = exchange->request.query,
+        .client = &exchange->client,
+        .now = exchange->worker->loop.now_real,
+    };
     route_find(exchange->snapshot->snapshot->table, exchange->listener_settings->index,
-               exchange->request.host, exchange->request.path, method, method_text, &exchange->match);
+               exchange->request.host, exchange->request.path, method, method_text, &facts, &exchange->match);
 }
 
 static bool has_cors(const struct exchange *exchange)
@@ -45,12 +52,12 @@ static void find_route(struct exchange *exchange)
     const struct headers *headers = &exchange->input.headers;
     if (cors_is_preflight(exchange->request.method, headers)) {
         struct slice asked = headers_find(headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD)->value;
-        find(exchange, http_method_of(asked), asked);
+        find(exchange, http_method_of(asked), asked, NULL);
         if (has_cors(exchange)) {
             return;
         }
     }
-    find(exchange, exchange->request.method, exchange->request.method_text);
+    find(exchange, exchange->request.method, exchange->request.method_text, headers);
 }
 
 static enum stage_verdict deny_outcome(struct exchange *exchange)
@@ -63,6 +70,8 @@ static enum stage_verdict deny_outcome(struct exchange *exchange)
             return stage_deny(exchange, DENY_MISDIRECTED, SLICE("no route of this listener names the host"));
         }
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("host"));
+    case ROUTE_NO_CONDITION:
+        return stage_deny(exchange, DENY_NO_ROUTE, SLICE("conditions"));
     default:
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("path"));
     }

@@ -52,13 +52,16 @@ static void routes_are_compiled(void **state)
     assert_slice(x->scope_text, "read write");
     assert_int_equal(snapshot->identity_headers.count, 3); /* X-User in two spellings is one */
     struct route_match match;
-    route_find(snapshot->table, 1, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), &match);
+    route_find(snapshot->table, 1, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), NULL,
+               &match);
     assert_int_equal(match.outcome, ROUTE_FOUND);
     assert_int_equal(match.id, 0);
     assert_slice(match.variables.items[0].value, "7");
-    route_find(snapshot->table, 0, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), &match);
+    route_find(snapshot->table, 0, SLICE("api.example"), SLICE("/x/7"), METHOD_GET, SLICE("GET"), NULL,
+               &match);
     assert_int_not_equal(match.outcome, ROUTE_FOUND); /* not on listener a */
-    route_find(snapshot->table, 0, SLICE("any.example"), SLICE("/"), METHOD_POST, SLICE("POST"), &match);
+    route_find(snapshot->table, 0, SLICE("any.example"), SLICE("/"), METHOD_POST, SLICE("POST"), NULL,
+               &match);
     assert_int_equal(match.outcome, ROUTE_FOUND);
     assert_int_equal(match.id, 1);
     snapshot_unref(snapshot);

@@ -115,7 +115,7 @@ static void test_the_entries_need_not_live(void **state)
     memset(path, '#', sizeof path - 1);
     memset(method, '#', sizeof method - 1);
     struct route_match match;
-    route_find(table, 0, SLICE("a.example"), SLICE("/x/5"), METHOD_OTHER, SLICE("PURGE"), &match);
+    route_find(table, 0, SLICE("a.example"), SLICE("/x/5"), METHOD_OTHER, SLICE("PURGE"), NULL, &match);
     assert_found(match, 7);
     assert_slice(match.variables.items[0].name, "id");
     assert_slice(match.variables.items[0].value, "5");

@@ -293,11 +293,11 @@ static void test_scale(void **state)
         snprintf(host, sizeof host, i % 3 == 0 ? "h%u.example.com" : "x.w%u.example.com", i % 100);
         snprintf(path, sizeof path, "/s/p%u/7", i);
         struct route_match match;
-        route_find(table, 0, slice_from_string(host), slice_from_string(path), METHOD_GET, SLICE("GET"),
+        route_find(table, 0, slice_from_string(host), slice_from_string(path), METHOD_GET, SLICE("GET"), NULL,
                    &match);
         assert_found(match, i);
         snprintf(path, sizeof path, "/s/p%u/7", i + 1);
-        route_find(table, 0, slice_from_string(host), slice_from_string(path), METHOD_GET, SLICE("GET"),
+        route_find(table, 0, slice_from_string(host), slice_from_string(path), METHOD_GET, SLICE("GET"), NULL,
                    &match);
         assert_outcome(match, ROUTE_NO_PATH);
     }
@@ -416,7 +416,7 @@ static void test_against_the_definition(void **state)
                 }
             }
             struct route_match match;
-            route_find(table, 0, SLICE("a"), slice_from_string(path), METHOD_GET, SLICE("GET"), &match);
+            route_find(table, 0, SLICE("a"), slice_from_string(path), METHOD_GET, SLICE("GET"), NULL, &match);
             const char *found = match.outcome == ROUTE_FOUND ? patterns[match.id] : NULL;
             if (found != best) {
                 fail_msg("%s: %s, not %s", path, found != NULL ? found : "none",

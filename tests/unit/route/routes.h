@@ -73,7 +73,7 @@ static inline struct route_match routes_find_on(const struct routes *routes, uns
     struct route_match match;
     struct slice text = slice_from_string(method);
     route_find(routes->table, listener, slice_from_string(host), slice_from_string(path),
-               http_method_of(text), text, &match);
+               http_method_of(text), text, NULL, &match);
     return match;
 }
 
