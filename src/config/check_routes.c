@@ -405,6 +405,15 @@ static void check_websocket(const struct check *check)
     }
 }
 
+static void check_retry(const struct check *check)
+{
+    const struct retry_settings *retry = check->policy->retry;
+    const char *problem = retry != NULL ? retry_check(retry, check->policy->timeout) : NULL;
+    if (problem != NULL) {
+        tell(check->loader, &check->policy->retry, check->node, "%s", problem);
+    }
+}
+
 /* Said by the route itself, and well: what holds for many routes may be larger than the `body` of some. */
 static void check_grpc_message(const struct check *check)
 {
@@ -482,6 +491,7 @@ struct error check_routes(struct loader *loader)
         check_cors(&check);
         check_websocket(&check);
         check_grpc_message(&check);
+        check_retry(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

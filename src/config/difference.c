@@ -60,6 +60,8 @@ enum change difference_kind(const char *field)
                                           "max_connections",
                                           "max_idle",
                                           "retries",
+                                          "retry",
+                                          "retry_budget",
                                           "balance",
                                           "max_head",
                                           "max_connection_requests",

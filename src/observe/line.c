@@ -67,8 +67,8 @@ enum {
     MAX_REASON = 64,
     MAX_AUTHORIZER = 64,
     MAX_CLOSED = 32,
-    MAX_NUMBERS = 8 * 20 + 26, /* and the time */
-    MAX_NAMES = 456,
+    MAX_NUMBERS = 9 * 20 + 26, /* and the time */
+    MAX_NAMES = 464,
     MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + 2 * MAX_PROTOCOL +
               ADDRESS_TEXT_MAX + MAX_METHOD + MAX_HOST + MAX_PATH + MAX_ACTION + MAX_DETAIL + MAX_ISSUER +
               MAX_SUBJECT + MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + 2 * MAX_REASON + MAX_AUTHORIZER +
@@ -127,6 +127,9 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
     PUT_NUMBER(at, "received", record->received);
     PUT_NUMBER(at, "sent", record->sent);
     PUT_NUMBER(at, "duration_us", (uint64_t)(record->duration > 0 ? record->duration / NS_PER_US : 0));
+    if (record->tries > 0) {
+        PUT_NUMBER(at, "tries", record->tries);
+    }
     if (record->upstream_duration >= 0) {
         PUT_NUMBER(at, "upstream_us", (uint64_t)(record->upstream_duration / NS_PER_US));
     }

@@ -150,6 +150,8 @@
       "Requests sent on a kept upstream connection")                                                         \
     X(UPSTREAM_RETRIES, "sallyport_upstream_retries_total", "counter",                                       \
       "Requests sent again, on another connection")                                                          \
+    X(UPSTREAM_RETRIES_REFUSED, "sallyport_upstream_retries_refused_total", "counter",                       \
+      "Requests not sent again, since the retry budget of their upstream was used up")                       \
     X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                         \
       "Upstream connections open now, idle ones included")                                                   \
     X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \

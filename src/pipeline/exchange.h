@@ -120,9 +120,10 @@ struct exchange {
     struct headers relayed;
     struct upstream_ticket ticket;
     struct slice upstream_endpoint;
-    int64_t forwarded_at, answered_at; /* ns, monotonic */
+    int64_t forwarded_at, answered_at; /* ns, monotonic; of the first try, of the answer that went on */
     bool request_sent;                 /* the whole of it is with the upstream connection */
     bool body_started;                 /* a byte of the body has gone: no further try */
+    unsigned int tries;                /* further ones, by the route's `retry` */
     struct grpc_messages messages;     /* of a call: where in its body it stands */
 
     /* how long a gRPC call may take (grpc-timeout) */

@@ -238,6 +238,9 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket)
 {
+    if (ticket->pool == NULL) {
+        retry_budget_pay_in(&pool->retries, pool->settings->retry_budget);
+    }
     ticket->pool = pool;
     ticket->call = NULL;
     ticket->connection = NULL;
@@ -258,6 +261,29 @@ bool upstream_may_retry(struct upstream_ticket *ticket)
     return true;
 }
 
+bool upstream_spend_retry(struct upstream_ticket *ticket)
+{
+    return retry_budget_take(&ticket->pool->retries);
+}
+
+static void on_delay_over(struct deadline *deadline)
+{
+    struct upstream_ticket *ticket =
+        (struct upstream_ticket *)((char *)deadline - offsetof(struct upstream_ticket, patience));
+    upstream_acquire(ticket->pool, ticket);
+}
+
+void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *ticket, int64_t delay)
+{
+    if (delay <= 0) {
+        upstream_acquire(pool, ticket);
+        return;
+    }
+    ticket->pool = pool;
+    ticket->patience.expired = on_delay_over;
+    deadline_set(&pool->loop->deadlines, &ticket->patience, pool->loop->now, deadline_step(delay));
+}
+
 static void give_back(struct pool_connection *connection, struct http_call *call)
 {
     connection->calls--;
@@ -276,6 +302,7 @@ void upstream_release(struct upstream_ticket *ticket)
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct pool_connection *connection = ticket->connection;
     pool_queue_leave(ticket);
+    deadline_clear(&ticket->patience);
     if (endpoint == NULL) {
         return;
     }
@@ -374,6 +401,7 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
     }
     *pool = (struct upstream_pool){ .settings = settings, .loop = loop, .metrics = metrics, .count = count };
     pool_pending_init(pool);
+    retry_budget_init(&pool->retries, settings->retry_budget);
     static const struct tls_client_settings no_settings = { 0 };
     for (size_t i = 0; i < count; i++) {
         struct pool_endpoint *endpoint = &pool->endpoints[i];

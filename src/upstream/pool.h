@@ -30,7 +30,7 @@ struct upstream_ticket {
     struct upstream_ticket *next_waiting, *previous_waiting;
     int64_t pending_since; /* ns, and so many were waiting then for another connection to be allowed */
     size_t pending_behind;
-    struct deadline patience; /* with a look-up, or while it is pending */
+    struct deadline patience; /* with a look-up, or while it is pending, or before it is tried again */
     struct slice url;         /* of the endpoint that was chosen last */
     struct slice protocol;    /* of the connection that it had last, static: "http/1.1" or "h2" */
     size_t address;           /* index of the address that is tried */
@@ -53,8 +53,12 @@ enum deny_reason upstream_shortage(struct upstream_pool *pool);
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
 /* Gives a connection back: kept where it can be used again, else closed. Also cancels a ticket that still waits. */
 void upstream_release(struct upstream_ticket *ticket);
-/* May the ticket be tried again? Counts the attempt. */
+/* May the ticket be tried again, where that is safe? Counts the attempt. */
 bool upstream_may_retry(struct upstream_ticket *ticket);
+/* May it, where the route wants it so? Takes it from the budget. */
+bool upstream_spend_retry(struct upstream_ticket *ticket);
+/* upstream_acquire for a released ticket, in `delay` ns. upstream_release cancels it. */
+void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *ticket, int64_t delay);
 
 /* A ticket's call that is no request's any more, but a tunnel's, which notes it before: it and its connection outlive the pool,
  * which counts them as long as there is a pool. The ticket is over. */

@@ -5,6 +5,7 @@
 
 #include "upstream/pool.h"
 #include "upstream/resolve.h"
+#include "upstream/retry.h"
 
 /* Where a connection stands with its endpoint. */
 enum pool_place {
@@ -72,6 +73,7 @@ struct upstream_pool {
     unsigned int serving;
     bool orphaned;
     struct pool_pending pending;
+    struct retry_budget retries;
     struct pool_endpoint endpoints[];
 };
 

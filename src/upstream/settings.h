@@ -43,6 +43,7 @@ struct upstream_settings {
     int64_t pending_timeout;        /* ns that they wait; 1 s */
     int64_t max_idle;               /* idle connections kept per worker and endpoint; 64 */
     int64_t retries;                /* further tries where that is safe; 1 */
+    int64_t retry_budget;           /* per cent of its requests that routes may send again; 20 */
     struct health_settings *health; /* NULL: its servers are not asked */
     struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */
 };

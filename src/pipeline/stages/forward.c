@@ -1,8 +1,10 @@
 /* The last stage: the upstream. Sends the request, streams both bodies with back-pressure, tries again where that is safe. */
 #include "pipeline/stage.h"
 
+#include "base/random.h"
 #include "http/websocket.h"
 #include "pipeline/tunnel.h"
+#include "upstream/retry.h"
 
 static void start_call(struct exchange *exchange);
 
@@ -79,6 +81,23 @@ static bool tell_time_left(struct exchange *exchange)
     return true;
 }
 
+/* ns of the route's timeout that are left for the answer's head; it is for all tries that the route allows. */
+static int64_t time_left(const struct exchange *exchange)
+{
+    return exchange_policy(exchange)->timeout - (clock_monotonic_ns() - exchange->forwarded_at);
+}
+
+static int64_t response_timeout(const struct exchange *exchange)
+{
+    const struct route_policy *policy = exchange_policy(exchange);
+    if (policy->retry == NULL) {
+        return policy->timeout;
+    }
+    int64_t left = time_left(exchange), try_timeout = policy->retry->try_timeout;
+    left = left > NS_PER_MS ? left : NS_PER_MS;
+    return try_timeout > 0 && try_timeout < left ? try_timeout : left;
+}
+
 static const struct http_call_events call_events;
 
 static bool begin_call(struct exchange *exchange)
@@ -96,18 +115,53 @@ static bool begin_call(struct exchange *exchange)
         .tunnel = exchange->asks_tunnel,
         .body = exchange->asks_tunnel ? BODY_NONE : exchange->input.body,
         .content_length = exchange->input.content_length,
-        .response_timeout = policy->timeout,
+        .response_timeout = response_timeout(exchange),
         .idle_timeout = policy->idle_timeout,
     };
     return request.target.ptr != NULL && request.host.ptr != NULL &&
            http_call_begin(exchange->ticket.call, &request);
 }
 
+/* Where the route allows it beyond what is always safe, its upstream can bear it, and there is time. */
+static bool try_again(struct exchange *exchange, enum retry_event event)
+{
+    const struct retry_settings *retry = exchange_policy(exchange)->retry;
+    if (retry == NULL || exchange->tries >= (unsigned int)retry->attempts || exchange->response_begun ||
+        exchange->body_started || exchange->asks_tunnel || exchange->stream == NULL ||
+        !retry_allows(retry, event, exchange->request.method, exchange->request.method_text)) {
+        return false;
+    }
+    uint64_t random;
+    random_bytes(&random, sizeof random);
+    int64_t delay = retry_delay(retry, exchange->tries + 1, random);
+    if (time_left(exchange) <= delay) {
+        return false;
+    }
+    if (!upstream_spend_retry(&exchange->ticket)) {
+        metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES_REFUSED, 1);
+        return false;
+    }
+    exchange->tries++;
+    metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
+    upstream_release(&exchange->ticket);
+    /* Until there is a connection for it, the body has to wait. */
+    exchange->stream->ops->pause(exchange->stream, true);
+    upstream_acquire_later(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket, delay);
+    return true;
+}
+
+static bool is_unreachable(const struct http_call_failure *failure)
+{
+    return failure->reason == DENY_UPSTREAM_CONNECT || failure->reason == DENY_UPSTREAM_TLS;
+}
+
 static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
     struct exchange *exchange = exchange_hold(exchange_of(ticket));
     exchange->upstream_endpoint = upstream_endpoint_of(ticket);
-    if (failure != NULL) {
+    if (failure != NULL && is_unreachable(failure) && try_again(exchange, RETRY_ON_CONNECT)) {
+        /* it waits */
+    } else if (failure != NULL) {
         /* The text may be the connection's, and the log line is written later. */
         exchange_fail(exchange, failure->reason,
                       arena_copy(&exchange->arena, slice_from_string(failure->detail)));
@@ -133,7 +187,7 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
 static void start_call(struct exchange *exchange)
 {
     exchange->ticket.on_ready = on_connection;
-    exchange->forwarded_at = clock_monotonic_ns();
+    exchange->forwarded_at = exchange->forwarded_at != 0 ? exchange->forwarded_at : clock_monotonic_ns();
     upstream_acquire(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket);
 }
 
@@ -233,10 +287,22 @@ static bool is_whole_answer(const struct exchange_response *response)
     return response->body == BODY_NONE || (response->body == BODY_LENGTH && response->content_length == 0);
 }
 
+/* A call's status stands in a head behind which nothing comes, where its service cannot serve it. */
+static enum retry_event event_of(const struct exchange *exchange, const struct http_response *response)
+{
+    return exchange->is_grpc && grpc_status_of(&response->headers) == GRPC_UNAVAILABLE
+               ? RETRY_ON_503
+               : retry_event_of(response->status);
+}
+
 /* The head is serialised before this returns. */
 static void on_response(void *caller, const struct http_response *response)
 {
     struct exchange *exchange = exchange_hold(caller);
+    if (try_again(exchange, event_of(exchange, response))) {
+        exchange_pending_done(exchange);
+        return;
+    }
     exchange->answered_at = exchange->worker->loop.now;
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
@@ -315,11 +381,7 @@ static void on_response_end(void *caller, const struct headers *trailers)
  * 8.7). */
 static bool may_retry(const struct exchange *exchange, const struct http_call_failure *failure)
 {
-    static const bool idempotent[METHOD_COUNT] = {
-        [METHOD_GET] = true,    [METHOD_HEAD] = true,    [METHOD_PUT] = true,
-        [METHOD_DELETE] = true, [METHOD_OPTIONS] = true,
-    };
-    return (failure->refused || (failure->reused && idempotent[exchange->request.method])) &&
+    return (failure->refused || (failure->reused && retry_is_idempotent(exchange->request.method))) &&
            !exchange->response_begun && !exchange->body_started;
 }
 
@@ -338,7 +400,12 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
         start_call(exchange);
         return;
     }
-    exchange_fail(exchange, copy.reason, detail);
+    enum retry_event event = copy.reason == DENY_UPSTREAM_CLOSED    ? RETRY_ON_RESET
+                             : copy.reason == DENY_UPSTREAM_TIMEOUT ? RETRY_ON_TIMEOUT
+                                                                    : RETRY_EVENT_COUNT;
+    if (!try_again(exchange, event)) {
+        exchange_fail(exchange, copy.reason, detail);
+    }
 }
 
 static const struct http_call_events call_events = {
