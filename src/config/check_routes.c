@@ -405,6 +405,24 @@ static void check_websocket(const struct check *check)
     }
 }
 
+static void check_mirror(const struct check *check)
+{
+    struct loader *loader = check->loader;
+    const struct mirror_settings *mirror = check->policy->mirror;
+    if (mirror == NULL) {
+        return;
+    }
+    if (mirror->upstream.len > 0) {
+        loader_find(loader, loader_node(loader, &mirror->upstream, check->node), "upstream",
+                    loader->settings->upstreams, loader->settings->upstream_count,
+                    sizeof(struct upstream_settings), mirror->upstream);
+    }
+    if (slice_equal(mirror->upstream, check->policy->upstream)) {
+        tell(loader, &mirror->upstream, check->node,
+             "the copies would go where the requests go: each would be served twice");
+    }
+}
+
 static void check_retry(const struct check *check)
 {
     const struct retry_settings *retry = check->policy->retry;
@@ -492,6 +510,7 @@ struct error check_routes(struct loader *loader)
         check_websocket(&check);
         check_grpc_message(&check);
         check_retry(&check);
+        check_mirror(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

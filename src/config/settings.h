@@ -22,6 +22,7 @@
 #include "route/route.h"
 #include "route/websocket.h"
 #include "tls/settings.h"
+#include "upstream/mirror.h"
 #include "upstream/retry.h"
 #include "upstream/settings.h"
 
@@ -104,10 +105,11 @@ struct route_policy {
     struct cors_settings *cors;
     struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
-    struct retry_settings *retry; /* NULL: only what is always safe */
-    int64_t timeout;              /* ns from the request's end to the response's head; 15 s */
-    int64_t idle_timeout;         /* ns between two pieces of a response body; 60 s */
-    int64_t max_stream_age;       /* ns that a WebSocket or an event stream may live; 24 h */
+    struct mirror_settings *mirror; /* NULL: none */
+    struct retry_settings *retry;   /* NULL: only what is always safe */
+    int64_t timeout;                /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout;           /* ns between two pieces of a response body; 60 s */
+    int64_t max_stream_age;         /* ns that a WebSocket or an event stream may live; 24 h */
     bool outlive_token;       /* it goes on after the token's exp, and after that of the client certificate */
     int64_t body;             /* bytes, the largest request body; 1 MiB */
     int64_t max_grpc_message; /* bytes, the largest message that a gRPC call may send, as sent; 4 MiB */

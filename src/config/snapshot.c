@@ -44,6 +44,12 @@ static struct error compile_route(struct snapshot *snapshot, size_t index)
         return FAIL(ERROR_VALUE, "a route without its upstream");
     }
     route->upstream = upstream != NULL ? (unsigned int)(upstream - settings->upstreams) : 0;
+    const struct mirror_settings *mirror = route->settings->policy.mirror;
+    const struct upstream_settings *copied =
+        mirror != NULL
+            ? settings_find(settings->upstreams, settings->upstream_count, sizeof *copied, mirror->upstream)
+            : NULL;
+    route->mirror_upstream = copied != NULL ? (unsigned int)(copied - settings->upstreams) : route->upstream;
     if (route->settings->policy.authorize != NULL) {
         const struct authorize_settings *authorize = route->settings->policy.authorize;
         route->scope_text = authorize_scope_text(authorize, arena);

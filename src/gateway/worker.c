@@ -5,6 +5,7 @@
 #include "gateway/introspection.h"
 #include "gateway/listeners.h"
 #include "pipeline/blocks.h"
+#include "pipeline/mirror.h"
 #include "pipeline/tunnel.h"
 
 #include <stdlib.h>
@@ -340,7 +341,8 @@ void worker_tell_flood(struct gateway_worker *worker, struct slice listener, con
 static bool is_quiet(const struct gateway_worker *worker)
 {
     return worker->worker.connections.count == 0 && worker->worker.exchange_count == 0 &&
-           worker->announcements.count == 0 && !api_key_checker_is_busy(worker->worker.api_keys);
+           worker->worker.mirror_count == 0 && worker->announcements.count == 0 &&
+           !api_key_checker_is_busy(worker->worker.api_keys);
 }
 
 /* Connections and exchanges first; then the pools, whose connections close, and whose tasks run, in the turns that follow. */
@@ -357,6 +359,7 @@ static void look(struct deadline *deadline)
         announcements_end(&worker->announcements, NULL);
         http_connections_close_all(&worker->worker.connections);
         introspector_give_up(worker->worker.introspector);
+        mirror_end_all(&worker->worker);
     }
     if (is_quiet(worker) && worker->worker.current == NULL) {
         bool told = failure_summary_flush(&worker->worker.failures);

@@ -152,6 +152,10 @@
       "Requests sent again, on another connection")                                                          \
     X(UPSTREAM_RETRIES_REFUSED, "sallyport_upstream_retries_refused_total", "counter",                       \
       "Requests not sent again, since the retry budget of their upstream was used up")                       \
+    X(MIRRORED_ANSWERED, "sallyport_mirrored_requests_total{outcome=\"answered\"}", "counter",               \
+      "Copies of requests for a second upstream, by what became of them")                                    \
+    X(MIRRORED_FAILED, "sallyport_mirrored_requests_total{outcome=\"failed\"}", "counter", "")               \
+    X(MIRRORED_DROPPED, "sallyport_mirrored_requests_total{outcome=\"dropped\"}", "counter", "")             \
     X(UPSTREAM_OPEN, "sallyport_upstream_connections_open", "gauge",                                         \
       "Upstream connections open now, idle ones included")                                                   \
     X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \

@@ -124,6 +124,7 @@ struct exchange {
     bool request_sent;                 /* the whole of it is with the upstream connection */
     bool body_started;                 /* a byte of the body has gone: no further try */
     unsigned int tries;                /* further ones, by the route's `retry` */
+    struct mirror *mirror;             /* its copy, while that is being made; NULL: none is */
     struct grpc_messages messages;     /* of a call: where in its body it stands */
 
     /* how long a gRPC call may take (grpc-timeout) */

@@ -22,6 +22,7 @@
 
 struct basic_check;
 struct exchange;
+struct mirror;
 struct tunnel;
 struct worker;
 
@@ -33,7 +34,7 @@ struct worker_snapshot {
     struct tls_server **tls;        /* by listener; NULL where it is plaintext */
     struct upstream_pool **pools;   /* by upstream */
     struct external_asker **askers; /* by authorizer */
-    size_t uses;                    /* exchanges, and one while it is current */
+    size_t uses;                    /* exchanges, mirrored ones too, and one while it is current */
 };
 
 /* A listener of this worker: connections point here, so it outlives snapshots. */
@@ -72,7 +73,9 @@ struct worker {
     struct exchange *exchanges; /* open now */
     struct block_set *blocks;   /* held; NULL: none. See pipeline/blocks.h */
     struct tunnel *tunnels;     /* open now */
-    int64_t tunnels_end_at;     /* ns, monotonic: while draining, when the last of them is to */
+    struct mirror *mirrors;     /* copies of requests under way, or being made */
+    size_t mirror_count;
+    int64_t tunnels_end_at; /* ns, monotonic: while draining, when the last of them is to */
     bool draining;
     struct overload overload;
     struct admin_queue admin;

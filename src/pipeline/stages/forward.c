@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "http/websocket.h"
+#include "pipeline/mirror.h"
 #include "pipeline/tunnel.h"
 #include "upstream/retry.h"
 
@@ -194,6 +195,9 @@ static void start_call(struct exchange *exchange)
 static enum stage_verdict forward(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_STREAMING;
+    if (exchange_policy(exchange)->mirror != NULL) {
+        mirror_begin(exchange, upstream_target(exchange), upstream_host(exchange));
+    }
     start_call(exchange);
     return STAGE_RESPONDED;
 }
@@ -207,6 +211,7 @@ static void note_pause(struct exchange *exchange)
 static enum deny_reason forward_body(struct exchange *exchange, struct slice data)
 {
     exchange->body_started = true;
+    mirror_body(exchange, data);
     if (exchange->ticket.call != NULL && !http_call_send_body(exchange->ticket.call, data) &&
         exchange->stream != NULL) {
         note_pause(exchange);
@@ -219,6 +224,7 @@ static enum deny_reason forward_body_end(struct exchange *exchange, const struct
 {
     exchange->body_started = true;
     exchange->request_sent = true;
+    mirror_body_end(exchange);
     if (exchange->ticket.call == NULL) {
         return DENY_NONE;
     }
@@ -423,4 +429,5 @@ const struct stage stage_forward = {
     .on_request = forward,
     .on_body = forward_body,
     .on_body_end = forward_body_end,
+    .done = mirror_forget,
 };
