@@ -3,31 +3,6 @@
 #include "config/internal.h"
 #include "http/client.h"
 #include "http/uri.h"
-#include "tls/tls.h"
-
-/* A client context made for trial: everything that can be wrong with CA, certificate and key. */
-struct error check_client_tls(struct loader *loader, const struct tls_client_settings *tls)
-{
-    if (tls == NULL || (tls->ca.len > 0 && tls->ca_pem.len == 0) ||
-        (tls->cert.len > 0 && tls->cert_pem.len == 0) || (tls->key.len > 0 && tls->key_pem.len == 0)) {
-        return OK; /* unreadable files have been told */
-    }
-    const struct conf_node *node = loader_object(loader, tls);
-    struct tls_client *client = NULL;
-    struct error error = tls_client_new(tls, &client);
-    if (error.kind == ERROR_MEMORY) {
-        return error;
-    }
-    if (failed(error)) {
-        const struct tls_file files[] = { { "`key`", &tls->key },
-                                          { "`cert`", &tls->cert },
-                                          { "CA", &tls->ca } };
-        check_tls_tell(loader, node, error, files, sizeof files / sizeof files[0]);
-        return OK;
-    }
-    tls_client_free(client);
-    return OK;
-}
 
 static struct error check_issuer(struct loader *loader, const struct issuer_settings *issuer)
 {

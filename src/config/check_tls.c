@@ -1,5 +1,11 @@
 /* What is wrong with certificates, keys and CAs: told at the field that names the file, and with the file's name. */
+#include "base/clock.h"
 #include "config/internal.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 /* Which of the files a text of src/tls speaks of: it names the fields in backquotes, or says "CA". */
 static bool speaks_of(struct slice why, const struct tls_file *file)
@@ -27,4 +33,20 @@ void check_tls_tell(struct loader *loader, const struct conf_node *node, struct 
     } else {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, at, "%s (%.*s)", text, SLICE_ARG(named));
     }
+}
+
+void check_tls_dates(struct loader *loader, const struct slice *cert, struct slice pem,
+                     const struct conf_node *node, enum diagnostic_kind kind, const char *expired)
+{
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    X509 *x509 = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    time_t now = (time_t)(clock_real_ns() / NS_PER_S);
+    if (x509 != NULL && X509_cmp_time(X509_get0_notAfter(x509), &now) < 0) {
+        diagnostics_node(loader->diagnostics, kind, loader_node(loader, cert, node), "%s", expired);
+    } else if (x509 != NULL && X509_cmp_time(X509_get0_notBefore(x509), &now) > 0) {
+        warn(loader, cert, node, "the certificate is not valid yet");
+    }
+    X509_free(x509);
+    BIO_free(bio);
+    ERR_clear_error();
 }

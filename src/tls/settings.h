@@ -46,11 +46,14 @@ struct tls_client_settings {
     struct slice server_name; /* SNI and the name to verify; empty: the endpoint's host */
     struct slice cert, key;   /* CONF_FILE: client certificate for the upstream */
     int min_version;
+    /* Instead of the name (X509-SVID section 5.2): one or the other, and a `ca`. Of tls_service_object only. */
+    struct conf_strings spiffe_ids;
+    struct slice spiffe_trust_domain;
     struct slice ca_pem, cert_pem, key_pem;
 };
 
-extern const struct conf_object tls_server_object; /* "tls" of a listener */
-extern const struct conf_object
-    tls_client_object; /* "tls" of an upstream, and of other outgoing connections */
+extern const struct conf_object tls_server_object;  /* "tls" of a listener */
+extern const struct conf_object tls_service_object; /* "tls" of an upstream or an authorizer */
+extern const struct conf_object tls_client_object;  /* of other outgoing connections */
 
 #endif
