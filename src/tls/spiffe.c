@@ -130,13 +130,13 @@ static struct error take(struct expected *expected, const struct tls_client_sett
 struct error tls_expect_spiffe(SSL_CTX *context, const struct tls_client_settings *settings)
 {
     if (settings->spiffe_ids.count > 0 && settings->spiffe_trust_domain.len > 0) {
-        return FAIL(ERROR_VALUE,
-                    "`spiffe_ids` and `spiffe_trust_domain` are both given: one of them says it");
+        return FAIL(ERROR_VALUE, "`spiffe_ids` and `spiffe_trust_domain` are both given: keep one");
     }
     /* Anybody can have a certificate of the system's CAs, and some of them put in any URI. */
     if (settings->ca.len == 0 && settings->ca_pem.len == 0) {
-        return FAIL(ERROR_VALUE, "a server is known by its SPIFFE ID, and `ca` is missing: say whose "
-                                 "certificates say so");
+        return FAIL(ERROR_VALUE,
+                    "`ca` is missing, as in \"ca: mesh-ca.crt\": whose certificates say which SPIFFE ID a "
+                    "server has");
     }
     pthread_once(&once, take_place);
     struct expected *expected = calloc(1, sizeof *expected);
