@@ -90,6 +90,25 @@ bool check_stays_here(const struct upstream_endpoint *endpoint)
                                              : memcmp(endpoint->address.bytes, v6, sizeof v6) == 0;
 }
 
+/* An endpoint without TLS, of a service that says what only TLS can give. */
+static void check_plain(struct loader *loader, const struct upstream_settings *upstream, size_t index,
+                        const struct conf_node *node)
+{
+    const struct slice *url = &upstream->endpoints.items[index];
+    if (upstream->protocol == HTTP_PROTOCOL_2 && !upstream->parsed[index].h2c) {
+        tell(
+            loader, url, node,
+            "`protocol: h2` is agreed on by TLS, and this endpoint has none: write h2c:// for HTTP/2 without "
+            "TLS");
+    }
+    if (upstream->tls != NULL && tls_knows_by_spiffe(upstream->tls)) {
+        tell(loader, url, node,
+             "without TLS a server proves no SPIFFE ID: write https://, or make this endpoint a service of "
+             "its "
+             "own");
+    }
+}
+
 static struct error check_endpoints(struct loader *loader, struct upstream_settings *upstream,
                                     const struct conf_node *node, bool *ret_any_tls)
 {
@@ -110,11 +129,8 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
             warn(loader, url, node,
                  "requests go to this endpoint without TLS: anybody on the way can read them");
         }
-        if (problem == NULL && upstream->protocol == HTTP_PROTOCOL_2 && !endpoint->tls && !endpoint->h2c) {
-            tell(loader, url, node,
-                 "`protocol: h2` is agreed on by TLS, and this endpoint has none: write h2c:// for HTTP/2 "
-                 "without "
-                 "TLS");
+        if (problem == NULL && !endpoint->tls) {
+            check_plain(loader, upstream, i, node);
         }
         *ret_any_tls = *ret_any_tls || endpoint->tls;
     }

@@ -64,17 +64,13 @@ static struct error use_verification(SSL_CTX *context, const struct tls_client_s
     return OK;
 }
 
-/* Which the server asks for. What it cannot like is noted, to be told where it ends the connection. */
+/* The server asks for it. What it may have against it is noted, to be told where it ends the connection. */
 static int on_certificate_wanted(SSL *ssl, void *argument)
 {
     (void)argument;
     const X509 *own = SSL_get_certificate(ssl);
-    struct tls_state *state = tls_state_of(ssl);
-    if (own == NULL) {
-        state->own = TLS_OWN_MISSING;
-    } else if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0) {
-        state->own = TLS_OWN_EXPIRED;
-    }
+    bool expired = own != NULL && X509_cmp_current_time(X509_get0_notAfter(own)) < 0;
+    tls_state_of(ssl)->own = own == NULL ? TLS_OWN_MISSING : expired ? TLS_OWN_EXPIRED : TLS_OWN_SHOWN;
     return 1;
 }
 

@@ -50,9 +50,10 @@ struct tls_certificate {
     struct tls_crls crls;
 };
 
-/* Of our side as a client: what a server may have against what it was shown. */
+/* Of our side as a client: what became of the certificate that a server may ask for. */
 enum tls_own {
-    TLS_OWN_GOOD, /* or never asked for */
+    TLS_OWN_UNASKED,
+    TLS_OWN_SHOWN,
     TLS_OWN_MISSING,
     TLS_OWN_EXPIRED,
 };
@@ -90,7 +91,6 @@ struct tls_state *tls_state_of(const SSL *ssl);
 __attribute__((format(printf, 2, 3))) void tls_object(struct tls_state *state, const char *format, ...);
 
 /* spiffe.c: the peer must be one that the settings name by SPIFFE ID, beside all that its chain must be. */
-bool tls_knows_by_spiffe(const struct tls_client_settings *settings);
 struct error tls_expect_spiffe(SSL_CTX *context, const struct tls_client_settings *settings) MUST_CHECK;
 
 /* server.c */

@@ -52,6 +52,12 @@ struct tls_client_settings {
     struct slice ca_pem, cert_pem, key_pem;
 };
 
+/* Is the server known by its SPIFFE ID, and not by its name? */
+static inline bool tls_knows_by_spiffe(const struct tls_client_settings *settings)
+{
+    return settings->spiffe_ids.count > 0 || settings->spiffe_trust_domain.len > 0;
+}
+
 extern const struct conf_object tls_server_object;  /* "tls" of a listener */
 extern const struct conf_object tls_service_object; /* "tls" of an upstream or an authorizer */
 extern const struct conf_object tls_client_object;  /* of other outgoing connections */

@@ -82,11 +82,6 @@ static int verify(X509_STORE_CTX *store, void *argument)
     return good;
 }
 
-bool tls_knows_by_spiffe(const struct tls_client_settings *settings)
-{
-    return settings->spiffe_ids.count > 0 || settings->spiffe_trust_domain.len > 0;
-}
-
 static bool copy(struct arena *arena, struct slice *text)
 {
     *text = arena_copy(arena, *text);

@@ -63,6 +63,7 @@ void tls_object(struct tls_state *state, const char *format, ...)
 static const char *own_text(const struct tls_state *state)
 {
     static const char *const texts[] = {
+        [TLS_OWN_SHOWN] = "it may not take the client certificate that it was shown (tls.cert)",
         [TLS_OWN_MISSING] = "it asks for a client certificate, and none is configured (tls.cert)",
         [TLS_OWN_EXPIRED] = "the client certificate that it asked for (tls.cert) has expired",
     };

@@ -112,8 +112,8 @@ const char *tls_failure(const struct stream *stream);
 /* Has the peer ended it by a fatal alert? In TLS 1.3 a server judges a client's certificate when the client is done with the
  * handshake already (RFC 8446 section 2), so that it is the first read which fails so. */
 bool tls_is_refused(const struct stream *stream);
-/* What a server may have against our own certificate, which it has asked for: there is none, or it has expired. NULL: nothing
- * that we know of. Static. */
+/* Of a server that has ended the connection, what it may have against our own certificate: there is none, it has expired, it is
+ * not what is wanted. NULL: it has not asked for one. Static. */
 const char *tls_own_fault(const struct stream *stream);
 
 #endif

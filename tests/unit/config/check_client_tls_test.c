@@ -1,6 +1,8 @@
 #include "loading.h"
 
-#define LISTENER  "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+#define LISTENER "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"
+#define PLAIN \
+    "without TLS a server proves no SPIFFE ID: write https://, or make this endpoint a service of its own\n"
 #define NO_ROUTES "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
 
 static void outgoing_tls_is_tried(void **state)
@@ -82,6 +84,21 @@ static void an_expired_certificate_is_an_error_to_who_asks_before(void **state)
     assert_dated_tells(-60, 3600, true, text, NO_ROUTES);
 }
 
+/* It would get the requests without proving anything. */
+static void an_endpoint_without_tls_has_no_spiffe_id(void **state)
+{
+    (void)state;
+    assert_dated_tells(
+        -60, 3600, true,
+        LISTENER
+        "upstreams:\n"
+        "  a: { endpoints: [https://a.example, \"http://127.0.0.1:1\", unix:/run/a.sock], tls: { ca: "
+        "own.crt, spiffe_trust_domain: example.org } }\n"
+        "  b: { endpoints: [https://a.example, \"http://127.0.0.1:1\"], tls: { ca: own.crt } }\n",
+        NO_ROUTES "c.yaml:3:39: error: upstreams.a.endpoints[1]: " PLAIN
+                  "c.yaml:3:61: error: upstreams.a.endpoints[2]: " PLAIN);
+}
+
 static void spiffe_ids_are_checked(void **state)
 {
     (void)state;
@@ -129,6 +146,7 @@ int main(void)
         cmocka_unit_test(outgoing_tls_is_tried),
         cmocka_unit_test(an_expired_certificate_is_an_error_to_who_asks_before),
         cmocka_unit_test(spiffe_ids_are_checked),
+        cmocka_unit_test(an_endpoint_without_tls_has_no_spiffe_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

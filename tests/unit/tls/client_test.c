@@ -294,8 +294,9 @@ static void test_a_refused_certificate(void **state)
     const struct {
         const struct pki *own;
         const char *alert;
-        bool own_fault;
-    } cases[] = { { &expired, "alert certificate expired", true }, { &stranger, "alert unknown ca", false } };
+        const char *fault;
+    } cases[] = { { &expired, "alert certificate expired", "(tls.cert) has expired" },
+                  { &stranger, "alert unknown ca", "that it was shown (tls.cert)" } };
     static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
     for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
         struct pair pair;
@@ -307,8 +308,7 @@ static void test_a_refused_certificate(void **state)
         assert_int_equal(pair_read(&pair.client, text, sizeof text, &size), STREAM_FAILED);
         assert_true(tls_is_refused(&pair.client));
         assert_non_null(strstr(tls_failure(&pair.client), cases[i / 2].alert));
-        assert_true((strstr(tls_failure(&pair.client), "(tls.cert) has expired") != NULL) ==
-                    cases[i / 2].own_fault);
+        assert_non_null(strstr(tls_failure(&pair.client), cases[i / 2].fault));
         pair_done(&pair);
     }
 }
@@ -324,7 +324,7 @@ static void test_what_a_server_may_have_against_our_certificate(void **state)
     pair_done(&pair);
     show(&user, TLS1_3_VERSION, &pair);
     pair_exchange(&pair);
-    assert_null(tls_own_fault(&pair.client));
+    assert_non_null(strstr(tls_own_fault(&pair.client), "that it was shown"));
     pair_done(&pair);
 }
 
