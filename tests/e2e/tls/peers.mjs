@@ -20,7 +20,8 @@ export class Peer {
       const seen = { url: request.url, names: socket.getPeerCertificate().subjectaltname ?? null, serial: socket.getPeerCertificate().serialNumber ?? null, connection: socket.index ?? request.stream?.session?.index, resumed: socket.isSessionReused() };
       this.seen.push(seen);
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(seen));
+      if (request.url.endsWith('/held')) return (this.held = response).write(' '); // ends when the test ends it
+      return response.end(JSON.stringify(seen));
     };
     this.server = h2 ? http2.createSecureServer(options, answer) : https.createServer(options, answer);
     this.server.on('session', (session) => (session.index = session.socket.index));

@@ -182,6 +182,26 @@ describe('reload', () => {
       await until('connections of the old identity to end', () => before.every((socket) => socket.destroyed));
     });
 
+    it(`${kind}: a long answer holds no other connection of the old identity, and its own ends with it`, async () => {
+      put(s, first);
+      assert.equal((await s.gateway.reload()).event, 'ready');
+      const from = peers[kind].sockets.length;
+      const held = s.request({ path: `/${kind}/held` });
+      await until('the answer to begin', () => peers[kind].held);
+      if (kind === 'http1') assert.equal(await serial(kind), first.serial); // by a connection of its own, idle now
+      const old = peers[kind].sockets.slice(from);
+      assert.equal(old.length, kind === 'http1' ? 2 : 1);
+      put(s, second);
+      assert.equal((await s.gateway.reload()).event, 'ready');
+      assert.equal(await serial(kind), second.serial);
+      await until('idle ones to end', () => old.slice(1).every((socket) => socket.destroyed));
+      assert.equal(old[0].destroyed, false);
+      peers[kind].held.end('{}');
+      peers[kind].held = null;
+      assert.equal((await held).status, 200);
+      await until('its own to end', () => old[0].destroyed);
+    });
+
     it(`${kind}: a key that is another certificate's changes nothing, and the refusal names both files`, async () => {
       put(s, first);
       assert.equal((await s.gateway.reload()).event, 'ready');
