@@ -166,8 +166,9 @@ static void fail_ended(struct h1_client *client, const char *before, const char 
         h1_client_fail(client, DENY_UPSTREAM_CLOSED, before);
     } else {
         http_client_judge_end(&client->base, before, &end);
-        metrics_add(client->base.settings.metrics, METRIC_UPSTREAM_CONNECT_FAILURES,
-                    end.reason == DENY_UPSTREAM_TLS ? 1 : 0);
+        if (end.reason == DENY_UPSTREAM_TLS) { /* which is what it is, though it was told late */
+            metrics_add(client->base.settings.metrics, METRIC_UPSTREAM_CONNECT_FAILURES, 1);
+        }
         h1_client_fail(client, end.reason, end.detail);
     }
 }
