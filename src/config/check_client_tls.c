@@ -37,15 +37,18 @@ static bool is_readable(const struct tls_client_settings *tls)
 }
 
 /* One that has expired stops what goes there and nothing else, so it stops no start and no reload. */
-static void check_dates(struct loader *loader, const struct tls_client_settings *tls,
-                        const struct conf_node *node)
+static void check_own(struct loader *loader, const struct tls_client_settings *tls,
+                      const struct conf_node *node)
 {
+    const struct tls_leaf_wanted wanted = {
+        .kind = loader->refuse_expired ? DIAGNOSTIC_ERROR : DIAGNOSTIC_WARNING,
+        .expired =
+            "the client certificate has expired, and servers that ask for one refuse it: put a new one, and "
+            "its key, in their place, and reload",
+        .client = true,
+    };
     if (tls->cert_pem.len > 0) {
-        check_tls_dates(
-            loader, &tls->cert, tls->cert_pem, node,
-            loader->refuse_expired ? DIAGNOSTIC_ERROR : DIAGNOSTIC_WARNING,
-            "the client certificate has expired, and servers that ask for one refuse it: put a new one, "
-            "and its key, in their place, and reload");
+        check_tls_leaf(loader, &tls->cert, tls->cert_pem, node, &wanted);
     }
 }
 
@@ -72,6 +75,6 @@ struct error check_client_tls(struct loader *loader, const struct tls_client_set
         return OK;
     }
     tls_client_free(client);
-    check_dates(loader, tls, node);
+    check_own(loader, tls, node);
     return OK;
 }

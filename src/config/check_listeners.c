@@ -312,6 +312,8 @@ static void warn_of_lists(struct loader *loader, struct tls_server_settings *tls
 static struct error check_tls(struct loader *loader, const struct listener_settings *listener,
                               const struct conf_node *node)
 {
+    static const struct tls_leaf_wanted wanted = { .kind = DIAGNOSTIC_WARNING,
+                                                   .expired = "the certificate has expired" };
     struct tls_server_settings *tls = listener->tls;
     if (tls == NULL || !is_readable(tls)) {
         return OK; /* the rest has been told */
@@ -330,9 +332,8 @@ static struct error check_tls(struct loader *loader, const struct listener_setti
     warn_of_lists(loader, tls, tls_server_renewal(server), loader_node(loader, &listener->tls, node));
     tls_server_free(server);
     for (size_t i = 0; i < tls->certificates.count; i++) {
-        check_tls_dates(loader, &certificates[i].cert, certificates[i].cert_pem,
-                        loader_object(loader, &certificates[i]), DIAGNOSTIC_WARNING,
-                        "the certificate has expired");
+        check_tls_leaf(loader, &certificates[i].cert, certificates[i].cert_pem,
+                       loader_object(loader, &certificates[i]), &wanted);
     }
     return OK;
 }

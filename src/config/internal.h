@@ -145,10 +145,16 @@ struct tls_file {
 void check_tls_tell(struct loader *loader, const struct conf_node *node, struct error error,
                     const struct tls_file *files, size_t count);
 
-/* The same: has the leaf of `cert`, a field whose file holds `pem`, expired (`kind`, and the words for it), or is it not valid yet
- * (a warning)? */
-void check_tls_dates(struct loader *loader, const struct slice *cert, struct slice pem,
-                     const struct conf_node *node, enum diagnostic_kind kind, const char *expired);
+/* What is told of a certificate that has expired, and whether it is to be shown to servers. */
+struct tls_leaf_wanted {
+    enum diagnostic_kind kind;
+    const char *expired;
+    bool client;
+};
+
+/* The same: dates and purpose of the leaf of `cert`, a field whose file holds `pem`. */
+void check_tls_leaf(struct loader *loader, const struct slice *cert, struct slice pem,
+                    const struct conf_node *node, const struct tls_leaf_wanted *wanted);
 
 /* Its number was wrong, and that was told: there is nothing to check. */
 bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node);

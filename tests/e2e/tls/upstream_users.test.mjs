@@ -137,6 +137,11 @@ describe('check', () => {
       assert.match(lines, said);
     }
   });
+  it('warns of one that is for servers only', async () => {
+    const { code, lines } = await tell(files(mesh.svid(GATEWAY, { usage: 'serverAuth' })));
+    assert.equal(code, 0);
+    assert.match(lines, /warning: upstreams\.order-service\.tls\.cert: the certificate is not for clients .*clientAuth/);
+  });
   it('refuses a key that its own user may not read', { skip: process.getuid() !== 0 && 'only root can be somebody else' }, async () => {
     const key = join(dir, 'own.key');
     copyFileSync(own.keyFile, key);
