@@ -24,6 +24,7 @@ export class Peer {
       return response.end(JSON.stringify(seen));
     };
     this.server = h2 ? http2.createSecureServer(options, answer) : https.createServer(options, answer);
+    this.server.keepAliveTimeout = 60_000; // no connection ends by itself
     this.server.on('session', (session) => (session.index = session.socket.index));
     this.server.on('secureConnection', (socket) => {
       socket.index = this.sockets.push(socket) - 1;
