@@ -7,6 +7,7 @@ int cli_check(int count, char **arguments)
     if (misuse != 0) {
         return misuse;
     }
+    files.options.refuse_expired = true;
     struct cli_config loaded;
     int status = 1;
     if (cli_config_load(&loaded, &files.options) && loaded.config->error_count == 0) {

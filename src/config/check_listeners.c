@@ -4,11 +4,6 @@
 #include "config/internal.h"
 #include "http/connection.h"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 static bool is_loopback(const struct address *address)
 {
     static const unsigned char v6[16] = { [15] = 1 };
@@ -243,23 +238,6 @@ static void take_handshakes(struct loader *loader, struct listener_settings *lis
     }
 }
 
-/* What is not wrong but will be: certificates that have expired or are not yet valid. */
-static void warn_of_dates(struct loader *loader, const struct tls_certificate_settings *certificate)
-{
-    BIO *bio = BIO_new_mem_buf(certificate->cert_pem.ptr, (int)certificate->cert_pem.len);
-    X509 *x509 = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    time_t now = (time_t)(clock_real_ns() / NS_PER_S);
-    const struct conf_node *node = loader_object(loader, certificate);
-    if (x509 != NULL && X509_cmp_time(X509_get0_notAfter(x509), &now) < 0) {
-        warn(loader, &certificate->cert, node, "the certificate has expired");
-    } else if (x509 != NULL && X509_cmp_time(X509_get0_notBefore(x509), &now) > 0) {
-        warn(loader, &certificate->cert, node, "the certificate is not valid yet");
-    }
-    X509_free(x509);
-    BIO_free(bio);
-    ERR_clear_error();
-}
-
 static bool are_read(const struct conf_strings *texts)
 {
     for (size_t i = 0; i < texts->count; i++) {
@@ -334,6 +312,8 @@ static void warn_of_lists(struct loader *loader, struct tls_server_settings *tls
 static struct error check_tls(struct loader *loader, const struct listener_settings *listener,
                               const struct conf_node *node)
 {
+    static const struct tls_leaf_wanted wanted = { .kind = DIAGNOSTIC_WARNING,
+                                                   .expired = "the certificate has expired" };
     struct tls_server_settings *tls = listener->tls;
     if (tls == NULL || !is_readable(tls)) {
         return OK; /* the rest has been told */
@@ -352,7 +332,8 @@ static struct error check_tls(struct loader *loader, const struct listener_setti
     warn_of_lists(loader, tls, tls_server_renewal(server), loader_node(loader, &listener->tls, node));
     tls_server_free(server);
     for (size_t i = 0; i < tls->certificates.count; i++) {
-        warn_of_dates(loader, &certificates[i]);
+        check_tls_leaf(loader, &certificates[i].cert, certificates[i].cert_pem,
+                       loader_object(loader, &certificates[i]), &wanted);
     }
     return OK;
 }

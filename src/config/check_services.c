@@ -3,31 +3,6 @@
 #include "config/internal.h"
 #include "http/client.h"
 #include "http/uri.h"
-#include "tls/tls.h"
-
-/* A client context made for trial: everything that can be wrong with CA, certificate and key. */
-struct error check_client_tls(struct loader *loader, const struct tls_client_settings *tls)
-{
-    if (tls == NULL || (tls->ca.len > 0 && tls->ca_pem.len == 0) ||
-        (tls->cert.len > 0 && tls->cert_pem.len == 0) || (tls->key.len > 0 && tls->key_pem.len == 0)) {
-        return OK; /* unreadable files have been told */
-    }
-    const struct conf_node *node = loader_object(loader, tls);
-    struct tls_client *client = NULL;
-    struct error error = tls_client_new(tls, &client);
-    if (error.kind == ERROR_MEMORY) {
-        return error;
-    }
-    if (failed(error)) {
-        const struct tls_file files[] = { { "`key`", &tls->key },
-                                          { "`cert`", &tls->cert },
-                                          { "CA", &tls->ca } };
-        check_tls_tell(loader, node, error, files, sizeof files / sizeof files[0]);
-        return OK;
-    }
-    tls_client_free(client);
-    return OK;
-}
 
 static struct error check_issuer(struct loader *loader, const struct issuer_settings *issuer)
 {
@@ -115,6 +90,25 @@ bool check_stays_here(const struct upstream_endpoint *endpoint)
                                              : memcmp(endpoint->address.bytes, v6, sizeof v6) == 0;
 }
 
+/* An endpoint without TLS, of a service that says what only TLS can give. */
+static void check_plain(struct loader *loader, const struct upstream_settings *upstream, size_t index,
+                        const struct conf_node *node)
+{
+    const struct slice *url = &upstream->endpoints.items[index];
+    if (upstream->protocol == HTTP_PROTOCOL_2 && !upstream->parsed[index].h2c) {
+        tell(
+            loader, url, node,
+            "`protocol: h2` is agreed on by TLS, and this endpoint has none: write h2c:// for HTTP/2 without "
+            "TLS");
+    }
+    if (upstream->tls != NULL && tls_knows_by_spiffe(upstream->tls)) {
+        tell(loader, url, node,
+             "without TLS a server proves no SPIFFE ID: write https://, or make this endpoint a service of "
+             "its "
+             "own");
+    }
+}
+
 static struct error check_endpoints(struct loader *loader, struct upstream_settings *upstream,
                                     const struct conf_node *node, bool *ret_any_tls)
 {
@@ -135,11 +129,8 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
             warn(loader, url, node,
                  "requests go to this endpoint without TLS: anybody on the way can read them");
         }
-        if (problem == NULL && upstream->protocol == HTTP_PROTOCOL_2 && !endpoint->tls && !endpoint->h2c) {
-            tell(loader, url, node,
-                 "`protocol: h2` is agreed on by TLS, and this endpoint has none: write h2c:// for HTTP/2 "
-                 "without "
-                 "TLS");
+        if (problem == NULL && !endpoint->tls) {
+            check_plain(loader, upstream, i, node);
         }
         *ret_any_tls = *ret_any_tls || endpoint->tls;
     }

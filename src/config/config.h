@@ -11,6 +11,8 @@ struct config_options {
     struct slice path;            /* of the main file */
     const struct slice *overlays; /* in order */
     size_t overlay_count;
+    /* A client certificate that has expired is an error, as for who asks before it counts; else a warning. */
+    bool refuse_expired;
 };
 
 /* A loaded configuration with the places of its values. */

@@ -302,6 +302,10 @@ static void compare_upstream(struct difference *difference, const void *before, 
         difference_tell(difference, CHANGE_OTHER, subject,
                         "its certificates are verified against other CAs now");
     }
+    if (was->tls != NULL && is->tls != NULL && was->tls->cert_pem.len > 0 && is->tls->cert_pem.len > 0 &&
+        !slice_equal(was->tls->cert_pem, is->tls->cert_pem)) {
+        difference_tell(difference, CHANGE_OTHER, subject, "it is shown another client certificate now");
+    }
 }
 
 static void compare_authorizer(struct difference *difference, const void *before, const void *after)

@@ -45,6 +45,7 @@ struct loader {
     struct diagnostics *diagnostics;
     struct config_files *files;
     struct conf_reader reader;
+    bool refuse_expired; /* see struct config_options */
 };
 
 #define NO_MEMORY FAIL(ERROR_MEMORY, "no memory for the configuration")
@@ -98,7 +99,7 @@ void check_external_route(struct loader *loader, const struct route_settings *ro
                           const struct conf_node *node);
 /* Does what is sent there stay on this machine? check_services.c */
 bool check_stays_here(const struct upstream_endpoint *endpoint);
-/* TLS to others, made for trial. check_services.c */
+/* TLS to others, made for trial. check_client_tls.c */
 struct error check_client_tls(struct loader *loader, const struct tls_client_settings *tls) MUST_CHECK;
 struct error check_blocks(struct loader *loader) MUST_CHECK;   /* check_blocks.c */
 struct error check_basic(struct loader *loader) MUST_CHECK;    /* check_basic.c */
@@ -143,6 +144,17 @@ struct tls_file {
 /* check_tls.c: an error of src/tls, at the first field that it speaks of (else at `node`), with the files' names. */
 void check_tls_tell(struct loader *loader, const struct conf_node *node, struct error error,
                     const struct tls_file *files, size_t count);
+
+/* What is told of a certificate that has expired, and whether it is to be shown to servers. */
+struct tls_leaf_wanted {
+    enum diagnostic_kind kind;
+    const char *expired;
+    bool client;
+};
+
+/* The same: dates and purpose of the leaf of `cert`, a field whose file holds `pem`. */
+void check_tls_leaf(struct loader *loader, const struct slice *cert, struct slice pem,
+                    const struct conf_node *node, const struct tls_leaf_wanted *wanted);
 
 /* Its number was wrong, and that was told: there is nothing to check. */
 bool limit_is_broken(const struct limit_settings *limit, const struct conf_node *node);

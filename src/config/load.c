@@ -87,6 +87,7 @@ static struct error load(struct config *config, const struct config_options *opt
         .places = places,
         .diagnostics = &places->diagnostics,
         .files = files,
+        .refuse_expired = options->refuse_expired,
         .reader = { .arena = &config->arena,
                     .diagnostics = &places->diagnostics,
                     .places = &places->fields,

@@ -331,6 +331,11 @@ struct error external_asker_new(const struct authorizer_settings *settings, stru
     return OK;
 }
 
+void external_asker_retire(struct external_asker *asker)
+{
+    upstream_pool_retire(asker->pool);
+}
+
 void external_asker_free(struct external_asker *asker)
 {
     if (asker != NULL) {

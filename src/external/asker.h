@@ -23,6 +23,8 @@ struct external_waiter {
 struct error external_asker_new(const struct authorizer_settings *settings, struct net_loop *loop,
                                 struct metrics_worker *metrics, unsigned int metrics_slot,
                                 struct external_asker **ret_asker) MUST_CHECK;
+/* No connection is kept any more. */
+void external_asker_retire(struct external_asker *asker);
 /* Nobody waits. NULL: nothing. */
 void external_asker_free(struct external_asker *asker);
 

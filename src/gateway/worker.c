@@ -102,7 +102,7 @@ static void run_commit(struct net_task *task)
         change->failure = "a worker cannot serve a listening socket";
     }
     if (old != NULL) {
-        worker_snapshot_give(old);
+        worker_snapshot_retire(old);
     }
     answer(change);
 }

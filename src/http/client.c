@@ -4,6 +4,7 @@
 #include "http/h1/client.h"
 #include "http/h2/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,6 +53,19 @@ void http_client_connect_failed(struct http_client *client, enum deny_reason rea
     struct http_call_failure failure = { .reason = reason, .detail = detail };
     client->settings.on_connected(client, &failure);
     http_client_close(client);
+}
+
+void http_client_judge_end(const struct http_client *client, const char *what, struct http_client_end *out)
+{
+    const char *own = tls_own_fault(&client->stream);
+    bool refused = tls_is_refused(&client->stream);
+    out->reason = refused ? DENY_UPSTREAM_TLS : DENY_UPSTREAM_CLOSED;
+    if (refused) {
+        snprintf(out->detail, sizeof out->detail, "%s", tls_failure(&client->stream));
+    } else {
+        snprintf(out->detail, sizeof out->detail, "%s%s%s", what, own != NULL ? ": " : "",
+                 own != NULL ? own : "");
+    }
 }
 
 void http_client_established(struct http_client *client)

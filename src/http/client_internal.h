@@ -5,6 +5,8 @@
 #include "http/client.h"
 #include "net/stream.h"
 
+#define HTTP_CLIENT_END_MAX 256 /* bytes of a text for the log */
+
 /* A protocol's part of a connection. */
 struct http_client_kind {
     struct slice protocol; /* as ALPN names it */
@@ -32,6 +34,14 @@ struct http_client {
 };
 
 void http_client_established(struct http_client *client);
+/* How an upstream has ended a connection without a word of HTTP. Where it did so by TLS, which in TLS 1.3 is how it says that it
+ * does not take our certificate, that is the reason. */
+struct http_client_end {
+    enum deny_reason reason; /* UPSTREAM_TLS or UPSTREAM_CLOSED */
+    char detail[HTTP_CLIENT_END_MAX];
+};
+/* `what`: how it looks from outside. */
+void http_client_judge_end(const struct http_client *client, const char *what, struct http_client_end *out);
 /* The connection is of no use before it was established. */
 void http_client_connect_failed(struct http_client *client, enum deny_reason reason, const char *detail);
 

@@ -285,7 +285,7 @@
     X(UPSTREAM_CONNECT, "upstream_connect", 502, 14, "bad_gateway", "Bad gateway",                           \
       "No endpoint of the upstream accepted a connection.")                                                  \
     X(UPSTREAM_TLS, "upstream_tls", 502, 14, "bad_gateway", "Bad gateway",                                   \
-      "The upstream's TLS handshake or certificate failed.")                                                 \
+      "The upstream's TLS handshake or certificate failed, or it refused the gateway's certificate.")        \
     X(UPSTREAM_PROTOCOL, "upstream_protocol", 502, 14, "bad_gateway", "Bad gateway",                         \
       "The upstream's answer broke HTTP.")                                                                   \
     X(UPSTREAM_CLOSED, "upstream_closed", 502, 14, "bad_gateway", "Bad gateway",                             \

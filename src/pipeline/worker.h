@@ -89,6 +89,9 @@ struct worker {
 /* Counts a use of the current snapshot. */
 struct worker_snapshot *worker_snapshot_take(struct worker *worker);
 void worker_snapshot_give(struct worker_snapshot *snapshot);
+/* The same for the use of who has taken up another one: connections to upstreams that serve nobody go at once, and the others with
+ * their last answer, since what they were opened with may not hold any more. */
+void worker_snapshot_retire(struct worker_snapshot *snapshot);
 
 /* Gives this worker its own contexts and pools for a snapshot; takes one reference of it, on success only. */
 struct error worker_snapshot_new(struct worker *worker, struct snapshot *snapshot,

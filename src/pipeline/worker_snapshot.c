@@ -49,6 +49,18 @@ void worker_snapshot_give(struct worker_snapshot *snapshot)
     }
 }
 
+void worker_snapshot_retire(struct worker_snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->snapshot->settings;
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        upstream_pool_retire(snapshot->pools[i]);
+    }
+    for (size_t i = 0; i < settings->authorizer_count; i++) {
+        external_asker_retire(snapshot->askers[i]);
+    }
+    worker_snapshot_give(snapshot);
+}
+
 static struct error fill_askers(struct worker_snapshot *made)
 {
     const struct snapshot *snapshot = made->snapshot;

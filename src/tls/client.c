@@ -12,6 +12,7 @@
 
 struct tls_client {
     SSL_CTX *context;
+    bool by_spiffe; /* the server is known by its SPIFFE ID, and no name is verified */
     size_t server_name_size;
     char server_name[TLS_SERVER_NAME_MAX + 1];
 };
@@ -63,6 +64,16 @@ static struct error use_verification(SSL_CTX *context, const struct tls_client_s
     return OK;
 }
 
+/* The server asks for it. What it may have against it is noted, to be told where it ends the connection. */
+static int on_certificate_wanted(SSL *ssl, void *argument)
+{
+    (void)argument;
+    const X509 *own = SSL_get_certificate(ssl);
+    bool expired = own != NULL && X509_cmp_current_time(X509_get0_notAfter(own)) < 0;
+    tls_state_of(ssl)->own = own == NULL ? TLS_OWN_MISSING : expired ? TLS_OWN_EXPIRED : TLS_OWN_SHOWN;
+    return 1;
+}
+
 static struct error use_own_certificate(SSL_CTX *context, const struct tls_client_settings *settings)
 {
     bool cert = settings->cert.len > 0 || settings->cert_pem.len > 0;
@@ -97,6 +108,11 @@ static struct error fill(struct tls_client *client, const struct tls_client_sett
     TRY(tls_new_context(TLS_client_method(), settings->min_version, &client->context));
     TRY(use_verification(client->context, settings));
     TRY(use_own_certificate(client->context, settings));
+    client->by_spiffe = tls_knows_by_spiffe(settings);
+    if (client->by_spiffe) {
+        TRY(tls_expect_spiffe(client->context, settings));
+    }
+    SSL_CTX_set_cert_cb(client->context, on_certificate_wanted, NULL);
     SSL_CTX_set_session_cache_mode(client->context, SSL_SESS_CACHE_OFF);
     return OK;
 }
@@ -124,15 +140,16 @@ void tls_client_free(struct tls_client *client)
     }
 }
 
-/* Which name the peer must prove. An empty one, and one that begins with a dot, would mean "any" to OpenSSL. */
-static bool expect_name(SSL *ssl, struct slice host)
+/* Which name the peer is asked for, and, if `proven`, must prove. An empty one, and one that begins with a dot, would mean "any"
+ * to OpenSSL. */
+static bool ask_for_name(SSL *ssl, struct slice host, bool proven)
 {
     struct address address;
     char name[TLS_SERVER_NAME_MAX + 1];
     if (address_parse(host, &address)) {
-        bool v4 = address_is_v4(&address);
-        return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), address.bytes + (v4 ? 12 : 0), v4 ? 4 : 16) ==
-               1;
+        size_t skipped = address_is_v4(&address) ? 12 : 0;
+        return !proven || X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), address.bytes + skipped,
+                                                    sizeof address.bytes - skipped) == 1;
     }
     if (slice_ends_with(host, SLICE("."))) {
         host.len--;
@@ -142,7 +159,7 @@ static bool expect_name(SSL *ssl, struct slice host)
     }
     memcpy(name, host.ptr, host.len);
     name[host.len] = '\0';
-    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+    return (!proven || SSL_set1_host(ssl, name) == 1) && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static bool offer(SSL *ssl, struct slice alpn)
@@ -152,9 +169,9 @@ static bool offer(SSL *ssl, struct slice alpn)
            SSL_set_alpn_protos(ssl, (const unsigned char *)alpn.ptr, (unsigned int)alpn.len) == 0;
 }
 
-static struct error prepare(SSL *ssl, struct slice host, struct slice alpn)
+static struct error prepare(SSL *ssl, struct slice host, bool proven, struct slice alpn)
 {
-    if (!expect_name(ssl, host)) {
+    if (!ask_for_name(ssl, host, proven)) {
         return FAIL(ERROR_VALUE, "the host cannot be verified: it is neither a name nor an address");
     }
     return offer(ssl, alpn) ? OK : FAIL(ERROR_MEMORY, "out of memory");
@@ -169,7 +186,7 @@ struct error tls_connect(struct tls_client *client, struct stream *stream, struc
     }
     TRY(tls_attach(stream, client->context, NULL, &state));
     SSL_set_connect_state(state->ssl);
-    struct error error = prepare(state->ssl, host, alpn);
+    struct error error = prepare(state->ssl, host, !client->by_spiffe, alpn);
     if (failed(error)) {
         ERR_clear_error();
         stream->ops->free(stream);

@@ -50,6 +50,14 @@ struct tls_certificate {
     struct tls_crls crls;
 };
 
+/* Of our side as a client: what became of the certificate that a server may ask for. */
+enum tls_own {
+    TLS_OWN_UNASKED,
+    TLS_OWN_SHOWN,
+    TLS_OWN_MISSING,
+    TLS_OWN_EXPIRED,
+};
+
 /* stream->tls */
 struct tls_state {
     SSL *ssl;
@@ -61,6 +69,8 @@ struct tls_state {
     bool read_blocked; /* what is buffered is part of a record: only the socket can bring the rest */
     bool hello_seen;
     bool more_follows; /* the record that is written now is not the last one */
+    bool refused;      /* the peer has ended it by an alert */
+    unsigned char own; /* enum tls_own */
     /* Each a piece of memory of its own, since few have them: thousands of quiet connections have nothing else. */
     char *server_name;               /* in lower case; NULL: none was sent */
     struct tls_client_facts *client; /* with all its texts behind it */
@@ -76,6 +86,12 @@ bool tls_transport_attach(struct tls_state *state);
 /* Whose SSL it is, for OpenSSL's callbacks. By its transport: application data of an SSL is a list, which takes a hundred
  * bytes of each connection. */
 struct tls_state *tls_state_of(const SSL *ssl);
+
+/* stream.c: what is wrong with the peer, in words; goes before what OpenSSL would say. */
+__attribute__((format(printf, 2, 3))) void tls_object(struct tls_state *state, const char *format, ...);
+
+/* spiffe.c: the peer must be one that the settings name by SPIFFE ID, beside all that its chain must be. */
+struct error tls_expect_spiffe(SSL_CTX *context, const struct tls_client_settings *settings) MUST_CHECK;
 
 /* server.c */
 void tls_server_ref(struct tls_server *server);

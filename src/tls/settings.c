@@ -111,7 +111,20 @@ const struct conf_object tls_server_object = {
             "data.",
 };
 
-static const struct conf_field client_fields[] = {
+#define SERVICE_FIELDS 2 /* stand first: what only services know */
+
+static const struct conf_field service_fields[] = {
+    { .name = "spiffe_ids",
+      .type = CONF_STRINGS,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct tls_client_settings, spiffe_ids),
+      .help = "the server is known by one of these SPIFFE IDs (spiffe://trust-domain/path), and not by its "
+              "name; needs a ca" },
+    { .name = "spiffe_trust_domain",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct tls_client_settings, spiffe_trust_domain),
+      .help = "instead of spiffe_ids: it is known by any SPIFFE ID of this trust domain" },
     { .name = "ca",
       .type = CONF_FILE,
       .flags = CONF_NON_EMPTY,
@@ -141,9 +154,16 @@ static const struct conf_field client_fields[] = {
     { 0 },
 };
 
+const struct conf_object tls_service_object = {
+    .name = "service TLS",
+    .size = sizeof(struct tls_client_settings),
+    .fields = service_fields,
+    .help = "TLS to a service. The server's certificate is always verified, and its name or its SPIFFE ID.",
+};
+
 const struct conf_object tls_client_object = {
     .name = "outgoing TLS",
     .size = sizeof(struct tls_client_settings),
-    .fields = client_fields,
+    .fields = service_fields + SERVICE_FIELDS,
     .help = "TLS of outgoing connections. The server's certificate and name are always verified.",
 };

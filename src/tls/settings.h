@@ -46,11 +46,20 @@ struct tls_client_settings {
     struct slice server_name; /* SNI and the name to verify; empty: the endpoint's host */
     struct slice cert, key;   /* CONF_FILE: client certificate for the upstream */
     int min_version;
+    /* Instead of the name (X509-SVID section 5.2): one or the other, and a `ca`. Of tls_service_object only. */
+    struct conf_strings spiffe_ids;
+    struct slice spiffe_trust_domain;
     struct slice ca_pem, cert_pem, key_pem;
 };
 
-extern const struct conf_object tls_server_object; /* "tls" of a listener */
-extern const struct conf_object
-    tls_client_object; /* "tls" of an upstream, and of other outgoing connections */
+/* Is the server known by its SPIFFE ID, and not by its name? */
+static inline bool tls_knows_by_spiffe(const struct tls_client_settings *settings)
+{
+    return settings->spiffe_ids.count > 0 || settings->spiffe_trust_domain.len > 0;
+}
+
+extern const struct conf_object tls_server_object;  /* "tls" of a listener */
+extern const struct conf_object tls_service_object; /* "tls" of an upstream or an authorizer */
+extern const struct conf_object tls_client_object;  /* of other outgoing connections */
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,16 +49,38 @@ static const char *reason_text(const struct tls_state *state, unsigned long code
     return text != NULL ? text : "TLS failed";
 }
 
+void tls_object(struct tls_state *state, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    free(state->failure);
+    if (vasprintf(&state->failure, format, arguments) < 0) {
+        state->failure = NULL;
+    }
+    va_end(arguments);
+}
+
+static const char *own_text(const struct tls_state *state)
+{
+    static const char *const texts[] = {
+        [TLS_OWN_SHOWN] = "it may not take the client certificate that it was shown (tls.cert)",
+        [TLS_OWN_MISSING] = "it asks for a client certificate, and none is configured (tls.cert)",
+        [TLS_OWN_EXPIRED] = "the client certificate that it asked for (tls.cert) has expired",
+    };
+    return texts[state->own];
+}
+
 /* Before anything else touches errno and OpenSSL's queue. */
 static enum stream_result fail(struct tls_state *state, int reason)
 {
     int number = errno;
-    const char *prefix;
-    const char *text = reason_text(state, ERR_peek_error(), reason, number, &prefix);
+    const char *prefix, *own = own_text(state);
+    unsigned long code = ERR_peek_error();
+    const char *text = reason_text(state, code, reason, number, &prefix);
     state->dead = true;
-    free(state->failure);
-    if (asprintf(&state->failure, "%s%s", prefix, text) < 0) {
-        state->failure = NULL;
+    state->refused = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
+    if (state->failure == NULL) {
+        tls_object(state, "%s%s%s%s", prefix, text, own != NULL ? ": " : "", own != NULL ? own : "");
     }
     ERR_clear_error();
     return STREAM_FAILED;
@@ -341,11 +364,28 @@ struct error tls_attach(struct stream *stream, SSL_CTX *context, struct tls_serv
     return OK;
 }
 
+static const struct tls_state *known_state(const struct stream *stream)
+{
+    return stream->ops == &tls_ops ? state_of(stream) : NULL;
+}
+
 const char *tls_failure(const struct stream *stream)
 {
-    const struct tls_state *state = stream->ops == &tls_ops ? state_of(stream) : NULL;
+    const struct tls_state *state = known_state(stream);
     return state == NULL            ? "no TLS"
            : state->failure != NULL ? state->failure
            : state->dead            ? "TLS failed"
                                     : "no failure";
+}
+
+bool tls_is_refused(const struct stream *stream)
+{
+    const struct tls_state *state = known_state(stream);
+    return state != NULL && state->refused;
+}
+
+const char *tls_own_fault(const struct stream *stream)
+{
+    const struct tls_state *state = known_state(stream);
+    return state != NULL ? own_text(state) : NULL;
 }

@@ -100,12 +100,20 @@ struct error tls_client_new(const struct tls_client_settings *settings,
 void tls_client_free(struct tls_client *client);
 
 /* Turns a connected stream into the client side. `host` (NUL-free, DNS name or address) is verified against the
- * certificate's subject alternative names and, for a DNS name, sent as SNI; settings' server_name goes first.
+ * certificate's subject alternative names and, for a DNS name, sent as SNI; settings' server_name goes first. Where the
+ * settings know the server by its SPIFFE ID that is verified instead, and a name only sent. No session is ever resumed: each
+ * connection verifies anew, and none carries what another one has proven. The client may be freed while its streams live.
  * `alpn`: the protocols to offer, each behind a byte that says its length (RFC 7301 section 3.1); empty: none. */
 struct error tls_connect(struct tls_client *client, struct stream *stream, struct slice host,
                          struct slice alpn) MUST_CHECK;
 
 /* Why the last handshake failed, in static or OpenSSL's text: "certificate verify failed: unable to get local issuer". */
 const char *tls_failure(const struct stream *stream);
+/* Has the peer ended it by a fatal alert? In TLS 1.3 a server judges a client's certificate when the client is done with the
+ * handshake already (RFC 8446 section 2), so that it is the first read which fails so. */
+bool tls_is_refused(const struct stream *stream);
+/* Of a server that has ended the connection, what it may have against our own certificate: there is none, it has expired, it is
+ * not what is wanted. NULL: it has not asked for one. Static. */
+const char *tls_own_fault(const struct stream *stream);
 
 #endif

@@ -84,7 +84,8 @@ static void keep(struct pool_connection *connection)
     move(connection, POOL_IDLE);
     deadline_set(&pool->loop->deadlines, &connection->idle_deadline, pool->loop->now,
                  pool->settings->idle_timeout);
-    if (endpoint->counts[POOL_IDLE] > (size_t)pool->settings->max_idle || is_outdated(connection)) {
+    if (pool->retired || endpoint->counts[POOL_IDLE] > (size_t)pool->settings->max_idle ||
+        is_outdated(connection)) {
         close_connection(connection);
     }
 }
@@ -424,6 +425,16 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
     }
     *ret_pool = pool;
     return OK;
+}
+
+void upstream_pool_retire(struct upstream_pool *pool)
+{
+    pool->retired = true;
+    for (size_t i = 0; i < pool->count; i++) {
+        while (pool->endpoints[i].connections[POOL_IDLE] != NULL) {
+            close_connection(pool->endpoints[i].connections[POOL_IDLE]);
+        }
+    }
 }
 
 void upstream_pool_free(struct upstream_pool *pool)

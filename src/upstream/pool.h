@@ -43,6 +43,8 @@ struct upstream_ticket {
 /* `settings` must outlive the pool. */
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
+/* Closes the connections without a call, and keeps none from now on. */
+void upstream_pool_retire(struct upstream_pool *pool);
 /* Closes all its connections but those with calls that are kept. No ticket may hold one. */
 void upstream_pool_free(struct upstream_pool *pool);
 

@@ -72,6 +72,7 @@ struct upstream_pool {
      * pool along, which goes only when the calls are over. */
     unsigned int serving;
     bool orphaned;
+    bool retired; /* keeps no connection */
     struct pool_pending pending;
     struct retry_budget retries;
     struct pool_endpoint endpoints[];

@@ -156,6 +156,23 @@ static size_t process_data(struct h1_client *client, struct slice data)
     return consumed;
 }
 
+/* Nothing more comes. Where nothing has come at all, TLS may know why. */
+static void fail_ended(struct h1_client *client, const char *before, const char *within)
+{
+    struct http_client_end end;
+    if (client->answered) {
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED, within);
+    } else if (client->reused) {
+        h1_client_fail(client, DENY_UPSTREAM_CLOSED, before);
+    } else {
+        http_client_judge_end(&client->base, before, &end);
+        if (end.reason == DENY_UPSTREAM_TLS) { /* which is what it is, though it was told late */
+            metrics_add(client->base.settings.metrics, METRIC_UPSTREAM_CONNECT_FAILURES, 1);
+        }
+        h1_client_fail(client, end.reason, end.detail);
+    }
+}
+
 /* The upstream has ended its direction, and all that it sent was looked at. */
 static void on_read_end(struct h1_client *client)
 {
@@ -167,8 +184,7 @@ static void on_read_end(struct h1_client *client)
     } else if (client->state == CLIENT_BODY && client->body == BODY_CLOSE) {
         end_response(client, NULL, 0);
     } else if (client->state == CLIENT_HEAD || client->state == CLIENT_BODY) {
-        h1_client_fail(client, DENY_UPSTREAM_CLOSED,
-                       client->answered ? "closed within the response" : "closed before the response");
+        fail_ended(client, "closed before the response", "closed within the response");
     }
 }
 
@@ -262,8 +278,7 @@ static bool read_once(struct h1_client *client)
         return false;
     default:
         if (client->state == CLIENT_HEAD || client->state == CLIENT_BODY) {
-            h1_client_fail(client, DENY_UPSTREAM_CLOSED,
-                           client->answered ? "reset within the response" : "reset");
+            fail_ended(client, "reset", "reset within the response");
         }
         return false;
     }

@@ -330,9 +330,16 @@ static bool digest(struct h2_client *client, struct slice data)
     return true;
 }
 
-static const char *closed_text(const struct h2_client *client)
+/* The upstream has ended the connection. Where it has brought no answer yet, TLS may know why. */
+static void lose_ended(struct h2_client *client, const char *what)
 {
-    return client->established ? "the connection was closed" : "closed before its SETTINGS";
+    struct http_client_end end;
+    if (client->proven) {
+        h2_client_lose(client, DENY_UPSTREAM_CLOSED, what);
+        return;
+    }
+    http_client_judge_end(&client->base, client->established ? what : "closed before its SETTINGS", &end);
+    h2_client_lose(client, end.reason, end.detail);
 }
 
 /* One read. False: nothing more now. */
@@ -345,10 +352,10 @@ static bool read_once(struct h2_client *client, char *memory, size_t room)
     case STREAM_AGAIN:
         return false;
     case STREAM_END:
-        h2_client_lose(client, DENY_UPSTREAM_CLOSED, closed_text(client));
+        lose_ended(client, "the connection was closed");
         return false;
     default:
-        h2_client_lose(client, DENY_UPSTREAM_CLOSED, "the connection was reset");
+        lose_ended(client, "the connection was reset");
         return false;
     }
 }

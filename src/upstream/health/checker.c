@@ -19,10 +19,17 @@ static uint64_t digest_of(const struct tls_client_settings *tls)
     if (tls == NULL) {
         return 0;
     }
-    const struct slice parts[] = { tls->ca_pem, tls->cert_pem, tls->key_pem, tls->server_name };
-    uint64_t digests[sizeof parts / sizeof parts[0] + 1] = { (uint64_t)tls->min_version };
+    const struct slice parts[] = { tls->ca_pem, tls->cert_pem, tls->key_pem, tls->server_name,
+                                   tls->spiffe_trust_domain };
+    uint64_t digests[sizeof parts / sizeof parts[0] + 2] = { (uint64_t)tls->min_version };
+    size_t count = 1;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        digests[i + 1] = parts[i].len > 0 ? hash_bytes(parts[i].ptr, parts[i].len) : 0;
+        digests[count++] = parts[i].len > 0 ? hash_bytes(parts[i].ptr, parts[i].len) : 0;
+    }
+    for (size_t i = 0; i < tls->spiffe_ids.count; i++) {
+        const uint64_t chain[] = { digests[count],
+                                   hash_bytes(tls->spiffe_ids.items[i].ptr, tls->spiffe_ids.items[i].len) };
+        digests[count] = hash_bytes(chain, sizeof chain);
     }
     return hash_bytes(digests, sizeof digests);
 }

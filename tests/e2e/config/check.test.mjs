@@ -286,6 +286,9 @@ describe('the examples', () => {
     mkdirSync(join(dir, 'examples/tls'), { recursive: true });
     writeFileSync(join(dir, 'examples/tls/public.crt'), cert);
     writeFileSync(join(dir, 'examples/tls/public.key'), key);
+    const gateway = authority().svid('spiffe://example.org/ns/edge/sa/gateway');
+    writeFileSync(join(dir, 'examples/tls/gateway.crt'), gateway.cert);
+    writeFileSync(join(dir, 'examples/tls/gateway.key'), gateway.key);
     writeFileSync(join(dir, 'examples/tls/mesh-ca.crt'), authority().cert);
     mkdirSync(join(dir, 'examples/secrets'));
     writeFileSync(join(dir, 'examples/secrets/api-key-pepper'), '0123456789abcdef'.repeat(4));

@@ -27,14 +27,14 @@ export class Authority {
   }
 
   // `notBefore` and `notAfter` are dates; the default is from an hour ago to a month ahead.
-  issue({ cn, dns = [], ip = [], uri = [], email = [], client = false, notBefore, notAfter } = {}) {
+  issue({ cn, dns = [], ip = [], uri = [], email = [], client = false, usage = client ? 'clientAuth' : 'serverAuth', notBefore, notAfter } = {}) {
     const id = `${++this.serial}-${(cn ?? dns[0] ?? ip[0] ?? 'leaf').replace(/[^a-z0-9.-]/gi, '_')}`;
     const file = (suffix) => join(this.dir, `${id}.${suffix}`);
     const names = [...dns.map((n) => `DNS:${n}`), ...ip.map((n) => `IP:${n}`), ...uri.map((n) => `URI:${n}`), ...email.map((n) => `email:${n}`)];
     const extensions = [
       'basicConstraints=critical,CA:FALSE',
       'keyUsage=critical,digitalSignature',
-      `extendedKeyUsage=${client ? 'clientAuth' : 'serverAuth'}`,
+      `extendedKeyUsage=${usage}`,
       ...(names.length > 0 ? [`subjectAltName=${names.join(',')}`] : []),
     ];
     const work = join(this.dir, `${id}.ca`);
@@ -65,6 +65,11 @@ export class Authority {
       serial: new X509Certificate(cert).serialNumber,
       thumbprint: createHash('sha256').update(new X509Certificate(cert).raw).digest('base64url'),
     };
+  }
+
+  // As a workload has it for both directions: its name is the SPIFFE ID.
+  svid(id, options = {}) {
+    return this.issue({ cn: 'workload', uri: [id].flat(), usage: 'serverAuth,clientAuth', ...options });
   }
 
   // The revocation list of this authority, in PEM or DER: good from an hour ago until `until` (a day ahead).

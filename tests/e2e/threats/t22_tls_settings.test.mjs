@@ -58,6 +58,8 @@ describe('T22: TLS settings that cannot be honoured', () => {
       'upstream CA corrupt': [upstream({ ca: text }), ['text.pem', 'tls.ca: ']],
       'upstream CA empty': [upstream({ ca: empty }), 'empty.pem'],
       'upstream client key not matching': [upstream({ ca: s.ca.certFile, cert: server.certFile, key: other.keyFile }), [other.keyFile, server.certFile, 'tls.key: ']],
+      'upstream SPIFFE ID that is none': [upstream({ spiffe_ids: ['spiffe://mesh.example/*'] }), 'tls.spiffe_ids[0]: '],
+      'upstream SPIFFE ID without a CA': [upstream({ ca: null, spiffe_ids: ['spiffe://mesh.example/orders'] }), ['tls: ', '`ca` is missing']],
       'upstream client certificate corrupt': [upstream({ ca: s.ca.certFile, cert: garbage, key: other.keyFile }), ['garbage.pem', 'tls.cert: ']],
     };
   });
@@ -70,6 +72,7 @@ describe('T22: TLS settings that cannot be honoured', () => {
     'revocation list of another CA only', 'revocation list without a client CA', 'revocation list where no certificate is asked for',
     'upstream CA missing', 'upstream CA corrupt', 'upstream CA empty',
     'upstream client key not matching', 'upstream client certificate corrupt',
+    'upstream SPIFFE ID that is none', 'upstream SPIFFE ID without a CA',
   ]) {
     it(`${name}: check names the place, start refuses, reload keeps the old configuration`, async () => {
       const [change, named] = broken[name];

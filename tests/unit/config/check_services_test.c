@@ -133,47 +133,13 @@ static void a_protocol_needs_what_agrees_on_it(void **state)
         "effect\n");
 }
 
-static void outgoing_tls_is_tried(void **state)
-{
-    (void)state;
-    struct loading loading;
-    char *cert, *key;
-    make_certificate(-60, 3600, &cert, &key);
-    loading_init(&loading);
-    loading_file(&loading, "ca.pem", slice_from_string(cert));
-    loading_file(&loading, "key.pem", slice_from_string(key));
-    loading_file(&loading, "junk.pem", SLICE("junk"));
-    loading_file(
-        &loading, "c.yaml",
-        SLICE(LISTENER
-              "upstreams:\n"
-              "  a: { endpoints: https://a.example, tls: { ca: ca.pem, cert: ca.pem, key: key.pem } }\n"
-              "  b: { endpoints: https://a.example, tls: { ca: junk.pem } }\n"
-              "issuers: { c: { issuer: c, audiences: [a], jwks_url: https://c.example/k, jwks_tls: { ca: "
-              "junk.pem } } }\n"));
-    struct config *config = loading_load(&loading, NULL, 0);
-    assert_int_equal(config->error_count, 2);
-    struct buffer out;
-    buffer_init(&out, 65536);
-    config_print_diagnostics(config, &out);
-    assert_true(
-        slice_contains(buffer_slice(&out),
-                       SLICE("upstreams.b.tls.ca: the CA file holds no certificate in PEM (junk.pem)\n")));
-    assert_true(
-        slice_contains(buffer_slice(&out),
-                       SLICE("issuers.c.jwks_tls.ca: the CA file holds no certificate in PEM (junk.pem)\n")));
-    buffer_done(&out);
-    loading_done(&loading);
-    free(cert);
-    free(key);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_fit_the_algorithms), cmocka_unit_test(key_sets_are_read),
-        cmocka_unit_test(endpoints_are_parsed),    cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
-        cmocka_unit_test(outgoing_tls_is_tried),
+        cmocka_unit_test(keys_fit_the_algorithms),
+        cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,6 +282,40 @@ static void listeners_issuers_and_upstreams(void **state)
         "timeout: 1s, unhealthy_after: 3, healthy_after: 2 }, was not set\n");
 }
 
+static struct config *load_with_certificate(struct loading *loading)
+{
+    char *cert, *key;
+    make_certificate(-60, 3600, &cert, &key);
+    loading_init(loading);
+    loading_file(loading, "own.crt", slice_from_string(cert));
+    loading_file(loading, "own.key", slice_from_string(key));
+    loading_file(
+        loading, "c.yaml",
+        SLICE("upstreams: { svc: { endpoints: https://a.example, tls: { cert: own.crt, key: own.key } } }"
+              "\n"));
+    free(cert);
+    free(key);
+    return loading_load(loading, NULL, 0);
+}
+
+/* The same files, with other contents. */
+static void a_client_certificate(void **state)
+{
+    (void)state;
+    struct loading old, new;
+    struct buffer out;
+    buffer_init(&out, 1024 * 1024);
+    const struct config *before = load_with_certificate(&old), *after = load_with_certificate(&new);
+    assert_true(config_print_difference(before, after, &out));
+    assert_slice(buffer_slice(&out), "Other changes\n"
+                                     "  upstream svc: it is shown another client certificate now\n");
+    buffer_clear(&out);
+    assert_false(config_print_difference(before, before, &out));
+    buffer_done(&out);
+    loading_done(&old);
+    loading_done(&new);
+}
+
 static struct config *load_with_secret(struct loading *loading, const char *secret)
 {
     loading_init(loading);
@@ -347,6 +381,7 @@ int main(void)
         cmocka_unit_test(tuning_is_no_matter_of_access),
         cmocka_unit_test(tokens_that_are_bound_to_a_key),
         cmocka_unit_test(listeners_issuers_and_upstreams),
+        cmocka_unit_test(a_client_certificate),
         cmocka_unit_test(secrets_are_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #include "pair.h"
 #include "pki.h"
 
-static struct pki ca, other_ca, server_pki, expired, common_name_only, user;
+static struct pki ca, other_ca, server_pki, expired, common_name_only, user, stranger;
 
 static int make_all(void **state)
 {
@@ -14,13 +14,14 @@ static int make_all(void **state)
     pki_make(&expired, "expired", "DNS:up.example.com", &ca, false, -1);
     pki_make(&common_name_only, "up.example.com", NULL, &ca, false, 30);
     pki_make(&user, "gateway", NULL, &ca, false, 30);
+    pki_make(&stranger, "gateway", NULL, &other_ca, false, 30);
     return 0;
 }
 
 static int free_all(void **state)
 {
     (void)state;
-    struct pki *all[] = { &ca, &other_ca, &server_pki, &expired, &common_name_only, &user };
+    struct pki *all[] = { &ca, &other_ca, &server_pki, &expired, &common_name_only, &user, &stranger };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         pki_done(all[i]);
     }
@@ -48,32 +49,39 @@ static struct tls_server *new_server(const struct pki *pki)
     return server;
 }
 
-static void try(struct attempt attempt)
+static void try_with(const struct pki *pki, const struct tls_client_settings *settings, const char *host,
+                     const char *failure)
 {
     struct pair pair;
     struct tls_client *client;
-    struct tls_server *server = new_server(attempt.server);
-    const struct tls_client_settings settings = { .ca_pem = pki_cert(attempt.ca),
-                                                  .server_name = slice_from_string(attempt.server_name) };
-    assert_ok(tls_client_new(&settings, &client));
+    struct tls_server *server = new_server(pki);
+    assert_ok(tls_client_new(settings, &client));
     pair_open(&pair);
     assert_ok(tls_accept(server, &pair.server));
-    assert_ok(tls_connect(client, &pair.client, slice_from_string(attempt.host), SLICE("\x08http/1.1")));
+    assert_ok(tls_connect(client, &pair.client, slice_from_string(host), SLICE("\x08http/1.1")));
     pair_shake(&pair);
-    if (attempt.failure == NULL) {
+    if (failure == NULL) {
         assert_int_equal(pair.client_result, STREAM_OK);
         pair_exchange(&pair);
     } else {
         assert_int_equal(pair.client_result, STREAM_FAILED);
-        if (strstr(tls_failure(&pair.client), attempt.failure) == NULL) {
-            fail_msg("%s: not \"%s\" but \"%s\"", attempt.host, attempt.failure, tls_failure(&pair.client));
+        if (strstr(tls_failure(&pair.client), failure) == NULL) {
+            fail_msg("%s: not \"%s\" but \"%s\"", host, failure, tls_failure(&pair.client));
         }
+        assert_false(tls_is_refused(&pair.client)); /* it is we who refuse */
         size_t size;
         assert_int_equal(pair_write(&pair.client, "secret", &size), STREAM_FAILED);
     }
     pair_done(&pair);
     tls_client_free(client);
     tls_server_free(server);
+}
+
+static void try(struct attempt attempt)
+{
+    const struct tls_client_settings settings = { .ca_pem = pki_cert(attempt.ca),
+                                                  .server_name = slice_from_string(attempt.server_name) };
+    try_with(attempt.server, &settings, attempt.host, attempt.failure);
 }
 
 static void test_names(void **state)
@@ -128,6 +136,114 @@ static void test_a_host_that_cannot_be_verified_is_refused(void **state)
     tls_client_free(client);
 }
 
+/* ---- SPIFFE ---- */
+
+#define ORDERS "spiffe://example.org/ns/orders/sa/api"
+
+struct identity {
+    const char *common_name, *names;
+    const struct pki *ca;
+    bool is_ca;
+    int days;
+    const char *id, *trust_domain; /* what is expected */
+    const char *failure;           /* NULL: it works */
+};
+
+static void try_identity(const struct identity *identity)
+{
+    struct pki server;
+    struct slice id = slice_from_string(identity->id);
+    struct slice ids[] = { SLICE("spiffe://example.org/ns/orders/sa/batch"), id };
+    pki_make(&server, identity->common_name, identity->names, identity->ca, identity->is_ca, identity->days);
+    const struct tls_client_settings settings = { .ca_pem = pki_cert(&ca),
+                                                  .spiffe_ids = { ids, id.len > 0 ? 2 : 0 },
+                                                  .spiffe_trust_domain =
+                                                      slice_from_string(identity->trust_domain) };
+    static const char *const hosts[] = { "up.example.com", "10.0.0.1" };
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        try_with(&server, &settings, hosts[i], identity->failure);
+    }
+    pki_done(&server);
+}
+
+static void test_spiffe_ids(void **state)
+{
+    (void)state;
+    static const char none[] = "no SPIFFE ID", other[] = "is not one of spiffe_ids",
+                      outside[] = "is not of spiffe_trust_domain";
+    static const char domain[] = "example.org";
+    const struct identity identities[] = {
+        { "api", "URI:" ORDERS, &ca, false, 30, ORDERS, NULL, NULL },
+        { "api", "URI:" ORDERS ",DNS:other.example.com", &ca, false, 30, ORDERS, NULL, NULL },
+        { "api", "URI:" ORDERS, &ca, false, 30, NULL, domain, NULL },
+        { "api", "URI:spiffe://example.org/ns/shop/sa/api", &ca, false, 30, NULL, domain, NULL },
+        { "api", "URI:spiffe://example.org/ns/shop/sa/api", &ca, false, 30, ORDERS, NULL, other },
+        { "api", "URI:" ORDERS "/", &ca, false, 30, ORDERS, NULL, none },
+        { "api", "URI:" ORDERS "2", &ca, false, 30, ORDERS, NULL, other },
+        { "api", "URI:spiffe://example.org/ns/orders/sa/API", &ca, false, 30, ORDERS, NULL, other },
+        { "api", "URI:spiffe://example.net/ns/orders/sa/api", &ca, false, 30, ORDERS, NULL, other },
+        { "api", "URI:spiffe://example.net/ns/orders/sa/api", &ca, false, 30, NULL, domain, outside },
+        { "api", "URI:spiffe://example.org.evil.test/api", &ca, false, 30, NULL, domain, outside },
+        { "api", "URI:spiffe://sub.example.org/api", &ca, false, 30, NULL, domain, outside },
+        { "api", "URI:spiffe://example.org", &ca, false, 30, NULL, domain, none },
+        { "api", "URI:spiffe://EXAMPLE.org/api", &ca, false, 30, NULL, domain, none },
+        { "api", "URI:https://example.org/api", &ca, false, 30, NULL, domain, none },
+        /* exactly one URI, whatever the other one is */
+        { "api", "URI:" ORDERS ",URI:spiffe://example.org/other", &ca, false, 30, ORDERS, NULL, none },
+        { "api", "URI:" ORDERS ",URI:" ORDERS, &ca, false, 30, ORDERS, NULL, none },
+        { "api", "URI:https://example.org/,URI:" ORDERS, &ca, false, 30, NULL, domain, none },
+        /* of no other type */
+        { "api", "DNS:" ORDERS, &ca, false, 30, ORDERS, NULL, none },
+        { "api", "email:" ORDERS, &ca, false, 30, ORDERS, NULL, none },
+        { ORDERS, "DNS:up.example.com", &ca, false, 30, ORDERS, NULL, none },
+        { ORDERS, NULL, &ca, false, 30, NULL, domain, none },
+        /* the name that is asked for proves nothing here */
+        { "up", "DNS:up.example.com,IP:10.0.0.1", &ca, false, 30, ORDERS, NULL, none },
+        /* not of one that signs others */
+        { "api", "URI:" ORDERS, &ca, true, 30, ORDERS, NULL, none },
+        /* the chain is verified as always */
+        { "api", "URI:" ORDERS, &other_ca, false, 30, ORDERS, NULL, "unable to get local issuer" },
+        { "api", "URI:" ORDERS, &other_ca, false, 30, NULL, domain, "unable to get local issuer" },
+        { "api", "URI:" ORDERS, NULL, false, 30, ORDERS, NULL, "self-signed" },
+        { "api", "URI:" ORDERS, &ca, false, -1, ORDERS, NULL, "certificate has expired" },
+        /* without a word of SPIFFE it is the name that counts */
+        { "api", "URI:" ORDERS, &ca, false, 30, NULL, NULL, "mismatch" },
+    };
+    for (size_t i = 0; i < sizeof identities / sizeof *identities; i++) {
+        try_identity(&identities[i]);
+    }
+}
+
+/* A name is still sent, so that a server with several certificates shows the right one. */
+static void test_a_name_is_asked_for_beside_a_spiffe_id(void **state)
+{
+    (void)state;
+    struct pki api;
+    struct pair pair;
+    struct tls_client *client;
+    struct tls_facts facts;
+    struct slice id = SLICE(ORDERS);
+    pki_make(&api, "api", "URI:" ORDERS, &ca, false, 30);
+    struct tls_server *server = new_server(&api);
+    const struct tls_client_settings settings = { .ca_pem = pki_cert(&ca),
+                                                  .server_name = SLICE("orders.internal"),
+                                                  .spiffe_ids = { &id, 1 } };
+    assert_ok(tls_client_new(&settings, &client));
+    pair_open(&pair);
+    assert_ok(tls_accept(server, &pair.server));
+    assert_ok(tls_connect(client, &pair.client, SLICE("10.0.0.1"), SLICE_NONE));
+    tls_client_free(client); /* what is expected outlives it */
+    pair_shake(&pair);
+    pair_exchange(&pair);
+    tls_facts_of(&pair.server, &facts);
+    assert_slice(facts.server_name, "orders.internal");
+    pair_done(&pair);
+    tls_server_free(server);
+    pki_done(&api);
+}
+
+/* ---- our own certificate ---- */
+
 static void test_own_certificate(void **state)
 {
     (void)state;
@@ -153,11 +269,106 @@ static void test_own_certificate(void **state)
     tls_server_free(server);
 }
 
+/* A server that asks for a certificate, and how it meets ours. */
+static void show(const struct pki *own, int version, struct pair *pair)
+{
+    struct tls_client *client;
+    struct tls_server *server = new_server(&server_pki);
+    const struct tls_client_settings settings = { .ca_pem = pki_cert(&ca),
+                                                  .cert_pem = own != NULL ? pki_cert(own) : SLICE_NONE,
+                                                  .key_pem = own != NULL ? pki_key(own) : SLICE_NONE };
+    assert_ok(tls_client_new(&settings, &client));
+    pair_open(pair);
+    assert_ok(tls_accept(server, &pair->server));
+    assert_ok(tls_connect(client, &pair->client, SLICE("up.example.com"), SLICE_NONE));
+    SSL_set_max_proto_version(((struct tls_state *)pair->client.tls)->ssl, version);
+    tls_client_free(client);
+    tls_server_free(server);
+    pair_shake(pair);
+}
+
+/* In TLS 1.2 the handshake tells, in TLS 1.3 what is read first. */
+static void test_a_refused_certificate(void **state)
+{
+    (void)state;
+    const struct {
+        const struct pki *own;
+        const char *alert;
+        const char *fault;
+    } cases[] = { { &expired, "alert certificate expired", "(tls.cert) has expired" },
+                  { &stranger, "alert unknown ca", "that it was shown (tls.cert)" } };
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        struct pair pair;
+        char text[64];
+        size_t size;
+        show(cases[i / 2].own, versions[i % 2], &pair);
+        assert_int_equal(pair.server_result, STREAM_FAILED);
+        assert_int_equal(pair.client_result, i % 2 == 0 ? STREAM_FAILED : STREAM_OK);
+        assert_int_equal(pair_read(&pair.client, text, sizeof text, &size), STREAM_FAILED);
+        assert_true(tls_is_refused(&pair.client));
+        assert_non_null(strstr(tls_failure(&pair.client), cases[i / 2].alert));
+        assert_non_null(strstr(tls_failure(&pair.client), cases[i / 2].fault));
+        pair_done(&pair);
+    }
+}
+
+static void test_what_a_server_may_have_against_our_certificate(void **state)
+{
+    (void)state;
+    struct pair pair;
+    show(NULL, TLS1_3_VERSION, &pair);
+    pair_exchange(&pair); /* this server only asks */
+    assert_non_null(strstr(tls_own_fault(&pair.client), "none is configured"));
+    assert_false(tls_is_refused(&pair.client));
+    pair_done(&pair);
+    show(&user, TLS1_3_VERSION, &pair);
+    pair_exchange(&pair);
+    assert_non_null(strstr(tls_own_fault(&pair.client), "that it was shown"));
+    pair_done(&pair);
+}
+
+/* A session would carry another connection's certificates, ours and the server's. */
+static void test_no_session_is_resumed(void **state)
+{
+    (void)state;
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    struct slice host = SLICE("up.example.com");
+    struct tls_certificate_settings certificate = { .cert_pem = pki_cert(&server_pki),
+                                                    .key_pem = pki_key(&server_pki),
+                                                    .hosts = { &host, 1 } };
+    const struct tls_server_settings settings = { .certificates = { &certificate, 1 } };
+    const struct tls_client_settings client_settings = { .ca_pem = pki_cert(&ca) };
+    struct tls_tickets *tickets;
+    struct tls_server *server;
+    struct tls_client *client;
+    int index;
+    assert_ok(tls_tickets_new(&tickets));
+    assert_ok(tls_server_new(&settings, tickets, SLICE_NONE, &server, &index));
+    assert_ok(tls_client_new(&client_settings, &client));
+    for (size_t i = 0; i < 4; i++) {
+        struct tls_facts facts;
+        struct pair pair;
+        pair_open(&pair);
+        assert_ok(tls_accept(server, &pair.server));
+        assert_ok(tls_connect(client, &pair.client, host, SLICE_NONE));
+        SSL_set_max_proto_version(((struct tls_state *)pair.client.tls)->ssl, versions[i / 2]);
+        pair_shake(&pair);
+        pair_exchange(&pair);
+        tls_facts_of(&pair.server, &facts);
+        assert_false(facts.resumed);
+        pair_done(&pair);
+    }
+    tls_client_free(client);
+    tls_server_free(server);
+    tls_tickets_free(tickets);
+}
+
 /* T22: no setting is dropped in silence. */
 static void test_bad_settings(void **state)
 {
     (void)state;
-    struct slice path = SLICE("/somewhere.pem");
+    struct slice path = SLICE("/somewhere.pem"), id = SLICE(ORDERS), no_id = SLICE("spiffe://example.org");
     const struct {
         struct tls_client_settings settings;
         const char *what;
@@ -173,6 +384,13 @@ static void test_bad_settings(void **state)
         { { .ca_pem = pki_cert(&ca), .server_name = SLICE("*.example.com") }, "`server_name`" },
         { { .ca_pem = pki_cert(&ca), .server_name = SLICE("a b") }, "`server_name`" },
         { { .ca_pem = pki_cert(&ca), .server_name = SLICE(".example.com") }, "`server_name`" },
+        { { .spiffe_ids = { &id, 1 } }, "`ca` is missing" },
+        { { .spiffe_trust_domain = SLICE("example.org") }, "`ca` is missing" },
+        { { .ca_pem = pki_cert(&ca), .spiffe_ids = { &no_id, 1 } }, "`spiffe_ids`" },
+        { { .ca_pem = pki_cert(&ca), .spiffe_trust_domain = no_id }, "`spiffe_trust_domain`" },
+        { { .ca_pem = pki_cert(&ca), .spiffe_trust_domain = SLICE("Example.org") }, "`spiffe_trust_domain`" },
+        { { .ca_pem = pki_cert(&ca), .spiffe_ids = { &id, 1 }, .spiffe_trust_domain = SLICE("example.org") },
+          "both given" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tls_client *client = NULL;
@@ -279,7 +497,12 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_a_host_that_cannot_be_verified_is_refused),
+        cmocka_unit_test(test_spiffe_ids),
+        cmocka_unit_test(test_a_name_is_asked_for_beside_a_spiffe_id),
         cmocka_unit_test(test_own_certificate),
+        cmocka_unit_test(test_a_refused_certificate),
+        cmocka_unit_test(test_what_a_server_may_have_against_our_certificate),
+        cmocka_unit_test(test_no_session_is_resumed),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_the_system_store_does_not_trust_a_test_ca),
         cmocka_unit_test(test_min_version),

@@ -369,6 +369,33 @@ static void no_more_idle_connections_than_wanted(void **state)
     }
 }
 
+/* What they were opened with may not hold any more: an idle one ends at once, one with a call with its answer. */
+static void a_retired_pool_keeps_no_connection(void **state)
+{
+    (void)state;
+    int fds[2];
+    make_pool(fixture->services[0].url, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        acquire_ready(i);
+        fds[i] = service_accept(&fixture->services[0]);
+        assert_true(fds[i] >= 0);
+    }
+    exchange(&fixture->users[0], fds[0]);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 2);
+    upstream_pool_retire(fixture->pool);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 1);
+    exchange(&fixture->users[1], fds[1]);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+    struct user *late = acquire_ready(0); /* of an exchange that began before */
+    int fresh = service_accept(&fixture->services[0]);
+    assert_true(fresh >= 0);
+    exchange(late, fresh);
+    assert_int_equal(count("sallyport_upstream_connections_open"), 0);
+    close(fds[0]);
+    close(fds[1]);
+    close(fresh);
+}
+
 static void a_retry_gets_a_fresh_connection(void **state)
 {
     (void)state;
@@ -945,6 +972,7 @@ int main(void)
         TEST(an_idle_connection_that_ends_is_forgotten),
         TEST(an_idle_connection_is_closed_in_time),
         TEST(no_more_idle_connections_than_wanted),
+        TEST(a_retired_pool_keeps_no_connection),
         TEST(a_retry_gets_a_fresh_connection),
         TEST(all_connections_in_use_is_busy),
         TEST(who_waits_for_a_connection_gets_it_in_order),
