@@ -7,11 +7,13 @@
 #define SALLYPORT_ADMIN_ADMIN_H
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "config/settings.h"
 #include "http/message.h"
 
-#define ADMIN_BODY_MAX   (1024 * 1024) /* bytes of a request's body */
-#define ADMIN_ANSWER_MAX (64 * 1024)   /* bytes of an answer's body: what a connection takes at once */
+#define ADMIN_BODY_MAX   (1024 * 1024)   /* bytes of a request's body */
+#define ADMIN_WAIT_MAX   (10 * NS_PER_S) /* for a turn, and for the database of a store */
+#define ADMIN_ANSWER_MAX (64 * 1024)     /* bytes of an answer's body: what a connection takes at once */
 
 struct admin_operation;
 
@@ -49,6 +51,8 @@ struct admin_job *admin_job_new(const struct admin_request *request);
 void admin_job_free(struct admin_job *job);
 /* A piece of the body. False: no memory, or more than ADMIN_BODY_MAX. */
 bool admin_job_body(struct admin_job *job, struct slice data);
+/* All of it is there. When it waited too long by then (monotonic ns), nobody can say; 0: it may wait for ever. */
+void admin_job_give_time(struct admin_job *job, int64_t deadline);
 /* Carries it out. Blocks: in the pool. */
 void admin_job_run(struct admin_job *job);
 

@@ -16,6 +16,7 @@ struct admin_call {
     const void *query; /* the struct of operation->query */
     const void *body;  /* the struct of operation->body */
     int64_t now;       /* seconds since 1970 */
+    int64_t deadline;  /* monotonic ns; 0: none */
     struct slice request_id, caller;
     struct arena arena;
     /* what comes of it */

@@ -166,9 +166,18 @@ static const char *read_body(struct admin_job *job)
     return body_read(object, tree, &call->arena, out);
 }
 
+void admin_job_give_time(struct admin_job *job, int64_t deadline)
+{
+    job->call.deadline = deadline;
+}
+
 void admin_job_run(struct admin_job *job)
 {
     struct admin_call *call = &job->call;
+    if (call->deadline > 0 && clock_monotonic_ns() >= call->deadline) {
+        admin_fail(call, FAIL(ERROR_STATE, "others before it took too long"));
+        return;
+    }
     const char *problem = read_query(job);
     problem = problem == NULL ? read_body(job) : problem;
     if (problem != NULL) {

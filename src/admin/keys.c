@@ -3,13 +3,10 @@
 
 #include "admin/key_change.h"
 #include "admin/key_json.h"
+#include "admin/key_work.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "config/units.h"
-
-#include <limits.h>
-
-#define STORE_BUSY_MS 2000
 
 #define OF(type, member) .offset = offsetof(struct type, member)
 
@@ -58,7 +55,8 @@ static const struct conf_field list_fields[] = {
     { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = 0, .maximum = INT64_MAX,
       .help = "Keys that are good and end within this time, as in 30d." },
     { "limit", CONF_STRING, CONF_NON_EMPTY, OF(list_query, limit),
-      .help = "Keys of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter." },
+      .help = "Keys of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter, and "
+              "empty: what tells the last one is `next`." },
     { "after", CONF_STRING, CONF_NON_EMPTY, OF(list_query, after),
       .help = "`next` of the page before, as it is." },
     { 0 },
@@ -128,75 +126,9 @@ static const struct conf_object revoke_object = {
     .name = "Nothing", .size = 1, .fields = revoke_fields, .help = "An empty object."
 };
 
-/* ---- which set, which store ---- */
-
-static const struct api_keys_settings *set_of(const struct settings *settings, struct slice name)
-{
-    for (size_t i = 0; i < settings->api_keys_count; i++) {
-        if (slice_equal(settings->api_keys[i].name, name)) {
-            return &settings->api_keys[i];
-        }
-    }
-    return NULL;
-}
-
-/* Only those that the configuration lets the API change. NULL: told. */
-static const struct api_keys_settings *choose_set(struct admin_call *call, struct slice name)
-{
-    const struct conf_strings *sets = &call->settings->admin->api_keys;
-    if (name.len == 0 && sets->count == 1) {
-        return set_of(call->settings, sets->items[0]);
-    }
-    if (name.len == 0) {
-        admin_problem(call, 400, "invalid_request",
-                      "there are several sets: choose one by ?set=NAME (GET /v1/key-sets tells them)");
-        return NULL;
-    }
-    if (!conf_strings_contain(sets, name)) {
-        admin_problem(call, 404, "not_found", "there is no such set of API keys");
-        return NULL;
-    }
-    return set_of(call->settings, name);
-}
-
-/* What is being done: to which set, in its store. */
-struct work {
-    struct admin_call *call;
-    const struct api_keys_settings *set;
-    struct key_store *store;
-};
-
-/* False: told. */
-static bool begin(struct admin_call *call, enum key_store_access access, struct work *out)
-{
-    char path[PATH_MAX];
-    struct slice name = *(const struct slice *)call->query; /* `set`, of every query the first member */
-    *out = (struct work){ .call = call, .set = choose_set(call, name) };
-    if (out->set == NULL) {
-        return false;
-    }
-    if (snprintf(path, sizeof path, "%.*s", SLICE_ARG(out->set->store)) >= (int)sizeof path) {
-        admin_fail(call, FAIL(ERROR_LIMIT, "the path of the store is too long"));
-        return false;
-    }
-    const struct key_store_options options = {
-        .path = path,
-        .access = access,
-        .group = (gid_t)-1,
-        .group_writes = true,
-        .busy_ms = STORE_BUSY_MS,
-        .used_fd = -1,
-    };
-    struct error error = key_store_open(&options, &out->store);
-    if (failed(error)) {
-        admin_fail(call, error);
-    }
-    return !failed(error);
-}
-
 /* ---- answers ---- */
 
-static void tell_fault(const struct work *work, struct key_fault fault)
+static void tell_fault(const struct key_work *work, struct key_fault fault)
 {
     struct admin_call *call = work->call;
     switch (fault.kind) {
@@ -220,7 +152,7 @@ static void tell_fault(const struct work *work, struct key_fault fault)
     }
 }
 
-static void answer_made(const struct work *work, const struct key_made *made)
+static void answer_made(const struct key_work *work, const struct key_made *made)
 {
     struct admin_call *call = work->call;
     const struct key_record *record = &made->record;
@@ -235,13 +167,13 @@ static void answer_made(const struct work *work, const struct key_made *made)
 
 static bool write_one(void *context, const struct key_record *record)
 {
-    const struct work *work = context;
+    const struct key_work *work = context;
     key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
     return false;
 }
 
 /* The key as it stands in the store. */
-static void answer_key(struct work *work)
+static void answer_key(struct key_work *work)
 {
     struct admin_call *call = work->call;
     bool found = false;
@@ -270,27 +202,32 @@ static bool read_time(struct admin_call *call, struct slice text, int64_t *ret_s
 
 /* ---- reading ---- */
 
+/* Of a large store few keys may be wanted: then a page ends without them, so that it is there in time. */
+#define LOOKED_AT_MAX 20000
+
 struct page {
-    struct work work;
+    struct key_work work;
     int64_t expiring; /* seconds; -1: all */
-    uint64_t limit, count, last;
+    uint64_t limit, count, looked_at, last;
     bool more;
 };
 
 static bool add_to_page(void *context, const struct key_record *record)
 {
     struct page *page = context;
-    const struct work *work = &page->work;
-    if (page->expiring >= 0 && !key_is_expiring(record, work->call->now, page->expiring)) {
-        return true;
-    }
-    if (page->count == page->limit || buffer_length(&work->call->out) > ADMIN_PAGE_BYTES) {
+    const struct key_work *work = &page->work;
+    bool wanted = page->expiring < 0 || key_is_expiring(record, work->call->now, page->expiring);
+    bool full = page->count == page->limit || buffer_length(&work->call->out) > ADMIN_PAGE_BYTES;
+    if (page->looked_at == LOOKED_AT_MAX || (wanted && full)) {
         page->more = true;
         return false;
     }
-    key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
-    page->count++;
+    page->looked_at++;
     page->last = record->number;
+    if (wanted) {
+        key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
+        page->count++;
+    }
     return true;
 }
 
@@ -300,7 +237,7 @@ static void list_keys(struct admin_call *call)
     struct page page = { .expiring = -1 };
     uint64_t after = 0;
     if (!query_page(call, query->limit, query->after, &page.limit, &after) ||
-        !begin(call, KEY_STORE_READ, &page.work)) {
+        !key_work_begin(call, KEY_STORE_READ, &page.work)) {
         return;
     }
     if (query->expiring > 0) {
@@ -320,7 +257,7 @@ static void list_keys(struct admin_call *call)
     json_object_end(&call->json);
     call->status = call->operation->status;
     admin_tell(call, "%.*s", SLICE_ARG(page.work.set->name));
-    key_store_close(page.work.store);
+    key_work_end(&page.work);
     if (failed(error)) {
         admin_fail(call, error);
     }
@@ -328,10 +265,10 @@ static void list_keys(struct admin_call *call)
 
 static void show_key(struct admin_call *call)
 {
-    struct work work;
-    if (begin(call, KEY_STORE_READ, &work)) {
+    struct key_work work;
+    if (key_work_begin(call, KEY_STORE_READ, &work)) {
         answer_key(&work);
-        key_store_close(work.store);
+        key_work_end(&work);
     }
 }
 
@@ -343,7 +280,7 @@ static void list_sets(struct admin_call *call)
     json_name(json, SLICE("sets"));
     json_array_begin(json);
     for (size_t i = 0; i < sets->count; i++) {
-        const struct api_keys_settings *set = set_of(call->settings, sets->items[i]);
+        const struct api_keys_settings *set = key_work_choose_set(call, sets->items[i]);
         const struct api_pepper_settings *pepper = api_keys_pepper(set);
         json_object_begin(json);
         json_member_string(json, SLICE("name"), set->name);
@@ -363,7 +300,7 @@ static void create_key(struct admin_call *call)
 {
     const struct create_body *body = call->body;
     struct key_made made = { .key_len = 0 };
-    struct work work;
+    struct key_work work;
     struct key_wish wish = {
         .id = body->id,
         .consumer = body->consumer,
@@ -376,7 +313,7 @@ static void create_key(struct admin_call *call)
         .has_expires = body->expires.ptr != NULL,
     };
     if ((wish.has_expires && !read_time(call, body->expires, &wish.expires)) ||
-        !begin(call, KEY_STORE_CREATE, &work)) {
+        !key_work_begin(call, KEY_STORE_CREATE, &work)) {
         return;
     }
     struct key_fault fault = key_create(work.store, work.set, &wish, call->now, &made);
@@ -386,21 +323,21 @@ static void create_key(struct admin_call *call)
         tell_fault(&work, fault);
     }
     key_made_wipe(&made);
-    key_store_close(work.store);
+    key_work_end(&work);
 }
 
 static void rotate_key(struct admin_call *call)
 {
     const struct rotate_body *body = call->body;
     struct key_made made = { .key_len = 0 };
-    struct work work;
+    struct key_work work;
     struct key_wish wish = {
         .id = body->id,
         .overlap = body->overlap,
         .has_expires = body->expires.ptr != NULL,
     };
     if ((wish.has_expires && !read_time(call, body->expires, &wish.expires)) ||
-        !begin(call, KEY_STORE_WRITE, &work)) {
+        !key_work_begin(call, KEY_STORE_WRITE, &work)) {
         return;
     }
     struct key_fault fault = key_rotate(work.store, work.set, call->id, &wish, call->now, &made);
@@ -410,24 +347,24 @@ static void rotate_key(struct admin_call *call)
         tell_fault(&work, fault);
     }
     key_made_wipe(&made);
-    key_store_close(work.store);
+    key_work_end(&work);
 }
 
 /* After a change that gives back nothing but whether it was made. */
-static void end_change(struct work *work, struct key_fault fault)
+static void end_change(struct key_work *work, struct key_fault fault)
 {
     if (fault.kind == KEY_FAULT_NONE) {
         answer_key(work);
     } else {
         tell_fault(work, fault);
     }
-    key_store_close(work->store);
+    key_work_end(work);
 }
 
 static void revoke_key(struct admin_call *call)
 {
-    struct work work;
-    if (begin(call, KEY_STORE_WRITE, &work)) {
+    struct key_work work;
+    if (key_work_begin(call, KEY_STORE_WRITE, &work)) {
         end_change(&work, key_revoke(work.store, call->id, call->now));
     }
 }
@@ -435,9 +372,9 @@ static void revoke_key(struct admin_call *call)
 static void expire_key(struct admin_call *call)
 {
     const struct expire_body *body = call->body;
-    struct work work;
+    struct key_work work;
     int64_t when = 0;
-    if (read_time(call, body->expires, &when) && begin(call, KEY_STORE_WRITE, &work)) {
+    if (read_time(call, body->expires, &when) && key_work_begin(call, KEY_STORE_WRITE, &work)) {
         end_change(&work, key_expire(work.store, call->id, when));
     }
 }
@@ -461,9 +398,9 @@ static const char *check_entries(struct admin_call *call, const struct api_keys_
 static void import_keys(struct admin_call *call)
 {
     const struct conf_list *keys = &((const struct api_key_file_settings *)call->body)->keys;
-    struct work work;
+    struct key_work work;
     struct slice name;
-    const struct api_keys_settings *set = choose_set(call, *(const struct slice *)call->query);
+    const struct api_keys_settings *set = key_work_choose_set(call, *(const struct slice *)call->query);
     if (set == NULL) {
         return;
     }
@@ -472,7 +409,7 @@ static void import_keys(struct admin_call *call)
         admin_problem(call, 400, "invalid_request", "%.*s: %s", SLICE_ARG(name), problem);
         return;
     }
-    if (!begin(call, KEY_STORE_CREATE, &work)) {
+    if (!key_work_begin(call, KEY_STORE_CREATE, &work)) {
         return;
     }
     struct key_fault fault = key_import(work.store, keys, call->now);
@@ -485,7 +422,7 @@ static void import_keys(struct admin_call *call)
     } else {
         tell_fault(&work, fault);
     }
-    key_store_close(work.store);
+    key_work_end(&work);
 }
 
 /* ---- the table ---- */

@@ -60,6 +60,12 @@ struct arena;
 const char *api_key_entry_check(const struct api_keys_settings *settings,
                                 struct api_key_entry_settings *entry, struct arena *arena);
 
+/* A store of either kind: its keys are changed while gateways run. */
+static inline bool api_keys_have_store(const struct api_keys_settings *settings)
+{
+    return settings->store.len > 0 || settings->postgres != NULL;
+}
+
 /* The pepper for new keys; NULL where none is named. */
 const struct api_pepper_settings *api_keys_pepper(const struct api_keys_settings *settings);
 const struct api_pepper_settings *api_keys_find_pepper(const struct api_keys_settings *settings,

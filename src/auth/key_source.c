@@ -14,6 +14,7 @@
 
 #define BACKOFF_FIRST  NS_PER_S
 #define BACKOFF_LAST   (60 * NS_PER_S)
+#define LONGEST_AGO    (INT64_C(100) * 365 * 86400 * NS_PER_S)
 #define DOCUMENT_ARENA (16 * 1024 * 1024) /* the tree of a document while it is looked at */
 
 struct issuer {
@@ -329,44 +330,94 @@ void key_source_tell(const struct key_source *source,
 
 /* ---- from process to process ---- */
 
+static struct key_document document_of(const struct issuer *issuer)
+{
+    return (struct key_document){
+        .issuer_name = issuer->wanted->name,
+        .source = issuer->wanted->source,
+        .text = slice_of(issuer->document, issuer->document_size),
+        .failing_since = issuer->failures > 0 ? issuer->failing_since : 0,
+        .fetched_at = issuer->fetched_at,
+        .issuer = issuer->wanted->issuer,
+    };
+}
+
 void key_source_export(const struct key_source *source,
                        void (*each)(void *context, const struct key_document *document), void *context)
 {
     for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
-        struct key_document document = {
-            .issuer_name = issuer->wanted->name,
-            .source = issuer->wanted->source,
-            .text = slice_of(issuer->document, issuer->document_size),
-            .failing_since = issuer->failures > 0 ? issuer->failing_since : 0,
-            .fetched_at = issuer->fetched_at,
-        };
+        struct key_document document = document_of(issuer);
         if (issuer->document != NULL) {
             each(context, &document);
         }
     }
 }
 
-void key_source_inherit(struct key_source *source, const struct key_document *document)
+bool key_source_document(const struct key_source *source, struct slice issuer_name, struct key_document *out)
+{
+    const struct issuer *issuer = find(source, issuer_name);
+    if (issuer == NULL || issuer->document == NULL) {
+        return false;
+    }
+    *out = document_of(issuer);
+    return true;
+}
+
+/* Its times are sound. */
+static const char *take_over(struct key_source *source, const struct key_document *document,
+                             enum key_source_event event)
 {
     struct issuer *issuer = find(source, document->issuer_name);
-    if (issuer == NULL || issuer->has_keys || !slice_equal(issuer->wanted->source, document->source) ||
-        document->failing_since < 0 || document->failing_since > source->loop->now ||
-        document->fetched_at < 0 || document->fetched_at > source->loop->now ||
-        document->text.len > JWKS_TEXT_MAX || check_document(document->text) != NULL) {
-        return;
+    if (issuer == NULL || issuer->has_keys) {
+        return "the issuer needs none";
+    }
+    if (!slice_equal(issuer->wanted->source, document->source) ||
+        (event == KEYS_RESTORED && !slice_equal(issuer->wanted->issuer, document->issuer))) {
+        return "the keys are another issuer's, or come from another place than is configured";
+    }
+    const char *problem =
+        document->text.len > JWKS_TEXT_MAX ? "the key set is too large" : check_document(document->text);
+    if (problem != NULL) {
+        return problem;
     }
     /* One that failed there goes on failing: its time is not given anew by each change of the process. */
-    issuer->failures = document->failing_since > 0 ? 1 : 0;
+    issuer->failures = document->failing_since != 0 ? 1 : 0;
     issuer->failing_since = document->failing_since;
     issuer->fetched_at = document->fetched_at;
     issuer->has_keys = true;
     if (stale_at(issuer) <= source->loop->now) {
+        issuer->failures = 0;
         issuer->has_keys = false;
-        return;
+        return "the keys are older than jwks_stale";
     }
     keep_document(issuer, document->text);
-    report(issuer, KEYS_INHERITED, document->text);
+    report(issuer, event, document->text);
     schedule(source);
+    return NULL;
+}
+
+static bool is_past(const struct key_source *source, int64_t when)
+{
+    return when >= 0 && when <= source->loop->now;
+}
+
+void key_source_inherit(struct key_source *source, const struct key_document *document)
+{
+    if (is_past(source, document->failing_since) && is_past(source, document->fetched_at)) {
+        (void)take_over(source, document, KEYS_INHERITED);
+    }
+}
+
+const char *key_source_restore(struct key_source *source, const struct key_document *document, int64_t age)
+{
+    struct key_document restored = *document;
+    if (age < 0 || age > LONGEST_AGO / NS_PER_S) {
+        return "the keys are of no time that can be";
+    }
+    /* Before the machine was started, perhaps: then it is below zero. */
+    restored.fetched_at = source->loop->now - age * NS_PER_S;
+    restored.failing_since = restored.fetched_at;
+    return take_over(source, &restored, KEYS_RESTORED);
 }
 
 /* ---- configuration ---- */

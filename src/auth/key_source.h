@@ -18,6 +18,7 @@ enum key_source_event {
     KEYS_FETCHED, /* `text`: a JSON object with an array `keys`; whether a key is usable the verifier finds out */
     KEYS_FAILED,     /* `text`: why; the old keys stay */
     KEYS_INHERITED,  /* `text` as in KEYS_FETCHED: key_source_inherit; a fetch is on its way nevertheless */
+    KEYS_RESTORED,   /* the same: key_source_restore */
     KEYS_STALE,      /* the old keys are too old: drop them */
     KEYS_DISCOVERED, /* `text`: another jwks_uri than before, which is fetched now; nothing is settled yet */
 };
@@ -42,14 +43,21 @@ struct key_document {
         text;              /* `source`: where it came from, of no other use than to be the same there */
     int64_t failing_since; /* monotonic; 0: the last fetch went well */
     int64_t fetched_at;    /* monotonic */
+    struct slice issuer;   /* the exact iss */
 };
 
 /* Tells `each` of all issuers that have one; slices are good during the call. From within the callback too. */
 void key_source_export(const struct key_source *source,
                        void (*each)(void *context, const struct key_document *document), void *context);
+/* Of the issuer of that name. False: it has none. */
+bool key_source_document(const struct key_source *source, struct slice issuer_name, struct key_document *out);
 /* After key_source_set: good for an issuer of that name and source that has no keys yet, for as long as it would have been in
- * the process before. Checked like one that was fetched. */
+ * the process before; its `issuer` does not count. Checked like one that was fetched. */
 void key_source_inherit(struct key_source *source, const struct key_document *document);
+/* The same of one that was fetched `age` seconds ago, by a process that is gone: whether fetches went well since, nobody knows, so it
+ * is good for jwks_stale from then on. Its times do not count; its `issuer` must be the same, too. NULL: it was taken; else a
+ * static text: why not. */
+const char *key_source_restore(struct key_source *source, const struct key_document *document, int64_t age);
 
 /* How it is with the keys of an issuer. The counts are of this process. */
 struct key_health {

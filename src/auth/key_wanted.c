@@ -54,11 +54,10 @@ static bool copy_source(struct key_wanted *wanted, const struct issuer_settings 
         return copied;
     }
     wanted->discovers = true;
-    wanted->issuer = settings->issuer;
     wanted->url = discovery_url(&wanted->arena, settings->issuer);
     /* Not the URL: with and without a slash at its end, two issuers have one. */
     wanted->source = arena_printf(&wanted->arena, "discovery %.*s", SLICE_ARG(settings->issuer));
-    return wanted->url.ptr != NULL && wanted->source.ptr != NULL && copy_text(wanted, &wanted->issuer);
+    return wanted->url.ptr != NULL && wanted->source.ptr != NULL;
 }
 
 struct key_wanted *key_wanted_new(const struct issuer_settings *settings)
@@ -69,11 +68,13 @@ struct key_wanted *key_wanted_new(const struct issuer_settings *settings)
     }
     arena_init(&wanted->arena, WANTED_ARENA);
     wanted->name = settings->name;
+    wanted->issuer = settings->issuer;
     wanted->refresh = settings->jwks_refresh > 0 ? settings->jwks_refresh : DEFAULT_REFRESH;
     wanted->unknown_kid_interval = settings->jwks_unknown_kid_interval;
     wanted->timeout = settings->jwks_timeout;
     wanted->stale = settings->jwks_stale;
-    bool copied = copy_text(wanted, &wanted->name) && copy_source(wanted, settings);
+    bool copied = copy_text(wanted, &wanted->name) && copy_text(wanted, &wanted->issuer) &&
+                  copy_source(wanted, settings);
     if (copied && settings->jwks_tls != NULL) {
         copied = copy_tls(wanted, settings->jwks_tls);
     }

@@ -11,7 +11,7 @@ struct key_wanted {
     struct slice name;
     struct slice source; /* where keys come from, as one text: another text, other keys */
     struct slice url;    /* of the keys; of the issuer's metadata, where it discovers */
-    struct slice issuer; /* where it discovers: what the metadata must be of */
+    struct slice issuer; /* the exact iss: where it discovers, what the metadata must be of */
     bool discovers;
     struct tls_client_settings *tls; /* NULL: the system's */
     int64_t refresh, unknown_kid_interval, timeout, stale;

@@ -25,7 +25,8 @@ static const struct conf_field admin_fields[] = {
     { "limits", CONF_LIST, OF(admin_settings, limits), .object = &limit_object,
       .help = "Request limits, beside those of `defaults`." },
     { "api_keys", CONF_STRINGS, CONF_NON_EMPTY, OF(admin_settings, api_keys),
-      .help = "Names of the sets of API keys that it serves; default: all that have a store." },
+      .help = "Names of the sets of API keys that it serves; default: all that are kept in a store or in a "
+              "database." },
     { "blocks", CONF_BOOL, OF(admin_settings, blocks), .standard = "false",
       .help =
           "Whether it adds and removes blocks, too; then the gateway process may write in the directory of "
@@ -244,7 +245,7 @@ static struct error check_sets(struct loader *loader, struct admin_settings *adm
     for (size_t i = 0; i < admin->api_keys.count; i++) {
         const struct slice *name = &admin->api_keys.items[i];
         const struct api_keys_settings *set = set_of(loader, name, node);
-        if (set != NULL && set->store.len == 0) {
+        if (set != NULL && !api_keys_have_store(set)) {
             tell(loader, name, node, "set \"%.*s\" has no store: its keys are changed in the file",
                  SLICE_ARG(*name));
         }
@@ -257,7 +258,7 @@ static struct error check_sets(struct loader *loader, struct admin_settings *adm
         return NO_MEMORY;
     }
     for (size_t i = 0; i < settings->api_keys_count; i++) {
-        if (settings->api_keys[i].store.len > 0) {
+        if (api_keys_have_store(&settings->api_keys[i])) {
             admin->api_keys.items[admin->api_keys.count++] = settings->api_keys[i].name;
         }
     }

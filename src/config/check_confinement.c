@@ -157,12 +157,12 @@ static struct error list_stores(struct loader *loader, struct conf_strings *path
     return OK;
 }
 
-/* Those of the sets that the admin API changes: SQLite makes a journal beside a store, and takes it away. */
-static struct error list_changed_stores(struct loader *loader, struct conf_strings *paths)
+/* Those of the sets that the admin API changes: SQLite makes a journal beside a store, and takes it away. And that of key sets. */
+static struct error list_written(struct loader *loader, struct conf_strings *paths)
 {
     const struct settings *settings = loader->settings;
     const struct conf_strings *sets = settings->admin != NULL ? &settings->admin->api_keys : NULL;
-    paths->items = arena_calloc(loader->arena, (sets != NULL ? sets->count : 0) + 2, sizeof *paths->items);
+    paths->items = arena_calloc(loader->arena, (sets != NULL ? sets->count : 0) + 3, sizeof *paths->items);
     if (paths->items == NULL) {
         return NO_MEMORY;
     }
@@ -176,6 +176,9 @@ static struct error list_changed_stores(struct loader *loader, struct conf_strin
     if (settings->admin != NULL && settings->admin->blocks && settings->blocks != NULL) {
         add_directory(paths, settings->blocks->store);
     }
+    if (settings->jwks_cache.len > 0 && !conf_strings_contain(paths, settings->jwks_cache)) {
+        paths->items[paths->count++] = settings->jwks_cache;
+    }
     return OK;
 }
 
@@ -187,7 +190,7 @@ struct error check_confinement(struct loader *loader)
     }
     confinement->local_sockets = any_path(loader->settings) || any_database_at_path(loader->settings);
     TRY(list_stores(loader, &confinement->read_paths));
-    TRY(list_changed_stores(loader, &confinement->write_paths));
+    TRY(list_written(loader, &confinement->write_paths));
     if (confinement->connect_ports.count == 0) {
         return OK;
     }

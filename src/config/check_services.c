@@ -223,8 +223,32 @@ static struct error check_dpop(struct loader *loader)
     return OK;
 }
 
+/* What is kept, and for how long it may be relied on. */
+static void check_jwks_cache(struct loader *loader)
+{
+    const struct settings *settings = loader->settings;
+    bool any = false;
+    for (size_t i = 0; settings->jwks_cache.len > 0 && i < settings->issuer_count; i++) {
+        const struct issuer_settings *issuer = &settings->issuers[i];
+        bool fetches = issuer_fetches_keys(issuer);
+        any = any || fetches;
+        if (fetches && issuer->jwks_stale == 0) {
+            warn(loader, &issuer->jwks_stale, loader_object(loader, issuer),
+                 "with jwks_cache, keys of any age are good at a start: a key that was withdrawn in the "
+                 "meantime "
+                 "is good until keys are fetched");
+        }
+    }
+    if (settings->jwks_cache.len > 0 && !any) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_WARNING,
+                         conf_node_get(loader->places->root, SLICE("jwks_cache")),
+                         "no issuer's keys are fetched: there is nothing to be kept");
+    }
+}
+
 struct error check_services(struct loader *loader)
 {
+    check_jwks_cache(loader);
     TRY(check_dpop(loader));
     for (size_t i = 0; i < loader->settings->issuer_count; i++) {
         TRY(check_issuer(loader, &loader->settings->issuers[i]));

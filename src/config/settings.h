@@ -151,7 +151,7 @@ struct confinement_settings {
     size_t port_count;
     bool local_sockets;              /* some endpoint, or a database, is at the path of a Unix socket */
     struct conf_strings read_paths;  /* directories of stores: a journal stands beside a store */
-    struct conf_strings write_paths; /* those of stores that the admin API changes */
+    struct conf_strings write_paths; /* those of stores that the admin API changes, and jwks_cache */
 };
 
 /* `admin`: the admin API. Its two routes are made of it (config/admin.c): `admin.read` and `admin.write`. */
@@ -186,9 +186,10 @@ struct settings {
     struct confinement_settings *confinement;       /* never NULL once loaded */
     struct overload_settings *overload;             /* never NULL once loaded */
     struct failure_budget_settings *failure_budget; /* never NULL once loaded */
-    struct dpop_settings *dpop;                     /* NULL: no issuer may use it */
-    struct blocks_settings *blocks;                 /* NULL: nothing can be blocked */
-    struct admin_settings *admin;                   /* NULL: there is no admin API */
+    struct slice jwks_cache;        /* CONF_FILE: directory in which key sets are kept; empty: none are */
+    struct dpop_settings *dpop;     /* NULL: no issuer may use it */
+    struct blocks_settings *blocks; /* NULL: nothing can be blocked */
+    struct admin_settings *admin;   /* NULL: there is no admin API */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

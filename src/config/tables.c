@@ -497,6 +497,12 @@ static const struct conf_field config_fields[] = {
       .help = "What proofs of DPoP are judged by: see docs/dpop.md." },
     { "issuers", CONF_MAP, OF(input_settings, issuers), .object = &issuer_object,
       .help = "Whose tokens are accepted." },
+    { "jwks_cache", CONF_FILE, CONF_NON_EMPTY, OF(input_settings, settings.jwks_cache),
+      .help =
+          "Directory, of the gateway's user alone, in which the last key set of each issuer is kept, so that "
+          "a start "
+          "while it cannot be fetched has one; default: none is. Whoever can write there makes tokens: see "
+          "docs/authentication.md." },
     { "introspection", CONF_MAP, OF(input_settings, introspection), .object = &introspection_object,
       .help = "Endpoints that are asked about tokens: see docs/introspection.md." },
     { "api_keys", CONF_MAP, OF(input_settings, api_keys), .object = &api_keys_object,

@@ -259,13 +259,17 @@ static const struct rule rules_of_arguments[] = {
     { "prlimit64", 2, { ARG(0, 0), ARG(2, 0) }, 0 },
 };
 
-/* Only where the admin API changes stores of keys, and then anywhere: in which directories, Landlock says. What SQLite does to a
- * file and to its journal; changing owners is for root, which this process is not. */
+/* Only where the admin API changes stores of keys, or key sets are kept, and then anywhere: in which directories, Landlock says. What
+ * SQLite does to a file and to its journal, and a file that takes another's place; changing owners is for root, which this process
+ * is not. */
 static const struct rule writing[] = {
     { "open", 1, { BITS(1, O_ACCMODE, O_RDWR) }, 0 },
     { "openat", 1, { BITS(2, O_ACCMODE, O_RDWR) }, 0 },
     { "unlink", 0, { { 0 } }, 0 },
     { "unlinkat", 0, { { 0 } }, 0 },
+    { "rename", 0, { { 0 } }, 0 },
+    { "renameat", 0, { { 0 } }, 0 },
+    { "renameat2", 0, { { 0 } }, 0 },
     { "fchmod", 0, { { 0 } }, 0 },
     { "fchown", 0, { { 0 } }, 0 },
 };

@@ -18,7 +18,7 @@
 struct confine_rules {
     char paths[CONFINE_PATHS_MAX][PATH_MAX]; /* files, and directories beneath which files may be read */
     size_t path_count;
-    /* Directories in which files may be made, written and removed: of stores that the admin API changes. */
+    /* Directories in which files may be made, written and removed: of stores that the admin API changes, of key sets. */
     char written[CONFINE_PATHS_MAX][PATH_MAX];
     size_t written_count;
     /* Some name service modules are reached over local sockets (systemd-resolved, sssd), and endpoints may be. */

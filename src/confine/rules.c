@@ -21,6 +21,7 @@ static const char *const always[] = {
     "/run/NetworkManager",
     "/usr/share/ca-certificates", /* where the links in /etc/ssl/certs lead */
     "/usr/local/share/ca-certificates",
+    "/proc/sys/kernel/random/boot_id", /* by which the age of a key set on the disk is told */
 };
 
 static void put_path(char paths[CONFINE_PATHS_MAX][PATH_MAX], size_t *count, const char *path)

@@ -290,6 +290,15 @@ static void drop_testament(struct control *control)
     control->testament = NULL;
 }
 
+/* To workers that know their issuers by now; what a process left that served until now comes first. */
+static void restore_keys(struct control *control, struct change *change)
+{
+    if (!key_cache_set(control->key_cache, change->snapshot->settings->jwks_cache)) {
+        note_failure(change, "no memory for the directory of key sets");
+    }
+    key_cache_restore(control->key_cache, control->keys);
+}
+
 /* Where another process serves meanwhile, the first request is not let in before there are keys to verify it with, that one's
  * or newer ones, or before it is known that they cannot be had. Else sockets are served at once: what needs no keys must not wait. */
 static void commit(struct control *control)
@@ -310,6 +319,7 @@ static void commit(struct control *control)
         set_keys(control, change);
         drop_testament(control);
         open_sockets(control, change);
+        restore_keys(control, change);
         return;
     }
     change->phase = CHANGE_WARMING;
@@ -320,6 +330,7 @@ static void commit(struct control *control)
     commit_workers(control, change);
     testament_give_keys(control->testament, control->keys); /* to workers that know their issuers by now */
     drop_testament(control);
+    restore_keys(control, change);
     answered(control);
 }
 

@@ -6,6 +6,7 @@
 #include "auth/key_source.h"
 #include "base/limits.h"
 #include "gateway/block_follower.h"
+#include "gateway/key_cache.h"
 #include "gateway/key_stores.h"
 #include "gateway/status.h"
 #include "gateway/testament.h"
@@ -62,6 +63,7 @@ struct control {
     struct peers *peers;
     struct limiter_stats limiter_stats; /* that the metrics know of */
     struct key_source *keys;
+    struct key_cache *key_cache;
     struct introspection_source *introspection;
     struct key_stores *key_stores;
     struct block_follower *blocks;

@@ -239,6 +239,7 @@ static void close_handles(struct control *control)
     if (control->keys != NULL) {
         key_source_free(control->keys);
     }
+    key_cache_free(control->key_cache);
     introspection_source_free(control->introspection);
     key_stores_free(control->key_stores);
     block_follower_free(control->blocks);

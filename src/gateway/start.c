@@ -12,6 +12,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+/* By the process that serves, or is about to. */
+static void keep_keys(struct control *control, struct slice issuer_name)
+{
+    struct key_document document;
+    if (!control->draining && key_source_document(control->keys, issuer_name, &document)) {
+        key_cache_keep(control->key_cache, &document);
+    }
+}
+
 static void on_keys(void *context, struct slice issuer_name, enum key_source_event event, struct slice text)
 {
     struct control *control = context;
@@ -30,7 +39,7 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     if (event == KEYS_STALE) {
         log_event(LOG_ERROR, "keys_stale", LOG_TEXT("issuer", issuer_name));
         text = SLICE_NONE;
-    } else {
+    } else if (event != KEYS_RESTORED) { /* which key_cache tells of */
         log_event(LOG_INFO, event == KEYS_INHERITED ? "keys_inherited" : "keys_fetched",
                   LOG_TEXT("issuer", issuer_name));
     }
@@ -39,6 +48,9 @@ static void on_keys(void *context, struct slice issuer_name, enum key_source_eve
     }
     control_keys_settled(control, issuer_name);
     control_bequeath(control);
+    if (event == KEYS_FETCHED) {
+        keep_keys(control, issuer_name);
+    }
 }
 
 static void on_health(void *context, const struct health_event *event)
@@ -227,6 +239,7 @@ struct error control_start_all(struct control *control, struct change *change)
     TRY(peers_new(&control->peers));
     TRY(start_logs(control, change, (unsigned int)count + 1));
     TRY(key_source_new(&control->loop, on_keys, control, &control->keys));
+    TRY(key_cache_new(&control->loop, &control->key_cache));
     TRY(password_pool_new(password_pool_threads((unsigned int)count), &control->passwords));
     const struct introspection_callbacks callbacks = { .answered = introspection_return,
                                                        .changed = introspection_log };

@@ -104,6 +104,7 @@ static bool take_document(struct slice *rest, struct key_document *out)
         return false;
     }
     memcpy(&head, part.ptr, sizeof head);
+    out->issuer = SLICE_NONE;
     out->failing_since = head.failing_since;
     out->fetched_at = head.fetched_at;
     return take(rest, head.name_size, &out->issuer_name) && take(rest, head.source_size, &out->source) &&

@@ -42,26 +42,10 @@ struct error key_store_list(struct key_store *store, struct slice consumer, key_
     return store->kind->list(store, consumer, visit, context);
 }
 
-struct rest {
-    uint64_t after;
-    key_store_visit *visit;
-    void *context;
-};
-
-static bool visit_rest(void *context, const struct key_record *record)
-{
-    const struct rest *rest = context;
-    return record->number <= rest->after || rest->visit(rest->context, record);
-}
-
 struct error key_store_list_after(struct key_store *store, struct slice consumer, uint64_t after,
                                   key_store_visit *visit, void *context)
 {
-    if (store->kind->list_after != NULL) {
-        return store->kind->list_after(store, consumer, after, visit, context);
-    }
-    struct rest rest = { after, visit, context };
-    return store->kind->list(store, consumer, visit_rest, &rest);
+    return store->kind->list_after(store, consumer, after, visit, context);
 }
 
 struct error key_store_look(struct key_store *store, struct key_store_state *out)

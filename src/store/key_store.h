@@ -57,7 +57,8 @@ struct key_store_options {
     int busy_ms;       /* how long to wait for another process that writes */
     int used_fd; /* where last uses are noted, open for reading and writing; -1: opened here, for reading */
     /* Of a database: */
-    int answer_ms; /* how long an answer is waited for; 0: as long as the place says */
+    int answer_ms;    /* how long an answer is waited for; 0: as long as the place says */
+    int64_t deadline; /* monotonic ns, of all that is done with it, opening included; 0: none */
     const atomic_bool
         *stop; /* waiting ends within a tenth of a second once it is true; NULL: nobody asks for that */
 };
@@ -84,7 +85,7 @@ struct error key_store_get(struct key_store *store, struct slice id, key_store_v
 /* All keys in the order in which they were made; `consumer` empty: of all. */
 struct error key_store_list(struct key_store *store, struct slice consumer, key_store_visit *visit,
                             void *context) MUST_CHECK;
-/* The same from the first one whose number is above `after`: page by page. */
+/* The same from the first one whose number is above `after`: page by page. Of a database a few are asked for at a time. */
 struct error key_store_list_after(struct key_store *store, struct slice consumer, uint64_t after,
                                   key_store_visit *visit, void *context) MUST_CHECK;
 

@@ -15,7 +15,6 @@ struct key_store_kind {
                         bool *ret_found);
     struct error (*list)(struct key_store *store, struct slice consumer, key_store_visit *visit,
                          void *context);
-    /* NULL: the others are left out by key_store.c, at the price of reading them. */
     struct error (*list_after)(struct key_store *store, struct slice consumer, uint64_t after,
                                key_store_visit *visit, void *context);
     struct error (*look)(struct key_store *store, struct key_store_state *out);

@@ -37,9 +37,10 @@ static struct error wait_for(struct postgres_store *store, short events, int64_t
     }
 }
 
-static int64_t in_ms(int ms)
+static int64_t in_ms(const struct postgres_store *store, int ms)
 {
-    return clock_monotonic_ns() + ms * NS_PER_MS;
+    int64_t deadline = clock_monotonic_ns() + ms * NS_PER_MS;
+    return deadline < store->deadline ? deadline : store->deadline;
 }
 
 /* What fails here leaves an answer behind that may come later. */
@@ -108,9 +109,9 @@ static void take_result(struct postgres_store *store, struct run *run, PGresult 
 /* To the end of the answer, so that the next question finds the connection free. Each row has the whole time. */
 static struct error take_answer(struct postgres_store *store, struct run *run)
 {
-    TRY(lost(store, flush(store, in_ms(store->answer_ms))));
+    TRY(lost(store, flush(store, in_ms(store, store->answer_ms))));
     for (;;) {
-        TRY(lost(store, await(store, in_ms(store->answer_ms))));
+        TRY(lost(store, await(store, in_ms(store, store->answer_ms))));
         PGresult *result = PQgetResult(store->connection);
         if (result == NULL) {
             break;
@@ -227,7 +228,7 @@ static void ignore_notice(void *context, const PGresult *result)
 
 static struct error poll_connection(struct postgres_store *store)
 {
-    int64_t deadline = in_ms(store->place->connect_ms);
+    int64_t deadline = in_ms(store, store->place->connect_ms);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (next != PGRES_POLLING_OK) {
         TRY(wait_for(store, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline));
@@ -309,6 +310,7 @@ struct error postgres_open(const struct key_store_options *options, struct key_s
     }
     store->place = options->place;
     store->answer_ms = options->answer_ms > 0 ? options->answer_ms : options->place->statement_ms;
+    store->deadline = options->deadline > 0 ? options->deadline : INT64_MAX;
     store->stop = options->stop;
     struct error error = connect_to(store);
     error = failed(error) ? error : prepare(store, options);

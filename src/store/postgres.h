@@ -20,6 +20,7 @@ struct postgres_store {
     const struct postgres_place *place;
     PGconn *connection;
     int answer_ms;
+    int64_t deadline; /* monotonic ns, of everything; INT64_MAX: none */
     const atomic_bool *stop;
     bool is_lost; /* the connection: nobody knows any more what comes on it */
 };
@@ -63,6 +64,7 @@ struct error postgres_result_error(const PGresult *result);
 /* Why there is no connection, or none any more. */
 struct error postgres_connection_error(const PGconn *connection);
 
+#define POSTGRES_DAMAGED  "the key store is damaged: restore it from a backup"
 #define POSTGRES_NO_STORE "there is no key store here: `sallyport keys create` makes it"
 
 int64_t postgres_number(const PGresult *row, int column);

@@ -4,7 +4,7 @@
 
 #define STATE_SIZE 5
 
-/* SQLSTATE by its beginning: the longer ones first. Appendix A of PostgreSQL's manual. */
+/* SQLSTATE by its beginning: the longer ones first. Appendix A of PostgreSQL's manual. ERROR_VALUE is what was asked for in vain. */
 static const struct problem {
     const char *state;
     enum error_kind kind;
@@ -14,27 +14,27 @@ static const struct problem {
     { "22021", ERROR_VALUE, "a text is no UTF-8" },
     { "22P05", ERROR_VALUE, "a text has characters that the encoding of the database does not have" },
     { "25006", ERROR_SYSTEM, "the key store cannot be written: the database is read-only, as a standby is" },
-    { "28P01", ERROR_VALUE, "the database refuses the password of this user" },
-    { "28", ERROR_VALUE,
+    { "28P01", ERROR_STATE, "the database refuses the password of this user" },
+    { "28", ERROR_STATE,
       "the database refuses this user (pg_hba.conf at the server says who may come from where, and whether "
       "with TLS)" },
-    { "3D000", ERROR_VALUE, "there is no such database at this server" },
-    { "3F000", ERROR_VALUE, POSTGRES_NO_STORE },
-    { "42P01", ERROR_VALUE, POSTGRES_NO_STORE },
-    { "42501", ERROR_VALUE,
+    { "3D000", ERROR_STATE, "there is no such database at this server" },
+    { "3F000", ERROR_STATE, POSTGRES_NO_STORE },
+    { "42P01", ERROR_STATE, POSTGRES_NO_STORE },
+    { "42501", ERROR_STATE,
       "the user of the database has no right to that (docs/api-keys.md tells which rights are needed)" },
-    { "42703", ERROR_VALUE, "the tables in this schema are another program's, and no key store" },
-    { "42P07", ERROR_VALUE, "the tables in this schema are another program's, and no key store" },
-    { "42883", ERROR_VALUE, "the key store lacks a function: restore it from a backup" },
+    { "42703", ERROR_STATE, "the tables in this schema are another program's, and no key store" },
+    { "42P07", ERROR_STATE, "the tables in this schema are another program's, and no key store" },
+    { "42883", ERROR_STATE, "the key store lacks a function: restore it from a backup" },
     { "53100", ERROR_SYSTEM, "there is no room for the key store at the server" },
     { "53300", ERROR_STATE, "the database takes no more connections" },
     { "55P03", ERROR_STATE, "the key store is locked by another process" },
     { "40", ERROR_STATE, "the key store was changed by another process at the same time" },
     { "57014", ERROR_STATE, "the key store's database takes too long" },
     { "57P", ERROR_PEER, "the database is starting or shutting down" },
-    { "XX", ERROR_VALUE, "the key store is damaged: restore it from a backup" },
+    { "XX", ERROR_STATE, POSTGRES_DAMAGED },
     { "08", ERROR_PEER, "the connection to the key store's database was lost" },
-    { "22P02", ERROR_VALUE, "the key store is damaged: restore it from a backup" },
+    { "22P02", ERROR_STATE, POSTGRES_DAMAGED },
 };
 
 /* What libpq says itself, in the C locale; the first that is found. */

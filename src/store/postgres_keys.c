@@ -80,7 +80,7 @@ static struct error visit_rows(struct key_store *store, const struct postgres_qu
     struct reading reading = { .visit = visit, .context = context };
     TRY(postgres_run(postgres_store_of(store), query, visit_row, &reading, NULL));
     if (reading.is_damaged) {
-        return FAIL(ERROR_VALUE, "the key store is damaged: restore it from a backup");
+        return FAIL(ERROR_STATE, POSTGRES_DAMAGED);
     }
     *ret_any = reading.any;
     return OK;
@@ -177,6 +177,52 @@ static struct error postgres_list(struct key_store *store, struct slice consumer
     return visit_rows(store, &query, visit, context, &any);
 }
 
+#define PAGE_ROWS 256 /* asked for at once: an answer is read to its end, whoever has had enough of it */
+
+#define LIMIT_TO(rows) " LIMIT " #rows
+#define PAGE_OF(rows)  LIMIT_TO(rows)
+
+struct page {
+    key_store_visit *visit;
+    void *context;
+    uint64_t last;
+    int count;
+    bool wants_more;
+};
+
+static bool visit_page(void *context, const struct key_record *record)
+{
+    struct page *page = context;
+    page->last = record->number;
+    page->count++;
+    page->wants_more = page->visit(page->context, record);
+    return page->wants_more;
+}
+
+static struct error postgres_list_after(struct key_store *store, struct slice consumer, uint64_t after,
+                                        key_store_visit *visit, void *context)
+{
+    char text[KEY_RECORD_TEXT + 1], number[NUMBER_MAX];
+    bool any, all = slice_is_empty(consumer);
+    struct page page = { .visit = visit, .context = context, .last = after, .wants_more = true };
+    const char *const values[] = { number, terminated(consumer, text) };
+    const struct postgres_query query = {
+        .sql = all ? "SELECT " TELL "WHERE k.number > $1::bigint ORDER BY k.number" PAGE_OF(PAGE_ROWS)
+                   : "SELECT " TELL
+                     "WHERE k.number > $1::bigint AND k.consumer = $2 ORDER BY k.number" PAGE_OF(PAGE_ROWS),
+        .values = values,
+        .count = all ? 1 : 2,
+    };
+    while (page.wants_more && page.last <= INT64_MAX) {
+        page.wants_more = false;
+        page.count = 0;
+        snprintf(number, sizeof number, "%" PRIu64, page.last);
+        TRY(visit_rows(store, &query, visit_page, &page, &any));
+        page.wants_more = page.wants_more && page.count == PAGE_ROWS;
+    }
+    return OK;
+}
+
 struct looking {
     struct key_store_state *out;
     bool good;
@@ -199,7 +245,7 @@ static struct error postgres_look(struct key_store *store, struct key_store_stat
     struct looking looking = { .out = out };
     const struct postgres_query query = { .sql = "SELECT identity, sequence FROM store" };
     TRY(postgres_run(postgres_store_of(store), &query, take_state, &looking, NULL));
-    return looking.good ? OK : FAIL(ERROR_VALUE, "the key store is damaged: restore it from a backup");
+    return looking.good ? OK : FAIL(ERROR_STATE, POSTGRES_DAMAGED);
 }
 
 /* No more than a caller has a use for: beyond API_KEY_CHANGES_MAX, which is less, everything is forgotten. */
@@ -257,7 +303,7 @@ static struct error take_sequences(struct postgres_store *store, size_t count, u
     };
     TRY(postgres_run(store, &query, take_number, &last, NULL));
     if (last < (int64_t)count) {
-        return FAIL(ERROR_VALUE, "the key store is damaged: restore it from a backup");
+        return FAIL(ERROR_STATE, POSTGRES_DAMAGED);
     }
     *ret_first = (uint64_t)last - count + 1;
     return OK;
@@ -415,6 +461,7 @@ const struct key_store_kind postgres_key_store = {
     .find = postgres_find,
     .get = postgres_get,
     .list = postgres_list,
+    .list_after = postgres_list_after,
     .look = postgres_look,
     .changes = postgres_changes,
     .add = postgres_add,

@@ -145,6 +145,7 @@ static enum deny_reason enqueue(struct exchange *exchange)
     if (queue->busy && queue->waiting == WAITING_MAX) {
         return DENY_ADMIN_BUSY;
     }
+    admin_job_give_time(exchange->admin_job, exchange->worker->loop.now + ADMIN_WAIT_MAX);
     if (queue->busy) {
         append(queue, exchange);
     } else if (!start(exchange)) {

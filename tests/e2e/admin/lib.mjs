@@ -1,21 +1,28 @@
 // A gateway with an admin API: certificates of operators, tokens, and a store of keys that it may write.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startGateway } from '../lib/gateway.mjs';
 import { requestH2 } from '../lib/h2.mjs';
 import { Authority, authority } from '../lib/pki.mjs';
 import { HOST, merge, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
-import { writePepper } from '../api_keys/lib.mjs';
+import { createKey, SQLITE, writePepper } from '../api_keys/lib.mjs';
 
 export const ADMIN = 'admin.internal';
 
-export async function openAdmin({ config = {}, admin = {}, ...rest } = {}) {
+// kind: where its keys are kept. over: settings of that beyond the usual ones.
+export async function openAdmin({ config = {}, admin = {}, kind = SQLITE, over = {}, ...rest } = {}) {
   const dir = tempDir('admin');
   writePepper(dir);
   const folder = join(dir, 'store');
   mkdirSync(folder);
   chmodSync(folder, 0o777); // the gateway's user is another one where the tests are root's
+  const place = await kind.make(folder);
+  const peppers = { p1: `\${file:${join(dir, 'pepper')}}` };
+  const commands = join(dir, 'commands.yaml');
+  writeFileSync(commands, JSON.stringify({ listeners: { public: { address: '127.0.0.1', port: 0, plaintext: 'allow' } }, api_keys: { partners: { ...place.commands, peppers } } }));
+  if (kind !== SQLITE) await createKey(commands); // tables are made by who owns them
   const operators = new Authority('Operators');
   const people = {
     root: operators.issue({ uri: ['spiffe://example.org/ops/root'], client: true }),
@@ -32,7 +39,7 @@ export async function openAdmin({ config = {}, admin = {}, ...rest } = {}) {
           root: { identity: 'spiffe', trust_domains: ['example.org'], allow: ['spiffe://example.org/ops/root'], scopes: ['keys_read', 'keys_write'] },
           viewers: { identity: 'spiffe', trust_domains: ['example.org'], allow: ['spiffe://example.org/ops/*'], scopes: ['keys_read'] },
         },
-        api_keys: { partners: { store: join(folder, 'keys.sqlite'), peppers: { p1: `\${file:${join(dir, 'pepper')}}` } } },
+        api_keys: { partners: merge({ ...place.admin, peppers }, over) },
         admin: merge(
           {
             listeners: ['admin'],
@@ -51,7 +58,7 @@ export async function openAdmin({ config = {}, admin = {}, ...rest } = {}) {
     ...rest,
   });
   s.dir = dir;
-  s.store = join(folder, 'keys.sqlite');
+  Object.assign(s, { kind, place, commands, peppers });
   s.people = people;
   const parts = ({ as, body, fields = [], host = ADMIN, tls: over = {}, ...more }) => ({
     listener: 'admin',
@@ -61,6 +68,8 @@ export async function openAdmin({ config = {}, admin = {}, ...rest } = {}) {
     fields: [...(body !== undefined && !fields.some(([name]) => name.toLowerCase() === 'content-type') ? [['Content-Type', 'application/json']] : []), ...fields],
     ...more,
   });
+  // Where it was opened with start: false.
+  s.start = async () => (s.gateway = await startGateway({ config: s.config }));
   // One request to the admin API; as: whose certificate.
   s.admin = (request) => s.request(parts(request));
   s.adminH2 = ({ token, ...request }) => {

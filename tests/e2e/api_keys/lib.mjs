@@ -1,10 +1,10 @@
 // Sets of API keys for tests: a pepper, a store of either kind, and `sallyport keys` on them.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sallyport } from '../lib/gateway.mjs';
-import { noPostgres, Postgres, READER, WRITER } from '../lib/postgres.mjs';
+import { ADMIN, noPostgres, Postgres, READER, WRITER } from '../lib/postgres.mjs';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -60,7 +60,8 @@ export async function showKey(file, id) {
   return JSON.parse(await changeKey(file, 'show', id, '--json'));
 }
 
-// Where keys are kept. `make(dir)`: what stands in a set for the commands and for gateways, and what the store is called.
+// Where keys are kept. `make(dir)`: what stands in a set for the commands, for gateways, and for gateways with an admin API, and what
+// the store is called. `lose` takes it away, and a gateway says `lost`; `regain` brings it back.
 export const SQLITE = {
   name: 'SQLite',
   skip: false,
@@ -68,8 +69,11 @@ export const SQLITE = {
   close: async () => {},
   make: async (dir) => {
     const store = join(dir, 'keys.sqlite');
-    return { commands: { store }, gateway: { store }, label: store };
+    return { commands: { store }, gateway: { store }, admin: { store }, label: store };
   },
+  lose: async ({ label }) => renameSync(label, `${label}.away`),
+  regain: async ({ label }) => renameSync(`${label}.away`, label),
+  lost: /there is no key store here/,
   contents: ({ label }) => readFileSync(label, 'latin1'),
 };
 
@@ -89,8 +93,12 @@ export const POSTGRES = {
       database,
       commands: { postgres: database.settings(WRITER) },
       gateway: { postgres: database.settings(READER) },
+      admin: { postgres: database.settings(ADMIN) },
       label: `postgresql://127.0.0.1:${this.server.port}/${database.name}#sallyport`,
     };
   },
+  lose: () => POSTGRES.server.down(),
+  regain: () => POSTGRES.server.restore(),
+  lost: /the database cannot be reached|the connection to the key store's database was lost|starting or shutting down/,
   contents: ({ database }) => database.sql("SELECT encode(digest, 'hex'), * FROM sallyport.keys"),
 };

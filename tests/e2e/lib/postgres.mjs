@@ -39,6 +39,8 @@ const freePort = () =>
 
 export const WRITER = { user: 'sallyport_keys', password: 'writers-own-secret' };
 export const READER = { user: 'sallyport_gateway', password: 'readers-own-secret' };
+export const ADMIN = { user: 'sallyport_admin', password: 'admins-own-secret' }; // a gateway's with an admin API
+export const ROLES = [WRITER, READER, ADMIN];
 
 export class Postgres {
   // tls: { certFile, keyFile }.
@@ -46,7 +48,8 @@ export class Postgres {
     const postgres = new Postgres();
     postgres.dir = tempDir('pg');
     postgres.data = join(postgres.dir, 'data');
-    postgres.options = ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'synchronous_commit=off', '-c', 'shared_buffers=16MB', '-c', 'max_connections=40', '-c', 'autovacuum=off'];
+    // A test that lets it crash relies on what was committed: in the page cache, that is, but not in its own memory.
+    postgres.options = ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'shared_buffers=16MB', '-c', 'max_connections=40', '-c', 'autovacuum=off'];
     own(postgres.dir, 0o755);
     mkdirSync(postgres.data);
     own(postgres.data, 0o700);
@@ -55,7 +58,7 @@ export class Postgres {
     writeFileSync(join(postgres.data, 'pg_hba.conf'), 'local all admin trust\nlocal all all scram-sha-256\nhost all all all scram-sha-256\n');
     if (tls) postgres.#takeCertificate(tls);
     await postgres.up();
-    for (const { user: name, password } of [WRITER, READER]) await postgres.sql(`CREATE ROLE ${name} LOGIN PASSWORD '${password}'`);
+    for (const { user: name, password } of ROLES) await postgres.sql(`CREATE ROLE ${name} LOGIN PASSWORD '${password}'`);
     return postgres;
   }
 
@@ -134,10 +137,11 @@ export class Postgres {
     const name = `keys_${(this.count = (this.count ?? 0) + 1)}`;
     await this.sql(`CREATE DATABASE ${name}`);
     await this.sql(`CREATE SCHEMA sallyport AUTHORIZATION ${WRITER.user};
-      GRANT USAGE ON SCHEMA sallyport TO ${READER.user};
-      ALTER DEFAULT PRIVILEGES FOR ROLE ${WRITER.user} IN SCHEMA sallyport GRANT SELECT ON TABLES TO ${READER.user};`, name);
+      GRANT USAGE ON SCHEMA sallyport TO ${READER.user}, ${ADMIN.user};
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${WRITER.user} IN SCHEMA sallyport GRANT SELECT ON TABLES TO ${READER.user};
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${WRITER.user} IN SCHEMA sallyport GRANT SELECT, INSERT, UPDATE ON TABLES TO ${ADMIN.user};`, name);
     const files = {};
-    for (const { user: role, password } of [WRITER, READER]) {
+    for (const { user: role, password } of ROLES) {
       files[role] = join(this.dir, `${role}.password`);
       writeFileSync(files[role], password);
     }

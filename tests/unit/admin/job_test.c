@@ -100,6 +100,26 @@ static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
     admin_job_free(job);
 }
 
+static void who_waited_too_long_is_told_so_and_nothing_is_done(void **state)
+{
+    (void)state;
+    struct admin_answer answer;
+    struct admin_request request = { .settings = &settings, .now = NOW };
+    struct slice allow;
+    assert_int_equal(admin_find(METHOD_POST, SLICE("/v1/keys"), &request.operation, &request.id, &allow),
+                     ADMIN_FOUND);
+    set.store = slice_from_string(the_path);
+    for (int late = 1; late >= 0; late--) {
+        struct admin_job *job = admin_job_new(&request);
+        assert_true(admin_job_body(job, SLICE("{\"consumer\":\"acme\",\"id\":\"one\"}")));
+        admin_job_give_time(job, clock_monotonic_ns() + (late ? 0 : ADMIN_WAIT_MAX));
+        admin_job_run(job);
+        admin_job_answer(job, &answer);
+        assert_int_equal(answer.status, late ? 0 : 201);
+        admin_job_free(job);
+    }
+}
+
 static void pages_follow_each_other(void **state)
 {
     (void)state;
@@ -157,6 +177,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_way_to_be_wrong_has_its_status, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(who_waited_too_long_is_told_so_and_nothing_is_done, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(pages_follow_each_other, make_directory, remove_directory),
         cmocka_unit_test(a_body_has_an_end),

@@ -13,7 +13,7 @@ static struct key_source *source;
 static uv_timer_t ticker;
 static struct key_server server;
 
-static unsigned int fetched, failed_count, stale, inherited, discovered;
+static unsigned int fetched, failed_count, stale, inherited, restored, discovered;
 static char last_text[256], last_issuer[64];
 
 static void on_event(void *context, struct slice issuer, enum key_source_event event, struct slice text)
@@ -23,6 +23,7 @@ static void on_event(void *context, struct slice issuer, enum key_source_event e
     failed_count += event == KEYS_FAILED;
     stale += event == KEYS_STALE;
     inherited += event == KEYS_INHERITED;
+    restored += event == KEYS_RESTORED;
     discovered += event == KEYS_DISCOVERED;
     snprintf(last_issuer, sizeof last_issuer, "%.*s", SLICE_ARG(issuer));
     snprintf(last_text, sizeof last_text, "%.*s", SLICE_ARG(text));
@@ -35,7 +36,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void open_all(SSL_CTX *tls)
 {
-    fetched = failed_count = stale = inherited = discovered = 0;
+    fetched = failed_count = stale = inherited = restored = discovered = 0;
     last_text[0] = '\0';
     key_server_start(&server, tls);
     assert_ok(net_loop_init(&loop));
@@ -413,6 +414,46 @@ static void test_what_is_not_inherited(void **state)
     assert_int_equal(inherited, 1);
 }
 
+static void test_a_record_is_good_for_jwks_stale_from_its_fetch(void **state)
+{
+    (void)state;
+    struct issuer_settings issuer = issuer_at("http://127.0.0.1:%/keys");
+    issuer.issuer = SLICE("https://idp.example.com");
+    assert_ok(key_source_set(source, &issuer, 1));
+    wait_for(&fetched, 1);
+    struct key_document document;
+    assert_false(key_source_document(source, SLICE("other"), &document));
+    assert_true(key_source_document(source, SLICE("main"), &document));
+    assert_slice(document.issuer, "https://idp.example.com");
+    export_all();
+    exported.issuer = issuer.issuer;
+    begin_anew();
+    __atomic_store_n(&server.failing, true, __ATOMIC_SEQ_CST);
+    issuer.jwks_stale = 2 * NS_PER_S;
+    assert_ok(key_source_set(source, &issuer, 1));
+
+    struct key_document bad[] = { exported, exported, exported, exported };
+    bad[0].issuer_name = SLICE("other");
+    bad[1].issuer = SLICE("https://other.example.com");
+    bad[2].source = SLICE("http://127.0.0.1:1/elsewhere");
+    bad[3].text = SLICE("{\"keys\":[]}");
+    for (size_t i = 0; i < 4; i++) {
+        assert_non_null(key_source_restore(source, &bad[i], 1));
+    }
+    assert_non_null(key_source_restore(source, &exported, -1));
+    assert_non_null(key_source_restore(source, &exported, INT64_MAX));
+    assert_non_null(key_source_restore(source, &exported, 2));
+    assert_int_equal(restored, 0);
+    assert_null(key_source_restore(source, &exported, 1));
+    assert_int_equal(restored, 1);
+    assert_non_null(key_source_restore(source, &exported, 1)); /* it has keys by now */
+    int64_t began = clock_monotonic_ns();
+    wait_for(&failed_count, 1); /* it is fetched at once nevertheless */
+    wait_for(&stale, 1);
+    assert_true(clock_monotonic_ns() - began < 10 * NS_PER_S);
+    assert_false(key_source_document(source, SLICE("main"), &document));
+}
+
 static void test_stale_zero_keeps_keys_for_ever(void **state)
 {
     (void)state;
@@ -705,6 +746,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_next_process_inherits_documents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inherited_documents_go_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_inherited, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_record_is_good_for_jwks_stale_from_its_fetch, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_stale_zero_keeps_keys_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_configuration, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failing_issuer_is_tried_at_once_after_a_reload, set_up,

@@ -150,6 +150,24 @@ static void its_sets_have_stores(void **state)
             "\"partners\"?\n");
 }
 
+static void sets_in_a_database_are_served_too(void **state)
+{
+    (void)state;
+    struct loading loading;
+    char text[4096];
+    snprintf(text, sizeof text,
+             "issuers: { main: { issuer: https://idp.example.com, audiences: [a], jwks_file: keys.json } }\n"
+             "api_keys: { shared: { postgres: { host: 127.0.0.1, database: d, user: u }, peppers: { p1: "
+             "\"${file:pepper}\" } } }\n%s%s",
+             LISTENERS(""), ADMIN(GOOD));
+    const struct config *config = load_text(&loading, text);
+    assert_told(config, "");
+    assert_int_equal(config->settings.admin->api_keys.count, 1);
+    assert_slice(config->settings.admin->api_keys.items[0], "shared");
+    assert_int_equal(config->settings.confinement->write_paths.count, 0);
+    loading_done(&loading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +177,7 @@ int main(void)
         cmocka_unit_test(nothing_stands_beside_it),
         cmocka_unit_test(somebody_is_asked_who_they_are),
         cmocka_unit_test(its_sets_have_stores),
+        cmocka_unit_test(sets_in_a_database_are_served_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,13 +133,33 @@ static void a_protocol_needs_what_agrees_on_it(void **state)
         "effect\n");
 }
 
+static void kept_key_sets_are_looked_after(void **state)
+{
+    (void)state;
+    struct loading loading;
+    const struct config *config =
+        load_text(&loading, LISTENER
+                  "jwks_cache: cache\nissuers:\n"
+                  "  a: { issuer: a, audiences: [x], jwks_url: https://a.example/keys, jwks_stale: 0s }\n"
+                  "  b: { issuer: b, audiences: [x], jwks_url: https://b.example/keys }\n");
+    assert_told(config, NO_ROUTES
+                "c.yaml:4:69: warning: issuers.a.jwks_stale: with jwks_cache, keys of any age are good at a "
+                "start: a key that was withdrawn in the meantime is good until keys are fetched\n");
+    assert_int_equal(config->settings.confinement->write_paths.count, 1);
+    assert_ptr_equal(config->settings.confinement->write_paths.items[0].ptr, config->settings.jwks_cache.ptr);
+    loading_done(&loading);
+    assert_told(
+        load_text(&loading, LISTENER "jwks_cache: cache\n"), NO_ROUTES
+        "c.yaml:2:1: warning: jwks_cache: no issuer's keys are fetched: there is nothing to be kept\n");
+    loading_done(&loading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_fit_the_algorithms),
-        cmocka_unit_test(key_sets_are_read),
-        cmocka_unit_test(endpoints_are_parsed),
-        cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
+        cmocka_unit_test(keys_fit_the_algorithms), cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(endpoints_are_parsed),    cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
+        cmocka_unit_test(kept_key_sets_are_looked_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

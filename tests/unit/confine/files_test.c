@@ -92,7 +92,7 @@ static void paths_that_are_not_there_do_no_harm(void **state)
     assert_exits(run_confined(&none, CONFINEMENT_ENFORCE, nothing), 0);
 }
 
-/* As SQLite does: a journal beside a store, which goes again. */
+/* As SQLite does: a journal beside a store, which goes again. And as key sets are kept: a file in the place of another. */
 static int change_both(void)
 {
     char name[80];
@@ -103,6 +103,12 @@ static int change_both(void)
     }
     if (open(inside, O_RDWR | O_CLOEXEC) < 0) {
         return 2;
+    }
+    if (open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) < 0 || rename(name, inside) != 0) {
+        return 6;
+    }
+    if (rename(inside, outside) == 0 || (errno != EXDEV && errno != EACCES)) {
+        return 7;
     }
     snprintf(name, sizeof name, "%s-journal", outside);
     if (open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0 || errno != EACCES) {
