@@ -30,7 +30,7 @@ static unsigned int mode_of(const struct settings *settings, enum auth_method me
 /* Is the mode of one whose tokens the route takes among these bits? */
 static bool has_mode(const struct exchange *exchange, unsigned int modes)
 {
-    const struct auth_plan *plan = exchange_policy(exchange)->auth->plan;
+    const struct auth_plan *plan = exchange_auth(exchange)->plan;
     const struct settings *settings = exchange->snapshot->snapshot->settings;
     for (size_t i = 0; plan != NULL && i < plan->use_count; i++) {
         const struct auth_use *use = &plan->uses[i];
@@ -95,6 +95,13 @@ enum deny_reason dpop_begin(struct exchange *exchange, struct slice token)
     return reason;
 }
 
+/* A candidate uses up nothing: what is enforced may need the proof itself. And a request has one, so what that has found of it holds. */
+static enum deny_reason used_up(const struct exchange *enforced)
+{
+    bool is_found = enforced->reason == DENY_DPOP_REPLAYED || enforced->reason == DENY_DPOP_FULL;
+    return is_found ? enforced->reason : DENY_NONE;
+}
+
 /* The last step of all: nobody without a good token and its key gets anything remembered. */
 static enum deny_reason use_up(struct exchange *exchange)
 {
@@ -102,6 +109,9 @@ static enum deny_reason use_up(struct exchange *exchange)
     int64_t now = clock_monotonic_ns();
     if (now >= proof->until) {
         return DENY_DPOP_TIME;
+    }
+    if (exchange->judges != NULL) {
+        return used_up(exchange->judges);
     }
     switch (once_use(exchange->worker->once, proof->id, sizeof proof->id, now, proof->until)) {
     case ONCE_FIRST:

@@ -16,7 +16,7 @@ static const struct introspection_settings *settings_of(const struct exchange *e
 /* A route has one endpoint: a token does not say whose it is. */
 static const struct introspection_settings *settings_used(const struct exchange *exchange)
 {
-    const struct auth_plan *plan = exchange_policy(exchange)->auth->plan;
+    const struct auth_plan *plan = exchange_auth(exchange)->plan;
     for (size_t i = 0; i < plan->use_count; i++) {
         if (plan->uses[i].method == AUTH_INTROSPECTION) {
             return settings_of(exchange, plan->uses[i].names.items[0]);

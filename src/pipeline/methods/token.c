@@ -5,7 +5,7 @@
 /* Where a route takes both kinds, what has the shape of a JWT is one: no server is asked about it, and no key is tried on the rest. */
 static bool is_for(const struct exchange *exchange, enum auth_method method, struct slice token)
 {
-    const struct auth_plan *plan = exchange_policy(exchange)->auth->plan;
+    const struct auth_plan *plan = exchange_auth(exchange)->plan;
     return !auth_plan_uses(plan, AUTH_JWT) || !auth_plan_uses(plan, AUTH_INTROSPECTION) ||
            method == (credential_is_jws(token) ? AUTH_JWT : AUTH_INTROSPECTION);
 }

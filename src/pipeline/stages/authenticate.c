@@ -1,6 +1,7 @@
 /* Who is calling: tries the route's methods, and judges whether what they proved is enough. */
 #include "pipeline/blocks.h"
 #include "pipeline/budget.h"
+#include "pipeline/candidate.h"
 #include "pipeline/external.h"
 #include "pipeline/method.h"
 #include "pipeline/methods/dpop.h"
@@ -14,7 +15,7 @@ const struct method *const methods[AUTH_METHOD_COUNT] = {
 
 static const struct auth_plan *plan_of(const struct exchange *exchange)
 {
-    return exchange_policy(exchange)->auth->plan;
+    return exchange_auth(exchange)->plan;
 }
 
 /* The first that is proven is the caller. It is so for as long as all of the proofs hold, and no token of a caller one of whose
@@ -92,13 +93,13 @@ static enum stage_verdict judge(struct exchange *exchange)
         return STAGE_NEXT;
     }
     /* Optional: nothing is anonymous; but a part of what is demanded is not. */
-    if (exchange->proven == 0 && exchange_policy(exchange)->auth->mode == AUTH_OPTIONAL) {
+    if (exchange->proven == 0 && exchange_auth(exchange)->mode == AUTH_OPTIONAL) {
         return STAGE_NEXT;
     }
     return stage_deny(exchange, authenticate_missing(exchange), what_was_proven(exchange));
 }
 
-static enum stage_verdict prove_rest(struct exchange *exchange)
+enum stage_verdict authenticate_prove(struct exchange *exchange)
 {
     const struct auth_plan *plan = plan_of(exchange);
     for (; exchange->proving < plan->use_count; exchange->proving++) {
@@ -135,12 +136,18 @@ void authenticate_resume(struct exchange *exchange, enum proof proof, struct pri
                  take_unblocked(exchange, &plan_of(exchange)->uses[exchange->proving], principal);
     if (proof != PROOF_WRONG && taken) {
         exchange->proving++;
-        verdict = prove_rest(exchange);
+        verdict = authenticate_prove(exchange);
     }
-    if (verdict != STAGE_WAIT) {
-        budget_settle(exchange, exchange->reason);
-        exchange_resume(exchange, exchange->reason, exchange->detail);
+    if (verdict == STAGE_WAIT) {
+        return;
     }
+    budget_settle(exchange, exchange->reason);
+    if (exchange->judges != NULL) {
+        candidate_decided(exchange);
+        return;
+    }
+    candidate_judge(exchange);
+    exchange_resume(exchange, exchange->reason, exchange->detail);
 }
 
 static enum stage_verdict authenticate(struct exchange *exchange)
@@ -152,11 +159,15 @@ static enum stage_verdict authenticate(struct exchange *exchange)
     if (auth->mode == AUTH_NONE) {
         return STAGE_NEXT;
     }
-    enum stage_verdict verdict = prove_rest(exchange);
+    enum stage_verdict verdict = authenticate_prove(exchange);
+    if (verdict == STAGE_WAIT) {
+        return verdict;
+    }
     /* Nothing was verified, and nothing is wrong: the usual case. */
-    if (verdict != STAGE_WAIT && (verdict != STAGE_NEXT || exchange->budget != BUDGET_UNTOUCHED)) {
+    if (verdict != STAGE_NEXT || exchange->budget != BUDGET_UNTOUCHED) {
         budget_settle(exchange, exchange->reason);
     }
+    candidate_judge(exchange);
     return verdict;
 }
 

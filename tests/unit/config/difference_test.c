@@ -312,6 +312,20 @@ static struct config *load_with_secret(struct loading *loading, const char *secr
     return loading_load(loading, NULL, 0);
 }
 
+static void a_candidate_is_no_matter_of_access(void **state)
+{
+    (void)state;
+#define TRIED(candidate) ONE("auth: { jwt: main" candidate " }, authorize: any_caller, " LIMITS)
+#define COMING(date)     ", candidate: { any_of: [{ jwt: main }], until: " date " }"
+    assert_differs(TRIED(""), TRIED(COMING("2999-01-01")),
+                   "Other changes\n" SUBJECT "the candidate of auth is a token of main, only observed until "
+                   "2999-01-01, was none\n");
+    assert_differs(TRIED(COMING("2999-01-01")), TRIED(COMING("2999-01-02")),
+                   "Other changes\n" SUBJECT "the candidate of auth is a token of main, only observed until "
+                   "2999-01-02, was a token of main, only observed until 2999-01-01\n");
+    assert_differs(TRIED(COMING("2999-01-01")), TRIED(COMING("2999-01-01")), "The same access.\n");
+}
+
 static void secrets_are_not_told(void **state)
 {
     (void)state;
@@ -367,6 +381,7 @@ int main(void)
         cmocka_unit_test(tokens_that_are_bound_to_a_key),
         cmocka_unit_test(introspected_tokens_that_are_bound_to_a_key),
         cmocka_unit_test(listeners_issuers_and_upstreams),
+        cmocka_unit_test(a_candidate_is_no_matter_of_access),
         cmocka_unit_test(secrets_are_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
