@@ -97,8 +97,10 @@ struct exchange {
     const struct route *route;              /* NULL before routing, or where none fits */
     const struct served_resource *resource; /* whose document is asked for: then there is no route */
     struct principal principal;
-    size_t proving;       /* the row of its auth plan that it stands at */
-    uint32_t proven;      /* ways of the plan */
+    size_t proving;  /* the row of its auth plan that it stands at */
+    uint32_t proven; /* ways of the plan */
+    struct slice
+        nobody; /* static text: why a client certificate that is there proves nobody; empty: it does, or there is none */
     size_t further_count; /* of further_marks */
     struct slice token;   /* the text of a verified one */
     struct jwt_detail token_detail;

@@ -55,6 +55,14 @@ static bool is_proven(const struct auth_plan *plan, enum auth_method method, uin
     return false;
 }
 
+static const char *state_of(const struct exchange *exchange, enum auth_method method)
+{
+    if (is_proven(plan_of(exchange), method, exchange->proven)) {
+        return "proven";
+    }
+    return method == AUTH_CERTIFICATE && exchange->nobody.len > 0 ? "not let in" : "absent";
+}
+
 /* For the log, where several methods might have done it. */
 static struct slice what_was_proven(struct exchange *exchange)
 {
@@ -62,9 +70,8 @@ static struct slice what_was_proven(struct exchange *exchange)
     struct slice text = SLICE("");
     for (size_t i = 0; plan->use_count > 1 && i < plan->use_count; i++) {
         enum auth_method method = plan->uses[i].method;
-        struct slice row =
-            arena_printf(&exchange->arena, "%s%s: %s", i > 0 ? ", " : "", auth_method_infos[method].key,
-                         is_proven(plan, method, exchange->proven) ? "proven" : "absent");
+        struct slice row = arena_printf(&exchange->arena, "%s%s: %s", i > 0 ? ", " : "",
+                                        auth_method_infos[method].key, state_of(exchange, method));
         text = ARENA_CONCAT(&exchange->arena, text, row);
     }
     return text;
@@ -92,9 +99,14 @@ static enum stage_verdict judge(struct exchange *exchange)
     if (auth_plan_is_met(plan_of(exchange), exchange->proven)) {
         return STAGE_NEXT;
     }
-    /* Optional: nothing is anonymous; but a part of what is demanded is not. */
-    if (exchange->proven == 0 && exchange_auth(exchange)->mode == AUTH_OPTIONAL) {
+    bool is_nobody = exchange->nobody.len > 0;
+    /* Optional: nothing is anonymous; but a part of what is demanded is not, and neither is who is not let in. */
+    if (exchange->proven == 0 && !is_nobody && exchange_auth(exchange)->mode == AUTH_OPTIONAL) {
         return STAGE_NEXT;
+    }
+    /* Whatever else it sent, it would not be enough: so nothing is asked for. */
+    if (is_nobody && auth_plan_needs(plan_of(exchange), AUTH_CERTIFICATE)) {
+        return stage_deny(exchange, DENY_CERTIFICATE_IDENTITY, exchange->nobody);
     }
     return stage_deny(exchange, authenticate_missing(exchange), what_was_proven(exchange));
 }
@@ -107,6 +119,7 @@ enum stage_verdict authenticate_prove(struct exchange *exchange)
         struct principal principal;
         switch (methods[use->method]->prove(exchange, use, &principal)) {
         case PROOF_ABSENT:
+        case PROOF_NOBODY:
             break;
         case PROOF_VALID:
             if (!take_unblocked(exchange, use, &principal)) {
