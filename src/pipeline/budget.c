@@ -2,18 +2,14 @@
 
 #include "pipeline/limits.h"
 
-/* The rules of the snapshot; NULL: there is no budget. What is wrong for a candidate costs the client nothing of its own, and nothing
- * at all where it has proven who it is. */
+/* The rules of the snapshot; NULL: there is no budget. What is wrong for a candidate costs the client nothing of its own. */
 static const struct limit_settings *rules_of(const struct exchange *exchange)
 {
     const struct failure_budget_settings *budget = exchange->snapshot->snapshot->settings->failure_budget;
     if (budget == NULL || budget->mode == FAILURE_BUDGET_OFF) {
         return NULL;
     }
-    if (exchange->judges == NULL) {
-        return budget->rules;
-    }
-    return exchange->judges->principal.kind == PRINCIPAL_ANONYMOUS ? budget->candidate_rules : NULL;
+    return exchange->judges != NULL ? budget->candidate_rules : budget->rules;
 }
 
 /* Of requests alone. */

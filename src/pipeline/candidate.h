@@ -4,7 +4,7 @@
  * The candidate works on a view: an exchange of its own, with the same request and nothing else. So nothing that it finds gets into
  * the request: no principal, no token, no challenge. It is never waited for: what it has to wait for itself goes on beside the
  * request, whose log line waits for it. It uses up no proof of DPoP, notes no use of a key, counts no block, and charges no budget
- * of failures but one of its own, which those whom the enforced way has proven do not need. */
+ * of failures but one of its own. */
 #ifndef SALLYPORT_PIPELINE_CANDIDATE_H
 #define SALLYPORT_PIPELINE_CANDIDATE_H
 

@@ -53,6 +53,7 @@ describe('a candidate beside the enforced auth', () => {
     key = (await createKey(file)).key;
     writeFileSync(join(dir, 'users'), `alice:${HASHES.yescrypt}\n`);
     holder = await Holder.make();
+    await coming.addKey('ES384', { kid: 'slow' });
     const jwks = await coming.writeJwks(join(dir, 'coming.json'));
     s = await openStage({
       config: (stage) => ({
@@ -61,11 +62,13 @@ describe('a candidate beside the enforced auth', () => {
           main: { dpop: 'allowed' },
           strict: { ...stage.base().issuers.main, dpop: 'required' },
           coming: { issuer: 'https://coming.example.com', audiences: ['orders'], algorithms: ['RS256'], jwks_file: jwks },
+          slow: { issuer: 'https://coming.example.com', audiences: ['orders'], algorithms: ['ES384'], jwks_file: jwks, dpop: 'allowed' },
         },
         api_keys: { partners },
         basic: { staff: { htpasswd: join(dir, 'users') } },
       }),
       routes: {
+        slow: route('/slow', { api_key: 'partners', candidate: candidate({ jwt: 'slow' }) }),
         move: route('/move', { jwt: 'main', candidate: candidate({ jwt: 'coming' }) }),
         both: route('/both', { jwt: 'main', candidate: candidate({ jwt: ['main', 'coming'] }) }),
         bind: route('/bind', { jwt: 'main', candidate: candidate({ jwt: 'strict' }) }),
@@ -131,6 +134,18 @@ describe('a candidate beside the enforced auth', () => {
       assert.deepEqual([response.fields.get('dpop-nonce'), fieldsOf(echo, 'Authorization'), fieldsOf(echo, 'DPoP')], [undefined, [], []]);
     }
     await passes(wouldDeny('dpop_proof_target'), () => send(holder.with(token, proof, { path: '/prove/2', fields: [['X-API-Key', key]] })));
+  });
+  it('slow signatures are verified beside the request: of tokens and of proofs', async () => {
+    const own = await Holder.make('ES384');
+    own.nonce = holder.nonce;
+    const slow = (claims) => coming.mint({ jti: `${Math.random()}`, ...claims }, { alg: 'ES384' });
+    const with_ = (token, ...fields) => ({ path: '/slow/1', fields: [['X-API-Key', key], ...fields], token });
+    await passes(AGREES, async () => send(with_(await slow())));
+    const good = await slow();
+    await passes(wouldDeny('token_signature'), () => send(with_(good.slice(0, -20) + 'A'.repeat(20))));
+    const bound = await slow({ cnf: own.cnf });
+    for (let i = 0; i < 2; i++) await passes(AGREES, async () => send(own.with(bound, await own.proof(bound, { url: `https://${HOST}/slow/1` }), { path: '/slow/1', fields: [['X-API-Key', key]] })));
+    await passes(wouldDeny('token_bound'), () => send(with_(bound)));
   });
   it('a credential more that would be needed', async () => {
     await passes(wouldDeny('credential_missing'), async () => send({ path: '/more/1', token: await mint() }));
@@ -241,6 +256,15 @@ describe('a candidate that asks others', () => {
     endpoint.thaw();
     await until('its end', async () => (await count({ route: 'ws', outcome: 'agrees' })) === 1);
   });
+  it('at a stop the line of a request whose candidate still asks is written, too', async () => {
+    endpoint.frozen = true;
+    const { response } = await s.allowed(() => ask(endpoint.active('at-the-end')));
+    await until('the question', () => endpoint.count('at-the-end') === 1);
+    const stopped = s.gateway.stop();
+    endpoint.thaw();
+    await stopped;
+    assert.deepEqual(told(await lineOf(response)), AGREES);
+  });
   it('nothing of a token is in any log', () => {
     for (const text of ['frozen-1', 'with-certificate', 'secret-']) assert.ok(!s.gateway.output.includes(text));
   });
@@ -265,19 +289,43 @@ describe('a candidate and the budget of failures', () => {
   after(() => s?.close());
   const forged = async () => (await s.mint({ jti: `${Math.random()}` })).slice(0, -20) + 'A'.repeat(20);
 
-  it('what is wrong for the candidate costs a proven client nothing', async () => {
-    for (let i = 0; i < 20; i++) await passes(wouldDeny('token_signature'), async () => send({ path: '/tried/1', token: await forged(), fields: [['X-Token', await s.mint({ jti: `${i}` })]] }));
-    await s.allowed(async () => send({ path: '/plain/1', token: await s.mint({ jti: 'fresh' }) }));
+  const twenty = async (path, fields, jti) => {
+    const answers = [];
+    for (let i = 0; i < 20; i++) answers.push(await s.allowed(async () => send({ path, token: await forged(), fields: await fields(i) })));
+    const lines = await Promise.all(answers.map(({ response }) => lineOf(response)));
+    const judged = lines.filter((l) => l.candidate_reason === 'token_signature').length;
+    assert.ok(judged >= 5 && judged <= 7, `${judged} were judged`);
+    assert.equal(lines.filter((l) => l.candidate === 'undecided' && l.candidate_reason === 'verification_rate').length, 20 - judged);
+    await s.allowed(async () => send({ path: '/plain/1', token: await s.mint({ jti }) }));
     assert.equal((await s.gateway.metrics()).sum('sallyport_authentication_failures_total'), 0);
+  };
+  it('what is wrong for the candidate costs nothing, and beyond a budget of its own it does not look', () => twenty('/tried/1', async (i) => [['X-Token', await s.mint({ jti: `${i}` })]], 'fresh'));
+  it('nor does it look at the failures of a network that is beyond its real one', async () => {
+    for (let i = 0; i < 8; i++) await send({ path: '/tried/1', fields: [['X-Token', await forged()]] });
+    const response = await send({ path: '/tried/1', token: await s.mint({ jti: 'unseen' }), fields: [['X-Token', await forged()]] });
+    assert.equal(response.status, 429);
+    assert.deepEqual(told(await lineOf(response)), undecided(undefined));
   });
-  it('for others it has a budget of its own: beyond it, it does not look; theirs is untouched', async () => {
-    const before = await count({ route: 'open', outcome: 'would_deny' });
+});
+
+describe('a candidate and a network that is nobody', () => {
+  before(async () => {
+    s = await openStage({
+      config: { workers: 1, failure_budget: { failures: '5/1h', verifications: '1/1h' } },
+      routes: {
+        open: route('/open', { jwt: 'main', mode: 'optional', token_from: { header: 'X-Token' }, candidate: candidate({ jwt: 'main' }) }),
+        plain: route('/plain', { jwt: 'main' }),
+      },
+    });
+  });
+  after(() => s?.close());
+  it('is judged by that budget, too', async () => {
+    const forged = async () => (await s.mint({ jti: `${Math.random()}` })).slice(0, -20) + 'A'.repeat(20);
     for (let i = 0; i < 20; i++) await s.allowed(async () => send({ path: '/open/1', token: await forged() }));
     await until('all of them', async () => (await count({ route: 'open' })) === 20);
-    const wouldBeDenied = (await count({ route: 'open', outcome: 'would_deny' })) - before;
-    assert.ok(wouldBeDenied >= 5 && wouldBeDenied <= 7, `${wouldBeDenied} were judged`);
-    assert.equal(await count({ route: 'open', outcome: 'undecided' }), 20 - wouldBeDenied);
-    await s.allowed(async () => send({ path: '/plain/1', token: await s.mint({ jti: 'as fresh' }) }));
+    const judged = await count({ route: 'open', outcome: 'would_deny' });
+    assert.ok(judged >= 5 && judged <= 7, `${judged} were judged`);
+    await s.allowed(async () => send({ path: '/plain/1', token: await s.mint() }));
     assert.equal((await s.gateway.metrics()).sum('sallyport_authentication_failures_total'), 0);
   });
 });
