@@ -131,10 +131,42 @@ const char *auth_check_entry(const struct auth_entry_settings *entry)
     return count_methods(&entry->way) > 0 ? "names a way beside its list: each is an entry of its own" : NULL;
 }
 
+static bool names_external(const struct auth_settings *settings)
+{
+    const struct conf_list *const lists[] = { &settings->any_of, &settings->all_of };
+    bool named = settings->way.names[AUTH_EXTERNAL].count > 0;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const struct auth_entry_settings *entry = lists[i]->items;
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            const struct auth_way_settings *inner = entry[k].inner.items;
+            named = named || entry[k].way.names[AUTH_EXTERNAL].count > 0;
+            for (size_t m = 0; m < entry[k].inner.count; m++) {
+                named = named || inner[m].names[AUTH_EXTERNAL].count > 0;
+            }
+        }
+    }
+    return named;
+}
+
+const char *auth_check_candidate(struct auth_settings *candidate)
+{
+    candidate->shadow.mode = SHADOW_OBSERVE;
+    if (names_external(candidate)) {
+        return "asks an external authorizer, which cannot tell that nothing depends on it: a candidate names "
+               "other ways";
+    }
+    return slice_is_empty(candidate->shadow.until) ? NULL : shadow_check(&candidate->shadow);
+}
+
 const char *auth_check_settings(const struct auth_settings *settings)
 {
     size_t forms =
         (count_methods(&settings->way) > 0) + (settings->any_of.count > 0) + (settings->all_of.count > 0);
+    if (settings->mode == AUTH_NONE && settings->candidate != NULL) {
+        return "is public, and a candidate stands beside ways that are enforced: it has nothing to be "
+               "compared "
+               "with";
+    }
     if (settings->mode == AUTH_NONE) {
         return forms > 0 ? "contradicts itself: mode none lets everybody in, and the rest says who may"
                          : NULL;

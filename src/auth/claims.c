@@ -183,7 +183,7 @@ static bool is_of(const struct claims *claims, const unsigned char *thumbprint)
                                               slice_of((const char *)claims->thumbprint, 32));
 }
 
-bool claims_are_proven(const struct claims *claims, const unsigned char *client_thumbprint)
+static bool is_proven(const struct claims *claims, const unsigned char *client_thumbprint)
 {
     return claims->binding == CLAIMS_UNBOUND ||
            (claims->binding == CLAIMS_BOUND_CERTIFICATE && is_of(claims, client_thumbprint));
@@ -197,7 +197,7 @@ enum deny_reason claims_check_binding(const struct claims *claims, int dpop,
     if (claims->binding == CLAIMS_BOUND_KEY && dpop != DPOP_OFF && !is_bearer) {
         return is_of(claims, proof_key) ? DENY_NONE : DENY_DPOP_OTHER_KEY;
     }
-    if (!claims_are_proven(claims, client_thumbprint)) {
+    if (!is_proven(claims, client_thumbprint)) {
         return DENY_TOKEN_BOUND;
     }
     return is_bearer && dpop != DPOP_REQUIRED ? DENY_NONE : DENY_TOKEN_UNBOUND;

@@ -43,10 +43,9 @@ enum deny_reason claims_check(const struct claims *claims, const struct issuer_s
 void claims_read_payload(const struct json *payload, struct claims *out);
 
 /* Parts of the check, for those whose settings are others. Is the binding proven by this client certificate (32 bytes of its
- * thumbprint, or NULL)? Is one of `accepted` in the audience? Are all of these claims there? */
-bool claims_are_proven(const struct claims *claims, const unsigned char *client_thumbprint);
-/* The same where a proof of DPoP may have come along: `dpop` is an enum dpop_mode, `proof_key` the thumbprint of its key, or NULL: a Bearer
- * token. DENY_NONE, TOKEN_BOUND, TOKEN_UNBOUND or DPOP_OTHER_KEY. */
+ * thumbprint, or NULL), or by the proof that came along? `dpop` is an enum dpop_mode, `proof_key` the thumbprint of the proof's key, or
+ * NULL: a Bearer token. DENY_NONE, TOKEN_BOUND, TOKEN_UNBOUND or DPOP_OTHER_KEY. Then: is one of `accepted` in the audience? Are all of
+ * these claims there? */
 enum deny_reason claims_check_binding(const struct claims *claims, int dpop,
                                       const unsigned char *client_thumbprint, const unsigned char *proof_key);
 bool claims_have_audience(const struct claims *claims, const struct conf_strings *accepted);

@@ -29,8 +29,8 @@ enum deny_reason introspection_answer_read(struct slice text, struct arena *aren
     return DENY_NONE;
 }
 
-/* token_type (RFC 6749 section 7.1): a Bearer token, by the name that some give to all access tokens, too. One of a type that
- * wants a proof is not good without it, whether the answer says by what key or not. */
+/* token_type (RFC 6749 section 7.1): Bearer, by the name that some give to all access tokens, too, or DPoP (RFC 9449 section 6.2). One that
+ * wants a proof is not good where the answer does not say by what key. */
 static enum deny_reason check_type(const struct claims *claims)
 {
     const struct json *type = json_get(claims->payload, SLICE("token_type"));
@@ -41,7 +41,10 @@ static enum deny_reason check_type(const struct claims *claims)
         slice_equal_nocase(type->text, SLICE("access_token"))) {
         return DENY_NONE;
     }
-    return slice_equal_nocase(type->text, SLICE("dpop")) ? DENY_TOKEN_BOUND : DENY_TOKEN_KIND;
+    if (!slice_equal_nocase(type->text, SLICE("dpop"))) {
+        return DENY_TOKEN_KIND;
+    }
+    return claims->binding == CLAIMS_BOUND_KEY ? DENY_NONE : DENY_TOKEN_BOUND;
 }
 
 static enum deny_reason check_times(const struct claims *claims, int64_t skew, int64_t now)
@@ -74,8 +77,7 @@ enum deny_reason introspection_check(const struct claims *claims,
         return DENY_TOKEN_AUDIENCE;
     }
     reason = check_times(claims, settings->clock_skew / NS_PER_S, moment->now);
-    if (reason == DENY_NONE && !claims_are_proven(claims, moment->client_thumbprint)) {
-        return DENY_TOKEN_BOUND;
-    }
-    return reason;
+    return reason == DENY_NONE
+               ? claims_check_binding(claims, settings->dpop, moment->client_thumbprint, moment->proof_key)
+               : reason;
 }

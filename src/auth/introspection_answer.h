@@ -15,7 +15,8 @@ enum deny_reason introspection_answer_read(struct slice text, struct arena *aren
 struct introspection_moment {
     int64_t now; /* seconds since 1970 */
     const unsigned char
-        *client_thumbprint; /* 32 bytes: x5t#S256 of the verified client certificate, or NULL */
+        *client_thumbprint;         /* 32 bytes: x5t#S256 of the verified client certificate, or NULL */
+    const unsigned char *proof_key; /* 32 bytes: jkt of the proof that came along (DPoP); NULL: a Bearer */
 };
 
 /* Everything that the settings, the time and the request say about an active token. Run for every request, on cached ones too.

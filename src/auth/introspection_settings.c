@@ -1,5 +1,6 @@
 #include "auth/introspection_settings.h"
 
+#include "auth/dpop_settings.h"
 #include "auth/principal.h"
 #include "auth/url.h"
 #include "base/clock.h"
@@ -49,6 +50,8 @@ static const struct conf_field fields[] = {
       .help = "Members that every answer about an active token must have, whatever their value." },
     { FIELD("roles_claim", CONF_STRING, roles_claim), .flags = CONF_NON_EMPTY, .standard = "roles",
       .help = "The member that holds the caller's roles, as in issuers." },
+    { FIELD("dpop", CONF_ENUM, dpop), .flags = CONF_HIGHER, .standard = "off", .choices = dpop_mode_choices,
+      .help = "Whether its tokens may be bound to a key of the client (DPoP), or must: see docs/dpop.md." },
     { FIELD("clock_skew", CONF_DURATION, clock_skew), .flags = CONF_LOWER, .standard = "30s", .minimum = 0,
       .maximum = SECONDS(600),
       .help = "How far the authorization server's clock may differ from ours, in exp, nbf and iat." },

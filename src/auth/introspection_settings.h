@@ -20,6 +20,7 @@ struct introspection_settings {
     bool server_checks_audience;            /* instead of `audiences` */
     struct conf_strings required_claims;
     struct slice roles_claim;    /* path, as principal_claim takes it; "roles" */
+    int dpop;                    /* enum dpop_mode */
     int64_t clock_skew;          /* ns; 30 s */
     int64_t cache;               /* ns that an active token is believed without asking again; 30 s */
     int64_t cache_inactive;      /* ns, of one that is not; 10 s */

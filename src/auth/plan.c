@@ -173,7 +173,6 @@ uint32_t auth_plan_ways(const struct auth_plan *plan, enum auth_method method, s
     return ways;
 }
 
-/* No ways at all are never enough. */
 bool auth_plan_uses(const struct auth_plan *plan, enum auth_method method)
 {
     for (size_t i = 0; plan != NULL && i < plan->use_count; i++) {
@@ -184,6 +183,21 @@ bool auth_plan_uses(const struct auth_plan *plan, enum auth_method method)
     return false;
 }
 
+bool auth_plan_needs(const struct auth_plan *plan, enum auth_method method)
+{
+    uint32_t ways = 0;
+    for (size_t i = 0; i < plan->way_count; i++) {
+        ways |= plan->ways[i].method == method ? UINT32_C(1) << i : 0;
+    }
+    for (size_t i = 0; i < plan->enough_count; i++) {
+        if ((plan->enough[i] & ways) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* No ways at all are never enough. */
 bool auth_plan_is_met(const struct auth_plan *plan, uint32_t proven)
 {
     for (size_t i = 0; i < plan->enough_count; i++) {

@@ -43,6 +43,9 @@ uint32_t auth_plan_ways(const struct auth_plan *plan, enum auth_method method, s
 /* Is it tried? Of no plan nothing is. */
 bool auth_plan_uses(const struct auth_plan *plan, enum auth_method method);
 
+/* Is no alternative without it? */
+bool auth_plan_needs(const struct auth_plan *plan, enum auth_method method);
+
 /* Are the ways that were proven enough? */
 bool auth_plan_is_met(const struct auth_plan *plan, uint32_t proven);
 

@@ -263,29 +263,73 @@ const struct conf_object auth_all_object = {
     .help = "One of several demands that must all be met: exactly one of its keys is given.",
 };
 
-static const struct conf_field auth_fields[] = {
-    { .name = "mode",
-      .type = CONF_ENUM,
-      .flags = CONF_LOWER,
-      .offset = offsetof(struct auth_settings, mode),
-      .standard = "required",
-      .choices = mode_choices,
-      .help = "Whether a credential must be there." },
-    WAY_FIELDS(struct auth_settings, way.names),
-    { .name = "any_of",
-      .type = CONF_LIST,
-      .flags = CONF_NON_EMPTY,
-      .offset = offsetof(struct auth_settings, any_of),
-      .object = &auth_any_object,
+/* What `auth` and its candidate both may say. */
+#define MODE_FIELD(choices_)                                                                           \
+    {                                                                                                  \
+        .name = "mode", .type = CONF_ENUM, .flags = CONF_LOWER,                                        \
+        .offset = offsetof(struct auth_settings, mode), .standard = "required", .choices = (choices_), \
+        .help = "Whether a credential must be there."                                                  \
+    }
+#define LIST_FIELDS                                                                                      \
+    { .name = "any_of",                                                                                  \
+      .type = CONF_LIST,                                                                                 \
+      .flags = CONF_NON_EMPTY,                                                                           \
+      .offset = offsetof(struct auth_settings, any_of),                                                  \
+      .object = &auth_any_object,                                                                        \
+      .help = "Alternatives, of which one must be proven. What is sent of any must be right; the first " \
+              "listed that is proven is the caller." },                                                  \
+    {                                                                                                    \
+        .name = "all_of", .type = CONF_LIST, .flags = CONF_NON_EMPTY,                                    \
+        .offset = offsetof(struct auth_settings, all_of), .object = &auth_all_object,                    \
+        .help = "Demands that must all be met; the first listed is the caller."                          \
+    }
+#define PLACE_FIELDS                                                                                 \
+    { .name = "token_from",                                                                          \
+      .type = CONF_OBJECT,                                                                           \
+      .offset = offsetof(struct auth_settings, token_from),                                          \
+      .object = &auth_token_from_object,                                                             \
+      .help = "Where in a request tokens stand, instead of where their issuers say." },              \
+    {                                                                                                \
+        .name = "key_from", .type = CONF_OBJECT, .offset = offsetof(struct auth_settings, key_from), \
+        .object = &auth_key_from_object,                                                             \
+        .help = "Where in a request API keys stand, instead of in the header of their set."          \
+    }
+
+static const struct conf_choice candidate_mode_choices[] = {
+    { "required", AUTH_REQUIRED, "requests without a valid credential would be denied" },
+    { "optional", AUTH_OPTIONAL,
+      "without a credential the caller would be anonymous; a wrong one would be denied" },
+    { 0 },
+};
+
+static const struct conf_field candidate_fields[] = {
+    { .name = "until",
+      .type = CONF_STRING,
+      .flags = CONF_REQUIRED | CONF_NON_EMPTY,
+      .offset = offsetof(struct auth_settings, shadow.until),
       .help =
-          "Alternatives, of which one must be proven. What is sent of any must be right; the first listed "
-          "that is proven is the caller." },
-    { .name = "all_of",
-      .type = CONF_LIST,
-      .flags = CONF_NON_EMPTY,
-      .offset = offsetof(struct auth_settings, all_of),
-      .object = &auth_all_object,
-      .help = "Demands that must all be met; the first listed is the caller." },
+          "From when on it is not judged any more, as in 2027-01-31 (UTC) or 2027-01-31T12:00:00Z. What is "
+          "enforced stays so." },
+    MODE_FIELD(candidate_mode_choices),
+    WAY_FIELDS(struct auth_settings, way.names),
+    LIST_FIELDS,
+    PLACE_FIELDS,
+    { 0 },
+};
+
+const struct conf_object auth_candidate_object = {
+    .name = "candidate",
+    .size = sizeof(struct auth_settings),
+    .fields = candidate_fields,
+    .help = "Ways to prove who is calling that are tried out beside those that are enforced: logged and "
+            "counted is "
+            "what they would decide otherwise, and the request goes on as ever. See docs/authentication.md.",
+};
+
+static const struct conf_field auth_fields[] = {
+    MODE_FIELD(mode_choices),
+    WAY_FIELDS(struct auth_settings, way.names),
+    LIST_FIELDS,
     { .name = "realm",
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,
@@ -296,16 +340,12 @@ static const struct conf_field auth_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct auth_settings, resource),
       .help = "One of resources: the protected resource whose document challenges point at (RFC 9728)." },
-    { .name = "token_from",
+    PLACE_FIELDS,
+    { .name = "candidate",
       .type = CONF_OBJECT,
-      .offset = offsetof(struct auth_settings, token_from),
-      .object = &auth_token_from_object,
-      .help = "Where in a request tokens stand, instead of where their issuers say." },
-    { .name = "key_from",
-      .type = CONF_OBJECT,
-      .offset = offsetof(struct auth_settings, key_from),
-      .object = &auth_key_from_object,
-      .help = "Where in a request API keys stand, instead of in the header of their set." },
+      .offset = offsetof(struct auth_settings, candidate),
+      .object = &auth_candidate_object,
+      .help = "Other ways, tried out beside these: what they would decide is told, and decides nothing." },
     { 0 },
 };
 

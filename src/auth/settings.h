@@ -5,6 +5,7 @@
 #include "auth/caller_kind.h"
 #include "auth/place.h"
 #include "base/conf_field.h"
+#include "base/shadow.h"
 #include "tls/settings.h"
 
 /* X(ID, "name"): JWS algorithms (RFC 7518, RFC 8037, RFC 9864). */
@@ -107,11 +108,13 @@ struct auth_settings {
     struct slice resource;           /* one of resources, whose document challenges name; empty: none */
     struct auth_place_settings *token_from; /* NULL: as each issuer says */
     struct auth_place_settings *key_from;   /* NULL: the header of each set */
-    const struct auth_plan *plan;           /* filled in by config: plan.h; NULL where mode is none */
+    struct auth_settings *candidate; /* judged beside it, and only told; NULL: none, and in a candidate */
+    struct shadow_settings shadow;   /* of a candidate: until when it is judged; mode is observe */
+    const struct auth_plan *plan;    /* filled in by config: plan.h; NULL where mode is none */
 };
 
 extern const struct conf_object issuer_object;
-extern const struct conf_object auth_object;
+extern const struct conf_object auth_object, auth_candidate_object;
 /* What an entry of `any_of` and of `all_of` may hold. */
 extern const struct conf_object auth_any_object, auth_all_object;
 
@@ -123,6 +126,8 @@ bool issuer_fetches_keys(const struct issuer_settings *settings);
 /* What the tables cannot say. NULL where all is well; else a static text: what is wrong. */
 const char *issuer_check_settings(const struct issuer_settings *settings);
 const char *auth_check_settings(const struct auth_settings *settings);
+/* The same of a candidate, beyond that. Fills in its shadow. */
+const char *auth_check_candidate(struct auth_settings *candidate);
 /* The same of an entry of a list. */
 const char *auth_check_entry(const struct auth_entry_settings *entry);
 /* And of an entry of a list in a list. */

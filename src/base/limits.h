@@ -101,6 +101,7 @@
 #define JWKS_TEXT_MAX          (1024 * 1024) /* bytes of a key set document */
 #define INTROSPECTION_TEXT_MAX (64 * 1024)   /* bytes of an answer about a token */
 #define JWKS_KEYS_MAX          100           /* keys in a set */
+#define CANDIDATES_MAX         64            /* of `auth`, under way in a worker; beyond: undecided */
 
 /* Client certificates */
 #define TLS_CLIENT_NAMES_MAX  64         /* subject alternative names; a certificate with more has none */

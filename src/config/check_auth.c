@@ -106,6 +106,9 @@ void check_auth_names(struct loader *loader, const struct auth_settings *auth, c
     check_way_names(loader, &auth->way, node);
     check_entry_names(loader, &auth->any_of, node);
     check_entry_names(loader, &auth->all_of, node);
+    if (auth->candidate != NULL) {
+        check_auth_names(loader, auth->candidate, node);
+    }
 }
 
 bool auth_is_broken(const struct auth_settings *auth, const struct conf_node *node)
@@ -177,9 +180,9 @@ static void check_introspection(struct loader *loader, const struct auth_plan *p
     }
 }
 
-struct error check_auth(struct loader *loader, struct auth_settings *auth, const struct conf_node *node)
+static struct error check_ways(struct loader *loader, struct auth_settings *auth,
+                               const struct conf_node *node)
 {
-    check_auth_names(loader, auth, node);
     check_same_issuers(loader, &auth->way.names[AUTH_JWT], node);
     bool wrong = is_written_wrong(auth, node);
     wrong = wrong || tell_problem(loader, node, auth_check_settings(auth));
@@ -208,4 +211,22 @@ struct error check_auth(struct loader *loader, struct auth_settings *auth, const
         }
     }
     return OK;
+}
+
+static struct error check_candidate(struct loader *loader, struct auth_settings *candidate,
+                                    const struct conf_node *otherwise)
+{
+    const struct conf_node *node = loader_object(loader, candidate);
+    node = node != NULL ? node : otherwise;
+    if (!tell_problem(loader, node, auth_check_candidate(candidate))) {
+        check_candidate_date(loader, &candidate->shadow, node);
+    }
+    return check_ways(loader, candidate, node);
+}
+
+struct error check_auth(struct loader *loader, struct auth_settings *auth, const struct conf_node *node)
+{
+    check_auth_names(loader, auth, node);
+    TRY(check_ways(loader, auth, node));
+    return auth->candidate != NULL ? check_candidate(loader, auth->candidate, node) : OK;
 }

@@ -139,7 +139,8 @@ static struct error check_route_auth(const struct check *check)
     if (auth != NULL) {
         const struct conf_node *node = loader_node(check->loader, &check->policy->auth, check->node);
         TRY(check_auth(check->loader, check->policy->auth, node));
-        if (auth_plan_uses(auth->plan, AUTH_CERTIFICATE)) {
+        const struct auth_plan *tried = auth->candidate != NULL ? auth->candidate->plan : NULL;
+        if (auth_plan_uses(auth->plan, AUTH_CERTIFICATE) || auth_plan_uses(tried, AUTH_CERTIFICATE)) {
             warn_of_silent_listeners(check, node);
         }
         return OK;

@@ -4,6 +4,16 @@
 #include "http/client.h"
 #include "http/uri.h"
 
+static void check_dpop_mode(struct loader *loader, int dpop, const struct conf_node *node)
+{
+    if (dpop != DPOP_OFF && loader->settings->dpop == NULL) {
+        diagnostics_node(
+            loader->diagnostics, DIAGNOSTIC_ERROR, node,
+            "takes tokens that are bound to a key, and dpop is missing: say at the top what proofs "
+            "must be made for, as in dpop: { origins: https://api.example.com }");
+    }
+}
+
 static struct error check_issuer(struct loader *loader, const struct issuer_settings *issuer)
 {
     const struct conf_node *node = loader_object(loader, issuer);
@@ -11,12 +21,7 @@ static struct error check_issuer(struct loader *loader, const struct issuer_sett
     bool told = (conf_node_get(node, SLICE("secret")) != NULL && issuer->secret.len == 0) ||
                 issuer->issuer.len == 0 || issuer->audiences.count == 0;
     const char *problem = told ? NULL : issuer_check_settings(issuer);
-    if (issuer->dpop != DPOP_OFF && loader->settings->dpop == NULL) {
-        diagnostics_node(
-            loader->diagnostics, DIAGNOSTIC_ERROR, node,
-            "takes tokens that are bound to a key, and dpop is missing: say at the top what proofs "
-            "must be made for, as in dpop: { origins: https://api.example.com }");
-    }
+    check_dpop_mode(loader, issuer->dpop, node);
     if (problem != NULL) {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
     }
@@ -73,6 +78,7 @@ static struct error check_introspection(struct loader *loader,
     if (problem != NULL) {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node, "%s", problem);
     }
+    check_dpop_mode(loader, introspection->dpop, node);
     TRY(check_client_key(loader, introspection));
     return check_client_tls(loader, introspection->tls);
 }

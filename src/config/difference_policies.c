@@ -85,6 +85,20 @@ static struct slice auth_text(struct difference *difference, const struct auth_s
     return copy;
 }
 
+static struct slice candidate_text(struct difference *difference, const struct auth_settings *auth)
+{
+    struct buffer text;
+    if (auth->candidate == NULL) {
+        return SLICE("none");
+    }
+    buffer_init(&text, VALUE_MAX);
+    print_auth(auth->candidate, &text);
+    print_shadow(&auth->candidate->shadow, &text);
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy;
+}
+
 /* Who gains by lists that changed is not computed: both are shown, under both heads. */
 static bool same_places(const struct auth_place_settings *was, const struct auth_place_settings *is)
 {
@@ -116,6 +130,17 @@ static void compare_ways(struct difference *difference, struct slice subject,
     }
 }
 
+/* It lets nobody in and keeps nobody out. */
+static void compare_candidates(struct difference *difference, struct slice subject,
+                               const struct auth_settings *before, const struct auth_settings *after)
+{
+    struct slice was = candidate_text(difference, before), is = candidate_text(difference, after);
+    if (!slice_equal(was, is)) {
+        difference_tell(difference, CHANGE_OTHER, subject, "the candidate of auth is %.*s, was %.*s",
+                        SLICE_ARG(is), SLICE_ARG(was));
+    }
+}
+
 /* False where one side is public: then there is no rule to compare. */
 static bool compare_auth(struct difference *difference, struct slice subject,
                          const struct route_policy *before, const struct route_policy *after)
@@ -142,6 +167,7 @@ static bool compare_auth(struct difference *difference, struct slice subject,
                                             : "a token is needed now; it was optional");
     }
     compare_ways(difference, subject, before->auth, after->auth);
+    compare_candidates(difference, subject, before->auth, after->auth);
     return true;
 }
 

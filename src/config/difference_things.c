@@ -147,6 +147,14 @@ static void compare_accepted(struct difference *difference, struct slice subject
     }
 }
 
+static void compare_dpop_modes(struct difference *difference, struct slice subject, int was, int is)
+{
+    compare_accepted(difference, subject, "tokens that are bound to a key (DPoP)", was != DPOP_OFF,
+                     is != DPOP_OFF);
+    compare_accepted(difference, subject, "tokens that are not bound to a key (DPoP)", was != DPOP_REQUIRED,
+                     is != DPOP_REQUIRED);
+}
+
 static void compare_issuer(struct difference *difference, const void *before, const void *after)
 {
     const struct issuer_settings *was = before, *is = after;
@@ -169,10 +177,7 @@ static void compare_issuer(struct difference *difference, const void *before, co
                   is->algorithms, "tokens signed with");
     compare_flags(difference, subject, conf_field_find(&issuer_object, SLICE("token_types")),
                   was->token_types, is->token_types, "tokens of type");
-    compare_accepted(difference, subject, "tokens that are bound to a key (DPoP)", was->dpop != DPOP_OFF,
-                     is->dpop != DPOP_OFF);
-    compare_accepted(difference, subject, "tokens that are not bound to a key (DPoP)",
-                     was->dpop != DPOP_REQUIRED, is->dpop != DPOP_REQUIRED);
+    compare_dpop_modes(difference, subject, was->dpop, is->dpop);
     compare_longer(difference, subject, "the longest lifetime of a token", was->max_token_lifetime,
                    is->max_token_lifetime);
     compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
@@ -230,6 +235,7 @@ static void compare_introspection(struct difference *difference, const void *bef
                        "the claim", "is not required any more");
     difference_strings(difference, subject, CHANGE_LOSES, &is->required_claims, &was->required_claims,
                        "the claim", "is required now");
+    compare_dpop_modes(difference, subject, was->dpop, is->dpop);
     compare_longer(difference, subject, "the time that a revocation may go unnoticed",
                    was->cache + was->stale, is->cache + is->stale);
     compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
@@ -238,9 +244,16 @@ static void compare_introspection(struct difference *difference, const void *bef
         difference_tell(difference, CHANGE_OTHER, subject,
                         "the endpoint is asked with another credential now");
     }
-    static const char *const told[] = { "endpoint",        "audiences",     "server_checks_audience",
-                                        "required_claims", "clock_skew",    "cache",
-                                        "stale",           "client_secret", NULL };
+    static const char *const told[] = { "endpoint",
+                                        "audiences",
+                                        "server_checks_audience",
+                                        "required_claims",
+                                        "clock_skew",
+                                        "cache",
+                                        "stale",
+                                        "client_secret",
+                                        "dpop",
+                                        NULL };
     compare_fields(difference, subject, &introspection_object, (const char *)was, (const char *)is, told);
 }
 

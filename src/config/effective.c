@@ -86,6 +86,11 @@ static void add_auth(struct printer *printer, const struct route_policy *policy)
     }
     print_auth(auth, &printer->value);
     add_line(printer, "auth", written(printer, &policy->auth));
+    if (auth->candidate != NULL) {
+        print_auth(auth->candidate, &printer->value);
+        print_shadow(&auth->candidate->shadow, &printer->value);
+        add_line(printer, "auth candidate", written(printer, &auth->candidate));
+    }
 }
 
 static void add_scopes(struct printer *printer, const char *what, struct scope_settings *const *scopes,

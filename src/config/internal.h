@@ -115,6 +115,9 @@ struct error check_resources(struct loader *loader) MUST_CHECK; /* check_resourc
 /* Warns of a date that has passed: the rule is enforced. check_shadow.c */
 void check_shadow(struct loader *loader, const struct shadow_settings *shadow,
                   const struct conf_node *otherwise);
+/* The same of a candidate: nothing is enforced then, and nothing is judged any more. It is told some days before, too. */
+void check_candidate_date(struct loader *loader, const struct shadow_settings *shadow,
+                          const struct conf_node *otherwise);
 /* The resource that `auth`, written at `node`, names. */
 void check_resource_name(struct loader *loader, const struct auth_settings *auth,
                          const struct conf_node *node);

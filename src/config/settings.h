@@ -186,10 +186,10 @@ struct settings {
     struct confinement_settings *confinement;       /* never NULL once loaded */
     struct overload_settings *overload;             /* never NULL once loaded */
     struct failure_budget_settings *failure_budget; /* never NULL once loaded */
-    struct slice jwks_cache;        /* CONF_FILE: directory in which key sets are kept; empty: none are */
-    struct dpop_settings *dpop;     /* NULL: no issuer may use it */
-    struct blocks_settings *blocks; /* NULL: nothing can be blocked */
-    struct admin_settings *admin;   /* NULL: there is no admin API */
+    struct slice jwks_cache;                        /* CONF_FILE: directory in which key sets are kept; empty: none are */
+    struct dpop_settings *dpop;                     /* NULL: nobody may use it */
+    struct blocks_settings *blocks;                 /* NULL: nothing can be blocked */
+    struct admin_settings *admin;                   /* NULL: there is no admin API */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

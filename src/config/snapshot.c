@@ -94,6 +94,14 @@ static void add_place(struct relay_credentials *credentials, const struct auth_p
     }
 }
 
+static void add_places(struct relay_credentials *credentials, const struct auth_settings *auth)
+{
+    if (auth != NULL) {
+        add_place(credentials, auth->token_from);
+        add_place(credentials, auth->key_from);
+    }
+}
+
 /* A credential that is sent where none is asked for is one all the same: a browser sends its cookies to every path of a host. */
 static struct error collect_credentials(struct snapshot *snapshot)
 {
@@ -101,7 +109,7 @@ static struct error collect_credentials(struct snapshot *snapshot)
     struct relay_credentials *credentials = &snapshot->credentials;
     struct conf_strings *const lists[] = { &credentials->headers, &credentials->cookies,
                                            &credentials->queries };
-    size_t capacity = settings->api_keys_count + settings->issuer_count + 2 * settings->route_count + 1;
+    size_t capacity = settings->api_keys_count + settings->issuer_count + 4 * settings->route_count + 1;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         lists[i]->items = arena_calloc(&snapshot->config->arena, capacity, sizeof(struct slice));
         if (lists[i]->items == NULL) {
@@ -116,8 +124,9 @@ static struct error collect_credentials(struct snapshot *snapshot)
     }
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct auth_settings *auth = settings->routes[i].policy.auth;
-        add_place(credentials, auth != NULL ? auth->token_from : NULL);
-        add_place(credentials, auth != NULL ? auth->key_from : NULL);
+        const struct auth_settings *candidate = auth != NULL ? auth->candidate : NULL;
+        add_places(credentials, auth);
+        add_places(credentials, candidate);
     }
     return OK;
 }

@@ -41,20 +41,26 @@ const struct conf_object failure_budget_object = {
             "only: see docs/failure-budgets.md.",
 };
 
-const char *failure_budget_check(struct failure_budget_settings *settings)
+static const char *make_rules(const struct conf_rate *rates, struct slice owner, struct limit_settings *rules)
 {
     static const char *const names[FAILURE_RULE_COUNT] = { "failures", "verifications", "passwords",
                                                            "account" };
-    for (size_t i = 0; i < FAILURE_RULE_COUNT; i++) {
-        settings->rules[i] = (struct limit_settings){
+    const char *problem = NULL;
+    for (size_t i = 0; i < FAILURE_RULE_COUNT && problem == NULL; i++) {
+        rules[i] = (struct limit_settings){
             .name = slice_from_string(names[i]),
-            .rate = settings->rates[i],
+            .rate = rates[i],
             .by = SLICE("address"),
         };
-        const char *problem = limit_check_settings(&settings->rules[i], SLICE("failure_budget"), 0);
-        if (problem != NULL) {
-            return problem;
-        }
+        problem = limit_check_settings(&rules[i], owner, 0);
     }
-    return NULL;
+    return problem;
+}
+
+const char *failure_budget_check(struct failure_budget_settings *settings)
+{
+    const char *problem = make_rules(settings->rates, SLICE("failure_budget"), settings->rules);
+    return problem == NULL
+               ? make_rules(settings->rates, SLICE("failure_budget of candidates"), settings->candidate_rules)
+               : problem;
 }

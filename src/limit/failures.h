@@ -22,7 +22,8 @@ enum failure_rule {
 struct failure_budget_settings {
     int mode; /* enum failure_budget_mode */
     struct conf_rate rates[FAILURE_RULE_COUNT];
-    struct limit_settings rules[FAILURE_RULE_COUNT]; /* filled in by failure_budget_check */
+    /* filled in by failure_budget_check: the rates as rules, and the same once more, counted apart, for candidates of `auth` */
+    struct limit_settings rules[FAILURE_RULE_COUNT], candidate_rules[FAILURE_RULE_COUNT];
 };
 
 extern const struct conf_object failure_budget_object;

@@ -64,15 +64,16 @@ enum {
     MAX_CLIENT_ID = 128,
     MAX_TLS = 16,
     MAX_USER_AGENT = 256,
-    MAX_REASON = 64,
+    MAX_REASON = 40,
     MAX_AUTHORIZER = 64,
+    MAX_OUTCOME = 16,
     MAX_CLOSED = 32,
     MAX_NUMBERS = 9 * 20 + 26, /* and the time */
-    MAX_NAMES = 464,
+    MAX_NAMES = 504,
     MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + 2 * MAX_PROTOCOL +
               ADDRESS_TEXT_MAX + MAX_METHOD + MAX_HOST + MAX_PATH + MAX_ACTION + MAX_DETAIL + MAX_ISSUER +
-              MAX_SUBJECT + MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + 2 * MAX_REASON + MAX_AUTHORIZER +
-              MAX_CLOSED + MAX_NUMBERS + MAX_NAMES,
+              MAX_SUBJECT + MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + 3 * MAX_REASON + MAX_OUTCOME +
+              MAX_AUTHORIZER + MAX_CLOSED + MAX_NUMBERS + MAX_NAMES,
 };
 _Static_assert(MAX_ALL <= LINE_MAX_BODY - 64, "a line of longest fields must fit");
 
@@ -100,6 +101,21 @@ static char *put_request(char *at, const struct log_record *record)
     return at;
 }
 
+/* Where it agrees, or is over, there is nothing to tell. */
+static char *put_candidate(char *at, const struct log_record *record)
+{
+    enum candidate_outcome outcome = record->candidate;
+    if (outcome == CANDIDATE_WOULD_DENY || outcome == CANDIDATE_WOULD_ALLOW ||
+        outcome == CANDIDATE_UNDECIDED) {
+        PUT_TEXT(at, "candidate", slice_from_string(candidate_names[outcome]), MAX_OUTCOME);
+    }
+    if (record->candidate_reason > DENY_NONE && record->candidate_reason < DENY_REASON_COUNT) {
+        PUT_TEXT(at, "candidate_reason", slice_from_string(deny_infos[record->candidate_reason].detail),
+                 MAX_REASON);
+    }
+    return at;
+}
+
 char *line_record(char *at, const struct log_record *record, struct line_clock *clock)
 {
     at = LINE_PUT(at, "\"time\":");
@@ -116,6 +132,7 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
     if (record->would_deny > DENY_NONE && record->would_deny < DENY_REASON_COUNT) {
         PUT_TEXT(at, "would_deny", slice_from_string(deny_infos[record->would_deny].detail), MAX_REASON);
     }
+    at = put_candidate(at, record);
     PUT_TEXT(at, "detail", record->detail, MAX_DETAIL);
     PUT_TEXT(at, "issuer", record->issuer, MAX_ISSUER);
     PUT_TEXT(at, "subject", record->subject, MAX_SUBJECT);

@@ -15,6 +15,7 @@
 #include "base/conf_field.h"
 #include "base/error.h"
 #include "net/address.h"
+#include "observe/candidate.h"
 #include "pipeline/deny_reasons.h"
 
 /* `logs`. */
@@ -72,9 +73,11 @@ struct log_record {
     unsigned int status;             /* 0: the client got none */
     int32_t grpc_status;             /* of a gRPC call that the client was told one of; -1: none */
     enum deny_reason reason;
-    enum deny_reason would_deny;             /* by a rule that is only observed; DENY_NONE: by none */
-    struct slice detail;                     /* more about the reason, safe to log; may be empty */
-    struct slice action;                     /* what the admin API was asked to do; empty: nothing */
+    enum deny_reason would_deny;       /* by a rule that is only observed; DENY_NONE: by none */
+    enum candidate_outcome candidate;  /* of a candidate of auth; told where it differs, or is not known */
+    enum deny_reason candidate_reason; /* of that; DENY_NONE: there is none */
+    struct slice detail;               /* more about the reason, safe to log; may be empty */
+    struct slice action;               /* what the admin API was asked to do; empty: nothing */
     struct slice issuer, subject, client_id; /* proven identity */
     struct slice authorizer;                 /* the external one that was asked last; empty: none */
     int64_t authorizer_duration;             /* ns; -1: its yes was remembered */

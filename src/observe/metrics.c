@@ -190,6 +190,14 @@ void metrics_would_deny(struct metrics_worker *worker, unsigned int route_slot, 
     }
 }
 
+void metrics_candidate(struct metrics_worker *worker, unsigned int route_slot, enum candidate_outcome outcome)
+{
+    struct route_counts *counts = counts_of(worker, route_slot);
+    if (counts != NULL && outcome > CANDIDATE_NONE && outcome < CANDIDATE_OUTCOMES) {
+        add(&counts->candidate[outcome], 1);
+    }
+}
+
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration)
 {

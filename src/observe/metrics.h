@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "observe/candidate.h"
 #include "pipeline/deny_reasons.h"
 
 /* X(ID, "name", "counter|gauge", "help"): one number per worker, summed. Names with labels stand together: those of one
@@ -227,6 +228,9 @@ void metrics_add(struct metrics_worker *worker, enum metric metric, int64_t amou
 _Atomic int64_t *metrics_number(struct metrics_worker *worker, enum metric metric);
 /* One request that a rule would have denied, were it not only observed. */
 void metrics_would_deny(struct metrics_worker *worker, unsigned int route_slot, enum deny_reason reason);
+/* What a candidate of `auth` would have made of one request; CANDIDATE_NONE: there was none. */
+void metrics_candidate(struct metrics_worker *worker, unsigned int route_slot,
+                       enum candidate_outcome outcome);
 /* One finished request; durations in ns. */
 void metrics_request(struct metrics_worker *worker, unsigned int route_slot, unsigned int status,
                      enum deny_reason reason, int64_t duration);

@@ -37,6 +37,7 @@ struct route_counts {
     _Atomic uint64_t other;
     _Atomic uint64_t denied[DENY_REASON_COUNT];
     _Atomic uint64_t would_deny[DENY_REASON_COUNT];
+    _Atomic uint64_t candidate[CANDIDATE_OUTCOMES];
     _Atomic uint64_t buckets[BUCKETS];
     _Atomic uint64_t duration; /* ns, the sum */
     _Atomic uint64_t tunnels;  /* open now */

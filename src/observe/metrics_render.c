@@ -7,11 +7,18 @@ const char *const metrics_bound_names[BOUNDS] = {
     "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10",
 };
 
+const char *const candidate_names[CANDIDATE_OUTCOMES] = {
+#define CANDIDATE_NAME(id, name) [CANDIDATE_##id] = (name),
+    CANDIDATE_OUTCOMES_LIST(CANDIDATE_NAME)
+#undef CANDIDATE_NAME
+};
+
 /* What is rendered: one route, summed over the writers. */
 struct route_sum {
     uint64_t statuses[1001]; /* by status; [1000]: other */
     uint64_t denied[DENY_REASON_COUNT];
     uint64_t would_deny[DENY_REASON_COUNT];
+    uint64_t candidate[CANDIDATE_OUTCOMES];
     uint64_t buckets[BUCKETS];
     uint64_t duration;
     uint64_t tunnels;
@@ -36,6 +43,9 @@ static void sum_counts(const struct route_counts *counts, struct route_sum *sum)
     for (unsigned int i = 0; i < DENY_REASON_COUNT; i++) {
         sum->denied[i] += read_count(&counts->denied[i]);
         sum->would_deny[i] += read_count(&counts->would_deny[i]);
+    }
+    for (unsigned int i = CANDIDATE_NONE + 1; i < CANDIDATE_OUTCOMES; i++) {
+        sum->candidate[i] += read_count(&counts->candidate[i]);
     }
     for (unsigned int i = 0; i < BUCKETS; i++) {
         uint64_t count = read_count(&counts->buckets[i]);
@@ -133,6 +143,17 @@ static bool put_would_deny(struct buffer *out, struct slice route, const struct 
     return put_by_reason(out, "sallyport_would_deny_total", route, sum->would_deny);
 }
 
+static bool put_candidate(struct buffer *out, struct slice route, const struct route_sum *sum)
+{
+    for (unsigned int i = CANDIDATE_NONE + 1; i < CANDIDATE_OUTCOMES; i++) {
+        if (sum->candidate[i] > 0 && !put_sample(out, "sallyport_auth_candidate_total", route, "outcome",
+                                                 candidate_names[i], sum->candidate[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool put_durations(struct buffer *out, struct slice route, const struct route_sum *sum)
 {
     if (sum->requests == 0) {
@@ -174,6 +195,8 @@ static const struct family families[] = {
     { "sallyport_denied_total", "counter", "Requests denied, by route and reason", put_reasons },
     { "sallyport_would_deny_total", "counter",
       "Requests that a rule in mode observe would have denied, by route and reason", put_would_deny },
+    { "sallyport_auth_candidate_total", "counter",
+      "Requests that a candidate of auth was to judge, by route and what came of it", put_candidate },
     { "sallyport_request_duration_seconds", "histogram",
       "From the complete request head to the response handed to the kernel", put_durations },
     { "sallyport_streams_open", "gauge", "WebSocket connections and event streams open now, by route",

@@ -34,7 +34,7 @@ static bool is_about_proof(enum deny_reason reason)
     return reason >= DENY_DPOP_MISSING && reason <= DENY_DPOP_NONCE;
 }
 
-static bool is_token(const struct principal *principal)
+static bool is_by_token(const struct principal *principal)
 {
     return principal->kind == PRINCIPAL_JWT || principal->kind == PRINCIPAL_INTROSPECTION;
 }
@@ -43,7 +43,7 @@ static bool is_token(const struct principal *principal)
 static bool challenge_of(const struct exchange *exchange, struct challenge *out)
 {
     const struct deny_info *info = &deny_infos[exchange->reason];
-    if (exchange->reason == DENY_SCOPE_MISSING && is_token(&exchange->principal)) {
+    if (exchange->reason == DENY_SCOPE_MISSING && is_by_token(&exchange->principal)) {
         out->error = SLICE("insufficient_scope");
         out->scope = exchange->route->scope_text;
         return true;
@@ -87,9 +87,10 @@ static void ask_for_credentials(struct exchange *exchange, const struct auth_set
 {
     for (size_t i = 0; i < auth->plan->use_count; i++) {
         enum auth_method method = auth->plan->uses[i].method;
+        bool is_token = method == AUTH_JWT || method == AUTH_INTROSPECTION;
         /* One Bearer token is asked for once, whoever is to look at it. */
         bool is_repeated = method == AUTH_INTROSPECTION && auth_plan_uses(auth->plan, AUTH_JWT);
-        if (!is_repeated && (method != AUTH_JWT || dpop_leaves_bearer(exchange))) {
+        if (!is_repeated && (!is_token || dpop_leaves_bearer(exchange))) {
             ask_for(exchange, methods[method]);
         }
     }

@@ -116,7 +116,8 @@ static enum deny_reason deny(struct exchange *exchange, const struct block_entry
         int64_t wait = entry->expires > 0 && left < 60 ? left : 60;
         exchange->retry_after = wait * NS_PER_S;
     }
-    metrics_add(exchange->worker->metrics, METRIC_BLOCK_ADDRESS + (enum metric)entry->kind, 1);
+    metrics_add(exchange->worker->metrics, METRIC_BLOCK_ADDRESS + (enum metric)entry->kind,
+                exchange->judges == NULL ? 1 : 0);
     return block_kind_infos[entry->kind].reason;
 }
 

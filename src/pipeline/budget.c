@@ -2,11 +2,20 @@
 
 #include "pipeline/limits.h"
 
-/* The rules of the snapshot; NULL: there is no budget. */
+/* The rules of the snapshot; NULL: there is no budget. What is wrong for a candidate costs the client nothing of its own. */
 static const struct limit_settings *rules_of(const struct exchange *exchange)
 {
     const struct failure_budget_settings *budget = exchange->snapshot->snapshot->settings->failure_budget;
-    return budget == NULL || budget->mode == FAILURE_BUDGET_OFF ? NULL : budget->rules;
+    if (budget == NULL || budget->mode == FAILURE_BUDGET_OFF) {
+        return NULL;
+    }
+    return exchange->judges != NULL ? budget->candidate_rules : budget->rules;
+}
+
+/* Of requests alone. */
+static void count(const struct exchange *exchange, enum metric metric)
+{
+    metrics_add(exchange->worker->metrics, metric, exchange->judges == NULL ? 1 : 0);
 }
 
 static struct limit_key network_key(const struct limit_settings *rule, const struct address *network)
@@ -68,8 +77,7 @@ static enum deny_reason verify(struct exchange *exchange, enum failure_rule over
     if (taken == NETWORK_REFUSED) {
         state = BUDGET_OVER;
         taken = take(exchange, &rules[over], account);
-        metrics_add(exchange->worker->metrics,
-                    taken == TAKEN ? METRIC_OVER_BUDGET_VERIFIED : METRIC_OVER_BUDGET_REFUSED, 1);
+        count(exchange, taken == TAKEN ? METRIC_OVER_BUDGET_VERIFIED : METRIC_OVER_BUDGET_REFUSED);
     }
     if (taken == ACCOUNT_REFUSED) {
         return DENY_ACCOUNT_LOCKED;
@@ -138,7 +146,9 @@ void budget_settle(struct exchange *exchange, enum deny_reason reason)
 {
     const struct limit_settings *rules = rules_of(exchange);
     bool failure = is_failure(reason);
-    metrics_add(exchange->worker->metrics, METRIC_AUTHENTICATION_FAILURES, failure ? 1 : 0);
+    if (failure) {
+        count(exchange, METRIC_AUTHENTICATION_FAILURES);
+    }
     if (rules == NULL) {
         return;
     }

@@ -192,7 +192,8 @@
     X(CERTIFICATE_IDENTITY, "certificate_identity", 403, 7, "client_certificate_required",                   \
       "Client certificate not accepted",                                                                     \
       "The client certificate was verified, and none of its names, or "                                      \
-      "more than one, is among those that the route lets in; the detail says which.")                        \
+      "more than one, is among those that the route lets in; the detail says which. Where another way "      \
+      "holds, or could, none is no reason to deny.")                                                         \
     X(ISSUER_UNAVAILABLE, "issuer_unavailable", 503, 14, "authentication_unavailable",                       \
       "Authentication temporarily unavailable", "The issuer's keys could not be fetched yet.")               \
     /* external authorizers */                                                                               \

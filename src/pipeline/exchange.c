@@ -4,6 +4,7 @@
 #include "base/encoding.h"
 #include "base/random.h"
 #include "pipeline/answer.h"
+#include "pipeline/candidate.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/record.h"
 
@@ -134,6 +135,35 @@ static struct exchange *exchange_new(struct http_stream *stream)
     return exchange;
 }
 
+struct exchange *exchange_view(struct exchange *exchange)
+{
+    struct exchange *view = take_spare(exchange->worker);
+    if (view == NULL) {
+        return NULL;
+    }
+    view->judges = exchange_hold(exchange);
+    view->worker = exchange->worker;
+    view->snapshot = exchange->snapshot;
+    view->listener = exchange->listener;
+    view->listener_settings = exchange->listener_settings;
+    view->route = exchange->route;
+    view->input = exchange->input;
+    view->request = exchange->request;
+    view->client = exchange->client;
+    view->asks_tunnel = exchange->asks_tunnel;
+    view->started = exchange->started;
+    view->started_real = exchange->started_real;
+    return view;
+}
+
+static void view_end(struct exchange *view)
+{
+    struct exchange *exchange = view->judges;
+    candidate_end(view);
+    recycle(view);
+    exchange_pending_done(exchange);
+}
+
 /* The last look: record, release, recycle. */
 static void exchange_end(struct exchange *exchange)
 {
@@ -147,7 +177,12 @@ static void exchange_end(struct exchange *exchange)
 
 static void end_if_over(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_OVER && exchange->pending == 0 && exchange->stream == NULL) {
+    if (exchange->state != EXCHANGE_OVER || exchange->pending > 0 || exchange->stream != NULL) {
+        return;
+    }
+    if (exchange->judges != NULL) {
+        view_end(exchange);
+    } else {
         exchange_end(exchange);
     }
 }
@@ -155,6 +190,7 @@ static void end_if_over(struct exchange *exchange)
 static void release_stream(struct exchange *exchange)
 {
     struct http_stream *stream = exchange->stream;
+    candidate_lets_go(exchange);
     exchange->bytes_received = stream->received;
     exchange->bytes_sent = stream->sent;
     exchange->stream = NULL;
@@ -164,6 +200,7 @@ static void release_stream(struct exchange *exchange)
 static void finish(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_OVER;
+    exchange->ended = clock_monotonic_ns();
     upstream_release(&exchange->ticket);
     if (exchange->stream != NULL) {
         release_stream(exchange);
@@ -173,7 +210,9 @@ static void finish(struct exchange *exchange)
 
 void exchange_let_go(struct exchange *exchange)
 {
+    candidate_lets_go(exchange);
     exchange->let_go = true;
+    exchange->ended = clock_monotonic_ns();
     exchange->stream = NULL;
     exchange->state = EXCHANGE_OVER;
     end_if_over(exchange);

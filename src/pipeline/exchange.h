@@ -97,12 +97,19 @@ struct exchange {
     const struct route *route;              /* NULL before routing, or where none fits */
     const struct served_resource *resource; /* whose document is asked for: then there is no route */
     struct principal principal;
-    size_t proving;       /* the row of its auth plan that it stands at */
-    uint32_t proven;      /* ways of the plan */
+    size_t proving;  /* the row of its auth plan that it stands at */
+    uint32_t proven; /* ways of the plan */
+    struct slice
+        nobody; /* static text: why a client certificate that is there proves nobody; empty: it does, or there is none */
     size_t further_count; /* of further_marks */
     struct slice token;   /* the text of a verified one */
     struct jwt_detail token_detail;
     struct jwt_job *job;
+    struct exchange
+        *judges; /* it is the view that a candidate has of this one: candidate.h; NULL: it is a request */
+    struct exchange *judged_by; /* the view of it that is under way; NULL: none is */
+    enum candidate_outcome candidate;
+    enum deny_reason candidate_reason; /* why it would be denied, or why that is not known */
     struct dpop_state *dpop; /* of a token that came with a proof: methods/dpop.h; NULL: it is none */
     struct api_key_job *key_job;
     struct exchange_external external;
@@ -141,7 +148,7 @@ struct exchange {
     int abort_why;
 
     /* for the record */
-    int64_t started; /* ns, monotonic */
+    int64_t started, ended; /* ns, monotonic */
     int64_t started_real;
     bool audit_reserved;
     uint64_t body_received;
@@ -166,6 +173,17 @@ static inline const struct route_policy *exchange_policy(const struct exchange *
     assert(exchange->route != NULL);
     return &exchange->route->settings->policy;
 }
+
+/* What is to be proven of it: by the route's auth, or by the candidate whose view it is. */
+static inline const struct auth_settings *exchange_auth(const struct exchange *exchange)
+{
+    const struct auth_settings *auth = exchange_policy(exchange)->auth;
+    return exchange->judges != NULL ? auth->candidate : auth;
+}
+
+/* A view of the exchange, which it holds until candidate_end: the same request on the same route, without a stream and nothing
+ * proven. NULL: no memory. */
+struct exchange *exchange_view(struct exchange *exchange);
 
 /* The stage that waited goes on with the next (DENY_NONE), or denies. Not from within the stage. */
 void exchange_resume(struct exchange *exchange, enum deny_reason reason, struct slice detail);

@@ -8,8 +8,9 @@
 #include "pipeline/exchange.h"
 
 enum proof {
-    PROOF_ABSENT,  /* the request has no credential of this method */
-    PROOF_VALID,   /* *ret_principal, which the caller releases; issuer_name is one of the use's names */
+    PROOF_ABSENT, /* the request has no credential of this method */
+    PROOF_VALID,  /* *ret_principal, which the caller releases; issuer_name is one of the use's names */
+    PROOF_NOBODY, /* what is there is good, and nobody's who counts here: other ways may hold. exchange->nobody says what */
     PROOF_WRONG,   /* exchange->reason says why: a credential that is there must be right, whatever else is */
     PROOF_WAITING, /* authenticate_resume will be called, not from within */
 };

@@ -40,6 +40,8 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
         .grpc_status = exchange->is_grpc ? exchange->grpc_status : GRPC_NO_STATUS,
         .reason = exchange->reason,
         .would_deny = exchange->would_deny,
+        .candidate = exchange->candidate,
+        .candidate_reason = exchange->candidate_reason,
         .detail = exchange->detail,
         .action = exchange->admin_action,
         .received = exchange->bytes_received,
@@ -84,7 +86,7 @@ static void count_call(const struct exchange *exchange)
 void record_exchange(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
-    int64_t duration = clock_monotonic_ns() - exchange->started;
+    int64_t duration = exchange->ended - exchange->started; /* work elsewhere may have kept it since */
     struct log_record record;
     record_fill(exchange, duration, &record);
     if (!exchange->let_go && !log_access(worker->logs, &record)) {
@@ -107,6 +109,8 @@ void record_exchange(struct exchange *exchange)
     metrics_add(worker->metrics, METRIC_STAGE_ERRORS, exchange->reason == DENY_INTERNAL ? 1 : 0);
     metrics_add(worker->metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
     metrics_add(worker->metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
+    metrics_candidate(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
+                      exchange->candidate);
     metrics_would_deny(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
                        exchange->would_deny);
     metrics_request(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,

@@ -70,6 +70,7 @@ struct worker {
     struct metrics_worker *metrics;
     struct exchange *spare; /* recycled exchanges */
     size_t spare_count, exchange_count;
+    size_t candidates;          /* under way: pipeline/candidate.h */
     struct exchange *exchanges; /* open now */
     struct block_set *blocks;   /* held; NULL: none. See pipeline/blocks.h */
     struct tunnel *tunnels;     /* open now */

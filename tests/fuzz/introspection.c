@@ -1,7 +1,9 @@
 /* Answers of introspection endpoints: whatever comes, it is nonsense, or says yes or no; and who passes by a yes has an audience of
  * ours and no binding that was not proven. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "auth/dpop_settings.h"
 #include "auth/introspection_answer.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -17,6 +19,7 @@ static void check_active(const struct json *payload)
     static struct slice names[] = { SLICE_INIT("orders") };
     static const struct introspection_settings settings = { .audiences = { names, 1 },
                                                             .clock_skew = 30 * NS_PER_S };
+    static const struct introspection_settings bound = { .audiences = { names, 1 }, .dpop = DPOP_ALLOWED };
     static const struct introspection_moment moment = { .now = 1700000000 };
     struct claims claims;
     const struct json *active = json_get(payload, SLICE("active"));
@@ -25,6 +28,11 @@ static void check_active(const struct json *payload)
     CHECK(!claims.wrong_type && claims_scopes(payload, NULL, 0) <= JWT_SCOPES_MAX);
     enum deny_reason reason = introspection_check(&claims, &settings, &moment);
     CHECK(reason != DENY_INTERNAL);
+    /* With a proof of a key, nobody passes who is not bound to it. */
+    static const unsigned char key[32] = { 0 };
+    const struct introspection_moment proven = { .now = moment.now, .proof_key = key };
+    CHECK(introspection_check(&claims, &bound, &proven) != DENY_NONE ||
+          (claims.binding == CLAIMS_BOUND_KEY && memcmp(claims.thumbprint, key, sizeof key) == 0));
     if (reason == DENY_NONE) {
         CHECK(json_get(payload, SLICE("cnf")) == NULL && json_get(payload, SLICE("aud")) != NULL);
         CHECK(!claims.has_expires || claims.expires + 30 > moment.now);

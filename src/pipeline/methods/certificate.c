@@ -65,8 +65,12 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
         }
         outcome = one > outcome ? one : outcome; /* the one that came closest */
     }
-    return proof_wrong(exchange, DENY_CERTIFICATE_IDENTITY,
-                       slice_from_string(client_certificate_outcome_text(outcome)));
+    struct slice why = slice_from_string(client_certificate_outcome_text(outcome));
+    if (outcome == CERTIFICATE_AMBIGUOUS) {
+        return proof_wrong(exchange, DENY_CERTIFICATE_IDENTITY, why);
+    }
+    exchange->nobody = why;
+    return PROOF_NOBODY;
 }
 
 const struct method method_certificate = {

@@ -11,25 +11,31 @@ static const struct dpop_settings *settings_of(const struct exchange *exchange)
 
 /* ---- who takes bound tokens ---- */
 
-static int mode_of(const struct settings *settings, struct slice name)
+/* 1 << enum dpop_mode of one that a method of tokens goes by; 0: nothing is known of it. */
+static unsigned int mode_of(const struct settings *settings, enum auth_method method, struct slice name)
 {
-    for (size_t i = 0; i < settings->issuer_count; i++) {
+    for (size_t i = 0; method == AUTH_JWT && i < settings->issuer_count; i++) {
         if (slice_equal(settings->issuers[i].name, name)) {
-            return settings->issuers[i].dpop;
+            return 1U << settings->issuers[i].dpop;
         }
     }
-    return DPOP_OFF;
+    for (size_t i = 0; method == AUTH_INTROSPECTION && i < settings->introspection_count; i++) {
+        if (slice_equal(settings->introspection[i].name, name)) {
+            return 1U << settings->introspection[i].dpop;
+        }
+    }
+    return 0;
 }
 
-/* Is the mode of one of the issuers among these bits? */
+/* Is the mode of one whose tokens the route takes among these bits? */
 static bool has_mode(const struct exchange *exchange, unsigned int modes)
 {
-    const struct auth_plan *plan = exchange_policy(exchange)->auth->plan;
+    const struct auth_plan *plan = exchange_auth(exchange)->plan;
     const struct settings *settings = exchange->snapshot->snapshot->settings;
     for (size_t i = 0; plan != NULL && i < plan->use_count; i++) {
         const struct auth_use *use = &plan->uses[i];
-        for (size_t k = 0; use->method == AUTH_JWT && k < use->names.count; k++) {
-            if ((modes >> mode_of(settings, use->names.items[k]) & 1) != 0) {
+        for (size_t k = 0; k < use->names.count; k++) {
+            if ((mode_of(settings, use->method, use->names.items[k]) & modes) != 0) {
                 return true;
             }
         }
@@ -89,6 +95,13 @@ enum deny_reason dpop_begin(struct exchange *exchange, struct slice token)
     return reason;
 }
 
+/* A candidate uses up nothing: what is enforced may need the proof itself. And a request has one, so what that has found of it holds. */
+static enum deny_reason used_up(const struct exchange *enforced)
+{
+    bool is_found = enforced->reason == DENY_DPOP_REPLAYED || enforced->reason == DENY_DPOP_FULL;
+    return is_found ? enforced->reason : DENY_NONE;
+}
+
 /* The last step of all: nobody without a good token and its key gets anything remembered. */
 static enum deny_reason use_up(struct exchange *exchange)
 {
@@ -96,6 +109,9 @@ static enum deny_reason use_up(struct exchange *exchange)
     int64_t now = clock_monotonic_ns();
     if (now >= proof->until) {
         return DENY_DPOP_TIME;
+    }
+    if (exchange->judges != NULL) {
+        return used_up(exchange->judges);
     }
     switch (once_use(exchange->worker->once, proof->id, sizeof proof->id, now, proof->until)) {
     case ONCE_FIRST:

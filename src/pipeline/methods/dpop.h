@@ -23,7 +23,8 @@ enum deny_reason dpop_begin(struct exchange *exchange, struct slice token);
  * the principal released; or PROOF_WAITING, with the principal taken over. */
 enum proof dpop_confirm(struct exchange *exchange, struct principal *principal);
 
-/* Does one of the route's issuers take bound tokens, and does one take others? Of a route with auth. */
+/* Does one of those whose tokens the route takes, issuers and introspection endpoints, take bound ones, and does one take others? Of a
+ * route with auth. */
 bool dpop_is_used(const struct exchange *exchange);
 bool dpop_leaves_bearer(const struct exchange *exchange);
 

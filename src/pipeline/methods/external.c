@@ -45,7 +45,7 @@ static enum proof take(const struct authorizer_settings *settings, struct extern
 
 static const struct auth_use *use_of(const struct exchange *exchange)
 {
-    return &exchange_policy(exchange)->auth->plan->uses[exchange->proving];
+    return &exchange_auth(exchange)->plan->uses[exchange->proving];
 }
 
 static void resumed(struct exchange *exchange, enum external_verdict verdict)
@@ -65,7 +65,7 @@ static bool is_taken(const struct exchange *exchange, struct slice authorization
                     token.ptr < authorization.ptr + authorization.len;
     bool is_basic =
         authorization.len > 6 && slice_equal_nocase(slice_part(authorization, 0, 6), SLICE("Basic "));
-    return is_token || (is_basic && auth_plan_uses(exchange_policy(exchange)->auth->plan, AUTH_BASIC));
+    return is_token || (is_basic && auth_plan_uses(exchange_auth(exchange)->plan, AUTH_BASIC));
 }
 
 /* Every credential that is there must be right: an Authorization that no other method has taken is the authorizer's to judge. */
@@ -84,7 +84,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
     if (settings == NULL) {
         return proof_wrong(exchange, DENY_INTERNAL, SLICE("the route's authorizer does not exist"));
     }
-    if (auth_plan_is_met(exchange_policy(exchange)->auth->plan, exchange->proven) &&
+    if (auth_plan_is_met(exchange_auth(exchange)->plan, exchange->proven) &&
         !has_open_credential(exchange, settings)) {
         return PROOF_ABSENT;
     }

@@ -1,6 +1,6 @@
-/* Bearer tokens that an authorization server is asked about (RFC 6750, RFC 7662). */
+/* Tokens that an authorization server is asked about (RFC 6750, RFC 7662): alone, or with the proof that they are bound to (RFC 9449). */
 #include "pipeline/budget.h"
-#include "pipeline/method.h"
+#include "pipeline/methods/token.h"
 
 static const struct introspection_settings *settings_of(const struct exchange *exchange, struct slice name)
 {
@@ -16,7 +16,7 @@ static const struct introspection_settings *settings_of(const struct exchange *e
 /* A route has one endpoint: a token does not say whose it is. */
 static const struct introspection_settings *settings_used(const struct exchange *exchange)
 {
-    const struct auth_plan *plan = exchange_policy(exchange)->auth->plan;
+    const struct auth_plan *plan = exchange_auth(exchange)->plan;
     for (size_t i = 0; i < plan->use_count; i++) {
         if (plan->uses[i].method == AUTH_INTROSPECTION) {
             return settings_of(exchange, plan->uses[i].names.items[0]);
@@ -27,11 +27,10 @@ static const struct introspection_settings *settings_used(const struct exchange 
 
 static struct introspection_moment moment_of(const struct exchange *exchange)
 {
-    const struct http_connection_facts *facts = exchange->stream->connection;
     return (struct introspection_moment){
         .now = exchange->started_real / NS_PER_S,
-        .client_thumbprint =
-            facts->is_tls && facts->tls.client != NULL ? facts->tls.client->thumbprint : NULL,
+        .client_thumbprint = token_client_thumbprint(exchange),
+        .proof_key = token_proof_key(exchange),
     };
 }
 
@@ -52,7 +51,10 @@ static void resume(struct exchange *exchange, struct jwt_token *token, enum deny
     }
     if (token != NULL && reason == DENY_NONE) {
         introspection_principal(token, &principal);
-        authenticate_resume(exchange, PROOF_VALID, &principal);
+        enum proof proof = token_confirm(exchange, &principal);
+        if (proof != PROOF_WAITING) {
+            authenticate_resume(exchange, proof, &principal);
+        }
         return;
     }
     jwt_token_unref(token);
@@ -100,29 +102,16 @@ static enum proof check(struct exchange *exchange, const struct introspection_se
         return refuse(exchange, settings, detail.reason);
     }
     introspection_principal(token, ret_principal);
-    return PROOF_VALID;
-}
-
-/* Where the route takes JWTs, too, what has the shape of one is theirs. */
-static bool is_for_others(const struct exchange *exchange, struct slice token)
-{
-    return auth_plan_uses(exchange_policy(exchange)->auth->plan, AUTH_JWT) && credential_is_jws(token);
+    return token_confirm(exchange, ret_principal);
 }
 
 static enum proof prove(struct exchange *exchange, const struct auth_use *use,
                         struct principal *ret_principal)
 {
     struct credential credential;
-    enum deny_reason reason = method_find(exchange, use, &credential);
-    if (reason == DENY_NONE && (credential.place == NULL || credential.is_dpop)) {
-        return PROOF_ABSENT;
-    }
-    reason = reason == DENY_NONE ? credential_token(&credential) : reason;
-    if (reason != DENY_NONE) {
-        return proof_wrong(exchange, reason, SLICE_NONE);
-    }
-    if (is_for_others(exchange, credential.text)) {
-        return PROOF_ABSENT;
+    enum proof found = token_find(exchange, use, &credential);
+    if (found != PROOF_VALID) {
+        return found;
     }
     const struct introspection_settings *settings = settings_of(exchange, use->names.items[0]);
     if (settings == NULL) {

@@ -1,8 +1,7 @@
 /* Tokens that are JWTs (RFC 6750, RFC 9068), of the issuers whose tokens may stand where it was found: alone, or with the proof that they are
  * bound to (RFC 9449). */
 #include "pipeline/budget.h"
-#include "pipeline/method.h"
-#include "pipeline/methods/dpop.h"
+#include "pipeline/methods/token.h"
 
 static enum proof refuse(struct exchange *exchange)
 {
@@ -16,12 +15,6 @@ static enum proof refuse(struct exchange *exchange)
 static void count_token(const struct exchange *exchange, bool cached)
 {
     metrics_add(exchange->worker->metrics, cached ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
-}
-
-/* A bound token is good together with its proof only. */
-static enum proof confirm(struct exchange *exchange, struct principal *principal)
-{
-    return exchange->dpop != NULL ? dpop_confirm(exchange, principal) : PROOF_VALID;
 }
 
 static void run_job(uv_work_t *work)
@@ -52,7 +45,7 @@ static void on_job_done(uv_work_t *work, int status)
     struct principal principal;
     bool valid = finish(exchange, &principal);
     if (exchange->state == EXCHANGE_WAITING) {
-        enum proof proof = valid ? confirm(exchange, &principal) : refuse(exchange);
+        enum proof proof = valid ? token_confirm(exchange, &principal) : refuse(exchange);
         if (proof != PROOF_WAITING) {
             authenticate_resume(exchange, proof, &principal);
         }
@@ -70,7 +63,7 @@ static enum proof start_job(struct exchange *exchange, struct principal *ret_pri
     if (uv_queue_work(&exchange->worker->loop.uv, &exchange->work, run_job, on_job_done) != 0) {
         exchange_pending_done(exchange);
         jwt_job_run(exchange->job);
-        return finish(exchange, ret_principal) ? confirm(exchange, ret_principal) : refuse(exchange);
+        return finish(exchange, ret_principal) ? token_confirm(exchange, ret_principal) : refuse(exchange);
     }
     return PROOF_WAITING;
 }
@@ -78,15 +71,13 @@ static enum proof start_job(struct exchange *exchange, struct principal *ret_pri
 static enum proof verify(struct exchange *exchange, const struct conf_strings *issuers,
                          struct principal *ret_principal)
 {
-    const struct http_connection_facts *facts = exchange->stream->connection;
     struct jwt_request request = {
         .token = exchange->token,
         .issuers = issuers,
         .now = exchange->started_real / NS_PER_S,
-        .client_thumbprint =
-            facts->is_tls && facts->tls.client != NULL ? facts->tls.client->thumbprint : NULL,
+        .client_thumbprint = token_client_thumbprint(exchange),
         .gate = budget_gate(exchange),
-        .proof_key = exchange->dpop != NULL ? exchange->dpop->proof.key : NULL,
+        .proof_key = token_proof_key(exchange),
     };
     struct jwt_token *token = NULL;
     switch (
@@ -94,7 +85,7 @@ static enum proof verify(struct exchange *exchange, const struct conf_strings *i
     case JWT_VALID:
         count_token(exchange, exchange->token_detail.cached);
         jwt_principal(token, ret_principal);
-        return confirm(exchange, ret_principal);
+        return token_confirm(exchange, ret_principal);
     case JWT_SLOW:
         return start_job(exchange, ret_principal);
     case JWT_DENIED:
@@ -103,32 +94,13 @@ static enum proof verify(struct exchange *exchange, const struct conf_strings *i
     return proof_wrong(exchange, DENY_INTERNAL, SLICE_NONE);
 }
 
-/* Where the route has tokens introspected, too, what has not the shape of a JWT is none. */
-static bool is_for_introspection(const struct exchange *exchange, struct slice token)
-{
-    return auth_plan_uses(exchange_policy(exchange)->auth->plan, AUTH_INTROSPECTION) &&
-           !credential_is_jws(token);
-}
-
 static enum proof prove(struct exchange *exchange, const struct auth_use *use,
                         struct principal *ret_principal)
 {
     struct credential credential;
-    enum deny_reason reason = method_find(exchange, use, &credential);
-    if (reason == DENY_NONE &&
-        (credential.place == NULL || (credential.is_dpop && !dpop_is_used(exchange)))) {
-        return PROOF_ABSENT;
-    }
-    reason = reason == DENY_NONE ? credential_token(&credential) : reason;
-    if (reason == DENY_NONE && credential.is_dpop) {
-        reason = dpop_begin(exchange, credential.text);
-    }
-    if (reason != DENY_NONE) {
-        return proof_wrong(exchange, reason, SLICE_NONE);
-    }
-    /* A proof of possession comes with a JWT alone. */
-    if (!credential.is_dpop && is_for_introspection(exchange, credential.text)) {
-        return PROOF_ABSENT;
+    enum proof found = token_find(exchange, use, &credential);
+    if (found != PROOF_VALID) {
+        return found;
     }
     exchange->token = credential.text;
     return verify(exchange, &credential.place->names, ret_principal);

@@ -1,6 +1,7 @@
 /* Who is calling: tries the route's methods, and judges whether what they proved is enough. */
 #include "pipeline/blocks.h"
 #include "pipeline/budget.h"
+#include "pipeline/candidate.h"
 #include "pipeline/external.h"
 #include "pipeline/method.h"
 #include "pipeline/methods/dpop.h"
@@ -14,7 +15,7 @@ const struct method *const methods[AUTH_METHOD_COUNT] = {
 
 static const struct auth_plan *plan_of(const struct exchange *exchange)
 {
-    return exchange_policy(exchange)->auth->plan;
+    return exchange_auth(exchange)->plan;
 }
 
 /* The first that is proven is the caller. It is so for as long as all of the proofs hold, and no token of a caller one of whose
@@ -54,6 +55,14 @@ static bool is_proven(const struct auth_plan *plan, enum auth_method method, uin
     return false;
 }
 
+static const char *state_of(const struct exchange *exchange, enum auth_method method)
+{
+    if (is_proven(plan_of(exchange), method, exchange->proven)) {
+        return "proven";
+    }
+    return method == AUTH_CERTIFICATE && exchange->nobody.len > 0 ? "not let in" : "absent";
+}
+
 /* For the log, where several methods might have done it. */
 static struct slice what_was_proven(struct exchange *exchange)
 {
@@ -61,9 +70,8 @@ static struct slice what_was_proven(struct exchange *exchange)
     struct slice text = SLICE("");
     for (size_t i = 0; plan->use_count > 1 && i < plan->use_count; i++) {
         enum auth_method method = plan->uses[i].method;
-        struct slice row =
-            arena_printf(&exchange->arena, "%s%s: %s", i > 0 ? ", " : "", auth_method_infos[method].key,
-                         is_proven(plan, method, exchange->proven) ? "proven" : "absent");
+        struct slice row = arena_printf(&exchange->arena, "%s%s: %s", i > 0 ? ", " : "",
+                                        auth_method_infos[method].key, state_of(exchange, method));
         text = ARENA_CONCAT(&exchange->arena, text, row);
     }
     return text;
@@ -91,14 +99,19 @@ static enum stage_verdict judge(struct exchange *exchange)
     if (auth_plan_is_met(plan_of(exchange), exchange->proven)) {
         return STAGE_NEXT;
     }
-    /* Optional: nothing is anonymous; but a part of what is demanded is not. */
-    if (exchange->proven == 0 && exchange_policy(exchange)->auth->mode == AUTH_OPTIONAL) {
+    bool is_nobody = exchange->nobody.len > 0;
+    /* Optional: nothing is anonymous; but a part of what is demanded is not, and neither is who is not let in. */
+    if (exchange->proven == 0 && !is_nobody && exchange_auth(exchange)->mode == AUTH_OPTIONAL) {
         return STAGE_NEXT;
+    }
+    /* Whatever else it sent, it would not be enough: so nothing is asked for. */
+    if (is_nobody && auth_plan_needs(plan_of(exchange), AUTH_CERTIFICATE)) {
+        return stage_deny(exchange, DENY_CERTIFICATE_IDENTITY, exchange->nobody);
     }
     return stage_deny(exchange, authenticate_missing(exchange), what_was_proven(exchange));
 }
 
-static enum stage_verdict prove_rest(struct exchange *exchange)
+enum stage_verdict authenticate_prove(struct exchange *exchange)
 {
     const struct auth_plan *plan = plan_of(exchange);
     for (; exchange->proving < plan->use_count; exchange->proving++) {
@@ -106,6 +119,7 @@ static enum stage_verdict prove_rest(struct exchange *exchange)
         struct principal principal;
         switch (methods[use->method]->prove(exchange, use, &principal)) {
         case PROOF_ABSENT:
+        case PROOF_NOBODY:
             break;
         case PROOF_VALID:
             if (!take_unblocked(exchange, use, &principal)) {
@@ -135,12 +149,18 @@ void authenticate_resume(struct exchange *exchange, enum proof proof, struct pri
                  take_unblocked(exchange, &plan_of(exchange)->uses[exchange->proving], principal);
     if (proof != PROOF_WRONG && taken) {
         exchange->proving++;
-        verdict = prove_rest(exchange);
+        verdict = authenticate_prove(exchange);
     }
-    if (verdict != STAGE_WAIT) {
-        budget_settle(exchange, exchange->reason);
-        exchange_resume(exchange, exchange->reason, exchange->detail);
+    if (verdict == STAGE_WAIT) {
+        return;
     }
+    budget_settle(exchange, exchange->reason);
+    if (exchange->judges != NULL) {
+        candidate_decided(exchange);
+        return;
+    }
+    candidate_judge(exchange);
+    exchange_resume(exchange, exchange->reason, exchange->detail);
 }
 
 static enum stage_verdict authenticate(struct exchange *exchange)
@@ -152,11 +172,15 @@ static enum stage_verdict authenticate(struct exchange *exchange)
     if (auth->mode == AUTH_NONE) {
         return STAGE_NEXT;
     }
-    enum stage_verdict verdict = prove_rest(exchange);
+    enum stage_verdict verdict = authenticate_prove(exchange);
+    if (verdict == STAGE_WAIT) {
+        return verdict;
+    }
     /* Nothing was verified, and nothing is wrong: the usual case. */
-    if (verdict != STAGE_WAIT && (verdict != STAGE_NEXT || exchange->budget != BUDGET_UNTOUCHED)) {
+    if (verdict != STAGE_NEXT || exchange->budget != BUDGET_UNTOUCHED) {
         budget_settle(exchange, exchange->reason);
     }
+    candidate_judge(exchange);
     return verdict;
 }
 

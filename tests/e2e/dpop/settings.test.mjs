@@ -35,6 +35,7 @@ describe('settings of proofs', () => {
   });
   for (const [name, over, message] of [
     ['an issuer with bound tokens and no dpop', { dpop: null }, /issuers\.main: takes tokens that are bound to a key, and dpop is missing: .*origins/],
+    ['an introspection endpoint with bound tokens and no dpop', { dpop: null, issuers: { main: { dpop: null } }, introspection: { main: { endpoint: 'https://idp.example.com/introspect', client_id: 'gateway', client_secret: '${env:HOME}', audiences: ['orders'], dpop: 'required' } } }, /introspection\.main: takes tokens that are bound to a key, and dpop is missing: .*origins/],
     ['no origin', { dpop: { origins: null } }, /dpop.*origins/],
     ['an empty list of origins', { dpop: { origins: [] } }, /dpop\.origins/],
     ['an origin with a path', { dpop: { origins: [`https://${HOST}/v1`] } }, /dpop\.origins\[?0?\]?.*something behind its host/],

@@ -50,9 +50,11 @@ export class RealProvider {
         { ...CALLER, client_id: 'bound', tls_client_certificate_bound_access_tokens: tls !== undefined },
         { client_id: 'gateway:1', grant_types: [], redirect_uris: [], response_types: [], ...gateway },
       ],
+      enabledJWA: { dPoPSigningAlgValues: ['ES256', 'ES384', 'EdDSA'] },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
+        dPoP: { enabled: true },
         introspection: { enabled: true, allowedPolicy: () => true },
         revocation: { enabled: true },
         mTLS: tls
@@ -88,14 +90,14 @@ export class RealProvider {
     return provider;
   }
 
-  post(path, form, { client = 'machine', cert, key } = {}) {
+  post(path, form, { client = 'machine', cert, key, proof } = {}) {
     const body = new URLSearchParams(form).toString();
     const { request } = this.tls ? https : http;
     return new Promise((resolve, reject) => {
       const sent = request(`${this.issuer}${path}`, {
         method: 'POST',
         ca: this.tls?.ca, cert, key, agent: false,
-        headers: { Authorization: `Basic ${Buffer.from(`${client}:machine-secret`).toString('base64')}`, 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length },
+        headers: { Authorization: `Basic ${Buffer.from(`${client}:machine-secret`).toString('base64')}`, 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length, ...(proof ? { DPoP: proof } : {}) },
       }, async (response) => {
         const parts = [];
         for await (const part of response) parts.push(part);
@@ -108,8 +110,12 @@ export class RealProvider {
     });
   }
 
-  async token(options, scope = 'read_orders') {
-    return JSON.parse(await this.post('/token', { grant_type: 'client_credentials', scope }, options)).access_token;
+  // `holder`: of a key (dpop.mjs) that it is to be bound to.
+  async token({ holder, ...options } = {}, scope = 'read_orders') {
+    const proof = await holder?.proof(undefined, { method: 'POST', url: `${this.issuer}/token`, claims: { nonce: undefined } });
+    const answer = JSON.parse(await this.post('/token', { grant_type: 'client_credentials', scope }, { proof, ...options }));
+    assert.equal(answer.token_type, holder ? 'DPoP' : 'Bearer');
+    return answer.access_token;
   }
 
   async revoke(token) {

@@ -61,6 +61,8 @@ describe('client certificates', () => {
         read: route('/read/**', { certificate: 'mesh' }, { authorize: { scopes: ['read'] } }),
         admin: route('/admin/**', { certificate: 'mesh' }, { authorize: { scopes: ['admin'] } }),
         either: route('/either/**', { any_of: [{ jwt: 'main' }, { certificate: 'mesh' }] }),
+        perhaps: route('/perhaps/**', { mode: 'optional', any_of: [{ jwt: 'main' }, { certificate: 'mesh' }] }),
+        'partners-or-token': route('/partners-or-token/**', { any_of: [{ jwt: 'main' }, { certificate: 'partners' }] }),
         both: route('/both/**', { all_of: [{ certificate: 'mesh' }, { jwt: 'main' }] }),
         maybe: route('/maybe/**', { mode: 'optional', certificate: 'mesh' }),
         counted: route('/counted/**', { certificate: 'domain' }, { limits: [{ limit: '2/1h', by: 'caller' }] }),
@@ -150,8 +152,29 @@ describe('client certificates', () => {
     await s.allowed(() => as('billing', '/either/x'));
     const { echo } = await s.allowed(() => as('billing', '/either/x', { token }));
     assert.notDeepEqual(fieldsOf(echo, 'x-caller'), [BILLING], 'the first listed is the caller');
-    // What is there must be right, whatever else is.
-    await refused('shop', '/either/x', { token });
+  });
+
+  it('beside a token: one that is not let in is no proof, and no reason to refuse another one', async () => {
+    const token = await s.mint({ sub: 'alice' });
+    for (const who of ['shop', 'bare']) {
+      const { echo } = await s.allowed(() => as(who, '/either/x', { token }));
+      assert.deepEqual([fieldsOf(echo, 'x-caller'), fieldsOf(echo, 'x-scopes')], [['alice'], ['read_orders']]);
+    }
+    // It opens nothing: without a token, or with a wrong one, or where it is needed.
+    const { access } = await s.denied({ status: 401, code: 'unauthenticated', reason: 'credential_missing', challenge: 'Bearer' }, () => as('shop', '/either/x'));
+    assert.equal(access.detail, 'jwt: absent, certificate: not let in');
+    await s.denied({ status: 401, code: 'invalid_token', reason: 'token_malformed' }, () => as('shop', '/either/x', { token: 'a.b.c' }));
+    await refused('shop', '/both/x', { token });
+    await refused('shop', '/both/x');
+    await s.denied({ status: 401, code: 'unauthenticated', reason: 'credential_missing' }, () => as('shop', '/perhaps/x'));
+    await s.allowed(() => as('shop', '/perhaps/x', { token }));
+    await s.allowed(() => as(null, '/perhaps/x'));
+    // Two names that are both let in are two callers.
+    await refused('twice', '/partners-or-token/x', { token });
+    await s.allowed(() => as('partner', '/partners-or-token/x', { token }));
+  });
+
+  it('beside a token: what is there must be right', async () => {
     await s.denied({ status: 401, code: 'invalid_token', reason: 'token_malformed' }, () => as('billing', '/either/x', { token: 'a.b.c' }));
   });
 

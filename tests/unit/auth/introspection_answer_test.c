@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "auth/dpop_settings.h"
 #include "auth/introspection_answer.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -34,7 +35,8 @@ static enum deny_reason read_text(const char *text)
     return introspection_answer_read(slice_from_string(text), &arena, &payload);
 }
 
-static enum deny_reason judge_with(const char *text, const unsigned char *thumbprint)
+static enum deny_reason judge_by(const char *text, const unsigned char *thumbprint,
+                                 const unsigned char *proof_key)
 {
     struct json *payload = NULL;
     struct claims claims;
@@ -43,8 +45,15 @@ static enum deny_reason judge_with(const char *text, const unsigned char *thumbp
         return reason;
     }
     claims_read_payload(payload, &claims);
-    const struct introspection_moment moment = { .now = NOW, .client_thumbprint = thumbprint };
+    const struct introspection_moment moment = { .now = NOW,
+                                                 .client_thumbprint = thumbprint,
+                                                 .proof_key = proof_key };
     return introspection_check(&claims, &settings, &moment);
+}
+
+static enum deny_reason judge_with(const char *text, const unsigned char *thumbprint)
+{
+    return judge_by(text, thumbprint, NULL);
 }
 
 static enum deny_reason judge(const char *text)
@@ -167,7 +176,7 @@ static void an_access_token(void **state)
 /* SHA-256 of nothing that matters: 32 bytes of zero. */
 #define ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static void bound_to_a_key_only_with_its_proof(void **state)
+static void bound_only_with_its_proof(void **state)
 {
     (void)state;
     static const unsigned char zeros[32] = { 0 }, other[32] = { 1 };
@@ -185,6 +194,52 @@ static void bound_to_a_key_only_with_its_proof(void **state)
                      DENY_TOKEN_BOUND);
 }
 
+/* RFC 9449 section 6.2: cnf decides, and token_type alone is not enough. By `dpop`, and by whose proof came along: none, its key's,
+ * another one's. */
+static void bound_to_a_key_of_the_client(void **state)
+{
+    (void)state;
+    static const unsigned char zeros[32] = { 0 }, other[32] = { 1 };
+    static const unsigned char *const proofs[] = { NULL, zeros, other };
+    static const struct {
+        int dpop;
+        const char *more;
+        enum deny_reason reasons[3];
+    } cases[] = {
+        { DPOP_OFF,
+          ",\"token_type\":\"DPoP\",\"cnf\":{\"jkt\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_TOKEN_BOUND, DENY_TOKEN_BOUND } },
+        { DPOP_ALLOWED,
+          ",\"token_type\":\"DPoP\",\"cnf\":{\"jkt\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY } },
+        { DPOP_ALLOWED,
+          ",\"cnf\":{\"jkt\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY } },
+        { DPOP_ALLOWED,
+          ",\"token_type\":\"Bearer\",\"cnf\":{\"jkt\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY } },
+        { DPOP_ALLOWED,
+          ",\"token_type\":\"DPoP\"",
+          { DENY_TOKEN_BOUND, DENY_TOKEN_BOUND, DENY_TOKEN_BOUND } },
+        { DPOP_ALLOWED,
+          ",\"token_type\":\"DPoP\",\"cnf\":{\"x5t#S256\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_TOKEN_BOUND, DENY_TOKEN_BOUND } },
+        { DPOP_ALLOWED, "", { DENY_NONE, DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND } },
+        { DPOP_REQUIRED, "", { DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND, DENY_TOKEN_UNBOUND } },
+        { DPOP_REQUIRED,
+          ",\"cnf\":{\"jkt\":\"" ZEROS "\"}",
+          { DENY_TOKEN_BOUND, DENY_NONE, DENY_DPOP_OTHER_KEY } },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        settings.dpop = cases[i].dpop;
+        for (size_t k = 0; k < 3; k++) {
+            char text[256];
+            snprintf(text, sizeof text, "{\"active\":true,\"aud\":\"orders\"%s}", cases[i].more);
+            assert_int_equal(judge_by(text, zeros, proofs[k]), cases[i].reasons[k]);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -196,7 +251,8 @@ int main(void)
         TEST(of_our_issuer_with_what_is_required),
         TEST(in_its_time),
         TEST(an_access_token),
-        TEST(bound_to_a_key_only_with_its_proof),
+        TEST(bound_only_with_its_proof),
+        TEST(bound_to_a_key_of_the_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,25 @@ static void what_can_never_be_met_is_refused(void **state)
     }
 }
 
+static void what_no_alternative_does_without(void **state)
+{
+    (void)state;
+    struct auth_entry_settings entries[2] = { { .way = NAMES(0, 1) }, { .way = KEYS(0, 1) } };
+    struct auth_settings settings = { .any_of = { entries, 2 } };
+    const char *problem = NULL;
+    const struct auth_plan *any = auth_plan_new(&settings, &arena, &problem);
+    assert_non_null(any);
+    assert_false(auth_plan_needs(any, AUTH_JWT));
+    assert_false(auth_plan_needs(any, AUTH_API_KEY));
+    settings = (struct auth_settings){ .all_of = { entries, 2 } };
+    const struct auth_plan *all = auth_plan_new(&settings, &arena, &problem);
+    assert_non_null(all);
+    assert_true(auth_plan_needs(all, AUTH_JWT) && auth_plan_needs(all, AUTH_API_KEY));
+    assert_false(auth_plan_needs(all, AUTH_CERTIFICATE));
+    settings = (struct auth_settings){ .way = NAMES(0, 3) };
+    assert_true(auth_plan_needs(auth_plan_new(&settings, &arena, &problem), AUTH_JWT));
+}
+
 static void too_many_are_refused(void **state)
 {
     (void)state;
@@ -162,9 +181,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_way_by_itself),      TEST(any_of_several),
-        TEST(all_of_several),       TEST(what_can_never_be_met_is_refused),
-        TEST(too_many_are_refused), TEST(without_memory_there_is_none),
+        TEST(a_way_by_itself),
+        TEST(any_of_several),
+        TEST(all_of_several),
+        TEST(what_can_never_be_met_is_refused),
+        TEST(too_many_are_refused),
+        TEST(without_memory_there_is_none),
+        TEST(what_no_alternative_does_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

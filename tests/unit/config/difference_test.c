@@ -246,6 +246,25 @@ static void tokens_that_are_bound_to_a_key(void **state)
                    "  issuer main: tokens that are not bound to a key (DPoP) are accepted now\n");
 }
 
+#define INTROSPECTED(mode)                                                                        \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n"               \
+    "introspection: { main: { endpoint: https://idp.example.com/i, client_id: g, client_secret: " \
+    "\"${file:pepper}\", audiences: a, dpop: " mode " } }\n"                                      \
+    "upstreams: { svc: { endpoints: https://127.0.0.1:9001 } }\n"                                 \
+    "dpop: { origins: https://a.example }\n"
+
+static void introspected_tokens_that_are_bound_to_a_key(void **state)
+{
+    (void)state;
+    assert_differs(
+        INTROSPECTED("\"off\""), INTROSPECTED("required"),
+        "Gains access\n"
+        "  introspection main: tokens that are bound to a key (DPoP) are accepted now\n"
+        "\n"
+        "Loses access\n"
+        "  introspection main: tokens that are not bound to a key (DPoP) are not accepted any more\n");
+}
+
 static void listeners_issuers_and_upstreams(void **state)
 {
     (void)state;
@@ -327,6 +346,20 @@ static struct config *load_with_secret(struct loading *loading, const char *secr
     return loading_load(loading, NULL, 0);
 }
 
+static void a_candidate_is_no_matter_of_access(void **state)
+{
+    (void)state;
+#define TRIED(candidate) ONE("auth: { jwt: main" candidate " }, authorize: any_caller, " LIMITS)
+#define COMING(date)     ", candidate: { any_of: [{ jwt: main }], until: " date " }"
+    assert_differs(TRIED(""), TRIED(COMING("2999-01-01")),
+                   "Other changes\n" SUBJECT "the candidate of auth is a token of main, only observed until "
+                   "2999-01-01, was none\n");
+    assert_differs(TRIED(COMING("2999-01-01")), TRIED(COMING("2999-01-02")),
+                   "Other changes\n" SUBJECT "the candidate of auth is a token of main, only observed until "
+                   "2999-01-02, was a token of main, only observed until 2999-01-01\n");
+    assert_differs(TRIED(COMING("2999-01-01")), TRIED(COMING("2999-01-01")), "The same access.\n");
+}
+
 static void secrets_are_not_told(void **state)
 {
     (void)state;
@@ -380,8 +413,10 @@ int main(void)
         cmocka_unit_test(tells_who_may_open_websockets),
         cmocka_unit_test(tuning_is_no_matter_of_access),
         cmocka_unit_test(tokens_that_are_bound_to_a_key),
+        cmocka_unit_test(introspected_tokens_that_are_bound_to_a_key),
         cmocka_unit_test(listeners_issuers_and_upstreams),
         cmocka_unit_test(a_client_certificate),
+        cmocka_unit_test(a_candidate_is_no_matter_of_access),
         cmocka_unit_test(secrets_are_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
