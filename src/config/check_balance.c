@@ -48,6 +48,31 @@ static void check_weights(struct loader *loader, const struct upstream_settings 
     }
 }
 
+static void check_zones(struct loader *loader, struct upstream_settings *upstream,
+                        const struct conf_node *node)
+{
+    const struct upstream_endpoint_settings *written = upstream->endpoints.items;
+    size_t zoned = 0, local = 0;
+    for (size_t i = 0; i < upstream->endpoints.count; i++) {
+        zoned += written[i].zone.len > 0;
+        local += upstream->parsed[i].local;
+        if (written[i].zone.len > 0 && loader->settings->zone.len == 0) {
+            warn(loader, &written[i].zone, node,
+                 "zones have no effect: this gateway has none; say at the top where it stands, as in `zone: "
+                 "%.*s`",
+                 SLICE_ARG(written[i].zone));
+            break;
+        }
+    }
+    upstream->has_local = local > 0 && local < upstream->endpoints.count;
+    if (zoned == 0 && conf_node_get(node, SLICE("zone_spill")) != NULL) {
+        tell(loader, &upstream->zone_spill, node,
+             "no endpoint has a zone: it has no effect; as in `endpoints: [{ url: https://10.0.0.5:9001, "
+             "zone: "
+             "a }]`");
+    }
+}
+
 static struct error compile(struct loader *loader, struct upstream_settings *upstream)
 {
     const struct upstream_endpoint_settings *written = upstream->endpoints.items;
@@ -72,5 +97,6 @@ struct error check_balance(struct loader *loader, struct upstream_settings *upst
     }
     check_hash(loader, upstream, node);
     check_weights(loader, upstream, node);
+    check_zones(loader, upstream, node);
     return compile(loader, upstream);
 }

@@ -40,9 +40,7 @@ bool pool_is_unhealthy(const struct pool_endpoint *endpoint)
     return health_mark_is_unhealthy(endpoint->settings->mark);
 }
 
-/* Which endpoints may be chosen at all, looked at anew where any mark has changed. Where all failed their health checks, all may:
- * it is more likely that the checks are wrong, or the way there, than that nothing would answer, and an answer is worth a
- * try. */
+/* Which endpoints may be chosen at all: looked at anew where any mark has changed. */
 static void look_at_marks(struct upstream_pool *pool)
 {
     uint64_t version = health_marks_version();
@@ -51,7 +49,7 @@ static void look_at_marks(struct upstream_pool *pool)
     }
     pool->marks_seen = version;
     for (size_t i = 0; i < pool->count; i++) {
-        pool->balancer.targets[i].usable = !pool_is_unhealthy(&pool->endpoints[i]);
+        pool->balancer.targets[i].healthy = !pool_is_unhealthy(&pool->endpoints[i]);
     }
     balancer_refresh(&pool->balancer);
 }

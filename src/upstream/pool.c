@@ -219,7 +219,10 @@ void pool_attempt(struct upstream_ticket *ticket)
     ticket->endpoint = endpoint;
     ticket->url = endpoint->settings->url;
     balancer_begin(&pool->balancer, number);
-    metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, pool_is_unhealthy(endpoint) ? 1 : 0);
+    const struct balance_target *target = &pool->balancer.targets[number];
+    metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, target->healthy ? 0 : 1);
+    metrics_add(pool->metrics, METRIC_UPSTREAM_OTHER_ZONE,
+                pool->settings->has_local && !target->local ? 1 : 0);
     pool_attempt_here(ticket);
 }
 
@@ -407,7 +410,10 @@ static struct error balance(struct upstream_pool *pool)
                       pool->count));
     for (size_t i = 0; i < pool->count; i++) {
         pool->balancer.targets[i].weight = settings->parsed[i].weight;
+        pool->balancer.targets[i].local = settings->parsed[i].local;
     }
+    pool->balancer.rules = (struct usable_rules){ .panic_threshold = settings->panic_threshold,
+                                                  .zone_spill = settings->zone_spill };
     pool->balancer.max_load = settings->max_load;
     pool->marks_seen = health_marks_version() - 1; /* none yet */
     return OK;

@@ -29,6 +29,13 @@ static const struct conf_field endpoint_fields[] = {
       .minimum = 1,
       .maximum = 1000,
       .help = "its share of the requests, beside those of the others, where `balance` is weighted" },
+    { .name = "zone",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_endpoint_settings, zone),
+      .help =
+          "where it stands: requests stay in the gateway's own `zone` as long as there are enough healthy "
+          "endpoints" },
     { 0 },
 };
 
@@ -86,6 +93,22 @@ static const struct conf_field upstream_fields[] = {
       .maximum = 10000,
       .help = "with `balance: hash`, how many requests under way one endpoint may have, in percent of their "
               "mean, before further ones go elsewhere, as in 150; 0: any" },
+    { .name = "zone_spill",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, zone_spill),
+      .standard = "70",
+      .minimum = 1,
+      .maximum = 100,
+      .help =
+          "percentage of the endpoints of the gateway's zone: where fewer are healthy, requests go to those "
+          "of all zones" },
+    { .name = "panic_threshold",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, panic_threshold),
+      .standard = "0",
+      .minimum = 0,
+      .maximum = 100,
+      .help = "percentage of the endpoints: where fewer are healthy, all are used; 0: where none is" },
     { .name = "host_header",
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,

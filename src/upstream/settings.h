@@ -12,8 +12,9 @@
 
 /* One endpoint as it is written. */
 struct upstream_endpoint_settings {
-    struct slice url; /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
-    int64_t weight;   /* 1 to 1000; 1 */
+    struct slice url;  /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
+    int64_t weight;    /* 1 to 1000; 1 */
+    struct slice zone; /* empty: none */
 };
 
 /* One endpoint, parsed from its URL by upstream_parse_endpoint; the rest is filled in by config. */
@@ -27,6 +28,7 @@ struct upstream_endpoint {
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
     uint32_t weight;
+    bool local;               /* it is in the gateway's zone */
     struct health_mark *mark; /* what its checks found, set by the gateway; NULL: it is not checked */
 };
 
@@ -38,6 +40,8 @@ struct upstream_settings {
     int balance;                    /* enum upstream_balance */
     struct slice hash_by;           /* of BALANCE_HASH */
     int64_t max_load;               /* of BALANCE_HASH: percent of the mean; 0: any */
+    int64_t zone_spill;             /* percent: see balance/usable.h; 70 */
+    int64_t panic_threshold;        /* the same; 0 */
     struct slice host_header;       /* empty: the client's Host goes on */
     int64_t connect_timeout;        /* ns, TLS handshake included; 5 s */
     int64_t idle_timeout;           /* ns that an idle connection is kept; 30 s */
@@ -52,6 +56,7 @@ struct upstream_settings {
     struct health_settings *health; /* NULL: its servers are not asked */
     /* filled in by config */
     struct upstream_endpoint *parsed;  /* endpoints.count of them */
+    bool has_local;                    /* some endpoint is in the gateway's zone, and some is not */
     struct balance_source hash_source; /* of BALANCE_HASH */
     const struct maglev *maglev;       /* the same */
 };

@@ -34,7 +34,7 @@ struct error balancer_init(struct balancer *balancer, enum upstream_balance bala
     }
     for (size_t i = 0; i < count; i++) {
         balancer->targets[i].weight = 1;
-        balancer->targets[i].usable = true;
+        balancer->targets[i].healthy = true;
     }
     balancer_refresh(balancer);
     return OK;
@@ -49,24 +49,14 @@ void balancer_done(struct balancer *balancer)
     *balancer = (struct balancer){ 0 };
 }
 
-static void list_usable(struct balancer *balancer)
+void balancer_refresh(struct balancer *balancer)
 {
+    balancer->scope = usable_select(balancer->targets, balancer->count, &balancer->rules);
     balancer->usable_count = 0;
     for (size_t i = 0; i < balancer->count; i++) {
         if (balancer->targets[i].usable) {
             balancer->usable[balancer->usable_count++] = (uint16_t)i;
         }
-    }
-}
-
-void balancer_refresh(struct balancer *balancer)
-{
-    list_usable(balancer);
-    if (balancer->usable_count == 0) {
-        for (size_t i = 0; i < balancer->count; i++) {
-            balancer->targets[i].usable = true;
-        }
-        list_usable(balancer);
     }
     balancer->next = balancer->next < balancer->usable_count ? balancer->next : 0;
     if (balancer->algorithm->refresh != NULL) {

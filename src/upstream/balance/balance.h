@@ -9,6 +9,7 @@
 #include "upstream/balance/lottery.h"
 #include "upstream/balance/maglev.h"
 #include "upstream/balance/settings.h"
+#include "upstream/balance/usable.h"
 
 #define BALANCE_TRIES_MAX 16 /* endpoints that a request remembers to have tried */
 
@@ -17,7 +18,9 @@ struct balance_target {
     uint32_t active; /* requests that it serves, and tunnels */
     uint32_t weight; /* 1, unless the owner says otherwise; of BALANCE_WEIGHTED */
     struct latency latency;
-    bool usable;
+    bool healthy; /* the owner's, as `weight` and `local` */
+    bool local;   /* it is in the gateway's zone */
+    bool usable;  /* of those two */
 };
 
 /* What a choice is made for. */
@@ -51,22 +54,24 @@ struct balancer {
     size_t count;
     uint16_t *usable; /* numbers, ascending; never empty where there is an endpoint */
     size_t usable_count;
-    size_t next;                 /* in `usable`: whose turn it is */
-    uint64_t active;             /* of all targets */
-    uint64_t random;             /* state */
+    size_t next;     /* in `usable`: whose turn it is */
+    uint64_t active; /* of all targets */
+    uint64_t random; /* state */
+    struct usable_rules rules;
+    enum usable_scope scope;
     int64_t max_load;            /* of BALANCE_HASH: percent of the mean; 0: any */
     struct lottery lottery;      /* of BALANCE_WEIGHTED, over `usable` */
     uint32_t *weights;           /* the same, while it is filled */
     const struct maglev *maglev; /* of BALANCE_HASH, over all targets; the settings' */
 };
 
-/* `maglev` of BALANCE_HASH must outlive it; else it is NULL. All are usable, and of the weight 1. */
+/* `maglev` of BALANCE_HASH must outlive it; else it is NULL. All are healthy, and of the weight 1. */
 struct error balancer_init(struct balancer *balancer, enum upstream_balance balance,
                            const struct maglev *maglev, size_t count) MUST_CHECK;
 /* Zeroed is fine. */
 void balancer_done(struct balancer *balancer);
 
-/* `usable` of targets has been set; where none is, all are. Weights may have changed, too. */
+/* `healthy`, `local` or weights of targets have changed, or the rules. */
 void balancer_refresh(struct balancer *balancer);
 
 static inline size_t balancer_pick(struct balancer *balancer, const struct balance_ask *ask)

@@ -11,7 +11,9 @@ export class Server {
     this.callers = [];
     this.status = 200;
     this.delay = 0;
+    this.healthy = true;
     this.server = http.createServer((request, response) => {
+      if (request.url === '/healthz') return response.writeHead(this.healthy ? 200 : 503).end();
       this.requests++;
       this.callers.push(request.headers['x-key'] ?? request.headers.cookie ?? '');
       const answer = () => response.writeHead(this.status, { 'content-type': 'application/json' }).end(JSON.stringify({ name: this.name }));

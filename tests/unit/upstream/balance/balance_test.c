@@ -75,7 +75,7 @@ static size_t pick_key(uint64_t key)
 
 static void set_usable(size_t index, bool usable)
 {
-    fixture->balancer.targets[index].usable = usable;
+    fixture->balancer.targets[index].healthy = usable;
     balancer_refresh(&fixture->balancer);
 }
 
@@ -124,7 +124,7 @@ static void where_none_is_usable_all_are(void **state)
     for (int balance = 0; balance < BALANCE_KINDS; balance++) {
         make((enum upstream_balance)balance, 3);
         for (size_t i = 0; i < 3; i++) {
-            fixture->balancer.targets[i].usable = false;
+            fixture->balancer.targets[i].healthy = false;
         }
         balancer_refresh(&fixture->balancer);
         for (uint64_t i = 0; i < 1000; i++) {
