@@ -118,7 +118,8 @@
 /* Configuration */
 #define CONFIG_FILE_MAX  (16 * 1024 * 1024)
 #define CONFIG_FILES_MAX 4096
-#define CONFIG_DEPTH_MAX 32 /* nesting of YAML */
-#define LISTENERS_MAX    64 /* bits of route_entry.listeners */
+#define CONFIG_DEPTH_MAX 32   /* nesting of YAML */
+#define ENDPOINTS_MAX    1024 /* of one upstream */
+#define LISTENERS_MAX    64   /* bits of route_entry.listeners */
 
 #endif

@@ -33,7 +33,8 @@ static void check_endpoints(struct loader *loader)
             unsigned int port = upstream->parsed[k].port;
             /* 0: it is at a path, or malformed, which was told */
             if (port != 0 && !is_among(confinement, port)) {
-                tell(loader, &upstream->endpoints.items[k], loader_object(loader, upstream),
+                const struct upstream_endpoint_settings *written = upstream->endpoints.items;
+                tell(loader, &written[k].url, loader_object(loader, upstream),
                      "port %u is not among confinement.connect_ports", port);
             }
         }

@@ -100,7 +100,8 @@ bool check_stays_here(const struct upstream_endpoint *endpoint)
 static void check_plain(struct loader *loader, const struct upstream_settings *upstream, size_t index,
                         const struct conf_node *node)
 {
-    const struct slice *url = &upstream->endpoints.items[index];
+    const struct slice *url =
+        &((const struct upstream_endpoint_settings *)upstream->endpoints.items)[index].url;
     if (upstream->protocol == HTTP_PROTOCOL_2 && !upstream->parsed[index].h2c) {
         tell(
             loader, url, node,
@@ -123,9 +124,16 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
         return NO_MEMORY;
     }
     for (size_t i = 0; i < upstream->endpoints.count; i++) {
-        const struct slice *url = &upstream->endpoints.items[i];
+        const struct upstream_endpoint_settings *written = upstream->endpoints.items;
+        const struct slice *url = &written[i].url;
         struct upstream_endpoint *endpoint = &upstream->parsed[i];
-        const char *problem = upstream_parse_endpoint(*url, loader->arena, endpoint);
+        const char *problem =
+            url->len > 0 ? upstream_parse_endpoint(*url, loader->arena, endpoint) : NULL; /* it was told */
+        endpoint->weight = (uint32_t)written[i].weight;
+        endpoint->local = written[i].zone.len > 0 && slice_equal(written[i].zone, loader->settings->zone);
+        if (url->len == 0) {
+            continue;
+        }
         if (problem != NULL) {
             bool at_path = slice_starts_with(*url, SLICE("unix:"));
             tell(loader, url, node, "%s, as in %s", problem,
@@ -163,6 +171,7 @@ static struct error check_upstream(struct loader *loader, struct upstream_settin
             tell(loader, &upstream->host_header, node, "a host, with a port or not, is wanted here");
         }
     }
+    TRY(check_balance(loader, upstream));
     check_health(loader, upstream);
     return check_client_tls(loader, upstream->tls);
 }

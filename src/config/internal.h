@@ -105,6 +105,8 @@ struct error check_blocks(struct loader *loader) MUST_CHECK;   /* check_blocks.c
 struct error check_basic(struct loader *loader) MUST_CHECK;    /* check_basic.c */
 void check_failure_budget(struct loader *loader);              /* check_basic.c */
 struct error check_services(struct loader *loader) MUST_CHECK; /* check_services.c: issuers, upstreams */
+/* check_balance.c */
+struct error check_balance(struct loader *loader, struct upstream_settings *upstream) MUST_CHECK;
 void check_health(struct loader *loader, struct upstream_settings *upstream); /* check_health.c */
 struct error check_admin(struct loader *loader) MUST_CHECK; /* admin.c: its sets and listeners */
 void check_admin_route(struct loader *loader, struct route_settings *route,

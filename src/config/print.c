@@ -133,13 +133,45 @@ static void print_object(const struct config *config, const struct conf_object *
     buffer_append(out, *separator != '\0' ? SLICE(" }") : SLICE("}"));
 }
 
+static bool is_standard(const struct conf_field *field, const void *value)
+{
+    struct buffer text;
+    buffer_init(&text, 1024);
+    print_value(NULL, field, value, &text);
+    bool same =
+        field->standard != NULL && slice_equal(buffer_slice(&text), slice_from_string(field->standard));
+    buffer_done(&text);
+    return same;
+}
+
+/* What a bare scalar in its place would say as well; NULL: it says more. */
+static const struct conf_field *scalar_of(const struct conf_object *object, const char *value)
+{
+    const struct conf_field *scalar = NULL;
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        if (object->scalar != NULL && strcmp(field->name, object->scalar) == 0) {
+            scalar = field;
+        } else if (!print_is_empty(field, value + field->offset) &&
+                   !is_standard(field, value + field->offset)) {
+            return NULL;
+        }
+    }
+    return scalar;
+}
+
 static void print_list(const struct config *config, const struct conf_field *field,
                        const struct conf_list *list, struct buffer *out)
 {
     buffer_append_char(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         buffer_append(out, i > 0 ? SLICE(", ") : SLICE(""));
-        print_object(config, field->object, (const char *)list->items + i * field->object->size, out);
+        const char *item = (const char *)list->items + i * field->object->size;
+        const struct conf_field *scalar = scalar_of(field->object, item);
+        if (scalar != NULL) {
+            print_value(config, scalar, item + scalar->offset, out);
+        } else {
+            print_object(config, field->object, item, out);
+        }
     }
     buffer_append_char(out, ']');
 }

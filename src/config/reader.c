@@ -206,26 +206,29 @@ static struct error read_object(struct conf_reader *reader, const struct conf_fi
 static struct error read_list(struct conf_reader *reader, const struct conf_field *field,
                               const struct conf_node *node, void *out)
 {
-    if (node->type != CONF_NODE_SEQUENCE) {
+    const struct conf_node *const *items;
+    size_t count;
+    if (!list_items(node, &items, &count, &node) ||
+        (node->type == CONF_NODE_SCALAR && field->object->scalar == NULL)) {
         tell_wrong(reader, field, node);
         return OK;
     }
-    if (tell_if_empty(reader, field, node, node->count)) {
+    if (tell_if_empty(reader, field, node, count)) {
         return OK;
     }
-    struct conf_list list = { arena_calloc(reader->arena, node->count + 1, field->object->size), 0 };
+    struct conf_list list = { arena_calloc(reader->arena, count + 1, field->object->size), 0 };
     if (list.items == NULL) {
         return NO_MEMORY;
     }
     bool partial = reader->partial;
     reader->partial = false; /* an item stands for itself: lists are not merged into */
     struct error error = OK;
-    for (size_t i = 0; i < node->count && !failed(error); i++) {
-        if (!accepts(field->object, node->items[i])) {
-            tell_wrong(reader, field, node->items[i]);
+    for (size_t i = 0; i < count && !failed(error); i++) {
+        if (!accepts(field->object, items[i])) {
+            tell_wrong(reader, field, items[i]);
             continue;
         }
-        error = conf_read(reader, field->object, node->items[i],
+        error = conf_read(reader, field->object, items[i],
                           (char *)list.items + list.count++ * field->object->size);
     }
     reader->partial = partial;

@@ -121,6 +121,24 @@ static void write_list(const struct conf_field *field, struct json_writer *json)
     }
 }
 
+static void write_shorthand(const struct conf_object *object, const char *name, struct json_writer *json);
+
+/* A single item stands for a list of one, where it is no map. */
+static void write_list_or_one(const struct conf_field *field, struct json_writer *json)
+{
+    if (field->object->scalar == NULL) {
+        write_list(field, json);
+        return;
+    }
+    json_name(json, SLICE("anyOf"));
+    json_array_begin(json);
+    json_object_begin(json);
+    write_list(field, json);
+    json_object_end(json);
+    write_shorthand(field->object, field->object->scalar, json);
+    json_array_end(json);
+}
+
 static void write_map(const struct conf_field *field, struct json_writer *json)
 {
     member(json, "type", "object");
@@ -181,7 +199,7 @@ static void write_type(const struct conf_field *field, struct json_writer *json)
         member_reference(json, field->object);
         break;
     case CONF_LIST:
-        write_list(field, json);
+        write_list_or_one(field, json);
         break;
     case CONF_PAIRS:
     case CONF_MAP:

@@ -172,6 +172,7 @@ struct overload_settings {
 
 struct settings {
     struct slice instance; /* name in logs; default: the host's name */
+    struct slice zone;     /* where the gateway stands; empty: nowhere in particular */
     int64_t workers;       /* 0: one per CPU; at most 256 */
     struct slice user,
         group;           /* to run the gateway process as, where started as root; default nobody, its group */

@@ -448,6 +448,8 @@ const struct conf_object team_object = {
 static const struct conf_field config_fields[] = {
     { "instance", CONF_STRING, CONF_FIXED | CONF_NON_EMPTY, OF(input_settings, settings.instance),
       .help = "Name of this gateway in logs; default: the host's name." },
+    { "zone", CONF_STRING, CONF_NON_EMPTY, OF(input_settings, settings.zone),
+      .help = "Where this gateway stands: requests stay in it where endpoints have zones, too." },
     { "include", CONF_STRINGS, OF(input_settings, include),
       .help =
           "Patterns of further files, relative to this one. What is a map by name may be split over files." },

@@ -44,7 +44,8 @@ static void print_wanted(const struct conf_field *field, struct buffer *out)
         [CONF_LIST] = "a list of maps",
         [CONF_MAP] = "a map of names to maps",
     };
-    buffer_printf(out, "%s", wanted[field->type]);
+    bool is_plain = field->type == CONF_LIST && field->object->scalar != NULL;
+    buffer_printf(out, "%s", wanted[is_plain ? CONF_STRINGS : field->type]);
     if (field->type == CONF_ENUM || field->type == CONF_FLAGS) {
         for (const struct conf_choice *choice = field->choices; choice->name != NULL; choice++) {
             buffer_printf(out, "%s%s", choice == field->choices ? "" : ", ", choice->name);
@@ -101,6 +102,8 @@ static void print_example(const struct conf_field *field, struct buffer *out)
         buffer_printf(out, "[%s]", field->choices->name);
     } else if ((field->type == CONF_DURATION || field->type == CONF_SIZE) && field->maximum != 0) {
         print_number(field, field->maximum, out);
+    } else if (field->type == CONF_LIST && field->object->scalar != NULL) {
+        buffer_printf(out, "%s", examples[CONF_STRINGS]);
     } else {
         buffer_printf(out, "%s", examples[field->type]);
     }

@@ -245,18 +245,20 @@ struct error authorizer_prepare(struct authorizer_settings *settings, struct are
     fill_service(settings);
     settings->issuer = ARENA_CONCAT(arena, SLICE("authorizer:"), settings->name);
     struct upstream_endpoint *endpoint = arena_calloc(arena, 1, sizeof *endpoint);
-    struct slice *urls = arena_calloc(arena, 1, sizeof *urls);
-    if (settings->issuer.ptr == NULL || endpoint == NULL || urls == NULL) {
+    struct upstream_endpoint_settings *written = arena_calloc(arena, 1, sizeof *written);
+    if (settings->issuer.ptr == NULL || endpoint == NULL || written == NULL) {
         return FAIL(ERROR_MEMORY, "no memory for the configuration");
     }
     if (authorizer_url_problem(settings->url, settings->contract) == NULL) {
-        urls[0] = split_url(settings->url, &settings->target);
-        const char *problem = upstream_parse_endpoint(urls[0], arena, endpoint);
+        written->url = split_url(settings->url, &settings->target);
+        written->weight = 1;
+        const char *problem = upstream_parse_endpoint(written->url, arena, endpoint);
         if (problem != NULL) {
             return FAIL(ERROR_MEMORY, "no memory for the configuration");
         }
-        settings->authority = slice_from(urls[0], endpoint->tls ? strlen("https://") : strlen("http://"));
-        settings->service.endpoints = (struct conf_strings){ urls, 1 };
+        settings->authority =
+            slice_from(written->url, endpoint->tls ? strlen("https://") : strlen("http://"));
+        settings->service.endpoints = (struct conf_list){ written, 1 };
         settings->service.parsed = endpoint;
     }
     return settings->cache != NULL ? prepare_cache(settings->cache, arena) : OK;

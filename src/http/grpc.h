@@ -28,9 +28,13 @@ struct slice grpc_timeout_text(int64_t ns, char out[GRPC_TIMEOUT_SIZE]);
 
 /* How a call ended: `grpc-status`, in its trailers or in a head that is its whole answer (Trailers-Only). The numbers from 0 (OK)
  * on that have a name are so many; to clients others are as good as UNKNOWN. */
-#define GRPC_STATUSES    17
-#define GRPC_NO_STATUS   (-1)
+#define GRPC_STATUSES  17
+#define GRPC_NO_STATUS (-1)
+/* What says that the server has failed. */
+#define GRPC_UNKNOWN     2
+#define GRPC_INTERNAL    13
 #define GRPC_UNAVAILABLE 14
+#define GRPC_DATA_LOSS   15
 
 /* The number, of 8 digits at most, or GRPC_NO_STATUS. */
 int32_t grpc_status_of(const struct headers *fields);

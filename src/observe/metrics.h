@@ -162,7 +162,9 @@
     X(UPSTREAM_PENDING, "sallyport_upstream_pending", "gauge",                                               \
       "Requests that wait for one of the connections that their upstream allows")                            \
     X(UPSTREAM_UNHEALTHY_USED, "sallyport_upstream_unhealthy_used_total", "counter",                         \
-      "Requests sent to an endpoint that fails its health checks, since all of its service do")              \
+      "Requests sent to an endpoint that is not healthy, since too few of its service are")                  \
+    X(UPSTREAM_OTHER_ZONE, "sallyport_upstream_other_zone_total", "counter",                                 \
+      "Requests sent to another zone, since too few endpoints of the gateway's own are healthy")             \
     X(UPSTREAM_HTTP2_CONNECTS, "sallyport_upstream_http2_connects_total", "counter",                         \
       "Connections to upstreams that came to speak HTTP/2")                                                  \
     X(UPSTREAM_HTTP2_GOAWAYS, "sallyport_upstream_http2_goaways_total", "counter",                           \

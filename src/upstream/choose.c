@@ -1,11 +1,6 @@
 /* Which endpoint, and which of its connections: by health, room, and the balance that is wanted. */
 #include "upstream/pool_internal.h"
 
-static bool is_fuller(const struct pool_endpoint *a, const struct pool_endpoint *b)
-{
-    return a->active > b->active;
-}
-
 /* Each has a connection that counts, or will. */
 bool pool_may_open(const struct pool_endpoint *endpoint)
 {
@@ -45,23 +40,31 @@ bool pool_is_unhealthy(const struct pool_endpoint *endpoint)
     return health_mark_is_unhealthy(endpoint->settings->mark);
 }
 
-/* Which endpoints may be chosen at all, a bit each. Where all failed their health checks, all may: it is more likely that the
- * checks are wrong, or the way there, than that nothing would answer, and an answer is worth a try. What else is to keep
- * endpoints out of the choice, and how many may be kept out, belongs here. */
-static uint64_t eligible(const struct upstream_pool *pool)
+/* Which endpoints may be chosen at all: looked at anew where any mark has changed. */
+static void look_at_marks(struct upstream_pool *pool)
 {
-    uint64_t healthy = 0;
-    for (size_t i = 0; i < pool->count; i++) {
-        healthy |= pool_is_unhealthy(&pool->endpoints[i]) ? 0 : UINT64_C(1) << i;
+    uint64_t version = health_marks_version();
+    if (version == pool->marks_seen) {
+        return;
     }
-    return healthy != 0 ? healthy : UINT64_MAX;
+    pool->marks_seen = version;
+    for (size_t i = 0; i < pool->count; i++) {
+        pool->balancer.targets[i].healthy = !pool_is_unhealthy(&pool->endpoints[i]);
+    }
+    balancer_refresh(&pool->balancer);
+}
+
+static bool number_has_room(void *context, size_t number)
+{
+    struct upstream_pool *pool = context;
+    return has_room(&pool->endpoints[number]);
 }
 
 bool pool_has_room(struct upstream_pool *pool)
 {
-    uint64_t may = eligible(pool);
-    for (size_t i = 0; i < pool->count; i++) {
-        if ((may & (UINT64_C(1) << i)) != 0 && has_room(&pool->endpoints[i])) {
+    look_at_marks(pool);
+    for (size_t i = 0; i < pool->balancer.usable_count; i++) {
+        if (has_room(&pool->endpoints[pool->balancer.usable[i]])) {
             return true;
         }
     }
@@ -70,24 +73,16 @@ bool pool_has_room(struct upstream_pool *pool)
 
 struct pool_endpoint *pool_choose(struct upstream_pool *pool, const struct upstream_ticket *ticket)
 {
-    struct pool_endpoint *best = NULL;
-    uint64_t may = eligible(pool);
-    for (size_t i = 0; i < pool->count; i++) {
-        size_t at = (pool->next + i) % pool->count;
-        struct pool_endpoint *endpoint = &pool->endpoints[at];
-        if ((may & ~ticket->tried & (UINT64_C(1) << at)) == 0 || !has_room(endpoint)) {
-            continue;
-        }
-        if (best == NULL ||
-            (pool->settings->balance == BALANCE_LEAST_REQUESTS && is_fuller(best, endpoint))) {
-            best = endpoint;
-        }
-        if (pool->settings->balance == BALANCE_ROUND_ROBIN) {
-            break;
-        }
-    }
-    if (best != NULL) {
-        pool->next = (size_t)(best - pool->endpoints + 1) % pool->count;
-    }
-    return best;
+    const struct balance_ask ask = {
+        .now = pool->loop->now,
+        .keyed = ticket->keyed,
+        .key = ticket->key,
+        .tried = ticket->tried,
+        .tried_count = ticket->tried_count,
+        .has_room = number_has_room,
+        .context = pool,
+    };
+    look_at_marks(pool);
+    size_t number = balancer_pick(&pool->balancer, &ask);
+    return number != BALANCE_NONE ? &pool->endpoints[number] : NULL;
 }

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define ENDPOINTS_MAX 64 /* bits of upstream_ticket.tried */
-
 /* ---- places ---- */
 
 static void leave_place(struct pool_connection *connection)
@@ -159,7 +157,7 @@ void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connectio
         } else {
             keep(connection);
         }
-        endpoint->active--;
+        pool_leave(endpoint);
         ticket->endpoint = NULL;
         settle(ticket, &no_memory);
         return;
@@ -167,6 +165,7 @@ void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connectio
     deadline_park(&connection->idle_deadline);
     connection->calls++;
     ticket->connection = connection;
+    ticket->lent_at = endpoint->pool->loop->now;
     ticket->protocol = http_client_protocol(connection->client);
     place_used(connection, HTTP_CLIENT_USABLE);
     settle(ticket, NULL);
@@ -206,27 +205,33 @@ void pool_attempt(struct upstream_ticket *ticket)
 {
     struct upstream_pool *pool = ticket->pool;
     struct pool_endpoint *endpoint = pool_choose(pool, ticket);
-    if (endpoint == NULL && ticket->tried != 0) {
+    if (endpoint == NULL && ticket->tried_count > 0) {
         /* Each was tried once: a further attempt may go to any of them again. */
-        ticket->tried = 0;
+        ticket->tried_count = 0;
         endpoint = pool_choose(pool, ticket);
     }
     if (endpoint == NULL) {
         pend(ticket);
         return;
     }
-    ticket->tried |= UINT64_C(1) << (size_t)(endpoint - pool->endpoints);
+    size_t number = pool_number_of(endpoint);
+    ticket->tried_count -= ticket->tried_count == BALANCE_TRIES_MAX ? 1 : 0;
+    ticket->tried[ticket->tried_count++] = (uint16_t)number;
     ticket->endpoint = endpoint;
     ticket->url = endpoint->settings->url;
-    endpoint->active++;
-    metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, pool_is_unhealthy(endpoint) ? 1 : 0);
+    balancer_begin(&pool->balancer, number);
+    const struct balance_target *target = &pool->balancer.targets[number];
+    metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, target->healthy ? 0 : 1);
+    metrics_add(pool->metrics, METRIC_UPSTREAM_OTHER_ZONE,
+                pool->settings->has_local && !target->local ? 1 : 0);
     pool_attempt_here(ticket);
 }
 
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
     if (ticket->endpoint != NULL) {
-        ticket->endpoint->active--;
+        upstream_note_failure(ticket, failure);
+        pool_leave(ticket->endpoint);
         ticket->endpoint = NULL;
         pool_wake_pending(ticket->pool);
     }
@@ -285,6 +290,40 @@ void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *
     deadline_set(&pool->loop->deadlines, &ticket->patience, pool->loop->now, deadline_step(delay));
 }
 
+static void note(const struct upstream_ticket *ticket, int64_t took, bool well)
+{
+    struct upstream_pool *pool = ticket->pool;
+    balancer_note(&pool->balancer, pool_number_of(ticket->endpoint), took, well, pool->loop->now);
+}
+
+void upstream_note_head(struct upstream_ticket *ticket)
+{
+    if (ticket->endpoint != NULL) {
+        note(ticket, ticket->pool->loop->now - ticket->lent_at, true);
+    }
+}
+
+void upstream_note_outcome(struct upstream_ticket *ticket, bool well)
+{
+    if (ticket->endpoint != NULL && !well) {
+        note(ticket, 0, false);
+    }
+}
+
+/* What is short here, or was refused in good order, says nothing about the server; nor does a kept connection that it had closed
+ * already. */
+static bool is_servers_fault(const struct http_call_failure *failure)
+{
+    return failure->reason != DENY_OVERLOADED && !failure->refused && !failure->reused;
+}
+
+void upstream_note_failure(struct upstream_ticket *ticket, const struct http_call_failure *failure)
+{
+    if (ticket->endpoint != NULL && is_servers_fault(failure)) {
+        note(ticket, ticket->call != NULL ? ticket->pool->loop->now - ticket->lent_at : 0, false);
+    }
+}
+
 static void give_back(struct pool_connection *connection, struct http_call *call)
 {
     connection->calls--;
@@ -307,7 +346,7 @@ void upstream_release(struct upstream_ticket *ticket)
     if (endpoint == NULL) {
         return;
     }
-    endpoint->active--;
+    pool_leave(endpoint);
     if (ticket->call != NULL) {
         give_back(connection, ticket->call);
     } else if (connection != NULL && !pool_bequeath(ticket)) {
@@ -353,7 +392,7 @@ void upstream_end_kept(struct pool_connection *connection, struct http_call *cal
         end_orphan(connection, call);
         return;
     }
-    endpoint->active--;
+    pool_leave(endpoint);
     give_back(connection, call);
     pool_wake_pending(endpoint->pool);
 }
@@ -392,10 +431,26 @@ void pool_end_serving(struct upstream_pool *pool)
     }
 }
 
+static struct error balance(struct upstream_pool *pool)
+{
+    const struct upstream_settings *settings = pool->settings;
+    TRY(balancer_init(&pool->balancer, (enum upstream_balance)settings->balance, settings->maglev,
+                      pool->count));
+    for (size_t i = 0; i < pool->count; i++) {
+        pool->balancer.targets[i].weight = settings->parsed[i].weight;
+        pool->balancer.targets[i].local = settings->parsed[i].local;
+    }
+    pool->balancer.rules = (struct usable_rules){ .panic_threshold = settings->panic_threshold,
+                                                  .zone_spill = settings->zone_spill };
+    pool->balancer.max_load = settings->max_load;
+    pool->marks_seen = health_marks_version() - 1; /* none yet */
+    return OK;
+}
+
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool)
 {
-    size_t count = settings->endpoints.count < ENDPOINTS_MAX ? settings->endpoints.count : ENDPOINTS_MAX;
+    size_t count = settings->endpoints.count;
     struct upstream_pool *pool = calloc(1, sizeof *pool + count * sizeof pool->endpoints[0]);
     if (pool == NULL) {
         return FAIL(ERROR_MEMORY, "upstream pool");
@@ -403,6 +458,11 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
     *pool = (struct upstream_pool){ .settings = settings, .loop = loop, .metrics = metrics, .count = count };
     pool_pending_init(pool);
     retry_budget_init(&pool->retries, settings->retry_budget);
+    struct error error = balance(pool);
+    if (failed(error)) {
+        upstream_pool_free(pool);
+        return error;
+    }
     static const struct tls_client_settings no_settings = { 0 };
     for (size_t i = 0; i < count; i++) {
         struct pool_endpoint *endpoint = &pool->endpoints[i];
@@ -415,7 +475,7 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
         }
         if (endpoint->settings->tls && pool->tls == NULL) {
             const struct tls_client_settings *tls = settings->tls != NULL ? settings->tls : &no_settings;
-            struct error error = tls_client_new(tls, &pool->tls);
+            error = tls_client_new(tls, &pool->tls);
             if (failed(error)) {
                 upstream_pool_free(pool);
                 return error;
@@ -453,5 +513,6 @@ void upstream_pool_free(struct upstream_pool *pool)
         resolved_done(&pool->endpoints[i].addresses);
     }
     tls_client_free(pool->tls);
+    balancer_done(&pool->balancer);
     free(pool);
 }

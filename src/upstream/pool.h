@@ -7,6 +7,7 @@
 
 #include "http/client.h"
 #include "observe/metrics.h"
+#include "upstream/balance/balance.h"
 #include "upstream/settings.h"
 
 struct upstream_pool;
@@ -22,6 +23,8 @@ struct upstream_ticket {
     void (*on_ready)(struct upstream_ticket *ticket, const struct http_call_failure *failure);
     struct http_call *call;
     bool fresh; /* set by the caller for a retry: do not use a kept connection */
+    bool keyed; /* set by the caller, where the upstream balances by a key: `key` is there, of balance_key */
+    uint64_t key;
     /* the pool's */
     struct upstream_pool *pool;
     struct pool_endpoint *endpoint;
@@ -36,7 +39,9 @@ struct upstream_ticket {
     size_t address;           /* index of the address that is tried */
     size_t addresses_left;    /* of the endpoint, this one included */
     int64_t connecting_since; /* to this endpoint */
-    uint64_t tried;           /* endpoints, a bit each */
+    uint16_t tried[BALANCE_TRIES_MAX]; /* endpoints, by number; the last one last */
+    size_t tried_count;
+    int64_t lent_at; /* ns: when it got its call */
     unsigned int attempts;
 };
 
@@ -53,6 +58,13 @@ void upstream_pool_free(struct upstream_pool *pool);
 enum deny_reason upstream_shortage(struct upstream_pool *pool);
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
+/* What the balance and passive health go by. The head of the answer is there: so long it took. */
+void upstream_note_head(struct upstream_ticket *ticket);
+/* Once, where the answer tells it: the server has done its part, or has failed. What a client ended is never told: it says nothing
+ * about the server. */
+void upstream_note_outcome(struct upstream_ticket *ticket, bool well);
+/* A call that failed, before it is given back. */
+void upstream_note_failure(struct upstream_ticket *ticket, const struct http_call_failure *failure);
 /* Gives a connection back: kept where it can be used again, else closed. Also cancels a ticket that still waits. */
 void upstream_release(struct upstream_ticket *ticket);
 /* May the ticket be tried again, where that is safe? Counts the attempt. */

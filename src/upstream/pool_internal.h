@@ -52,7 +52,6 @@ struct pool_endpoint {
     struct pool_queue served;  /* those of them that are being told */
     struct pool_queue told;    /* sharers that are */
     size_t next_address;
-    size_t active; /* tickets that it serves, and tunnels */
 };
 
 /* Who waits for one of the connections that are allowed. */
@@ -67,7 +66,8 @@ struct upstream_pool {
     struct metrics_worker *metrics;
     struct tls_client *tls;
     size_t count;
-    size_t next; /* round robin */
+    struct balancer balancer; /* by the numbers of `endpoints` */
+    uint64_t marks_seen;      /* health_marks_version, as of which the balancer knows what is usable */
     /* Within calls to several tickets, whose answers may end their exchanges: the last one of a former configuration takes the
      * pool along, which goes only when the calls are over. */
     unsigned int serving;
@@ -77,6 +77,17 @@ struct upstream_pool {
     struct retry_budget retries;
     struct pool_endpoint endpoints[];
 };
+
+static inline size_t pool_number_of(const struct pool_endpoint *endpoint)
+{
+    return (size_t)(endpoint - endpoint->pool->endpoints);
+}
+
+/* A ticket, or a tunnel, is the endpoint's no longer. */
+static inline void pool_leave(const struct pool_endpoint *endpoint)
+{
+    balancer_end(&endpoint->pool->balancer, pool_number_of(endpoint));
+}
 
 /* ---- pool.c ---- */
 

@@ -7,8 +7,44 @@
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
+    { "weighted", BALANCE_WEIGHTED, "each as often as its weight says" },
     { "least_requests", BALANCE_LEAST_REQUESTS, "the one with the fewest requests under way" },
+    { "p2c", BALANCE_P2C,
+      "the better one of two taken at random, by how long it takes to answer and how many requests it has" },
+    { "hash", BALANCE_HASH, "what has the same key goes to the same one: see `hash_by`" },
     { 0 },
+};
+
+static const struct conf_field endpoint_fields[] = {
+    { .name = "url",
+      .type = CONF_STRING,
+      .flags = CONF_REQUIRED | CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_endpoint_settings, url),
+      .help = "https://host:port or http://host:port, without a path; h2c://host:port: HTTP/2 without TLS; "
+              "unix:/path: HTTP/1.1 without TLS on that socket" },
+    { .name = "weight",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_endpoint_settings, weight),
+      .standard = "1",
+      .minimum = 1,
+      .maximum = 1000,
+      .help = "its share of the requests, beside those of the others, where `balance` is weighted" },
+    { .name = "zone",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_endpoint_settings, zone),
+      .help =
+          "where it stands: requests stay in the gateway's own `zone` as long as there are enough healthy "
+          "endpoints" },
+    { 0 },
+};
+
+static const struct conf_object endpoint_object = {
+    .name = "endpoint",
+    .size = sizeof(struct upstream_endpoint_settings),
+    .fields = endpoint_fields,
+    .scalar = "url",
+    .help = "A server of a service.",
 };
 
 static const struct conf_choice protocols[] = {
@@ -20,11 +56,11 @@ static const struct conf_choice protocols[] = {
 
 static const struct conf_field upstream_fields[] = {
     { .name = "endpoints",
-      .type = CONF_STRINGS,
+      .type = CONF_LIST,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_settings, endpoints),
-      .help = "https://host:port or http://host:port of each server, without a path; h2c://host:port: HTTP/2 "
-              "without TLS; unix:/path: HTTP/1.1 without TLS on that socket" },
+      .object = &endpoint_object,
+      .help = "its servers, as in https://10.0.0.5:9001; at most 1024" },
     { .name = "tls",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, tls),
@@ -41,7 +77,38 @@ static const struct conf_field upstream_fields[] = {
       .offset = offsetof(struct upstream_settings, balance),
       .standard = "round_robin",
       .choices = balances,
-      .help = "how an endpoint is chosen" },
+      .help = "how an endpoint is chosen: see docs/balancing.md" },
+    { .name = "hash_by",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct upstream_settings, hash_by),
+      .help =
+          "with `balance: hash`, what the key is: caller (by address where there is none), address (IPv6 by "
+          "/64), header:NAME or cookie:NAME; requests without it take turns" },
+    { .name = "max_load",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, max_load),
+      .standard = "0",
+      .minimum = 0,
+      .maximum = 10000,
+      .help = "with `balance: hash`, how many requests under way one endpoint may have, in percent of their "
+              "mean, before further ones go elsewhere, as in 150; 0: any" },
+    { .name = "zone_spill",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, zone_spill),
+      .standard = "70",
+      .minimum = 1,
+      .maximum = 100,
+      .help =
+          "percentage of the endpoints of the gateway's zone: where fewer are healthy, requests go to those "
+          "of all zones" },
+    { .name = "panic_threshold",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, panic_threshold),
+      .standard = "0",
+      .minimum = 0,
+      .maximum = 100,
+      .help = "percentage of the endpoints: where fewer are healthy, all are used; 0: where none is" },
     { .name = "host_header",
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,

@@ -5,15 +5,19 @@
 #include "base/conf_field.h"
 #include "net/address.h"
 #include "tls/settings.h"
+#include "upstream/balance/maglev.h"
+#include "upstream/balance/settings.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
 
-enum upstream_balance {
-    BALANCE_ROUND_ROBIN,
-    BALANCE_LEAST_REQUESTS,
+/* One endpoint as it is written. */
+struct upstream_endpoint_settings {
+    struct slice url;  /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
+    int64_t weight;    /* 1 to 1000; 1 */
+    struct slice zone; /* empty: none */
 };
 
-/* One endpoint, parsed from its URL by upstream_check_endpoint. */
+/* One endpoint, parsed from its URL by upstream_parse_endpoint; the rest is filled in by config. */
 struct upstream_endpoint {
     struct slice url;
     struct slice path; /* of a Unix socket, within `url`; empty: it has a host and port */
@@ -23,15 +27,21 @@ struct upstream_endpoint {
     uint16_t port;
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
+    uint32_t weight;
+    bool local;               /* it is in the gateway's zone */
     struct health_mark *mark; /* what its checks found, set by the gateway; NULL: it is not checked */
 };
 
 struct upstream_settings {
     struct slice name;
-    struct conf_strings endpoints; /* https://, http:// or h2c:// with host:port, no path; or unix:/path */
+    struct conf_list endpoints; /* of struct upstream_endpoint_settings; at most ENDPOINTS_MAX */
     struct tls_client_settings *tls;
     int protocol;                   /* enum http_client_protocol, of https endpoints */
     int balance;                    /* enum upstream_balance */
+    struct slice hash_by;           /* of BALANCE_HASH */
+    int64_t max_load;               /* of BALANCE_HASH: percent of the mean; 0: any */
+    int64_t zone_spill;             /* percent: see balance/usable.h; 70 */
+    int64_t panic_threshold;        /* the same; 0 */
     struct slice host_header;       /* empty: the client's Host goes on */
     int64_t connect_timeout;        /* ns, TLS handshake included; 5 s */
     int64_t idle_timeout;           /* ns that an idle connection is kept; 30 s */
@@ -45,7 +55,11 @@ struct upstream_settings {
     int64_t retries;                /* further tries where that is safe; 1 */
     int64_t retry_budget;           /* per cent of its requests that routes may send again; 20 */
     struct health_settings *health; /* NULL: its servers are not asked */
-    struct upstream_endpoint *parsed; /* endpoints.count of them, filled in by config */
+    /* filled in by config */
+    struct upstream_endpoint *parsed;  /* endpoints.count of them */
+    bool has_local;                    /* some endpoint is in the gateway's zone, and some is not */
+    struct balance_source hash_source; /* of BALANCE_HASH */
+    const struct maglev *maglev;       /* the same */
 };
 
 extern const struct conf_object upstream_object;

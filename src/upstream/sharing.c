@@ -36,9 +36,9 @@ static void pend_first(struct upstream_ticket *ticket)
     static const struct http_call_failure busy = { .reason = DENY_UPSTREAM_BUSY,
                                                    .detail = "all connections are in use" };
     struct pool_endpoint *endpoint = ticket->endpoint;
-    ticket->tried &= ~(UINT64_C(1) << (size_t)(endpoint - ticket->pool->endpoints));
+    ticket->tried_count--; /* the last one is this */
     ticket->endpoint = NULL;
-    endpoint->active--;
+    pool_leave(endpoint);
     if (!pool_pend(ticket, true)) {
         ticket->on_ready(ticket, &busy);
     }

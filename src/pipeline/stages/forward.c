@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "http/websocket.h"
+#include "pipeline/affinity.h"
 #include "pipeline/mirror.h"
 #include "pipeline/tunnel.h"
 #include "upstream/retry.h"
@@ -144,6 +145,9 @@ static bool try_again(struct exchange *exchange, enum retry_event event)
     }
     exchange->tries++;
     metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
+    if (exchange->ticket.call != NULL) {
+        upstream_note_outcome(&exchange->ticket, false); /* it has answered, and is not asked for the rest */
+    }
     upstream_release(&exchange->ticket);
     /* Until there is a connection for it, the body has to wait. */
     exchange->stream->ops->pause(exchange->stream, true);
@@ -195,6 +199,7 @@ static void start_call(struct exchange *exchange)
 static enum stage_verdict forward(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_STREAMING;
+    affinity_set(exchange);
     if (exchange_policy(exchange)->mirror != NULL) {
         mirror_begin(exchange, upstream_target(exchange), upstream_host(exchange));
     }
@@ -275,6 +280,7 @@ static void open_tunnel(struct exchange *exchange, const struct http_response *r
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, slice_from_string(wrong));
         return;
     }
+    upstream_note_outcome(&exchange->ticket, true);
     exchange->response.body = BODY_TUNNEL;
     exchange_send_head(exchange);
     become_tunnel(exchange);
@@ -291,6 +297,20 @@ static void note_outcome(struct exchange *exchange, const struct headers *fields
 static bool is_whole_answer(const struct exchange_response *response)
 {
     return response->body == BODY_NONE || (response->body == BODY_LENGTH && response->content_length == 0);
+}
+
+/* Has the server itself failed, by what its answer says? 501 is an answer to the question. */
+static bool is_well(const struct exchange *exchange)
+{
+    const int32_t grpc = exchange->grpc_status;
+    return (exchange->response.status < 500 || exchange->response.status == 501) && grpc != GRPC_UNKNOWN &&
+           grpc != GRPC_INTERNAL && grpc != GRPC_UNAVAILABLE && grpc != GRPC_DATA_LOSS;
+}
+
+/* Of a gRPC call that is answered in good order, the outcome stands behind its messages. */
+static bool head_tells_outcome(const struct exchange *exchange)
+{
+    return !exchange->is_grpc || exchange->response.status / 100 != 2 || is_whole_answer(&exchange->response);
 }
 
 /* A call's status stands in a head behind which nothing comes, where its service cannot serve it. */
@@ -312,6 +332,7 @@ static void on_response(void *caller, const struct http_response *response)
     exchange->answered_at = exchange->worker->loop.now;
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
+    upstream_note_head(&exchange->ticket);
     if (!relay_build_response(response, &exchange->response.headers)) {
         exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
     } else if (response->body == BODY_TUNNEL) {
@@ -323,6 +344,9 @@ static void on_response(void *caller, const struct http_response *response)
         take_framing(exchange, response);
         if (is_whole_answer(&exchange->response)) {
             note_outcome(exchange, &exchange->response.headers);
+        }
+        if (head_tells_outcome(exchange)) {
+            upstream_note_outcome(&exchange->ticket, is_well(exchange));
         }
         exchange_send_head(exchange);
         if (exchange->response.body == BODY_CHUNKED && tunnel_is_event_stream(exchange)) {
@@ -371,6 +395,9 @@ static void on_response_end(void *caller, const struct headers *trailers)
     if (pass) {
         note_outcome(exchange, &kept);
     }
+    if (!head_tells_outcome(exchange)) {
+        upstream_note_outcome(&exchange->ticket, is_well(exchange));
+    }
     exchange->state = EXCHANGE_ANSWERING;
     upstream_release(&exchange->ticket);
     if (exchange->stream != NULL) {
@@ -397,6 +424,7 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
     struct http_call_failure copy = *failure;
     /* The text may be the connection's, which may go. */
     struct slice detail = arena_copy(&exchange->arena, slice_from_string(failure->detail));
+    upstream_note_failure(&exchange->ticket, failure);
     upstream_release(&exchange->ticket);
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);

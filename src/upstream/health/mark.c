@@ -4,6 +4,19 @@
 
 #include <stdlib.h>
 
+/* Of all services: changes are rare, and looking at marks once too often costs little. */
+static _Atomic uint64_t marks_version;
+
+uint64_t health_marks_version(void)
+{
+    return atomic_load_explicit(&marks_version, memory_order_acquire);
+}
+
+void health_marks_changed(void)
+{
+    atomic_fetch_add_explicit(&marks_version, 1, memory_order_release);
+}
+
 struct health_mark *health_mark_new(void)
 {
     struct health_mark *mark = calloc(1, sizeof *mark);
@@ -33,7 +46,9 @@ uint64_t health_key_of(const struct address *address)
 
 void health_mark_set(struct health_mark *mark, bool unhealthy)
 {
-    atomic_store_explicit(&mark->unhealthy, unhealthy, memory_order_relaxed);
+    if (atomic_exchange_explicit(&mark->unhealthy, unhealthy, memory_order_relaxed) != unhealthy) {
+        health_marks_changed();
+    }
 }
 
 /* Each key stays in its place as long as it is there, so that a reader in between misses none. */

@@ -28,6 +28,12 @@ void health_mark_unref(struct health_mark *mark);
 /* An address as marks know it, whatever its port; never 0. */
 uint64_t health_key_of(const struct address *address);
 
+/* Another one as soon as any endpoint has become healthy or unhealthy: who keeps what it made of marks looks here whether that
+ * still holds. Read before the marks are. Any thread. */
+uint64_t health_marks_version(void);
+/* What else marks an endpoint (it stands in memory of its own) has changed. Any thread. */
+void health_marks_changed(void);
+
 /* Control thread. */
 void health_mark_set(struct health_mark *mark, bool unhealthy);
 void health_mark_set_address(struct health_mark *mark, uint64_t key, bool unhealthy);

@@ -208,7 +208,7 @@ static void make_pool(const char *first, const char *second)
 {
     fixture->urls[0] = slice_from_string(first);
     fixture->urls[1] = second != NULL ? slice_from_string(second) : SLICE_NONE;
-    fixture->settings.endpoints = (struct conf_strings){ fixture->urls, second != NULL ? 2 : 1 };
+    fixture->settings.endpoints = (struct conf_list){ fixture->urls, second != NULL ? 2 : 1 };
     for (size_t i = 0; i < fixture->settings.endpoints.count; i++) {
         assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));
     }

@@ -97,7 +97,7 @@ static void turn_until_events(unsigned int count)
 /* Endpoints as a configuration has them; their marks go with it. */
 static void configure(size_t count)
 {
-    fixture->upstream.endpoints = (struct conf_strings){ fixture->urls, count };
+    fixture->upstream.endpoints = (struct conf_list){ fixture->urls, count };
     for (size_t i = 0; i < count; i++) {
         fixture->urls[i] = slice_from_string(fixture->servers[i % SERVERS].url);
         assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));

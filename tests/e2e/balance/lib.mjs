@@ -1,0 +1,67 @@
+// Services of several servers: who was asked how often.
+import http from 'node:http';
+import { once } from 'node:events';
+import { HOST, OPEN } from '../lib/stage.mjs';
+
+// Counts its requests, and answers as `behave` says: { status, delay in ms }.
+export class Server {
+  constructor(name) {
+    this.name = name;
+    this.requests = 0;
+    this.callers = [];
+    this.status = 200;
+    this.delay = 0;
+    this.healthy = true;
+    this.server = http.createServer((request, response) => {
+      if (request.url === '/healthz') return response.writeHead(this.healthy ? 200 : 503).end();
+      this.requests++;
+      this.callers.push(request.headers['x-key'] ?? request.headers.cookie ?? '');
+      const answer = () => response.writeHead(this.status, { 'content-type': 'application/json' }).end(JSON.stringify({ name: this.name }));
+      if (this.delay > 0) setTimeout(answer, this.delay);
+      else answer();
+    });
+    this.sockets = new Set();
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('error', () => {}).on('close', () => this.sockets.delete(socket));
+    });
+  }
+  async start(port = 0) {
+    this.server.listen(port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = this.server.address().port;
+    this.url = `http://127.0.0.1:${this.port}`;
+    return this;
+  }
+  close() {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+export const startServers = (count) => Promise.all(Array.from({ length: count }, (_, i) => new Server(String(i)).start()));
+
+export const route = (upstream, more = {}) => ({ ...OPEN, match: { host: HOST, path: `/${upstream}/**` }, upstream, listeners: ['plain'], timeout: '2s', ...more });
+
+// What `act` made of each server's count.
+export async function counted(servers, act) {
+  const before = servers.map((server) => server.requests);
+  await act();
+  return servers.map((server, i) => server.requests - before[i]);
+}
+
+// `count` requests, `width` at a time, and how often each status came. `make`: the parts of the i-th.
+export async function ask(s, path, count, { width = 8, make = () => ({}) } = {}) {
+  const statuses = {};
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const { fields, ...more } = await make(next++);
+      const { status } = await s.request({ path, fields, plain: true, listener: 'plain', ...more });
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+  return statuses;
+}
+
+export const PLAIN = { plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' } };
