@@ -90,10 +90,35 @@ static struct error check_route_listeners(const struct check *check)
     return OK;
 }
 
+static void check_split(const struct check *check)
+{
+    struct loader *loader = check->loader;
+    struct split_settings *split = check->policy->split;
+    const struct split_share *shares = split->weights.items;
+    const void *where = NULL;
+    const char *problem = split_check(split, &where);
+    if (problem != NULL) {
+        tell(loader, where, check->node, "%s", problem);
+    }
+    for (size_t i = 0; i < split->weights.count; i++) {
+        loader_find(loader, loader_object(loader, &shares[i]), "upstream", loader->settings->upstreams,
+                    loader->settings->upstream_count, sizeof(struct upstream_settings), shares[i].name);
+    }
+    const struct conf_node *own = conf_node_get(check->node, SLICE("upstream"));
+    if (own != NULL) {
+        diagnostics_node(loader->diagnostics, DIAGNOSTIC_WARNING, own,
+                         "nothing goes there: `split` stands in place of `upstream`");
+    }
+}
+
 static void check_route_upstream(const struct check *check)
 {
     struct loader *loader = check->loader;
     const struct slice *name = &check->policy->upstream;
+    if (check->policy->split != NULL) {
+        check_split(check);
+        return;
+    }
     if (name->len > 0) {
         loader_find(loader, loader_node(loader, name, check->node), "upstream", loader->settings->upstreams,
                     loader->settings->upstream_count, sizeof(struct upstream_settings), *name);
@@ -406,6 +431,29 @@ static void check_websocket(const struct check *check)
     }
 }
 
+static void check_fallback(const struct check *check)
+{
+    struct loader *loader = check->loader;
+    const struct fallback_settings *fallback = check->policy->fallback;
+    if (fallback == NULL) {
+        return;
+    }
+    const char *problem = fallback_check(fallback);
+    if (problem != NULL) {
+        tell(loader, &check->policy->fallback, check->node, "%s", problem);
+    }
+    if (fallback->upstream.len > 0) {
+        loader_find(loader, loader_node(loader, &fallback->upstream, check->node), "upstream",
+                    loader->settings->upstreams, loader->settings->upstream_count,
+                    sizeof(struct upstream_settings), fallback->upstream);
+    }
+    if (fallback->upstream.len > 0 && check->policy->split == NULL &&
+        slice_equal(fallback->upstream, check->policy->upstream)) {
+        tell(loader, &fallback->upstream, check->node,
+             "this is the route's own upstream: to ask it again is for `retry`");
+    }
+}
+
 static void check_mirror(const struct check *check)
 {
     struct loader *loader = check->loader;
@@ -418,7 +466,7 @@ static void check_mirror(const struct check *check)
                     loader->settings->upstreams, loader->settings->upstream_count,
                     sizeof(struct upstream_settings), mirror->upstream);
     }
-    if (slice_equal(mirror->upstream, check->policy->upstream)) {
+    if (check->policy->split == NULL && slice_equal(mirror->upstream, check->policy->upstream)) {
         tell(loader, &mirror->upstream, check->node,
              "the copies would go where the requests go: each would be served twice");
     }
@@ -512,6 +560,7 @@ struct error check_routes(struct loader *loader)
         check_grpc_message(&check);
         check_retry(&check);
         check_mirror(&check);
+        check_fallback(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

@@ -210,7 +210,7 @@ static void print_route(struct printer *printer, const struct route_settings *ro
     add_limits(printer, &policy->limits);
     static const char *const shown_otherwise[] = { "listeners", "auth", "authorize", "limits", "exposure" };
     for (const struct conf_field *field = effective_object.fields; field->name != NULL; field++) {
-        bool shown = false;
+        bool shown = policy->split != NULL && strcmp(field->name, "upstream") == 0;
         for (size_t i = 0; i < sizeof shown_otherwise / sizeof *shown_otherwise; i++) {
             shown = shown || strcmp(field->name, shown_otherwise[i]) == 0;
         }

@@ -159,13 +159,19 @@ static const struct conf_field *scalar_of(const struct conf_object *object, cons
     return scalar;
 }
 
+/* Of a map each has its name, which is the first member. */
 static void print_list(const struct config *config, const struct conf_field *field,
                        const struct conf_list *list, struct buffer *out)
 {
-    buffer_append_char(out, '[');
+    bool is_map = field->type == CONF_MAP;
+    buffer_append(out, is_map ? SLICE("{ ") : SLICE("["));
     for (size_t i = 0; i < list->count; i++) {
         buffer_append(out, i > 0 ? SLICE(", ") : SLICE(""));
         const char *item = (const char *)list->items + i * field->object->size;
+        if (is_map) {
+            print_text(*(const struct slice *)item, out);
+            buffer_append(out, SLICE(": "));
+        }
         const struct conf_field *scalar = scalar_of(field->object, item);
         if (scalar != NULL) {
             print_value(config, scalar, item + scalar->offset, out);
@@ -173,7 +179,7 @@ static void print_list(const struct config *config, const struct conf_field *fie
             print_object(config, field->object, item, out);
         }
     }
-    buffer_append_char(out, ']');
+    buffer_append(out, is_map ? SLICE(" }") : SLICE("]"));
 }
 
 void print_value(const struct config *config, const struct conf_field *field, const void *value,

@@ -22,9 +22,11 @@
 #include "route/route.h"
 #include "route/websocket.h"
 #include "tls/settings.h"
+#include "upstream/fallback.h"
 #include "upstream/mirror.h"
 #include "upstream/retry.h"
 #include "upstream/settings.h"
+#include "upstream/split.h"
 
 enum exposure {
     EXPOSURE_EXTERNAL, /* the default: the stricter assumption */
@@ -105,11 +107,13 @@ struct route_policy {
     struct cors_settings *cors;
     struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
-    struct mirror_settings *mirror; /* NULL: none */
-    struct retry_settings *retry;   /* NULL: only what is always safe */
-    int64_t timeout;                /* ns from the request's end to the response's head; 15 s */
-    int64_t idle_timeout;           /* ns between two pieces of a response body; 60 s */
-    int64_t max_stream_age;         /* ns that a WebSocket or an event stream may live; 24 h */
+    struct split_settings *split;       /* in place of `upstream`; NULL: none */
+    struct mirror_settings *mirror;     /* NULL: none */
+    struct fallback_settings *fallback; /* NULL: none */
+    struct retry_settings *retry;       /* NULL: only what is always safe */
+    int64_t timeout;                    /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout;               /* ns between two pieces of a response body; 60 s */
+    int64_t max_stream_age;             /* ns that a WebSocket or an event stream may live; 24 h */
     bool outlive_token;       /* it goes on after the token's exp, and after that of the client certificate */
     int64_t body;             /* bytes, the largest request body; 1 MiB */
     int64_t max_grpc_message; /* bytes, the largest message that a gRPC call may send, as sent; 4 MiB */
@@ -187,10 +191,10 @@ struct settings {
     struct confinement_settings *confinement;       /* never NULL once loaded */
     struct overload_settings *overload;             /* never NULL once loaded */
     struct failure_budget_settings *failure_budget; /* never NULL once loaded */
-    struct slice jwks_cache;                        /* CONF_FILE: directory in which key sets are kept; empty: none are */
-    struct dpop_settings *dpop;                     /* NULL: nobody may use it */
-    struct blocks_settings *blocks;                 /* NULL: nothing can be blocked */
-    struct admin_settings *admin;                   /* NULL: there is no admin API */
+    struct slice jwks_cache;        /* CONF_FILE: directory in which key sets are kept; empty: none are */
+    struct dpop_settings *dpop;     /* NULL: nobody may use it */
+    struct blocks_settings *blocks; /* NULL: nothing can be blocked */
+    struct admin_settings *admin;   /* NULL: there is no admin API */
     struct listener_settings *listeners;
     size_t listener_count;
     struct issuer_settings *issuers;

@@ -31,6 +31,50 @@ static struct error split_limits(struct arena *arena, struct route *route)
     return OK;
 }
 
+/* False: there is none of that name. */
+static bool find_upstream(const struct settings *settings, struct slice name, unsigned int *ret_index)
+{
+    const struct upstream_settings *upstream =
+        settings_find(settings->upstreams, settings->upstream_count, sizeof *upstream, name);
+    *ret_index = upstream != NULL ? (unsigned int)(upstream - settings->upstreams) : 0;
+    return upstream != NULL;
+}
+
+static struct error compile_split(struct snapshot *snapshot, struct route *route)
+{
+    const struct split_settings *split = route->settings->policy.split;
+    const struct split_share *shares = split->weights.items;
+    unsigned int upstreams[SPLIT_SHARES_MAX];
+    for (size_t i = 0; i < split->weights.count; i++) {
+        if (i == SPLIT_SHARES_MAX || !find_upstream(snapshot->settings, shares[i].name, &upstreams[i])) {
+            return FAIL(ERROR_VALUE, "a split without its upstream");
+        }
+    }
+    route->upstream = upstreams[0];
+    return split_new(split, upstreams, &snapshot->config->arena, &route->split);
+}
+
+/* Where its requests go, and copies of them. */
+static struct error compile_upstreams(struct snapshot *snapshot, struct route *route)
+{
+    const struct route_policy *policy = &route->settings->policy;
+    if (policy->mirror != NULL &&
+        !find_upstream(snapshot->settings, policy->mirror->upstream, &route->mirror_upstream)) {
+        return FAIL(ERROR_VALUE, "a mirror without its upstream");
+    }
+    if (policy->fallback != NULL && policy->fallback->upstream.len > 0 &&
+        !find_upstream(snapshot->settings, policy->fallback->upstream, &route->fallback_upstream)) {
+        return FAIL(ERROR_VALUE, "a fallback without its upstream");
+    }
+    if (policy->split != NULL) {
+        return compile_split(snapshot, route);
+    }
+    if (!find_upstream(snapshot->settings, policy->upstream, &route->upstream) && !route->settings->admin) {
+        return FAIL(ERROR_VALUE, "a route without its upstream");
+    }
+    return OK;
+}
+
 static struct error compile_route(struct snapshot *snapshot, size_t index)
 {
     struct arena *arena = &snapshot->config->arena;
@@ -38,18 +82,7 @@ static struct error compile_route(struct snapshot *snapshot, size_t index)
     struct route *route = &snapshot->routes[index];
     route->settings = &settings->routes[index];
     route->index = (unsigned int)index;
-    const struct upstream_settings *upstream = settings_find(
-        settings->upstreams, settings->upstream_count, sizeof *upstream, route->settings->policy.upstream);
-    if (upstream == NULL && !route->settings->admin) {
-        return FAIL(ERROR_VALUE, "a route without its upstream");
-    }
-    route->upstream = upstream != NULL ? (unsigned int)(upstream - settings->upstreams) : 0;
-    const struct mirror_settings *mirror = route->settings->policy.mirror;
-    const struct upstream_settings *copied =
-        mirror != NULL
-            ? settings_find(settings->upstreams, settings->upstream_count, sizeof *copied, mirror->upstream)
-            : NULL;
-    route->mirror_upstream = copied != NULL ? (unsigned int)(copied - settings->upstreams) : route->upstream;
+    TRY(compile_upstreams(snapshot, route));
     if (route->settings->policy.authorize != NULL) {
         const struct authorize_settings *authorize = route->settings->policy.authorize;
         route->scope_text = authorize_scope_text(authorize, arena);

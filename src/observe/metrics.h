@@ -153,6 +153,9 @@
       "Requests sent again, on another connection")                                                          \
     X(UPSTREAM_RETRIES_REFUSED, "sallyport_upstream_retries_refused_total", "counter",                       \
       "Requests not sent again, since the retry budget of their upstream was used up")                       \
+    X(FALLBACKS, "sallyport_fallbacks_total", "counter", "Requests that their route's fallback answered")    \
+    X(BREAKER_OPENED, "sallyport_breaker_opened_total", "counter",                                           \
+      "Circuit breakers that opened, since too many requests to their upstream failed")                      \
     X(MIRRORED_ANSWERED, "sallyport_mirrored_requests_total{outcome=\"answered\"}", "counter",               \
       "Copies of requests for a second upstream, by what became of them")                                    \
     X(MIRRORED_FAILED, "sallyport_mirrored_requests_total{outcome=\"failed\"}", "counter", "")               \

@@ -295,6 +295,8 @@
       "The upstream did not answer within the route's timeout.")                                             \
     X(UPSTREAM_BUSY, "upstream_busy", 503, 14, "unavailable", "Temporarily unavailable",                     \
       "All connections that the upstream allows are in use, and as many requests wait as may.")              \
+    X(UPSTREAM_OPEN, "upstream_open", 503, 14, "unavailable", "Temporarily unavailable",                     \
+      "The upstream's circuit breaker is open: too many of its requests have failed of late.")               \
     X(UPSTREAM_PENDING, "upstream_pending", 503, 14, "unavailable", "Temporarily unavailable",               \
       "All connections that the upstream allows are in use, and none became free within pending_timeout, "   \
       "or so many wait that none would.")                                                                    \

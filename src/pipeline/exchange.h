@@ -124,6 +124,7 @@ struct exchange {
     int64_t retry_after; /* ns; 0: none */
 
     /* the way to the upstream */
+    unsigned int upstream; /* which, in the settings; since `capacity` */
     struct headers relayed;
     struct upstream_ticket ticket;
     struct slice upstream_endpoint;
@@ -131,6 +132,7 @@ struct exchange {
     bool request_sent;                 /* the whole of it is with the upstream connection */
     bool body_started;                 /* a byte of the body has gone: no further try */
     unsigned int tries;                /* further ones, by the route's `retry` */
+    bool fell_back;                    /* to the route's `fallback`: there is no further one */
     struct mirror *mirror;             /* its copy, while that is being made; NULL: none is */
     struct grpc_messages messages;     /* of a call: where in its body it stands */
 

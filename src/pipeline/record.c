@@ -57,7 +57,7 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
     if (exchange->forwarded_at != 0) {
         record->upstream_protocol =
             slice_equal(exchange->ticket.protocol, SLICE("h2")) ? SLICE("HTTP/2") : SLICE_NONE;
-        record->upstream = exchange_policy(exchange)->upstream;
+        record->upstream = exchange->snapshot->snapshot->settings->upstreams[exchange->upstream].name;
         record->tries = exchange->tries;
         record->upstream_duration =
             exchange->answered_at != 0 ? exchange->answered_at - exchange->forwarded_at : -1;

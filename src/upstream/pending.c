@@ -93,8 +93,11 @@ static bool would_wait_in_vain(const struct upstream_pool *pool)
     return waited > pool->settings->pending_timeout / 4 && expected > pool->settings->pending_timeout / 2;
 }
 
-enum deny_reason upstream_shortage(struct upstream_pool *pool)
+enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait)
 {
+    if (!breaker_would_admit(&pool->breaker, pool->loop->now, ret_wait)) {
+        return DENY_UPSTREAM_OPEN;
+    }
     if (pool->pending.queue.count >= (size_t)pool->settings->max_pending) {
         /* A place that has just become free is for one of those that wait. */
         return pool->pending.queue.first != NULL || !pool_has_room(pool) ? DENY_UPSTREAM_BUSY : DENY_NONE;

@@ -2,6 +2,8 @@
 
 #include "upstream/pool_internal.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 
 /* ---- places ---- */
@@ -127,8 +129,29 @@ void pool_stay_with_http1(struct pool_endpoint *endpoint)
 
 /* ---- choosing ---- */
 
+static void tell_breaker(struct upstream_ticket *ticket, bool well)
+{
+    struct upstream_pool *pool = ticket->pool;
+    uint32_t all, failed;
+    enum breaker_change change = breaker_note(&pool->breaker, pool->loop->now, ticket->probe, well);
+    ticket->probe = false;
+    if (change == BREAKER_OPENS) {
+        breaker_count(&pool->breaker, &all, &failed);
+        metrics_add(pool->metrics, METRIC_BREAKER_OPENED, 1);
+        log_event(LOG_WARNING, "breaker_opened", LOG_TEXT("upstream", pool->settings->name),
+                  LOG_NUMBER("requests", all), LOG_NUMBER("failed", failed));
+    } else if (change == BREAKER_CLOSES) {
+        log_event(LOG_INFO, "breaker_closed", LOG_TEXT("upstream", pool->settings->name));
+    }
+}
+
 static void settle(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
+    bool unreachable = failure != NULL && failure->reason >= DENY_UPSTREAM_CONNECT &&
+                       failure->reason <= DENY_UPSTREAM_TIMEOUT;
+    if (unreachable) {
+        tell_breaker(ticket, false);
+    }
     ticket->on_ready(ticket, failure);
 }
 
@@ -244,13 +267,17 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket)
 {
+    static const struct http_call_failure open = { .reason = DENY_UPSTREAM_OPEN,
+                                                   .detail = "too many of its requests have failed" };
     if (ticket->pool == NULL) {
         retry_budget_pay_in(&pool->retries, pool->settings->retry_budget);
     }
     ticket->pool = pool;
     ticket->call = NULL;
     ticket->connection = NULL;
-    if (pool->pending.queue.first == NULL) {
+    if (!ticket->probe && !breaker_admit(&pool->breaker, pool->loop->now, &ticket->probe)) {
+        settle(ticket, &open);
+    } else if (pool->pending.queue.first == NULL) {
         pool_attempt(ticket);
     } else {
         pend(ticket); /* nobody overtakes those that wait, even where a place has just become free */
@@ -308,6 +335,9 @@ void upstream_note_outcome(struct upstream_ticket *ticket, bool well)
     if (ticket->endpoint != NULL && !well) {
         note(ticket, 0, false);
     }
+    if (ticket->endpoint != NULL) {
+        tell_breaker(ticket, well);
+    }
 }
 
 /* What is short here, or was refused in good order, says nothing about the server; nor does a kept connection that it had closed
@@ -321,6 +351,9 @@ void upstream_note_failure(struct upstream_ticket *ticket, const struct http_cal
 {
     if (ticket->endpoint != NULL && is_servers_fault(failure)) {
         note(ticket, ticket->call != NULL ? ticket->pool->loop->now - ticket->lent_at : 0, false);
+        if (ticket->call != NULL) {
+            tell_breaker(ticket, false); /* that no connection could be had is told once for all endpoints */
+        }
     }
 }
 
@@ -343,6 +376,10 @@ void upstream_release(struct upstream_ticket *ticket)
     struct pool_connection *connection = ticket->connection;
     pool_queue_leave(ticket);
     deadline_clear(&ticket->patience);
+    if (ticket->probe) {
+        breaker_forget(&ticket->pool->breaker);
+        ticket->probe = false;
+    }
     if (endpoint == NULL) {
         return;
     }
@@ -458,6 +495,7 @@ struct error upstream_pool_new(const struct upstream_settings *settings, struct 
     *pool = (struct upstream_pool){ .settings = settings, .loop = loop, .metrics = metrics, .count = count };
     pool_pending_init(pool);
     retry_budget_init(&pool->retries, settings->retry_budget);
+    breaker_init(&pool->breaker, settings->breaker);
     struct error error = balance(pool);
     if (failed(error)) {
         upstream_pool_free(pool);

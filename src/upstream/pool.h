@@ -43,6 +43,7 @@ struct upstream_ticket {
     size_t tried_count;
     int64_t lent_at; /* ns: when it got its call */
     unsigned int attempts;
+    bool probe; /* of the breaker, which waits for its outcome */
 };
 
 /* `settings` must outlive the pool. */
@@ -53,9 +54,9 @@ void upstream_pool_retire(struct upstream_pool *pool);
 /* Closes all its connections but those with calls that are kept. No ticket may hold one. */
 void upstream_pool_free(struct upstream_pool *pool);
 
-/* What a request would be denied with for want of connections, if it came now, so that nothing is spent on it before;
- * DENY_NONE: it has a chance. Nothing is taken. */
-enum deny_reason upstream_shortage(struct upstream_pool *pool);
+/* What a request would be denied with for want of connections, or since the breaker is open, if it came now, so that nothing is spent
+ * on it before; DENY_NONE: it has a chance. Nothing is taken. *ret_wait: ns until the breaker lets one pass, or 0. */
+enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait);
 
 void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket);
 /* What the balance and passive health go by. The head of the answer is there: so long it took. */

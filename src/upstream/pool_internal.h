@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 
+#include "upstream/breaker.h"
 #include "upstream/pool.h"
 #include "upstream/resolve.h"
 #include "upstream/retry.h"
@@ -75,6 +76,7 @@ struct upstream_pool {
     bool retired; /* keeps no connection */
     struct pool_pending pending;
     struct retry_budget retries;
+    struct breaker breaker;
     struct pool_endpoint endpoints[];
 };
 

@@ -193,6 +193,12 @@ static const struct conf_field upstream_fields[] = {
       .minimum = 0,
       .maximum = 100,
       .help = "How many of its requests routes may send again by `retry`, per cent; 0: none." },
+    { .name = "breaker",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct upstream_settings, breaker),
+      .object = &breaker_object,
+      .help = "When requests are denied at once for a while, since too many fail; `{}` for the defaults. "
+              "Default: never." },
     { .name = "health",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, health),

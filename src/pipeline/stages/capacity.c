@@ -1,5 +1,6 @@
 /* Has the upstream a place for it? Asked before anybody is known: what would be denied for want of connections in any case is
  * denied before its token is verified. All that a stranger learns by it is that the service is busy. */
+#include "pipeline/affinity.h"
 #include "pipeline/stage.h"
 
 static enum stage_verdict check_capacity(struct exchange *exchange)
@@ -7,9 +8,17 @@ static enum stage_verdict check_capacity(struct exchange *exchange)
     if (exchange->route->settings->admin) {
         return STAGE_NEXT; /* it goes to no upstream */
     }
-    enum deny_reason reason = upstream_shortage(exchange->snapshot->pools[exchange->route->upstream]);
-    if (reason == DENY_NONE) {
+    int64_t wait = 0;
+    enum deny_reason reason = affinity_choose_early(exchange)
+                                  ? upstream_shortage(exchange->snapshot->pools[exchange->upstream], &wait)
+                                  : DENY_NONE;
+    /* Who falls back is for `forward` to see, when it is known who asks. */
+    if (reason == DENY_NONE || exchange_policy(exchange)->fallback != NULL) {
         return STAGE_NEXT;
+    }
+    if (reason == DENY_UPSTREAM_OPEN) {
+        exchange->retry_after = wait;
+        return stage_deny(exchange, reason, SLICE("before authentication"));
     }
     struct worker *worker = exchange->worker;
     exchange->retry_after =

@@ -1,10 +1,10 @@
 /* The last stage: the upstream. Sends the request, streams both bodies with back-pressure, tries again where that is safe. */
 #include "pipeline/stage.h"
 
-#include "base/random.h"
 #include "http/websocket.h"
 #include "pipeline/affinity.h"
 #include "pipeline/mirror.h"
+#include "pipeline/recovery.h"
 #include "pipeline/tunnel.h"
 #include "upstream/retry.h"
 
@@ -34,7 +34,7 @@ static struct slice upstream_target(struct exchange *exchange)
 static struct slice upstream_host(struct exchange *exchange)
 {
     const struct settings *settings = exchange->snapshot->snapshot->settings;
-    struct slice fixed = settings->upstreams[exchange->route->upstream].host_header;
+    struct slice fixed = settings->upstreams[exchange->upstream].host_header;
     return slice_is_empty(fixed)
                ? uri_authority_text(exchange->request.host, exchange->request.port, &exchange->arena)
                : fixed;
@@ -83,23 +83,6 @@ static bool tell_time_left(struct exchange *exchange)
     return true;
 }
 
-/* ns of the route's timeout that are left for the answer's head; it is for all tries that the route allows. */
-static int64_t time_left(const struct exchange *exchange)
-{
-    return exchange_policy(exchange)->timeout - (clock_monotonic_ns() - exchange->forwarded_at);
-}
-
-static int64_t response_timeout(const struct exchange *exchange)
-{
-    const struct route_policy *policy = exchange_policy(exchange);
-    if (policy->retry == NULL) {
-        return policy->timeout;
-    }
-    int64_t left = time_left(exchange), try_timeout = policy->retry->try_timeout;
-    left = left > NS_PER_MS ? left : NS_PER_MS;
-    return try_timeout > 0 && try_timeout < left ? try_timeout : left;
-}
-
 static const struct http_call_events call_events;
 
 static bool begin_call(struct exchange *exchange)
@@ -117,55 +100,19 @@ static bool begin_call(struct exchange *exchange)
         .tunnel = exchange->asks_tunnel,
         .body = exchange->asks_tunnel ? BODY_NONE : exchange->input.body,
         .content_length = exchange->input.content_length,
-        .response_timeout = response_timeout(exchange),
+        .response_timeout = recovery_response_timeout(exchange),
         .idle_timeout = policy->idle_timeout,
     };
     return request.target.ptr != NULL && request.host.ptr != NULL &&
            http_call_begin(exchange->ticket.call, &request);
 }
 
-/* Where the route allows it beyond what is always safe, its upstream can bear it, and there is time. */
-static bool try_again(struct exchange *exchange, enum retry_event event)
-{
-    const struct retry_settings *retry = exchange_policy(exchange)->retry;
-    if (retry == NULL || exchange->tries >= (unsigned int)retry->attempts || exchange->response_begun ||
-        exchange->body_started || exchange->asks_tunnel || exchange->stream == NULL ||
-        !retry_allows(retry, event, exchange->request.method, exchange->request.method_text)) {
-        return false;
-    }
-    uint64_t random;
-    random_bytes(&random, sizeof random);
-    int64_t delay = retry_delay(retry, exchange->tries + 1, random);
-    if (time_left(exchange) <= delay) {
-        return false;
-    }
-    if (!upstream_spend_retry(&exchange->ticket)) {
-        metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES_REFUSED, 1);
-        return false;
-    }
-    exchange->tries++;
-    metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
-    if (exchange->ticket.call != NULL) {
-        upstream_note_outcome(&exchange->ticket, false); /* it has answered, and is not asked for the rest */
-    }
-    upstream_release(&exchange->ticket);
-    /* Until there is a connection for it, the body has to wait. */
-    exchange->stream->ops->pause(exchange->stream, true);
-    upstream_acquire_later(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket, delay);
-    return true;
-}
-
-static bool is_unreachable(const struct http_call_failure *failure)
-{
-    return failure->reason == DENY_UPSTREAM_CONNECT || failure->reason == DENY_UPSTREAM_TLS;
-}
-
 static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
     struct exchange *exchange = exchange_hold(exchange_of(ticket));
     exchange->upstream_endpoint = upstream_endpoint_of(ticket);
-    if (failure != NULL && is_unreachable(failure) && try_again(exchange, RETRY_ON_CONNECT)) {
-        /* it waits */
+    if (failure != NULL && recovery_from_failure(exchange, failure->reason)) {
+        /* it is asked again, or another one, or answered */
     } else if (failure != NULL) {
         /* The text may be the connection's, and the log line is written later. */
         exchange_fail(exchange, failure->reason,
@@ -193,12 +140,13 @@ static void start_call(struct exchange *exchange)
 {
     exchange->ticket.on_ready = on_connection;
     exchange->forwarded_at = exchange->forwarded_at != 0 ? exchange->forwarded_at : clock_monotonic_ns();
-    upstream_acquire(exchange->snapshot->pools[exchange->route->upstream], &exchange->ticket);
+    upstream_acquire(exchange->snapshot->pools[exchange->upstream], &exchange->ticket);
 }
 
 static enum stage_verdict forward(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_STREAMING;
+    affinity_choose_late(exchange);
     affinity_set(exchange);
     if (exchange_policy(exchange)->mirror != NULL) {
         mirror_begin(exchange, upstream_target(exchange), upstream_host(exchange));
@@ -313,19 +261,11 @@ static bool head_tells_outcome(const struct exchange *exchange)
     return !exchange->is_grpc || exchange->response.status / 100 != 2 || is_whole_answer(&exchange->response);
 }
 
-/* A call's status stands in a head behind which nothing comes, where its service cannot serve it. */
-static enum retry_event event_of(const struct exchange *exchange, const struct http_response *response)
-{
-    return exchange->is_grpc && grpc_status_of(&response->headers) == GRPC_UNAVAILABLE
-               ? RETRY_ON_503
-               : retry_event_of(response->status);
-}
-
 /* The head is serialised before this returns. */
 static void on_response(void *caller, const struct http_response *response)
 {
     struct exchange *exchange = exchange_hold(caller);
-    if (try_again(exchange, event_of(exchange, response))) {
+    if (recovery_from_response(exchange, response)) {
         exchange_pending_done(exchange);
         return;
     }
@@ -434,10 +374,7 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
         start_call(exchange);
         return;
     }
-    enum retry_event event = copy.reason == DENY_UPSTREAM_CLOSED    ? RETRY_ON_RESET
-                             : copy.reason == DENY_UPSTREAM_TIMEOUT ? RETRY_ON_TIMEOUT
-                                                                    : RETRY_EVENT_COUNT;
-    if (!try_again(exchange, event)) {
+    if (!recovery_from_failure(exchange, copy.reason)) {
         exchange_fail(exchange, copy.reason, detail);
     }
 }

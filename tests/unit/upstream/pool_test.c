@@ -472,6 +472,12 @@ static void nobody_overtakes_who_waits(void **state)
     turn_until(&third->ready);
 }
 
+static enum deny_reason shortage(void)
+{
+    int64_t wait;
+    return upstream_shortage(fixture->pool, &wait);
+}
+
 static void who_waits_too_long_is_told(void **state)
 {
     (void)state;
@@ -491,28 +497,28 @@ static void no_place_in_the_queue_is_known_beforehand(void **state)
 {
     (void)state;
     allow(1, 1, 60 * NS_PER_S);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
     acquire_ready(0);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE); /* it may wait */
+    assert_int_equal(shortage(), DENY_NONE); /* it may wait */
     struct user *second = acquire(1);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    assert_int_equal(shortage(), DENY_UPSTREAM_BUSY);
     upstream_release(&fixture->users[0].ticket);
     /* The place is free, and is the other one's: nobody overtakes it. */
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    assert_int_equal(shortage(), DENY_UPSTREAM_BUSY);
     assert_int_equal(acquire(2)->failure.reason, DENY_UPSTREAM_BUSY);
     turn_until(&second->ready);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
 }
 
 static void no_connection_and_no_queue_is_known_beforehand(void **state)
 {
     (void)state;
     allow(1, 0, 60 * NS_PER_S);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
     acquire_ready(0);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_BUSY);
+    assert_int_equal(shortage(), DENY_UPSTREAM_BUSY);
     upstream_release(&fixture->users[0].ticket);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
 }
 
 /* The clock stands still between turns: the test moves it. */
@@ -528,19 +534,19 @@ static void who_would_wait_in_vain_is_told_beforehand(void **state)
     }
     /* The head has waited for its place, and four behind it wait for theirs: five times as long, with the newcomer. */
     fixture->loop.now = began + patience / 10;
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE); /* too early to tell */
+    assert_int_equal(shortage(), DENY_NONE); /* too early to tell */
     fixture->loop.now = began + patience / 4 + 1;
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_PENDING);
+    assert_int_equal(shortage(), DENY_UPSTREAM_PENDING);
     /* Two places became free in that time: the next one's wait was for three, and three wait with the newcomer. */
     upstream_release(&fixture->users[1].ticket);
     upstream_release(&fixture->users[2].ticket);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
     fixture->loop.now = began + patience / 2 + 1;
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_UPSTREAM_PENDING);
+    assert_int_equal(shortage(), DENY_UPSTREAM_PENDING);
     /* Whatever was waited before: nobody waits now. */
     upstream_release(&fixture->users[3].ticket);
     upstream_release(&fixture->users[4].ticket);
-    assert_int_equal(upstream_shortage(fixture->pool), DENY_NONE);
+    assert_int_equal(shortage(), DENY_NONE);
 }
 
 static void who_goes_while_it_waits_leaves_the_others_in_order(void **state)
