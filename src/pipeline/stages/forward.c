@@ -434,7 +434,9 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
         start_call(exchange);
         return;
     }
-    enum retry_event event = copy.reason == DENY_UPSTREAM_CLOSED    ? RETRY_ON_RESET
+    /* TLS that ended now had carried the request already: it may have been looked at, as after any reset. */
+    bool reset = copy.reason == DENY_UPSTREAM_CLOSED || copy.reason == DENY_UPSTREAM_TLS;
+    enum retry_event event = reset                                  ? RETRY_ON_RESET
                              : copy.reason == DENY_UPSTREAM_TIMEOUT ? RETRY_ON_TIMEOUT
                                                                     : RETRY_EVENT_COUNT;
     if (!try_again(exchange, event)) {
