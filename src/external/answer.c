@@ -19,11 +19,13 @@ void external_answer_unref(struct external_answer *answer)
 
 struct external_answer *external_answer_failed(enum deny_reason reason, const char *detail)
 {
-    struct external_answer *answer = calloc(1, sizeof *answer);
+    size_t size = detail != NULL ? strlen(detail) + 1 : 0;
+    struct external_answer *answer = calloc(1, sizeof *answer + size);
     if (answer != NULL) {
-        *answer = (struct external_answer){
-            .references = 1, .reason = reason, .status = deny_infos[reason].status, .detail = detail
-        };
+        *answer = (struct external_answer){ .references = 1,
+                                            .reason = reason,
+                                            .status = deny_infos[reason].status };
+        answer->detail = size > 0 ? memcpy(answer + 1, detail, size) : NULL;
     }
     return answer;
 }

@@ -23,7 +23,7 @@ struct external_answer {
     enum deny_reason
         reason; /* NONE: yes. AUTHORIZER_UNAUTHENTICATED, _REDIRECT, _DENIED: no. Else: there is no answer */
     unsigned int status;     /* that a no's client is told */
-    const char *detail;      /* static, for the log; NULL: none */
+    const char *detail;      /* for the log, in the answer's own memory; NULL: none */
     struct header *upstream; /* of a yes */
     size_t upstream_count;
     struct header *client;
@@ -39,7 +39,7 @@ struct external_answer {
  * holds nothing that no field may hold; what is not listed is left out. */
 struct external_answer *external_answer_new(const struct authorizer_settings *settings,
                                             const struct http_response *response);
-/* There is no answer; `detail` is static. NULL: no memory. */
+/* There is no answer; `detail`, which may be NULL, is copied. NULL: no memory. */
 struct external_answer *external_answer_failed(enum deny_reason reason, const char *detail);
 
 struct external_answer *external_answer_ref(struct external_answer *answer);

@@ -109,18 +109,16 @@ static void fail(struct flight *flight, enum deny_reason reason, const char *det
     finish(flight, external_answer_failed(reason, detail));
 }
 
-/* In the words of an authorizer. The texts of failures may be the connection's, and so are not kept. */
-static void fail_as(struct flight *flight, enum deny_reason reason)
+/* In the words of an authorizer. */
+static void fail_as(struct flight *flight, const struct http_call_failure *failure)
 {
-    switch (reason) {
+    switch (failure->reason) {
     case DENY_UPSTREAM_CONNECT:
         fail(flight, DENY_AUTHORIZER_UNREACHABLE, "no connection");
         break;
     case DENY_UPSTREAM_TLS:
-        fail(flight, DENY_AUTHORIZER_UNREACHABLE, "its TLS handshake or certificate failed");
-        break;
     case DENY_UPSTREAM_CLOSED:
-        fail(flight, DENY_AUTHORIZER_UNREACHABLE, "it closed the connection before its answer was complete");
+        fail(flight, DENY_AUTHORIZER_UNREACHABLE, failure->detail);
         break;
     case DENY_UPSTREAM_TIMEOUT:
         fail(flight, DENY_AUTHORIZER_TIMEOUT, NULL);
@@ -187,16 +185,15 @@ static void acquire(struct flight *flight);
 static void on_failed(void *caller, const struct http_call_failure *failure)
 {
     struct flight *flight = caller;
-    enum deny_reason reason = failure->reason;
     bool again = (failure->refused || failure->reused) && flight->answer == NULL;
     bool fresh = failure->reused;
-    upstream_release(&flight->ticket);
     if (again && upstream_may_retry(&flight->ticket)) {
+        upstream_release(&flight->ticket);
         flight->ticket.fresh = fresh;
         acquire(flight);
         return;
     }
-    fail_as(flight, reason);
+    fail_as(flight, failure); /* which releases the ticket, and the connection may go with its text */
 }
 
 static const struct http_call_events call_events = {
@@ -216,7 +213,7 @@ static void on_ready(struct upstream_ticket *ticket, const struct http_call_fail
     struct flight *flight = (struct flight *)((char *)ticket - offsetof(struct flight, ticket));
     const struct external_question *question = flight->question;
     if (failure != NULL) {
-        fail_as(flight, failure->reason);
+        fail_as(flight, failure);
         return;
     }
     const struct http_call_request request = {

@@ -51,7 +51,7 @@ static enum external_verdict judge(struct exchange *exchange, const struct exter
         return EXTERNAL_YES;
     }
     exchange->external.told_status = answer->status;
-    return no(exchange, answer->reason, slice_from_string(answer->detail));
+    return no(exchange, answer->reason, arena_copy(&exchange->arena, slice_from_string(answer->detail)));
 }
 
 static void on_answered(struct external_waiter *waiter, struct external_answer *answer)

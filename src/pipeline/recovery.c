@@ -93,12 +93,14 @@ static bool fall_back(struct exchange *exchange, const char *why)
     return answered;
 }
 
-static enum retry_event event_of_failure(enum deny_reason reason)
+/* TLS that ended within a call had carried the request already: it may have been looked at, as after any reset. */
+static enum retry_event event_of_failure(enum deny_reason reason, bool begun)
 {
     switch (reason) {
     case DENY_UPSTREAM_CONNECT:
-    case DENY_UPSTREAM_TLS:
         return RETRY_ON_CONNECT;
+    case DENY_UPSTREAM_TLS:
+        return begun ? RETRY_ON_RESET : RETRY_ON_CONNECT;
     case DENY_UPSTREAM_CLOSED:
         return RETRY_ON_RESET;
     case DENY_UPSTREAM_TIMEOUT:
@@ -108,12 +110,12 @@ static enum retry_event event_of_failure(enum deny_reason reason)
     }
 }
 
-bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason)
+bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason, bool begun)
 {
     if (reason < DENY_UPSTREAM_CONNECT || reason > DENY_UPSTREAM_PENDING) {
         return false;
     }
-    return try_again(exchange, event_of_failure(reason)) || fall_back(exchange, deny_infos[reason].detail);
+    return try_again(exchange, event_of_failure(reason, begun)) || fall_back(exchange, deny_infos[reason].detail);
 }
 
 /* A call's status stands in a head behind which nothing comes, where its service cannot serve it. */

@@ -5,8 +5,8 @@
 
 #include "pipeline/exchange.h"
 
-/* No call is left: none could be had, or it has failed and was given back. False: that is what the client is told. */
-bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason);
+/* No call is left: none could be had, or (`begun`) it has failed and was given back. False: that is what the client is told. */
+bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason, bool begun);
 /* A response's head, of which nothing has gone on. True: it is not to go on, and its call is given back. */
 bool recovery_from_response(struct exchange *exchange, const struct http_response *response);
 

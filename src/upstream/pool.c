@@ -529,9 +529,7 @@ void upstream_pool_retire(struct upstream_pool *pool)
 {
     pool->retired = true;
     for (size_t i = 0; i < pool->count; i++) {
-        while (pool->endpoints[i].connections[POOL_IDLE] != NULL) {
-            close_connection(pool->endpoints[i].connections[POOL_IDLE]);
-        }
+        let_go(pool->endpoints[i].connections[POOL_IDLE]);
     }
 }
 

@@ -111,7 +111,7 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
 {
     struct exchange *exchange = exchange_hold(exchange_of(ticket));
     exchange->upstream_endpoint = upstream_endpoint_of(ticket);
-    if (failure != NULL && recovery_from_failure(exchange, failure->reason)) {
+    if (failure != NULL && recovery_from_failure(exchange, failure->reason, false)) {
         /* it is asked again, or another one, or answered */
     } else if (failure != NULL) {
         /* The text may be the connection's, and the log line is written later. */
@@ -374,7 +374,7 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
         start_call(exchange);
         return;
     }
-    if (!recovery_from_failure(exchange, copy.reason)) {
+    if (!recovery_from_failure(exchange, copy.reason, true)) {
         exchange_fail(exchange, copy.reason, detail);
     }
 }

@@ -41,7 +41,10 @@ describe('who the gateway is to a service', () => {
       const more = { protocol: kind === 'h2' ? 'h2' : 'http1' };
       Object.assign(upstreams, { [`${kind}-shown`]: upstream(peer, gateway, more), [`${kind}-none`]: upstream(peer, null, more), [`${kind}-expired`]: upstream(peer, expired, more), [`${kind}-stranger`]: upstream(peer, stranger, more) });
     }
-    s = await openStage({ config: { workers: 1, upstreams }, routes: routesTo(Object.keys(upstreams)) });
+    for (const name of ['either', 'once']) upstreams[name] = { ...upstream(peers.openssl, stranger), endpoints: [peers.openssl.url, peers.careless.url], retry_budget: 100 };
+    const routes = routesTo(Object.keys(upstreams));
+    routes.either.retry = { on: ['reset'] };
+    s = await openStage({ config: { workers: 1, upstreams }, routes });
   });
   after(() => closeAll(() => s?.close(), ...Object.values(peers ?? {}).map((peer) => () => peer.close())));
 
@@ -87,6 +90,16 @@ describe('who the gateway is to a service', () => {
     await refused('/openssl-none/x', 'upstream_tls', MISSING);
     await refused('/openssl-expired/x', 'upstream_tls', /alert certificate expired: the client certificate/);
     await refused('/openssl-stranger/x', 'upstream_tls', /alert unknown ca: it may not take the client certificate that it was shown/);
+  });
+
+  it('another endpoint is asked where the route sends again after a reset, and else not', async () => {
+    const statuses = async (path) => {
+      const all = [];
+      for (let i = 0; i < 4; i++) all.push((await s.request({ path })).status);
+      return all.sort();
+    };
+    assert.deepEqual(await statuses('/once/x'), [200, 200, 502, 502]);
+    assert.deepEqual(await statuses('/either/x'), [200, 200, 200, 200]);
   });
 
   it('nginx: taken; what it refuses it answers itself', { skip: !nginx && 'nginx is not installed' }, async () => {

@@ -86,8 +86,8 @@ describe('external authorizers', () => {
   for (const [name, what] of Object.entries({ other: 'another SPIFFE ID', bare: 'without the certificate' })) {
     it(`${what}: no answer, so 503`, async () => {
       const seen = peer.seen.length;
-      const response = await s.request({ path: `/${name}/x` });
-      assert.equal(response.status, 503);
+      const { access } = await s.denied({ status: 503, code: 'authorization_unavailable', reason: 'authorizer_unreachable' }, () => s.request({ path: `/${name}/x` }));
+      assert.match(access.detail, name === 'other' ? /is not one of spiffe_ids/ : /none is configured \(tls\.cert\)/);
       assert.equal(peer.seen.length, seen);
     });
   }
