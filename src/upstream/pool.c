@@ -290,40 +290,6 @@ void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *
     deadline_set(&pool->loop->deadlines, &ticket->patience, pool->loop->now, deadline_step(delay));
 }
 
-static void note(const struct upstream_ticket *ticket, int64_t took, bool well)
-{
-    struct upstream_pool *pool = ticket->pool;
-    balancer_note(&pool->balancer, pool_number_of(ticket->endpoint), took, well, pool->loop->now);
-}
-
-void upstream_note_head(struct upstream_ticket *ticket)
-{
-    if (ticket->endpoint != NULL) {
-        note(ticket, ticket->pool->loop->now - ticket->lent_at, true);
-    }
-}
-
-void upstream_note_outcome(struct upstream_ticket *ticket, bool well)
-{
-    if (ticket->endpoint != NULL && !well) {
-        note(ticket, 0, false);
-    }
-}
-
-/* What is short here, or was refused in good order, says nothing about the server; nor does a kept connection that it had closed
- * already. */
-static bool is_servers_fault(const struct http_call_failure *failure)
-{
-    return failure->reason != DENY_OVERLOADED && !failure->refused && !failure->reused;
-}
-
-void upstream_note_failure(struct upstream_ticket *ticket, const struct http_call_failure *failure)
-{
-    if (ticket->endpoint != NULL && is_servers_fault(failure)) {
-        note(ticket, ticket->call != NULL ? ticket->pool->loop->now - ticket->lent_at : 0, false);
-    }
-}
-
 static void give_back(struct pool_connection *connection, struct http_call *call)
 {
     connection->calls--;
@@ -443,6 +409,7 @@ static struct error balance(struct upstream_pool *pool)
     pool->balancer.rules = (struct usable_rules){ .panic_threshold = settings->panic_threshold,
                                                   .zone_spill = settings->zone_spill };
     pool->balancer.max_load = settings->max_load;
+    pool->balancer.slow_start = settings->slow_start;
     pool->marks_seen = health_marks_version() - 1; /* none yet */
     return OK;
 }

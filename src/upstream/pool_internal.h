@@ -52,6 +52,7 @@ struct pool_endpoint {
     struct pool_queue served;  /* those of them that are being told */
     struct pool_queue told;    /* sharers that are */
     size_t next_address;
+    struct outlier_count outlier_count;
 };
 
 /* Who waits for one of the connections that are allowed. */
@@ -124,8 +125,6 @@ bool pool_has_room(struct upstream_pool *pool);
 bool pool_may_open(const struct pool_endpoint *endpoint);
 /* A connection that has calls, and room for another; NULL: none. */
 struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint);
-/* By its health checks. */
-bool pool_is_unhealthy(const struct pool_endpoint *endpoint);
 /* Does it lead to an address that failed its health checks, while another one of its endpoint did not? */
 bool pool_is_avoided(const struct pool_connection *connection);
 

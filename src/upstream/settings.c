@@ -193,6 +193,22 @@ static const struct conf_field upstream_fields[] = {
       .minimum = 0,
       .maximum = 100,
       .help = "How many of its requests routes may send again by `retry`, per cent; 0: none." },
+    { .name = "slow_start",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct upstream_settings, slow_start),
+      .standard = "0s",
+      .minimum = 0,
+      .maximum = 3600 * NS_PER_S,
+      .help =
+          "in which an endpoint that joins the others, or comes back to them, gets up to its share of the "
+          "requests; 0: at once" },
+    { .name = "outliers",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct upstream_settings, outliers),
+      .object = &outlier_object,
+      .help =
+          "when an endpoint is left out for a while since it fails requests. Default: never; as in outliers: "
+          "{}" },
     { .name = "health",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, health),

@@ -9,6 +9,8 @@
 #include "upstream/balance/settings.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
+#include "upstream/outlier/mark.h"
+#include "upstream/outlier/settings.h"
 
 /* One endpoint as it is written. */
 struct upstream_endpoint_settings {
@@ -28,33 +30,36 @@ struct upstream_endpoint {
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
     uint32_t weight;
-    bool local;               /* it is in the gateway's zone */
-    struct health_mark *mark; /* what its checks found, set by the gateway; NULL: it is not checked */
+    bool local;                   /* it is in the gateway's zone */
+    struct outlier_mark *outlier; /* what its requests tell, set by the gateway; NULL: they are not counted */
+    struct health_mark *mark;     /* what its checks found, set by the gateway; NULL: it is not checked */
 };
 
 struct upstream_settings {
     struct slice name;
     struct conf_list endpoints; /* of struct upstream_endpoint_settings; at most ENDPOINTS_MAX */
     struct tls_client_settings *tls;
-    int protocol;                   /* enum http_client_protocol, of https endpoints */
-    int balance;                    /* enum upstream_balance */
-    struct slice hash_by;           /* of BALANCE_HASH */
-    int64_t max_load;               /* of BALANCE_HASH: percent of the mean; 0: any */
-    int64_t zone_spill;             /* percent: see balance/usable.h; 70 */
-    int64_t panic_threshold;        /* the same; 0 */
-    struct slice host_header;       /* empty: the client's Host goes on */
-    int64_t connect_timeout;        /* ns, TLS handshake included; 5 s */
-    int64_t idle_timeout;           /* ns that an idle connection is kept; 30 s */
-    int64_t max_connections;        /* per worker and endpoint; 1024 */
-    int64_t max_streams;            /* requests at once on one connection, over HTTP/2; 100 */
-    int64_t stream_window;          /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
-    int64_t max_connection_age;     /* ns that a connection takes requests, over HTTP/2; 1 h */
-    int64_t max_pending;            /* requests per worker that wait for a connection beyond those; 1024 */
-    int64_t pending_timeout;        /* ns that they wait; 1 s */
-    int64_t max_idle;               /* idle connections kept per worker and endpoint; 64 */
-    int64_t retries;                /* further tries where that is safe; 1 */
-    int64_t retry_budget;           /* per cent of its requests that routes may send again; 20 */
-    struct health_settings *health; /* NULL: its servers are not asked */
+    int protocol;               /* enum http_client_protocol, of https endpoints */
+    int balance;                /* enum upstream_balance */
+    struct slice hash_by;       /* of BALANCE_HASH */
+    int64_t max_load;           /* of BALANCE_HASH: percent of the mean; 0: any */
+    int64_t zone_spill;         /* percent: see balance/usable.h; 70 */
+    int64_t panic_threshold;    /* the same; 0 */
+    struct slice host_header;   /* empty: the client's Host goes on */
+    int64_t connect_timeout;    /* ns, TLS handshake included; 5 s */
+    int64_t idle_timeout;       /* ns that an idle connection is kept; 30 s */
+    int64_t max_connections;    /* per worker and endpoint; 1024 */
+    int64_t max_streams;        /* requests at once on one connection, over HTTP/2; 100 */
+    int64_t stream_window;      /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
+    int64_t max_connection_age; /* ns that a connection takes requests, over HTTP/2; 1 h */
+    int64_t max_pending;        /* requests per worker that wait for a connection beyond those; 1024 */
+    int64_t pending_timeout;    /* ns that they wait; 1 s */
+    int64_t max_idle;           /* idle connections kept per worker and endpoint; 64 */
+    int64_t retries;            /* further tries where that is safe; 1 */
+    int64_t retry_budget;       /* per cent of its requests that routes may send again; 20 */
+    int64_t slow_start;         /* ns; 0: none */
+    struct outlier_settings *outliers; /* NULL: no endpoint is ejected */
+    struct health_settings *health;    /* NULL: its servers are not asked */
     /* filled in by config */
     struct upstream_endpoint *parsed;  /* endpoints.count of them */
     bool has_local;                    /* some endpoint is in the gateway's zone, and some is not */
