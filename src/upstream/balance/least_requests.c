@@ -10,6 +10,9 @@ static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
             balance_may(balancer, ask, index) && !balance_passes_over(balancer, ask, index)) {
             best = index;
             place = at;
+            if (balancer->targets[best].active == 0) {
+                break; /* there is no emptier one */
+            }
         }
         at = at + 1 < balancer->usable_count ? at + 1 : 0;
     }

@@ -98,8 +98,8 @@ static struct error allocate(struct outlier_service *service, const struct upstr
         size += upstream->parsed[i].url.len;
     }
     service->texts = malloc(size);
-    service->targets = calloc(upstream->endpoints.count, sizeof *service->targets);
-    service->states = calloc(upstream->endpoints.count, sizeof *service->states);
+    service->targets = calloc(upstream->endpoints.count + 1, sizeof *service->targets);
+    service->states = calloc(upstream->endpoints.count + 1, sizeof *service->states);
     return service->texts != NULL && service->targets != NULL && service->states != NULL ? OK : NO_MEMORY;
 }
 
