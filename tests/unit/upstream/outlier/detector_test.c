@@ -244,10 +244,9 @@ static void what_is_ejected_shows_in_metrics(void **state)
     turn_until(&fixture->ejected, 1);
     assert_true(outlier_detector_render(fixture->detector, &text));
     static const char *const lines[] = {
-        "sallyport_upstream_ejected{service=\"orders\",endpoint=\"http://a.example\"} 0\n",
-        "sallyport_upstream_ejected{service=\"orders\",endpoint=\"http://b.example\"} 1\n",
-        "sallyport_upstream_ejections_total{service=\"orders\",endpoint=\"http://"
-        "b.example\",reason=\"failures\"} 1\n",
+        "ejected{service=\"orders\",endpoint=\"http://a.example\"} 0\n",
+        "ejected{service=\"orders\",endpoint=\"http://b.example\"} 1\n",
+        "ejections_total{service=\"orders\",endpoint=\"http://b.example\",reason=\"failures\"} 1\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         assert_true(slice_contains(buffer_slice(&text), slice_from_string(lines[i])));
