@@ -142,6 +142,15 @@ backend responder
     return [program('haproxy'), '-db', '-f', str(config)]
 
 
+def endpoints(place, contestant):
+    """Of the service behind; several are one responder under several addresses."""
+    if contestant.grpc:
+        return f'endpoints: ["h2c://127.0.0.1:{place.call_port}"]'
+    urls = ', '.join(f'"http://127.0.0.{number + 1}:{place.upstream_port}"' for number in range(contestant.endpoints))
+    many = ', balance: p2c, health: { path: /healthz }, outliers: {}, slow_start: 30s' if contestant.endpoints > 1 else ''
+    return f'endpoints: [{urls}]{many}'
+
+
 def sallyport(place, contestant, folder):
     # The certificate signs itself: it is the client's and its authority's, too.
     clients = f', client_ca: {place.work}/cert.pem, client_certificate: optional' if contestant.certificate else ''
@@ -195,7 +204,7 @@ listeners:
 {issuers}
 {authorizers}
 upstreams:
-  responder: {{ endpoints: ["{f'h2c://127.0.0.1:{place.call_port}' if contestant.grpc else f'http://127.0.0.1:{place.upstream_port}'}"], max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
+  responder: {{ {endpoints(place, contestant)}, max_idle: 128, max_pending: 20000, pending_timeout: 60s }}
 {sockets}
 routes:
 {routes}

@@ -47,6 +47,7 @@ class Contestant:
     streaming: bool = False   # nginx: bodies are not buffered
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none
+    endpoints: int = 1        # of the service behind: more are balanced by p2c, and their health is checked
     connections: int = 64
     idle: int = 0             # connections that are open beside them and say nothing
     path: str = '/orders/42'

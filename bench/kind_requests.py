@@ -43,6 +43,9 @@ def worker_only(place, contestant, seconds):
 def request_targets(costs):
     if costs.have('sallyport plain', 'floor'):
         yield method.Target('plain proxy, as × of the floor', costs.ratio('sallyport plain', 'floor'), 1.2, 1.15)
+    if costs.have('sallyport plain, 100 endpoints', 'sallyport plain'):
+        yield method.Target('100 endpoints, p2c and health, as × of one endpoint',
+                            costs.ratio('sallyport plain, 100 endpoints', 'sallyport plain'), 1.03)
     if costs.have('sallyport policy', 'nginx plain'):
         yield method.Target("policy, as × of nginx's plain proxy", costs.ratio('sallyport policy', 'nginx plain'), 1.0)
     if costs.have('sallyport policy', 'floor'):
@@ -85,6 +88,7 @@ REQUESTS = method.Kind(
         Contestant('nginx plain'),
         Contestant('haproxy plain'),
         Contestant('sallyport plain'),
+        Contestant('sallyport plain, 100 endpoints', endpoints=100),
         Contestant('haproxy policy', policy=True),
         Contestant('sallyport policy', policy=True),
         Contestant('sallyport external, remembered', external=True),

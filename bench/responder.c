@@ -18,6 +18,7 @@
 #define BODY       1024
 #define BODY_MAX   (16 * 1024 * 1024)
 #define EVENTS     256
+#define ADDRESSES  100
 #define LAST_CHUNK "0\r\n\r\n"
 
 struct peer {
@@ -33,6 +34,7 @@ struct peer {
 };
 
 static int poll_fd;
+static int listeners[ADDRESSES];
 static char body[BODY_MAX];
 
 static void die(const char *what)
@@ -172,6 +174,27 @@ static void on_accept(int listen_fd)
     }
 }
 
+/* On 127.0.0.1 and the addresses behind it, for services of many endpoints. */
+static void listen_on(size_t index, uint16_t port)
+{
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)index) };
+    int on = 1;
+    int fd = listeners[index] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = &listeners[index] };
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1024) != 0 ||
+        epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        die("listen");
+    }
+}
+
+static bool is_listener(const void *pointer)
+{
+    return (const int *)pointer >= listeners && (const int *)pointer < listeners + ADDRESSES;
+}
+
 int main(int count, char **arguments)
 {
     if (count != 2) {
@@ -179,29 +202,21 @@ int main(int count, char **arguments)
         return 2;
     }
     memset(body, 'x', sizeof body);
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)strtoul(arguments[1], NULL, 10)),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int on = 1;
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (poll_fd < 0 || listen_fd < 0 ||
-        setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(listen_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(listen_fd, 1024) != 0) {
-        die("listen");
+    if (poll_fd < 0) {
+        die("epoll_create1");
     }
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
-    if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, listen_fd, &event) != 0) {
-        die("epoll_ctl");
+    for (size_t i = 0; i < ADDRESSES; i++) {
+        listen_on(i, (uint16_t)strtoul(arguments[1], NULL, 10));
     }
     for (;;) {
         struct epoll_event events[EVENTS];
         int ready = epoll_wait(poll_fd, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
-            if (events[i].data.ptr != NULL) {
-                on_event(events[i].data.ptr);
+            if (is_listener(events[i].data.ptr)) {
+                on_accept(*(const int *)events[i].data.ptr);
             } else {
-                on_accept(listen_fd);
+                on_event(events[i].data.ptr);
             }
         }
     }

@@ -1,4 +1,4 @@
-/* How endpoints are chosen: what is said must have an effect, and endpoints must not be too many. */
+/* How endpoints are chosen, and left out: what is said must have an effect, and endpoints must not be too many. */
 #include "base/limits.h"
 #include "config/internal.h"
 
@@ -73,6 +73,32 @@ static void check_zones(struct loader *loader, struct upstream_settings *upstrea
     }
 }
 
+static void check_outliers(struct loader *loader, const struct upstream_settings *upstream,
+                           const struct conf_node *upstream_node)
+{
+    const struct outlier_settings *outliers = upstream->outliers;
+    if (outliers == NULL) {
+        return;
+    }
+    const struct conf_node *node = conf_node_get(upstream_node, SLICE("outliers"));
+    node = node != NULL ? node : upstream_node;
+    if (outliers->failures == 0 && outliers->success_gap == 0) {
+        tell(loader, &outliers->failures, node,
+             "nothing would ever eject an endpoint: leave `failures` at 5, or say a `success_gap`, as in 20");
+    }
+    if (outliers->success_gap == 0 && conf_node_get(node, SLICE("min_requests")) != NULL) {
+        tell(loader, &outliers->min_requests, node, "it has no effect without `success_gap`, as in 20");
+    }
+    if (outliers->max_ejection < outliers->ejection) {
+        tell(loader, &outliers->max_ejection, node,
+             "the longest ejection is at least as long as the first one");
+    }
+    if (upstream->endpoints.count == 1) {
+        warn(loader, &upstream->outliers, upstream_node,
+             "there is one endpoint: it is never ejected, since no other one could take its requests");
+    }
+}
+
 static struct error compile(struct loader *loader, struct upstream_settings *upstream)
 {
     const struct upstream_endpoint_settings *written = upstream->endpoints.items;
@@ -98,5 +124,6 @@ struct error check_balance(struct loader *loader, struct upstream_settings *upst
     check_hash(loader, upstream, node);
     check_weights(loader, upstream, node);
     check_zones(loader, upstream, node);
+    check_outliers(loader, upstream, node);
     return compile(loader, upstream);
 }

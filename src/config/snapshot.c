@@ -259,6 +259,7 @@ static void release_marks(const struct settings *settings)
         const struct upstream_settings *upstream = &settings->upstreams[i];
         for (size_t k = 0; k < upstream->endpoints.count; k++) {
             health_mark_unref(upstream->parsed[k].mark);
+            outlier_mark_unref(upstream->parsed[k].outlier);
         }
     }
 }

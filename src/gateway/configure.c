@@ -277,6 +277,9 @@ static void set_health(struct control *control, struct change *change)
 {
     const struct settings *settings = change->snapshot->settings;
     struct error error = health_checker_set(control->health, settings->upstreams, settings->upstream_count);
+    if (!failed(error)) {
+        error = outlier_detector_set(control->outliers, settings->upstreams, settings->upstream_count);
+    }
     if (failed(error)) {
         note_failure(change, error.what);
     }
@@ -420,6 +423,7 @@ static struct error prepare(struct control *control, struct change *change)
 {
     const struct settings *settings = change->snapshot->settings;
     TRY(health_checker_mark(control->health, settings->upstreams, settings->upstream_count));
+    TRY(outlier_detector_mark(control->outliers, settings->upstreams, settings->upstream_count));
     TRY(open_key_stores(control, change));
     TRY(block_follower_prepare(control->blocks, change->snapshot, &change->blocks));
     TRY(status_prepare(change->snapshot, control->tickets, &change->status));

@@ -13,6 +13,7 @@
 #include "gateway/worker.h"
 #include "supervisor/channel.h"
 #include "upstream/health/checker.h"
+#include "upstream/outlier/detector.h"
 
 #define WORKERS_MAX 256
 
@@ -69,6 +70,7 @@ struct control {
     struct block_follower *blocks;
     struct password_pool *passwords;
     struct health_checker *health;
+    struct outlier_detector *outliers;
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];
     size_t worker_count, workers_ended;

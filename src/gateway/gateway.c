@@ -244,6 +244,7 @@ static void close_handles(struct control *control)
     key_stores_free(control->key_stores);
     block_follower_free(control->blocks);
     health_checker_free(control->health);
+    outlier_detector_free(control->outliers);
 }
 
 /* So that the one that serves can write down how this log ends: what is cut off its end shows. */

@@ -69,6 +69,20 @@ static void on_health(void *context, const struct health_event *event)
     }
 }
 
+static void on_outlier(void *context, const struct outlier_event *event)
+{
+    (void)context;
+    if (event->ejected) {
+        log_event(LOG_WARNING, "endpoint_ejected", LOG_TEXT("service", event->service),
+                  LOG_TEXT("endpoint", event->endpoint), LOG_STRING("reason", event->reason),
+                  LOG_STRING("detail", event->detail), LOG_NUMBER("ms", event->duration / NS_PER_MS),
+                  LOG_NUMBER("times", event->times));
+    } else {
+        log_event(LOG_INFO, "endpoint_returned", LOG_TEXT("service", event->service),
+                  LOG_TEXT("endpoint", event->endpoint));
+    }
+}
+
 static void on_blocks(void *context, struct block_set *set)
 {
     struct control *control = context;
@@ -222,8 +236,9 @@ static void take_bequests(struct control *control, const struct change *change)
 static bool render_more(const void *context, struct buffer *out)
 {
     const struct control *control = context;
-    return health_checker_render(control->health, out) && key_metrics_render(control->keys, out) &&
-           introspection_render(control->introspection, out) && block_follower_render(control->blocks, out);
+    return health_checker_render(control->health, out) && outlier_detector_render(control->outliers, out) &&
+           key_metrics_render(control->keys, out) && introspection_render(control->introspection, out) &&
+           block_follower_render(control->blocks, out);
 }
 
 struct error control_start_all(struct control *control, struct change *change)
@@ -247,6 +262,7 @@ struct error control_start_all(struct control *control, struct change *change)
     TRY(key_stores_new(&control->loop, on_key_changes, control, &control->key_stores));
     TRY(block_follower_new(&control->loop, &block_events, control, &control->blocks));
     TRY(health_checker_new(&control->loop, control->own_metrics, on_health, control, &control->health));
+    TRY(outlier_detector_new(&control->loop, on_outlier, control, &control->outliers));
     metrics_set_more(control->metrics, render_more, control);
     TRY(status_new(&control->loop, control->metrics, &control->status));
     status_set_remark(control->status, what_to_add, control);

@@ -35,9 +35,20 @@ static bool has_room(struct pool_endpoint *endpoint)
     return pool_may_open(endpoint) || pool_find_shared(endpoint) != NULL || pool_may_share(endpoint);
 }
 
-bool pool_is_unhealthy(const struct pool_endpoint *endpoint)
+/* By its checks, and by its requests. */
+static bool is_healthy(const struct upstream_endpoint *endpoint)
 {
-    return health_mark_is_unhealthy(endpoint->settings->mark);
+    return !health_mark_is_unhealthy(endpoint->mark) && !outlier_mark_is_ejected(endpoint->outlier);
+}
+
+/* When it joined, or came back; ns, 0: it was always there. */
+static int64_t since(const struct upstream_endpoint *endpoint)
+{
+    int64_t checked =
+        endpoint->mark != NULL ? atomic_load_explicit(&endpoint->mark->since, memory_order_relaxed) : 0;
+    int64_t counted =
+        endpoint->outlier != NULL ? atomic_load_explicit(&endpoint->outlier->since, memory_order_relaxed) : 0;
+    return checked > counted ? checked : counted;
 }
 
 /* Which endpoints may be chosen at all: looked at anew where any mark has changed. */
@@ -49,7 +60,8 @@ static void look_at_marks(struct upstream_pool *pool)
     }
     pool->marks_seen = version;
     for (size_t i = 0; i < pool->count; i++) {
-        pool->balancer.targets[i].healthy = !pool_is_unhealthy(&pool->endpoints[i]);
+        pool->balancer.targets[i].healthy = is_healthy(pool->endpoints[i].settings);
+        pool->balancer.targets[i].since = since(pool->endpoints[i].settings);
     }
     balancer_refresh(&pool->balancer);
 }

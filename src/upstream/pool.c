@@ -2,8 +2,6 @@
 
 #include "upstream/pool_internal.h"
 
-#include "base/log.h"
-
 #include <stdlib.h>
 
 /* ---- places ---- */
@@ -129,28 +127,12 @@ void pool_stay_with_http1(struct pool_endpoint *endpoint)
 
 /* ---- choosing ---- */
 
-static void tell_breaker(struct upstream_ticket *ticket, bool well)
-{
-    struct upstream_pool *pool = ticket->pool;
-    uint32_t all, failed;
-    enum breaker_change change = breaker_note(&pool->breaker, pool->loop->now, ticket->probe, well);
-    ticket->probe = false;
-    if (change == BREAKER_OPENS) {
-        breaker_count(&pool->breaker, &all, &failed);
-        metrics_add(pool->metrics, METRIC_BREAKER_OPENED, 1);
-        log_event(LOG_WARNING, "breaker_opened", LOG_TEXT("upstream", pool->settings->name),
-                  LOG_NUMBER("requests", all), LOG_NUMBER("failed", failed));
-    } else if (change == BREAKER_CLOSES) {
-        log_event(LOG_INFO, "breaker_closed", LOG_TEXT("upstream", pool->settings->name));
-    }
-}
-
 static void settle(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
     bool unreachable = failure != NULL && failure->reason >= DENY_UPSTREAM_CONNECT &&
                        failure->reason <= DENY_UPSTREAM_TIMEOUT;
     if (unreachable) {
-        tell_breaker(ticket, false);
+        pool_tell_breaker(ticket, false);
     }
     ticket->on_ready(ticket, failure);
 }
@@ -317,46 +299,6 @@ void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *
     deadline_set(&pool->loop->deadlines, &ticket->patience, pool->loop->now, deadline_step(delay));
 }
 
-static void note(const struct upstream_ticket *ticket, int64_t took, bool well)
-{
-    struct upstream_pool *pool = ticket->pool;
-    balancer_note(&pool->balancer, pool_number_of(ticket->endpoint), took, well, pool->loop->now);
-}
-
-void upstream_note_head(struct upstream_ticket *ticket)
-{
-    if (ticket->endpoint != NULL) {
-        note(ticket, ticket->pool->loop->now - ticket->lent_at, true);
-    }
-}
-
-void upstream_note_outcome(struct upstream_ticket *ticket, bool well)
-{
-    if (ticket->endpoint != NULL && !well) {
-        note(ticket, 0, false);
-    }
-    if (ticket->endpoint != NULL) {
-        tell_breaker(ticket, well);
-    }
-}
-
-/* What is short here, or was refused in good order, says nothing about the server; nor does a kept connection that it had closed
- * already. */
-static bool is_servers_fault(const struct http_call_failure *failure)
-{
-    return failure->reason != DENY_OVERLOADED && !failure->refused && !failure->reused;
-}
-
-void upstream_note_failure(struct upstream_ticket *ticket, const struct http_call_failure *failure)
-{
-    if (ticket->endpoint != NULL && is_servers_fault(failure)) {
-        note(ticket, ticket->call != NULL ? ticket->pool->loop->now - ticket->lent_at : 0, false);
-        if (ticket->call != NULL) {
-            tell_breaker(ticket, false); /* that no connection could be had is told once for all endpoints */
-        }
-    }
-}
-
 static void give_back(struct pool_connection *connection, struct http_call *call)
 {
     connection->calls--;
@@ -480,6 +422,7 @@ static struct error balance(struct upstream_pool *pool)
     pool->balancer.rules = (struct usable_rules){ .panic_threshold = settings->panic_threshold,
                                                   .zone_spill = settings->zone_spill };
     pool->balancer.max_load = settings->max_load;
+    pool->balancer.slow_start = settings->slow_start;
     pool->marks_seen = health_marks_version() - 1; /* none yet */
     return OK;
 }

@@ -53,6 +53,7 @@ struct pool_endpoint {
     struct pool_queue served;  /* those of them that are being told */
     struct pool_queue told;    /* sharers that are */
     size_t next_address;
+    struct outlier_count outlier_count;
 };
 
 /* Who waits for one of the connections that are allowed. */
@@ -116,6 +117,11 @@ void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_
 void pool_begin_serving(struct upstream_pool *pool);
 void pool_end_serving(struct upstream_pool *pool);
 
+/* ---- note.c ---- */
+
+/* What became of a request, or that no connection could be had for it. */
+void pool_tell_breaker(struct upstream_ticket *ticket, bool well);
+
 /* ---- choose.c ---- */
 
 /* The next endpoint that the ticket has not tried; NULL: none, or all that may be chosen are at their maximum. */
@@ -126,8 +132,6 @@ bool pool_has_room(struct upstream_pool *pool);
 bool pool_may_open(const struct pool_endpoint *endpoint);
 /* A connection that has calls, and room for another; NULL: none. */
 struct pool_connection *pool_find_shared(struct pool_endpoint *endpoint);
-/* By its health checks. */
-bool pool_is_unhealthy(const struct pool_endpoint *endpoint);
 /* Does it lead to an address that failed its health checks, while another one of its endpoint did not? */
 bool pool_is_avoided(const struct pool_connection *connection);
 

@@ -199,6 +199,22 @@ static const struct conf_field upstream_fields[] = {
       .object = &breaker_object,
       .help = "When requests are denied at once for a while, since too many fail; `{}` for the defaults. "
               "Default: never." },
+    { .name = "slow_start",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct upstream_settings, slow_start),
+      .standard = "0s",
+      .minimum = 0,
+      .maximum = 3600 * NS_PER_S,
+      .help =
+          "in which an endpoint that joins the others, or comes back to them, gets up to its share of the "
+          "requests; 0: at once" },
+    { .name = "outliers",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct upstream_settings, outliers),
+      .object = &outlier_object,
+      .help =
+          "when an endpoint is left out for a while since it fails requests. Default: never; as in outliers: "
+          "{}" },
     { .name = "health",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, health),

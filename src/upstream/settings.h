@@ -10,6 +10,8 @@
 #include "upstream/breaker.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
+#include "upstream/outlier/mark.h"
+#include "upstream/outlier/settings.h"
 
 /* One endpoint as it is written. */
 struct upstream_endpoint_settings {
@@ -29,8 +31,9 @@ struct upstream_endpoint {
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
     uint32_t weight;
-    bool local;               /* it is in the gateway's zone */
-    struct health_mark *mark; /* what its checks found, set by the gateway; NULL: it is not checked */
+    bool local;                   /* it is in the gateway's zone */
+    struct outlier_mark *outlier; /* what its requests tell, set by the gateway; NULL: they are not counted */
+    struct health_mark *mark;     /* what its checks found, set by the gateway; NULL: it is not checked */
 };
 
 struct upstream_settings {
@@ -55,8 +58,10 @@ struct upstream_settings {
     int64_t max_idle;           /* idle connections kept per worker and endpoint; 64 */
     int64_t retries;            /* further tries where that is safe; 1 */
     int64_t retry_budget;       /* per cent of its requests that routes may send again; 20 */
-    struct breaker_settings *breaker; /* NULL: there is none */
-    struct health_settings *health;   /* NULL: its servers are not asked */
+    int64_t slow_start;         /* ns; 0: none */
+    struct breaker_settings *breaker;  /* NULL: there is none */
+    struct outlier_settings *outliers; /* NULL: no endpoint is ejected */
+    struct health_settings *health;    /* NULL: its servers are not asked */
     /* filled in by config */
     struct upstream_endpoint *parsed;  /* endpoints.count of them */
     bool has_local;                    /* some endpoint is in the gateway's zone, and some is not */

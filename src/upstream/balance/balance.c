@@ -49,6 +49,16 @@ void balancer_done(struct balancer *balancer)
     *balancer = (struct balancer){ 0 };
 }
 
+static void find_ramps(struct balancer *balancer)
+{
+    balancer->ramps_end = 0;
+    for (size_t i = 0; balancer->slow_start > 0 && i < balancer->usable_count; i++) {
+        const struct balance_target *target = &balancer->targets[balancer->usable[i]];
+        int64_t end = target->since != 0 ? target->since + balancer->slow_start : 0;
+        balancer->ramps_end = end > balancer->ramps_end ? end : balancer->ramps_end;
+    }
+}
+
 void balancer_refresh(struct balancer *balancer)
 {
     balancer->scope = usable_select(balancer->targets, balancer->count, &balancer->rules);
@@ -58,10 +68,26 @@ void balancer_refresh(struct balancer *balancer)
             balancer->usable[balancer->usable_count++] = (uint16_t)i;
         }
     }
+    find_ramps(balancer);
     balancer->next = balancer->next < balancer->usable_count ? balancer->next : 0;
     if (balancer->algorithm->refresh != NULL) {
         balancer->algorithm->refresh(balancer);
     }
+}
+
+/* Its share grows evenly with time, from a tenth on: with less it would not be warm in the end. */
+bool balance_is_held(const struct balancer *balancer, const struct balance_ask *ask, size_t index,
+                     uint32_t chance)
+{
+    const uint64_t least = UINT32_MAX / 10;
+    const struct balance_target *target = &balancer->targets[index];
+    int64_t age = ask->now - target->since;
+    if (target->since == 0 || age >= balancer->slow_start) {
+        return false;
+    }
+    uint64_t share =
+        age > 0 ? (uint64_t)(((unsigned __int128)age << 32) / (uint64_t)balancer->slow_start) : 0;
+    return chance >= (share > least ? share : least);
 }
 
 bool balance_may(const struct balancer *balancer, const struct balance_ask *ask, size_t index)

@@ -18,9 +18,10 @@ struct balance_target {
     uint32_t active; /* requests that it serves, and tunnels */
     uint32_t weight; /* 1, unless the owner says otherwise; of BALANCE_WEIGHTED */
     struct latency latency;
-    bool healthy; /* the owner's, as `weight` and `local` */
-    bool local;   /* it is in the gateway's zone */
-    bool usable;  /* of those two */
+    int64_t since; /* ns, monotonic: when it joined or came back; the owner's. 0: it was always there */
+    bool healthy;  /* the owner's, as `weight` and `local` */
+    bool local;    /* it is in the gateway's zone */
+    bool usable;   /* of those two */
 };
 
 /* What a choice is made for. */
@@ -59,9 +60,11 @@ struct balancer {
     uint64_t random; /* state */
     struct usable_rules rules;
     enum usable_scope scope;
-    int64_t max_load;            /* of BALANCE_HASH: percent of the mean; 0: any */
-    struct lottery lottery;      /* of BALANCE_WEIGHTED, over `usable` */
-    uint32_t *weights;           /* the same, while it is filled */
+    int64_t slow_start;     /* ns in which one that joined or came back gets up to its share; 0: at once */
+    int64_t ramps_end;      /* ns, monotonic: when the last of them has it */
+    int64_t max_load;       /* of BALANCE_HASH: percent of the mean; 0: any */
+    struct lottery lottery; /* of BALANCE_WEIGHTED, over `usable` */
+    uint32_t *weights;      /* the same, while it is filled */
     const struct maglev *maglev; /* of BALANCE_HASH, over all targets; the settings' */
 };
 
@@ -127,6 +130,15 @@ static inline size_t balance_below(uint32_t random, size_t count)
 
 /* A usable endpoint: may this request have it? */
 bool balance_may(const struct balancer *balancer, const struct balance_ask *ask, size_t index);
+
+/* One that is slowly started is passed over, as often as it is to be; `chance` is a number of 32 bits. */
+bool balance_is_held(const struct balancer *balancer, const struct balance_ask *ask, size_t index,
+                     uint32_t chance);
+static inline bool balance_passes_over(struct balancer *balancer, const struct balance_ask *ask, size_t index)
+{
+    return ask->now < balancer->ramps_end &&
+           balance_is_held(balancer, ask, index, (uint32_t)balance_random(balancer));
+}
 
 /* The first from `start` on, a place in `usable`, that the request may have: what is left where an algorithm's own choice may
  * not be. */

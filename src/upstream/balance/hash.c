@@ -13,6 +13,13 @@ static bool is_full(const struct balancer *balancer, size_t index)
                (uint64_t)balancer->max_load * (balancer->active + 1);
 }
 
+/* By the key, not by chance: each key moves to an endpoint that joins or comes back once, when its time has come. */
+static bool holds_back(const struct balancer *balancer, const struct balance_ask *ask, size_t index)
+{
+    return ask->now < balancer->ramps_end &&
+           balance_is_held(balancer, ask, index, (uint32_t)balance_mix(ask->key ^ UINT64_C(0x736c6f77)));
+}
+
 static size_t pick_from(const struct balancer *balancer, const struct balance_ask *ask, size_t start)
 {
     for (size_t i = 0; i < balancer->usable_count; i++) {
@@ -33,7 +40,7 @@ static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
     for (size_t i = 0; i < LOOKS; i++) {
         size_t index = maglev_owner(balancer->maglev, at);
         if (balancer->targets[index].usable && !is_full(balancer, index) &&
-            balance_may(balancer, ask, index)) {
+            !holds_back(balancer, ask, index) && balance_may(balancer, ask, index)) {
             return index;
         }
         at = balance_mix(at + UINT64_C(0x9E3779B97F4A7C15));

@@ -5,6 +5,7 @@
 
 #define UNKNOWN (100 * NS_PER_MS) /* what one that has not answered yet is taken to need, once it is asked */
 #define FAILED  (100 * NS_PER_MS) /* what fails is no faster than this, however fast it does */
+#define DRAWS   4                 /* before it takes what there is */
 
 static uint64_t cost_of(const struct balance_target *target, int64_t now)
 {
@@ -12,7 +13,8 @@ static uint64_t cost_of(const struct balance_target *target, int64_t now)
     return (latency == 0 && target->active > 0 ? (uint64_t)UNKNOWN : latency) * (target->active + 1);
 }
 
-static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
+/* Two different ones, where there are two; the better one first. */
+static void draw(struct balancer *balancer, const struct balance_ask *ask, size_t pair[2])
 {
     size_t count = balancer->usable_count;
     uint64_t random = balance_random(balancer);
@@ -21,16 +23,28 @@ static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
         second = balance_below((uint32_t)(random >> 32), count - 1);
         second += second >= first ? 1 : 0;
     }
-    size_t one = balancer->usable[first], other = balancer->usable[second];
-    if (cost_of(&balancer->targets[other], ask->now) < cost_of(&balancer->targets[one], ask->now)) {
-        size_t better = other;
-        other = one;
-        one = better;
+    pair[0] = balancer->usable[first];
+    pair[1] = balancer->usable[second];
+    if (cost_of(&balancer->targets[pair[1]], ask->now) < cost_of(&balancer->targets[pair[0]], ask->now)) {
+        size_t better = pair[1];
+        pair[1] = pair[0];
+        pair[0] = better;
     }
-    if (balance_may(balancer, ask, one)) {
-        return one;
+}
+
+static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
+{
+    size_t pair[2];
+    for (size_t i = 0; i < DRAWS; i++) {
+        draw(balancer, ask, pair);
+        for (size_t k = 0; k < 2; k++) {
+            if (balance_may(balancer, ask, pair[k]) && !balance_passes_over(balancer, ask, pair[k])) {
+                return pair[k];
+            }
+        }
     }
-    return balance_may(balancer, ask, other) ? other : balance_first(balancer, ask, first);
+    return balance_first(balancer, ask,
+                         balance_below((uint32_t)balance_random(balancer), balancer->usable_count));
 }
 
 static void done(struct balance_target *target, int64_t took, bool well, int64_t now)

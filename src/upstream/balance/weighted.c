@@ -8,8 +8,9 @@ static size_t pick(struct balancer *balancer, const struct balance_ask *ask)
     size_t place = 0;
     for (size_t i = 0; i < DRAWS; i++) {
         place = lottery_draw(&balancer->lottery);
-        if (balance_may(balancer, ask, balancer->usable[place])) {
-            return balancer->usable[place];
+        size_t index = balancer->usable[place];
+        if (balance_may(balancer, ask, index) && !balance_passes_over(balancer, ask, index)) {
+            return index;
         }
     }
     return balance_first(balancer, ask, place);

@@ -1,5 +1,6 @@
 #include "upstream/health/mark.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <stdlib.h>
@@ -46,6 +47,9 @@ uint64_t health_key_of(const struct address *address)
 
 void health_mark_set(struct health_mark *mark, bool unhealthy)
 {
+    if (!unhealthy && health_mark_is_unhealthy(mark)) {
+        atomic_store_explicit(&mark->since, clock_monotonic_ns(), memory_order_relaxed);
+    }
     if (atomic_exchange_explicit(&mark->unhealthy, unhealthy, memory_order_relaxed) != unhealthy) {
         health_marks_changed();
     }

@@ -14,6 +14,7 @@
 struct health_mark {
     _Atomic unsigned int references;
     _Atomic bool unhealthy;
+    _Atomic int64_t since; /* ns, monotonic: when it became healthy again; 0: it always was */
     _Atomic unsigned int down_count;
     _Atomic uint64_t down[HEALTH_ADDRESSES_MAX]; /* keys of addresses that are unhealthy; 0: free */
 };

@@ -1,7 +1,11 @@
 // Services of several servers: who was asked how often.
-import http from 'node:http';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { HOST, OPEN } from '../lib/stage.mjs';
+import { within } from '../lib/wait.mjs';
 
 // Counts its requests, and answers as `behave` says: { status, delay in ms }.
 export class Server {
@@ -11,11 +15,13 @@ export class Server {
     this.callers = [];
     this.status = 200;
     this.delay = 0;
+    this.every = 0; // of so many requests one fails
     this.healthy = true;
     this.server = http.createServer((request, response) => {
       if (request.url === '/healthz') return response.writeHead(this.healthy ? 200 : 503).end();
       this.requests++;
       this.callers.push(request.headers['x-key'] ?? request.headers.cookie ?? '');
+      if (this.every > 0 && this.requests % this.every === 0) return response.writeHead(503).end();
       const answer = () => response.writeHead(this.status, { 'content-type': 'application/json' }).end(JSON.stringify({ name: this.name }));
       if (this.delay > 0) setTimeout(answer, this.delay);
       else answer();
@@ -65,3 +71,34 @@ export async function ask(s, path, count, { width = 8, make = () => ({}) } = {})
 }
 
 export const PLAIN = { plain: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' } };
+
+const PROGRAM = fileURLToPath(new URL('../faults/upstream_program.mjs', import.meta.url));
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+// A server that can be killed and frozen.
+export async function startProcess() {
+  const child = spawn(process.execPath, [PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.add(child);
+  child.gone = new Promise((resolve) => child.once('exit', resolve));
+  child.gone.then(() => running.delete(child));
+  child.url = `http://127.0.0.1:${Number(await within(10_000, 'the server to listen', new Promise((resolve) => createInterface(child.stdout).once('line', resolve))))}`;
+  child.end = async () => (child.kill('SIGKILL'), within(5_000, 'the server to end', child.gone));
+  return child;
+}
+
+// `width` requests at a time, until stopped: how many were answered, and what became of the others, with when they began.
+export function underLoad(s, path, width) {
+  const load = { answered: 0, failed: [], going: true };
+  const worker = async () => {
+    while (load.going) {
+      const began = Date.now();
+      const status = await s.request({ path, plain: true, listener: 'plain' }).then((response) => response.status, (error) => error.message);
+      if (status === 200) load.answered++;
+      else load.failed.push({ began, status });
+    }
+  };
+  const all = Promise.all(Array.from({ length: width }, worker));
+  load.stop = async () => ((load.going = false), await all, load);
+  return load;
+}

@@ -13,6 +13,7 @@ import { HOST, OPEN, READ_ORDERS, openStage } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
 import { echo } from '../lib/upstream.mjs';
 import { ACCEPT, HANDSHAKE } from '../lib/websocket.mjs';
+import { startServers } from '../balance/lib.mjs';
 import { createKey, writePepper } from '../api_keys/lib.mjs';
 import { Authorizer } from '../external/lib.mjs';
 import { startHttp2 } from '../http2_upstreams/lib.mjs';
@@ -111,6 +112,23 @@ describe('a warm request', { skip }, () => {
     const cost = await measure(s, () => requestText({ path: '/open/x?a=1' }), { listener: 'plain', plain: true });
     within(cost, { ownAllocations: 0, ownLocks: 0, allocations: 0, locks: 0 });
   });
+
+  for (const balance of ['weighted', 'least_requests', 'p2c', 'hash']) {
+    it(`to a service of several servers, by ${balance}, their health checked and their failures counted`, async () => {
+      const servers = await startServers(4);
+      const more = { weighted: {}, least_requests: {}, p2c: {}, hash: { hash_by: 'header:X-Key', max_load: 150 } }[balance];
+      try {
+        const s = await open({
+          upstreams: { many: { endpoints: servers.map(({ url }, i) => ({ url, weight: balance === 'weighted' ? i + 1 : 1 })), balance, health: { path: '/healthz' }, outliers: { success_gap: 20 }, slow_start: '30s', ...more } },
+          routes: { many: { ...OPEN, match: { host: HOST, path: '/many/**' }, upstream: 'many', listeners: ['plain'] } },
+        });
+        const cost = await measure(s, (i) => requestText({ path: '/many/x', fields: [['X-Key', `${i % 16}`]] }), { listener: 'plain', plain: true, rounds: 5 });
+        within(cost, few);
+      } finally {
+        servers.forEach((server) => server.close());
+      }
+    });
+  }
 
   it('with a body both ways', async () => {
     const s = await open();

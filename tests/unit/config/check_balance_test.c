@@ -18,6 +18,8 @@ static void what_has_no_effect_is_refused(void **state)
             "  h: { endpoints: [{ weight: 2 }, { url: \"http://127.0.0.1:1\", weight: 0 }], balance: weighted }\n"
             "  j: { endpoints: http://127.0.0.1:1, zone_spill: 50 }\n"
             "  k: { endpoints: [{ url: \"http://127.0.0.1:1\", zone: a }, http://127.0.0.1:2], zone_spill: 50 }\n"
+            "  l: { endpoints: [http://127.0.0.1:1, http://127.0.0.1:2], outliers: { failures: 0, min_requests: 5, ejection: 10m } }\n"
+            "  m: { endpoints: http://127.0.0.1:1, outliers: {} }\n"
             "  i: { endpoints: { url: \"http://127.0.0.1:1\" } }\n",
             "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
             "c.yaml:1:31: warning: listeners.a.plaintext: credentials will come in plain text from outside\n"
@@ -33,7 +35,11 @@ static void what_has_no_effect_is_refused(void **state)
             "c.yaml:10:64: error: upstreams.h.endpoints[1].weight: a whole number from 1 to 1000 is wanted here, not \"0\", as in \"weight: 1\"\n"
             "c.yaml:11:39: error: upstreams.j.zone_spill: no endpoint has a zone: it has no effect; as in `endpoints: [{ url: https://10.0.0.5:9001, zone: a }]`\n"
             "c.yaml:12:49: warning: upstreams.k.endpoints[0].zone: zones have no effect: this gateway has none; say at the top where it stands, as in `zone: a`\n"
-            "c.yaml:13:8: error: upstreams.i.endpoints: a text or a list of texts is wanted here, not a map, as in \"endpoints: [one, other]\"\n");
+            "c.yaml:13:61: error: upstreams.l.outliers: the longest ejection is at least as long as the first one\n"
+            "c.yaml:13:73: error: upstreams.l.outliers.failures: nothing would ever eject an endpoint: leave `failures` at 5, or say a `success_gap`, as in 20\n"
+            "c.yaml:13:86: error: upstreams.l.outliers.min_requests: it has no effect without `success_gap`, as in 20\n"
+            "c.yaml:14:39: warning: upstreams.m.outliers: there is one endpoint: it is never ejected, since no other one could take its requests\n"
+            "c.yaml:15:8: error: upstreams.i.endpoints: a text or a list of texts is wanted here, not a map, as in \"endpoints: [one, other]\"\n");
     /* clang-format on */
 }
 

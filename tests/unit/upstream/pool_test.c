@@ -260,6 +260,7 @@ static int teardown(void **state)
     arena_done(&fixture->arena);
     for (size_t i = 0; i < SERVICES; i++) {
         health_mark_unref(fixture->endpoints[i].mark);
+        outlier_mark_unref(fixture->endpoints[i].outlier);
         service_close(&fixture->services[i]);
     }
     free(fixture);
@@ -735,6 +736,114 @@ static void a_retry_does_not_go_to_an_unhealthy_endpoint(void **state)
     assert_int_equal(service_accept(&fixture->services[0]), -1);
 }
 
+/* ---- outliers ---- */
+
+static struct outlier_bell bell; /* that nobody hears */
+static struct outlier_settings outliers = { .failures = 5 };
+
+static struct outlier_mark *outlier_mark(size_t index)
+{
+    struct outlier_mark *made = outlier_mark_new(&bell, 0);
+    assert_non_null(made);
+    fixture->endpoints[index].outlier = made;
+    fixture->settings.outliers = &outliers;
+    return made;
+}
+
+static void an_ejected_endpoint_is_not_chosen(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct outlier_mark *first = outlier_mark(0);
+    outlier_mark_eject(first);
+    for (size_t i = 0; i < 2; i++) {
+        assert_slice(acquire_ready(i)->ticket.url, fixture->services[1].url);
+    }
+    outlier_mark_return(first, fixture->loop.now);
+    struct slice one = acquire_ready(2)->ticket.url, other = acquire_ready(3)->ticket.url;
+    assert_false(slice_equal(one, other));
+}
+
+static uint64_t failures_of(const struct outlier_mark *made)
+{
+    return atomic_load(&made->failed);
+}
+
+static void what_says_that_the_server_failed_is_counted(void **state)
+{
+    (void)state;
+    service_close(&fixture->services[1]);
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    struct outlier_mark *alive = outlier_mark(0), *gone = outlier_mark(1);
+    struct user *first = acquire(0), *second = acquire(1);
+    turn_until(&first->ready);
+    turn_until(&second->ready);
+    assert_int_equal(failures_of(gone), 1);
+    assert_int_equal(atomic_load(&gone->streak), 1);
+    assert_int_equal(failures_of(alive), 0);
+    struct upstream_ticket *ticket = first->ticket.call != NULL ? &first->ticket : &second->ticket;
+    upstream_note_outcome(ticket, false);
+    assert_int_equal(failures_of(alive), 1);
+    upstream_note_outcome(ticket, true);
+    assert_int_equal(failures_of(alive), 1);
+    assert_int_equal(atomic_load(&alive->streak), 0);
+}
+
+static void what_says_nothing_of_the_server_is_not_counted(void **state)
+{
+    (void)state;
+    static const struct http_call_failure none[] = {
+        { .reason = DENY_OVERLOADED, .detail = "" },
+        { .reason = DENY_UPSTREAM_CLOSED, .detail = "", .reused = true },
+        { .reason = DENY_UPSTREAM_CLOSED, .detail = "", .refused = true },
+    };
+    static const struct http_call_failure own = { .reason = DENY_UPSTREAM_CLOSED, .detail = "" };
+    make_pool(fixture->services[0].url, NULL);
+    struct outlier_mark *made = outlier_mark(0);
+    struct user *user = acquire_ready(0);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        upstream_note_failure(&user->ticket, &none[i]);
+    }
+    assert_int_equal(failures_of(made), 0);
+    upstream_note_failure(&user->ticket, &own);
+    assert_int_equal(failures_of(made), 1);
+    upstream_release(&user->ticket); /* the client went away */
+    assert_int_equal(failures_of(made), 1);
+}
+
+/* There were 64 once, and nobody was told. */
+static void a_hundred_endpoints_are_all_used(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 100
+    };
+    static struct upstream_endpoint endpoints[MANY];
+    static struct user users[MANY];
+    static bool seen[MANY];
+    for (unsigned int i = 0; i < MANY; i++) {
+        struct slice url =
+            arena_printf(&fixture->arena, "http://127.0.0.%u:%u", i + 1, fixture->services[0].port);
+        assert_null(upstream_parse_endpoint(url, &fixture->arena, &endpoints[i]));
+        endpoints[i].weight = 1;
+    }
+    fixture->settings.endpoints.count = MANY;
+    fixture->settings.parsed = endpoints;
+    assert_ok(upstream_pool_new(&fixture->settings, &fixture->loop, metrics_writer(fixture->metrics, 0),
+                                &fixture->pool));
+    for (size_t i = 0; i < MANY; i++) {
+        users[i] = (struct user){ .ticket = { .on_ready = on_ready } };
+        upstream_acquire(fixture->pool, &users[i].ticket);
+        for (size_t k = 0; k < MANY; k++) {
+            seen[k] = seen[k] || slice_equal(users[i].ticket.url, endpoints[k].url);
+        }
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        upstream_release(&users[i].ticket);
+        assert_true(seen[i]);
+    }
+}
+
 static void a_refused_connection_is_a_failure(void **state)
 {
     (void)state;
@@ -998,6 +1107,10 @@ int main(void)
         TEST(who_waits_does_not_get_an_unhealthy_endpoint),
         TEST(who_waits_gets_an_endpoint_that_is_healthy_again),
         TEST(a_retry_does_not_go_to_an_unhealthy_endpoint),
+        TEST(an_ejected_endpoint_is_not_chosen),
+        TEST(what_says_that_the_server_failed_is_counted),
+        TEST(what_says_nothing_of_the_server_is_not_counted),
+        TEST(a_hundred_endpoints_are_all_used),
         TEST(a_refused_connection_is_a_failure),
         TEST(another_endpoint_is_tried_where_one_refuses),
         TEST(what_is_no_tls_is_told_apart),

@@ -402,19 +402,104 @@ static void no_endpoint_gets_more_than_its_bound(void **state)
     assert_int_equal(fixture->balancer.targets[pick_key(1)].active, 1000);
 }
 
+/* ---- slow start ---- */
+
+/* Of the requests at this moment, the share of endpoint 1 of 4, of what it would have. */
+static double share_at(int64_t now)
+{
+    enum {
+        REQUESTS = 20000
+    };
+    unsigned int seen = 0;
+    fixture->ask.now = now;
+    for (uint64_t i = 0; i < REQUESTS; i++) {
+        seen += pick_key(i) == 1;
+    }
+    return seen / (REQUESTS / 4.0);
+}
+
+static void one_that_comes_back_gets_up_to_its_share(void **state)
+{
+    (void)state;
+    const int64_t back = 2000 * NS_PER_S;
+    for (int balance = 0; balance < BALANCE_KINDS; balance++) {
+        make((enum upstream_balance)balance, 4);
+        fixture->balancer.slow_start = 60 * NS_PER_S;
+        fixture->balancer.targets[1].since = back;
+        balancer_refresh(&fixture->balancer);
+        double begin = share_at(back), half = share_at(back + 30 * NS_PER_S),
+               end = share_at(back + 60 * NS_PER_S);
+        assert_true(begin > 0.05 && begin < 0.2);
+        assert_true(half > 0.4 && half < 0.7);
+        assert_true(end > 0.95 && end < 1.05);
+        fixture->ask.keyed = false;
+    }
+}
+
+/* By its keys, each of which moves once. */
+static void keys_come_back_one_by_one(void **state)
+{
+    (void)state;
+    enum {
+        KEYS = 1000
+    };
+    const int64_t back = 2000 * NS_PER_S;
+    bool there[KEYS] = { false };
+    make(BALANCE_HASH, 4);
+    fixture->balancer.slow_start = 60 * NS_PER_S;
+    fixture->balancer.targets[1].since = back;
+    balancer_refresh(&fixture->balancer);
+    for (int64_t now = back; now <= back + 60 * NS_PER_S; now += NS_PER_S) {
+        fixture->ask.now = now;
+        for (uint64_t i = 0; i < KEYS; i++) {
+            bool is = pick_key(i) == 1;
+            assert_true(is || !there[i]);
+            there[i] = is;
+        }
+    }
+}
+
+/* Whoever is new alone has nobody to leave requests to. */
+static void where_all_are_new_requests_go_on(void **state)
+{
+    (void)state;
+    for (int balance = 0; balance < BALANCE_KINDS; balance++) {
+        make((enum upstream_balance)balance, 2);
+        fixture->balancer.slow_start = 60 * NS_PER_S;
+        fixture->balancer.targets[0].since = fixture->balancer.targets[1].since = fixture->ask.now;
+        balancer_refresh(&fixture->balancer);
+        for (uint64_t i = 0; i < 100; i++) {
+            fixture->seen[pick_key(i)]++;
+        }
+        assert_true(fixture->seen[0] > 10 && fixture->seen[1] > 10);
+        fixture->ask.keyed = false;
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(none_is_chosen_that_may_not_be), TEST(the_only_usable_one_is_always_chosen),
-        TEST(where_none_is_usable_all_are),   TEST(a_choice_among_many_looks_at_few),
-        TEST(every_endpoint_gets_its_share),  TEST(weights_are_shares),
-        TEST(weights_hold_in_short_runs),     TEST(the_emptiest_is_chosen_and_equals_take_turns),
-        TEST(p2c_prefers_the_fast_ones),      TEST(p2c_comes_back_to_one_that_is_fast_again),
-        TEST(p2c_takes_failures_for_slow),    TEST(p2c_leaves_one_that_hangs),
-        TEST(a_key_stays_where_it_is),        TEST(keys_of_an_unusable_one_are_spread_over_the_others),
-        TEST(what_has_no_key_takes_turns),    TEST(no_endpoint_gets_more_than_its_bound),
+        TEST(none_is_chosen_that_may_not_be),
+        TEST(the_only_usable_one_is_always_chosen),
+        TEST(where_none_is_usable_all_are),
+        TEST(a_choice_among_many_looks_at_few),
+        TEST(every_endpoint_gets_its_share),
+        TEST(weights_are_shares),
+        TEST(weights_hold_in_short_runs),
+        TEST(the_emptiest_is_chosen_and_equals_take_turns),
+        TEST(p2c_prefers_the_fast_ones),
+        TEST(p2c_comes_back_to_one_that_is_fast_again),
+        TEST(p2c_takes_failures_for_slow),
+        TEST(p2c_leaves_one_that_hangs),
+        TEST(a_key_stays_where_it_is),
+        TEST(keys_of_an_unusable_one_are_spread_over_the_others),
+        TEST(what_has_no_key_takes_turns),
+        TEST(no_endpoint_gets_more_than_its_bound),
+        TEST(one_that_comes_back_gets_up_to_its_share),
+        TEST(keys_come_back_one_by_one),
+        TEST(where_all_are_new_requests_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
