@@ -70,26 +70,26 @@ static void leave_turn(void)
 
 /* ---- the store ---- */
 
-static struct error open_file(struct key_work *work, struct key_store_options *options)
+static struct error open_file(struct key_work *work, struct key_store_options options)
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%.*s", SLICE_ARG(work->set->store)) >= (int)sizeof path) {
         return FAIL(ERROR_LIMIT, "the path of the store is too long");
     }
-    options->path = path;
-    return key_store_open(options, &work->store);
+    options.path = path;
+    return key_store_open(&options, &work->store);
 }
 
-static struct error open_database(struct key_work *work, struct key_store_options *options)
+static struct error open_database(struct key_work *work, struct key_store_options options)
 {
     if (!take_turn()) {
         return FAIL(ERROR_STATE, "other requests are waiting for the database of a key store");
     }
     struct error error = postgres_place_new(work->set->postgres, &work->place);
     if (!failed(error)) {
-        options->place = work->place;
-        options->deadline = work->call->deadline;
-        error = key_store_open(options, &work->store);
+        options.place = work->place;
+        options.deadline = work->call->deadline;
+        error = key_store_open(&options, &work->store);
     }
     if (failed(error)) {
         postgres_place_free(work->place);
@@ -105,14 +105,14 @@ bool key_work_begin(struct admin_call *call, enum key_store_access access, struc
     if (out->set == NULL) {
         return false;
     }
-    struct key_store_options options = {
+    const struct key_store_options options = {
         .access = access,
         .group = (gid_t)-1,
         .group_writes = true,
         .busy_ms = STORE_BUSY_MS,
         .used_fd = -1,
     };
-    struct error error = out->set->postgres != NULL ? open_database(out, &options) : open_file(out, &options);
+    struct error error = out->set->postgres != NULL ? open_database(out, options) : open_file(out, options);
     if (failed(error)) {
         admin_fail(call, error);
     }

@@ -255,7 +255,7 @@ static struct error read_file(int directory, const char *name, struct buffer *ou
     if (fd < 0) {
         return errno == ELOOP ? FAIL(ERROR_VALUE, unsafe_file) : FAIL_ERRNO("the record cannot be opened");
     }
-    struct error error = OK;
+    struct error error;
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_nlink != 1 || !is_ours(&facts)) {
         error = FAIL(ERROR_VALUE, unsafe_file);
     } else if (facts.st_size > JWKS_RECORD_MAX) {

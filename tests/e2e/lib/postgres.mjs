@@ -43,13 +43,14 @@ export const ADMIN = { user: 'sallyport_admin', password: 'admins-own-secret' };
 export const ROLES = [WRITER, READER, ADMIN];
 
 export class Postgres {
-  // tls: { certFile, keyFile }.
-  static async start({ tls } = {}) {
+  // tls: { certFile, keyFile }. settings: of the server, over the usual ones.
+  static async start({ tls, settings = {} } = {}) {
     const postgres = new Postgres();
     postgres.dir = tempDir('pg');
     postgres.data = join(postgres.dir, 'data');
     // A test that lets it crash relies on what was committed: in the page cache, that is, but not in its own memory.
-    postgres.options = ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'shared_buffers=16MB', '-c', 'max_connections=40', '-c', 'autovacuum=off'];
+    const all = { fsync: 'off', full_page_writes: 'off', shared_buffers: '16MB', max_connections: 40, autovacuum: 'off', ...settings };
+    postgres.options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     own(postgres.dir, 0o755);
     mkdirSync(postgres.data);
     own(postgres.data, 0o700);
