@@ -20,6 +20,8 @@ struct principal {
     enum principal_kind kind;
     struct slice
         issuer_name; /* the configuration's name of what proved it: of the issuer, of the client certificates */
+    const void *settings;   /* of that, in the snapshot of the exchange: struct issuer_settings and so on, by
+                             * kind; filled in by authenticate */
     struct slice issuer;    /* iss; empty where there is none; "client_certificate:TYPE", of its name;
                           * "authorizer:NAME" */
     struct slice subject;   /* sub, may be empty; the certificate's name that counts */

@@ -10,10 +10,11 @@
 /* A route, compiled: what the stages read. */
 struct route {
     const struct route_settings *settings;
-    unsigned int index;                    /* in snapshot->routes; the id in the route table */
-    unsigned int upstream;                 /* index in settings->upstreams */
-    unsigned int mirror_upstream;          /* the same, of `mirror`, where there is one */
-    struct limit_settings **client_limits; /* by address, header, route: before authentication */
+    unsigned int index;                           /* in snapshot->routes; the id in the route table */
+    unsigned int upstream;                        /* index in settings->upstreams */
+    unsigned int mirror_upstream;                 /* the same, of `mirror`, where there is one */
+    const struct authorizer_settings *authorizer; /* whom `authorize` asks; NULL: nobody */
+    struct limit_settings **client_limits;        /* by address, header, route: before authentication */
     size_t client_limit_count;
     struct limit_settings **caller_limits; /* by caller, claim */
     size_t caller_limit_count;
