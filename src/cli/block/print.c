@@ -15,7 +15,7 @@ void block_print_line(const struct block_call *call, const struct block_record *
     if (record->number > 0) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)record->number);
     }
-    struct slice state = block_state(record, call->now);
+    struct slice state = block_state(record, call->base.now);
     bool over = !slice_equal(state, SLICE("in force"));
     buffer_printf(out, "%-8s  %-11.*s  %-32.*s  %-20.*s  %-12.*s  %.*s", number, SLICE_ARG(record->kind),
                   SLICE_ARG(record->value),
@@ -34,5 +34,5 @@ void block_print_json(const struct block_call *call, const struct block_record *
 {
     struct json_writer writer;
     json_writer_init(&writer, out);
-    block_write_json(&writer, record, call->now);
+    block_write_json(&writer, record, call->base.now);
 }

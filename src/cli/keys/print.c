@@ -32,7 +32,7 @@ static void print_text(const struct keys_call *call, const struct key_record *re
     add(out, "key", key);
     add(out, "id", record->id);
     add(out, "consumer", record->consumer);
-    add(out, "state", key_state(call->settings, record, call->now));
+    add(out, "state", key_state(call->settings, record, call->base.now));
     add(out, "description", record->description);
     add(out, "scopes", record->scopes);
     add(out, "tags", record->tags);
@@ -50,10 +50,10 @@ static void print_text(const struct keys_call *call, const struct key_record *re
 void keys_print(const struct keys_call *call, const struct key_record *record, struct slice key,
                 struct buffer *out)
 {
-    if (call->json) {
+    if (call->base.json) {
         struct json_writer writer;
         json_writer_init(&writer, out);
-        key_write_json(&writer, call->settings, record, key, call->now);
+        key_write_json(&writer, call->settings, record, key, call->base.now);
     } else {
         print_text(call, record, key, out);
     }
@@ -69,7 +69,7 @@ void keys_print_line(const struct keys_call *call, const struct key_record *reco
 {
     char expires[KEY_TIME_TEXT], used[KEY_TIME_TEXT];
     buffer_printf(out, "%-16.*s  %-20.*s  %-10.*s  %-20.*s  %-20.*s  %.*s\n", SLICE_ARG(record->id),
-                  SLICE_ARG(record->consumer), SLICE_ARG(key_state(call->settings, record, call->now)),
+                  SLICE_ARG(record->consumer), SLICE_ARG(key_state(call->settings, record, call->base.now)),
                   SLICE_ARG(key_time_text(record->expires, expires)),
                   SLICE_ARG(key_time_text(record->used, used)), SLICE_ARG(record->scopes));
 }
