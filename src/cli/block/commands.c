@@ -1,11 +1,10 @@
 #include "cli/block/block.h"
 
+#include "admin/when.h"
 #include "auth/token_digest.h"
-#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/limits.h"
 #include "base/secret.h"
-#include "config/units.h"
 
 /* ---- what is asked for ---- */
 
@@ -85,25 +84,20 @@ static int read_target(const struct block_call *call, bool must_be_there, struct
 
 static int read_expires(const struct block_call *call, int64_t *ret_expires)
 {
-    int64_t duration = 0;
     if (call->expires.ptr == NULL) {
         return cli_fail(&call->base,
                         "--expires WHEN is missing: a date (2027-01-31, 2027-01-31T12:00:00Z), a duration "
                         "from now (24h), or \"never\"");
     }
-    if (slice_equal(call->expires, SLICE("never"))) {
-        *ret_expires = 0;
-        return 0;
-    }
-    if (units_parse_duration(call->expires, &duration)) {
-        *ret_expires = call->base.now + duration / NS_PER_S;
-    } else if (!clock_parse_date(call->expires, ret_expires)) {
+    if (!when_parse(call->expires, call->base.now, ret_expires)) {
         return cli_fail(&call->base,
                         "--expires \"%.*s\": a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now "
                         "(24h) or \"never\" is wanted",
                         SLICE_ARG(call->expires));
     }
-    return *ret_expires > call->base.now ? 0 : cli_fail(&call->base, "--expires is not in the future");
+    return when_parse_end(call->expires, call->base.now, ret_expires)
+               ? 0
+               : cli_fail(&call->base, "--expires is not in the future");
 }
 
 static int read_texts(const struct block_call *call, bool reason_wanted)
@@ -182,7 +176,7 @@ int block_remove(struct cli_call *base)
         return status;
     }
     struct error error = block_store_remove(call->store, &record);
-    if (error.kind == ERROR_VALUE) {
+    if (error.kind == ERROR_VALUE && error.number == 0) {
         return cli_fail(&call->base, "%s: %.*s%s%.*s", error.what, SLICE_ARG(call->base.arguments[0]),
                         call->base.argument_count > 1 ? " " : "", SLICE_ARG(call->base.arguments[1]));
     }

@@ -2,6 +2,7 @@
 
 #include "admin/key_change.h"
 #include "admin/key_json.h"
+#include "admin/when.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "config/units.h"
@@ -13,7 +14,7 @@ static int read_expires(const struct keys_call *call, int64_t *ret_expires)
     if (call->expires.ptr == NULL) {
         return 0;
     }
-    if (!key_parse_time(call->expires, call->base.now, ret_expires)) {
+    if (!when_parse(call->expires, call->base.now, ret_expires)) {
         return cli_fail(&call->base,
                         "--expires \"%.*s\": a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now "
                         "(90d), \"now\" or \"never\" is wanted",
