@@ -94,7 +94,7 @@ void jwt_token_unref(struct jwt_token *token)
     }
 }
 
-static void release_token(void *held)
+void token_release(void *held)
 {
     jwt_token_unref(held);
 }
@@ -116,6 +116,6 @@ void jwt_principal(struct jwt_token *token, struct principal *out)
         .bound = token->claims.binding != CLAIMS_UNBOUND,
         .caller_key = token->has_caller_key ? token->caller_key : NULL,
         .held = token,
-        .release = release_token,
+        .release = token_release,
     };
 }
