@@ -14,9 +14,9 @@ struct route {
     unsigned int upstream;                        /* index in settings->upstreams */
     unsigned int mirror_upstream;                 /* the same, of `mirror`, where there is one */
     const struct authorizer_settings *authorizer; /* whom `authorize` asks; NULL: nobody */
-    struct limit_settings **client_limits;        /* by address, header, route: before authentication */
+    const struct limit_settings **client_limits;  /* by address, header, route: before authentication */
     size_t client_limit_count;
-    struct limit_settings **caller_limits; /* by caller, claim */
+    const struct limit_settings **caller_limits; /* by caller, claim */
     size_t caller_limit_count;
     struct slice scope_text;             /* for insufficient_scope challenges */
     struct slice acr_text, max_age_text; /* for insufficient_user_authentication challenges; may be empty */
