@@ -1,19 +1,6 @@
 #include "admin/block_json.h"
 
-#include "base/clock.h"
-
-#include <stdio.h>
-
-struct slice block_time_text(int64_t seconds, char out[BLOCK_TIME_TEXT])
-{
-    char text[CLOCK_RFC3339_SIZE];
-    if (seconds <= 0 || seconds > INT64_MAX / NS_PER_S) {
-        return SLICE("-");
-    }
-    clock_rfc3339(seconds * NS_PER_S, text);
-    int size = snprintf(out, BLOCK_TIME_TEXT, "%.19sZ", text);
-    return slice_of(out, (size_t)size);
-}
+#include "admin/when.h"
 
 struct slice block_state(const struct block_record *record, int64_t now)
 {
@@ -21,17 +8,6 @@ struct slice block_state(const struct block_record *record, int64_t now)
         return SLICE("removed");
     }
     return record->expires > 0 && record->expires <= now ? SLICE("expired") : SLICE("in force");
-}
-
-static void write_time(struct json_writer *writer, struct slice name, int64_t seconds)
-{
-    char text[BLOCK_TIME_TEXT];
-    json_name(writer, name);
-    if (seconds > 0) {
-        json_string(writer, block_time_text(seconds, text));
-    } else {
-        json_null(writer);
-    }
 }
 
 static void write_text(struct json_writer *writer, struct slice name, struct slice text)
@@ -59,9 +35,9 @@ void block_write_json(struct json_writer *writer, const struct block_record *rec
     json_member_string(writer, SLICE("state"), block_state(record, now));
     json_member_string(writer, SLICE("reason"), record->reason);
     json_member_string(writer, SLICE("by"), record->by);
-    write_time(writer, SLICE("created"), record->created);
-    write_time(writer, SLICE("expires"), record->expires);
-    write_time(writer, SLICE("removed"), record->removed);
+    when_write_json(writer, SLICE("created"), record->created);
+    when_write_json(writer, SLICE("expires"), record->expires);
+    when_write_json(writer, SLICE("removed"), record->removed);
     write_text(writer, SLICE("removed_by"), record->removed_by);
     write_text(writer, SLICE("removal_reason"), record->removal_reason);
     json_object_end(writer);

@@ -5,11 +5,6 @@
 #include "store/block_store.h"
 #include "json/writer.h"
 
-#define BLOCK_TIME_TEXT 32
-
-/* RFC 3339, to the second: a store knows no more. "-" where there is no such time. */
-struct slice block_time_text(int64_t seconds, char out[BLOCK_TIME_TEXT]);
-
 /* "in force", "expired" or "removed". `now`: seconds since 1970. */
 struct slice block_state(const struct block_record *record, int64_t now);
 

@@ -2,11 +2,10 @@
 #include "admin/internal.h"
 
 #include "admin/block_json.h"
+#include "admin/when.h"
 #include "auth/token_digest.h"
-#include "base/clock.h"
 #include "base/encoding.h"
 #include "config/config.h"
-#include "config/units.h"
 
 #include <limits.h>
 
@@ -30,10 +29,7 @@ struct remove_body {
 
 static const struct conf_field list_fields[] = {
     { "kind", CONF_STRING, CONF_NON_EMPTY, OF(blocks_query, kind), .help = "Blocks of this kind." },
-    { "limit", CONF_STRING, CONF_NON_EMPTY, OF(blocks_query, limit),
-      .help = "Blocks of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter." },
-    { "after", CONF_STRING, CONF_NON_EMPTY, OF(blocks_query, after),
-      .help = "`next` of the page before, as it is." },
+    QUERY_PAGE_FIELDS(blocks_query, "Blocks"),
     { 0 },
 };
 
@@ -204,21 +200,6 @@ static const char *read_target(const struct admin_call *call, enum block_kind ki
     return config_block_target(call->settings, kind, body->issuer, value, out);
 }
 
-static bool read_expires(const struct admin_call *call, struct slice text, int64_t *ret_expires)
-{
-    int64_t duration = 0;
-    *ret_expires = 0;
-    if (slice_equal(text, SLICE("never"))) {
-        return true;
-    }
-    if (units_parse_duration(text, &duration)) {
-        *ret_expires = call->now + duration / NS_PER_S;
-    } else if (!clock_parse_date(text, ret_expires)) {
-        return false;
-    }
-    return *ret_expires > call->now;
-}
-
 /* Who asked, as the audit log names them. */
 static struct slice caller_of(const struct admin_call *call)
 {
@@ -245,7 +226,7 @@ static void add_block(struct admin_call *call)
         admin_problem(call, 400, "invalid_request", "value: %s", problem);
         return;
     }
-    if (!read_expires(call, body->expires, &record.expires)) {
+    if (!when_parse_end(body->expires, call->now, &record.expires)) {
         admin_problem(
             call, 400, "invalid_request",
             "expires: a date (2027-01-31, 2027-01-31T12:00:00Z) to come, a duration from now (24h) or "
@@ -297,7 +278,7 @@ static void remove_block(struct admin_call *call)
         return;
     }
     struct error error = block_store_remove(store, &record);
-    if (error.kind == ERROR_VALUE) {
+    if (error.kind == ERROR_VALUE && error.number == 0) {
         admin_problem(call, 404, "not_found", "there is no such block");
     } else if (failed(error)) {
         admin_fail(call, error);

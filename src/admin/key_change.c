@@ -29,20 +29,6 @@ static struct key_fault fault_of(struct error error, int value_means)
 
 /* ---- what is asked for ---- */
 
-bool key_parse_time(struct slice text, int64_t now, int64_t *ret_seconds)
-{
-    int64_t duration = 0;
-    if (slice_equal(text, SLICE("never")) || slice_equal(text, SLICE("now"))) {
-        *ret_seconds = text.len == 3 ? now : 0;
-        return true;
-    }
-    if (units_parse_duration(text, &duration)) {
-        *ret_seconds = now + duration / NS_PER_S;
-        return true;
-    }
-    return clock_parse_date(text, ret_seconds);
-}
-
 /* "a b c"; false where a name is none, or there are too many. */
 static bool join(const struct slice *names, size_t count, char out[KEY_RECORD_TEXT + 1],
                  struct slice *ret_text)

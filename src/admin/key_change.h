@@ -52,9 +52,6 @@ struct key_fault {
     struct error error;
 };
 
-/* A point of time as people say it: a date, "90d" from now on, "now", "never" (0). */
-bool key_parse_time(struct slice text, int64_t now, int64_t *ret_seconds);
-
 /* A new key. `store` NULL: the set is kept in files, and it is only made. */
 struct key_fault key_create(struct key_store *store, const struct api_keys_settings *set,
                             const struct key_wish *wish, int64_t now, struct key_made *made) MUST_CHECK;

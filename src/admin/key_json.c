@@ -1,21 +1,9 @@
 #include "admin/key_json.h"
 
+#include "admin/when.h"
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "config/units.h"
-
-#include <stdio.h>
-
-struct slice key_time_text(int64_t seconds, char out[KEY_TIME_TEXT])
-{
-    if (seconds <= 0 || seconds > INT64_C(253402300799)) {
-        return SLICE("-");
-    }
-    char full[CLOCK_RFC3339_SIZE];
-    clock_rfc3339(seconds * NS_PER_S, full);
-    int size = snprintf(out, KEY_TIME_TEXT, "%.19sZ", full);
-    return slice_of(out, (size_t)size);
-}
 
 bool key_is_expiring(const struct key_record *record, int64_t now, int64_t within)
 {
@@ -45,17 +33,6 @@ static void write_names(struct json_writer *writer, struct slice name, struct sl
         json_string(writer, item);
     }
     json_array_end(writer);
-}
-
-static void write_time(struct json_writer *writer, struct slice name, int64_t seconds)
-{
-    char text[KEY_TIME_TEXT];
-    json_name(writer, name);
-    if (seconds > 0) {
-        json_string(writer, key_time_text(seconds, text));
-    } else {
-        json_null(writer);
-    }
 }
 
 static void write_digest(struct json_writer *writer, const struct key_record *record)
@@ -96,16 +73,16 @@ void key_write_json(struct json_writer *writer, const struct api_keys_settings *
     write_names(writer, SLICE("tags"), record->tags);
     write_limit(writer, record);
     json_member_string(writer, SLICE("pepper"), record->pepper_id);
-    write_time(writer, SLICE("created"), record->created);
-    write_time(writer, SLICE("expires"), record->expires);
-    write_time(writer, SLICE("revoked"), record->revoked);
-    write_time(writer, SLICE("superseded"), record->superseded);
+    when_write_json(writer, SLICE("created"), record->created);
+    when_write_json(writer, SLICE("expires"), record->expires);
+    when_write_json(writer, SLICE("revoked"), record->revoked);
+    when_write_json(writer, SLICE("superseded"), record->superseded);
     json_name(writer, SLICE("replaces"));
     if (record->replaces.len > 0) {
         json_string(writer, record->replaces);
     } else {
         json_null(writer);
     }
-    write_time(writer, SLICE("last_used"), record->used);
+    when_write_json(writer, SLICE("last_used"), record->used);
     json_object_end(writer);
 }

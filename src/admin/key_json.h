@@ -5,11 +5,6 @@
 #include "auth/api_key_settings.h"
 #include "json/writer.h"
 
-#define KEY_TIME_TEXT 32
-
-/* "2026-01-31T04:05:06Z"; "-" for none. Seconds since 1970. */
-struct slice key_time_text(int64_t seconds, char out[KEY_TIME_TEXT]);
-
 /* Will it end within `within` seconds, and is it good until then? */
 bool key_is_expiring(const struct key_record *record, int64_t now, int64_t within);
 

@@ -4,6 +4,7 @@
 #include "admin/key_change.h"
 #include "admin/key_json.h"
 #include "admin/key_work.h"
+#include "admin/when.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "config/units.h"
@@ -54,11 +55,7 @@ static const struct conf_field list_fields[] = {
     { "consumer", CONF_STRING, CONF_NON_EMPTY, OF(list_query, consumer), .help = "Keys of this consumer." },
     { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = 0, .maximum = INT64_MAX,
       .help = "Keys that are good and end within this time, as in 30d." },
-    { "limit", CONF_STRING, CONF_NON_EMPTY, OF(list_query, limit),
-      .help = "Keys of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter, and "
-              "empty: what tells the last one is `next`." },
-    { "after", CONF_STRING, CONF_NON_EMPTY, OF(list_query, after),
-      .help = "`next` of the page before, as it is." },
+    QUERY_PAGE_FIELDS(list_query, "Keys"),
     { 0 },
 };
 
@@ -191,7 +188,7 @@ static void answer_key(struct key_work *work)
 /* A point of time that was asked for. False: told. */
 static bool read_time(struct admin_call *call, struct slice text, int64_t *ret_seconds)
 {
-    bool good = key_parse_time(text, call->now, ret_seconds);
+    bool good = when_parse(text, call->now, ret_seconds);
     if (!good) {
         admin_problem(call, 400, "invalid_request",
                       "expires: a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now (90d), "

@@ -1,7 +1,6 @@
 /* The API keys that a worker has checked: those that are good, and apart from them those that are not.
  *
- * A key that is good has its place among eight, of which the least recently used goes first. Only what a store knows gets in
- * there, so that a flood of wrong keys can push no good one out: what is wrong has a small table of its own, one place each,
+ * Only what a store knows is among the good ones, so that a flood of wrong keys can push none of them out: what is wrong has a small table of its own, one place each,
  * and is believed for a short time only. Private to src/auth. One thread. */
 #ifndef SALLYPORT_AUTH_API_KEY_CACHE_H
 #define SALLYPORT_AUTH_API_KEY_CACHE_H
@@ -9,23 +8,12 @@
 #include "auth/api_key.h"
 #include "auth/api_key_entry.h"
 #include "auth/denials.h"
-
-#define API_KEY_CACHE_WAYS 8
-
-struct api_key_cache_entry {
-    unsigned char
-        digest[API_KEY_DIGEST_SIZE]; /* under the set's pepper for new keys, whichever it is stored under */
-    uint64_t set_id;
-    uint64_t used;       /* tick of the last hit */
-    struct api_key *key; /* held; NULL: free */
-};
+#include "base/digest_cache.h"
 
 struct api_key_cache {
-    struct api_key_cache_entry *entries;
+    struct digest_cache
+        good; /* by the digest under the set's pepper for new keys, whichever it is stored under */
     struct denials wrong;
-    size_t set_mask;
-    size_t count;
-    uint64_t tick;
 };
 
 /* `entries` is rounded up to a power of two, and to one set of places at least. False without memory. */

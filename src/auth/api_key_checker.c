@@ -384,7 +384,7 @@ enum api_key_notice api_key_notice_due(struct api_key_checker *checker, struct a
 
 size_t api_key_cache_count(const struct api_key_checker *checker)
 {
-    return checker->cache.count;
+    return checker->cache.good.count;
 }
 
 bool api_key_checker_is_busy(const struct api_key_checker *checker)

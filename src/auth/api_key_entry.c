@@ -82,28 +82,17 @@ static size_t count_names(struct slice names)
     return count;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
 static void sort_scopes(struct api_key *key, struct slice *scopes)
 {
     struct slice rest = key->record.scopes, name;
-    size_t count = 0, kept = 0;
+    size_t count = 0;
     while (rest.ptr != NULL && slice_next(&rest, ' ', &name)) {
         if (name.len > 0) {
             scopes[count++] = name;
         }
     }
-    qsort(scopes, count, sizeof *scopes, compare);
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || !slice_equal(scopes[i], scopes[kept - 1])) {
-            scopes[kept++] = scopes[i];
-        }
-    }
     key->scopes = scopes;
-    key->scope_count = kept;
+    key->scope_count = slices_sort(scopes, count);
 }
 
 static struct api_key *copy_out(const struct api_key *draft, const struct json *claims)
@@ -139,13 +128,19 @@ static struct api_key *copy_out(const struct api_key *draft, const struct json *
     return key;
 }
 
+static bool make_limit(struct api_key *key)
+{
+    const struct conf_rate limit = { key->record.limit_count, key->record.limit_window };
+    return limit.count == 0 || limit_make_own(limit, &key->limit) == NULL;
+}
+
 struct api_key *api_key_new(struct slice set_name, const struct key_record *record)
 {
     struct arena scratch;
     struct api_key draft = { .record = *record, .set_name = set_name }, *key = NULL;
     arena_init(&scratch, SCRATCH_MAX);
     const struct json *claims = make_claims(record, &scratch);
-    if (claims != NULL && make_caller_key(&draft, &scratch)) {
+    if (claims != NULL && make_limit(&draft) && make_caller_key(&draft, &scratch)) {
         key = copy_out(&draft, claims);
     }
     arena_done(&scratch);
@@ -183,7 +178,7 @@ void api_key_principal(struct api_key *key, struct principal *out)
         .scope_count = key->scope_count,
         .claims = key->claims,
         .expires = record->expires != 0 ? record->expires : INT64_MAX,
-        .own_limit = { record->limit_count, record->limit_window },
+        .own_limit = record->limit_count > 0 ? &key->limit : NULL,
         .caller_key = key->caller_key,
         .held = key,
         .release = release,

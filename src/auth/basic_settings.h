@@ -4,6 +4,7 @@
 
 #include "auth/principal.h"
 #include "base/conf_field.h"
+#include "limit/limit.h"
 
 #define BASIC_USERS_MAX     10000             /* of a set */
 #define BASIC_USER_MAX      128               /* bytes of a user's name */
@@ -26,9 +27,9 @@ struct basic_user {
     unsigned char identity[BASIC_IDENTITY_SIZE]; /* of name and hash: another password makes it another */
     const struct slice *scopes, *roles;          /* sorted by slice_compare, no duplicates */
     size_t scope_count, role_count;
-    const struct json *claims; /* sub, scope, roles, tags: what rules and headers may read */
-    struct conf_rate limit;
-    int64_t expires; /* seconds since 1970; INT64_MAX: never */
+    const struct json *claims;   /* sub, scope, roles, tags: what rules and headers may read */
+    struct limit_settings limit; /* its own; limit.count 0: none */
+    int64_t expires;             /* seconds since 1970; INT64_MAX: never */
     bool revoked;
     unsigned char caller_key[PRINCIPAL_KEY_SIZE];
 };
@@ -52,7 +53,8 @@ const char *basic_user_check(const struct basic_user_settings *user);
 bool basic_user_name_valid(struct slice name);
 
 struct arena;
-/* Makes a user ready whose name and hash are set; `settings` may be NULL. False without memory. */
+/* Makes a user ready whose name and hash are set; `settings` may be NULL. False without memory. A limit that is none is left out: it has
+ * been told, or will be. */
 bool basic_user_prepare(const struct basic_settings *set, const struct basic_user_settings *settings,
                         struct basic_user *user, struct arena *arena);
 

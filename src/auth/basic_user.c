@@ -13,17 +13,12 @@
 
 #define CLAIMS_MAX (64 * 1024) /* bytes of a user's claims as text */
 
-static int compare(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
 /* Both lists as one, sorted, none twice. */
 static bool join(const struct conf_strings *all, const struct conf_strings *own, struct arena *arena,
                  struct conf_strings *out)
 {
     struct slice *items = arena_alloc(arena, (all->count + own->count + 1) * sizeof *items);
-    size_t count = 0, kept = 0;
+    size_t count = 0;
     if (items == NULL) {
         return false;
     }
@@ -33,13 +28,7 @@ static bool join(const struct conf_strings *all, const struct conf_strings *own,
     for (size_t i = 0; i < own->count; i++) {
         items[count++] = own->items[i];
     }
-    qsort(items, count, sizeof *items, compare);
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || !slice_equal(items[kept - 1], items[i])) {
-            items[kept++] = items[i];
-        }
-    }
-    *out = (struct conf_strings){ items, kept };
+    *out = (struct conf_strings){ items, slices_sort(items, count) };
     return true;
 }
 
@@ -118,7 +107,9 @@ bool basic_user_prepare(const struct basic_settings *set, const struct basic_use
     user->scope_count = has.scopes.count;
     user->roles = has.roles.items;
     user->role_count = has.roles.count;
-    user->limit = own->limit;
+    if (own->limit.count == 0 || limit_make_own(own->limit, &user->limit) != NULL) {
+        user->limit = (struct limit_settings){ .limit = { 0 } };
+    }
     user->revoked = own->revoked;
     user->expires = INT64_MAX;
     if (!slice_is_empty(own->expires)) {
@@ -171,7 +162,7 @@ void basic_principal(const struct basic_settings *set, const struct basic_user *
         .role_count = user->role_count,
         .claims = user->claims,
         .expires = user->expires,
-        .own_limit = user->limit,
+        .own_limit = user->limit.limit.count > 0 ? &user->limit : NULL,
         .caller_key = user->caller_key,
     };
 }

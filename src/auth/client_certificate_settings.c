@@ -3,8 +3,6 @@
 
 #include "tls/client_name.h"
 
-#include <stdlib.h>
-
 static const struct conf_choice identity_choices[] = {
     { "spiffe", CERTIFICATE_SPIFFE, "the SPIFFE ID: its only URI, of an X509-SVID" },
     { "dns", CERTIFICATE_DNS, "a DNS name among its subject alternative names" },
@@ -100,23 +98,8 @@ const char *client_certificate_check_scope(struct slice scope)
     return good ? NULL : "a scope is printable ASCII without space, quote and backslash";
 }
 
-static int compare(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
 void client_certificate_prepare(struct client_certificate_settings *settings)
 {
     struct conf_strings *scopes = &settings->scopes;
-    size_t kept = 0;
-    if (scopes->count == 0) {
-        return;
-    }
-    qsort(scopes->items, scopes->count, sizeof *scopes->items, compare);
-    for (size_t i = 0; i < scopes->count; i++) {
-        if (kept == 0 || !slice_equal(scopes->items[kept - 1], scopes->items[i])) {
-            scopes->items[kept++] = scopes->items[i];
-        }
-    }
-    scopes->count = kept;
+    scopes->count = slices_sort(scopes->items, scopes->count);
 }

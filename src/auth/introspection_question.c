@@ -43,3 +43,28 @@ void introspection_question_answer(struct introspection_question *question, stru
     question->asked_at = asked_at;
     question->body = slice_of(copy, body.len);
 }
+
+void introspection_questions_init(struct introspection_questions *questions)
+{
+    *questions = (struct introspection_questions){ .last = &questions->first };
+}
+
+void introspection_questions_add(struct introspection_questions *questions,
+                                 struct introspection_question *question)
+{
+    question->next = NULL;
+    *questions->last = question;
+    questions->last = &question->next;
+    questions->count++;
+}
+
+struct introspection_question *introspection_questions_take(struct introspection_questions *questions)
+{
+    struct introspection_question *question = questions->first;
+    if (question != NULL) {
+        questions->first = question->next;
+        questions->last = questions->first != NULL ? questions->last : &questions->first;
+        questions->count--;
+    }
+    return question;
+}

@@ -32,4 +32,15 @@ void introspection_question_free(struct introspection_question *question);
 void introspection_question_answer(struct introspection_question *question, struct slice body,
                                    int64_t asked_at);
 
+/* Questions in the order in which they came, by their `next`. */
+struct introspection_questions {
+    struct introspection_question *first, **last;
+    size_t count;
+};
+void introspection_questions_init(struct introspection_questions *questions);
+void introspection_questions_add(struct introspection_questions *questions,
+                                 struct introspection_question *question);
+/* The first; NULL: there is none. */
+struct introspection_question *introspection_questions_take(struct introspection_questions *questions);
+
 #endif

@@ -1,7 +1,7 @@
 #include "auth/introspector.h"
 
 #include "auth/denials.h"
-#include "auth/token_cache.h"
+#include "base/digest_cache.h"
 #include "base/limits.h"
 #include "base/map.h"
 
@@ -28,7 +28,7 @@ struct flight {
 
 struct introspector {
     struct jws_crypto crypto;
-    struct token_cache active;
+    struct digest_cache active; /* tokens, by the SHA-256 of the whole and the id of the endpoint */
     struct denials inactive;
     struct arena scratch; /* of the answer that is read */
     struct map by_name;   /* struct endpoint */
@@ -52,8 +52,8 @@ struct error introspector_new(size_t cache_entries, introspector_ask *ask, void 
     introspector->ask = ask;
     introspector->context = context;
     struct error error = jws_crypto_init(&introspector->crypto);
-    if (!failed(error) &&
-        (!token_cache_init(&introspector->active, cache_entries) || !denials_init(&introspector->inactive))) {
+    if (!failed(error) && (!digest_cache_init(&introspector->active, cache_entries, token_release) ||
+                           !denials_init(&introspector->inactive))) {
         error = FAIL(ERROR_MEMORY, "no memory for introspected tokens");
     }
     if (failed(error)) {
@@ -77,7 +77,7 @@ void introspector_free(struct introspector *introspector)
         next = endpoint->next;
         free(endpoint);
     }
-    token_cache_done(&introspector->active);
+    digest_cache_done(&introspector->active);
     denials_done(&introspector->inactive);
     map_done(&introspector->by_name);
     arena_done(&introspector->scratch);
@@ -89,7 +89,7 @@ void introspector_free(struct introspector *introspector)
 
 static void forget(struct introspector *introspector, uint64_t endpoint_id)
 {
-    token_cache_sweep(&introspector->active, endpoint_id, NULL, NULL);
+    digest_cache_sweep(&introspector->active, endpoint_id, NULL, NULL);
     denials_forget(&introspector->inactive, endpoint_id);
 }
 
@@ -281,15 +281,15 @@ enum introspection_outcome introspector_check(struct introspector *introspector,
     if (endpoint == NULL || !token_digest(request->token, digest)) {
         return deny(ret_detail, DENY_INTERNAL);
     }
-    const struct token_cache_entry *entry = token_cache_find(&introspector->active, digest, endpoint->id);
-    if (entry != NULL && request->now_ns < entry->token->believed_until) {
+    const struct digest_cache_entry *entry = digest_cache_find(&introspector->active, digest, endpoint->id);
+    struct jwt_token *token = entry != NULL ? entry->value : NULL;
+    if (token != NULL && request->now_ns < token->believed_until) {
         ret_detail->cached = true;
-        enum deny_reason reason =
-            introspection_check(&entry->token->claims, request->settings, &request->moment);
+        enum deny_reason reason = introspection_check(&token->claims, request->settings, &request->moment);
         if (reason != DENY_NONE) {
             return deny(ret_detail, reason);
         }
-        *ret_token = token_ref(entry->token);
+        *ret_token = token_ref(token);
         return INTROSPECTION_VALID;
     }
     enum deny_reason known = denials_find(&introspector->inactive, digest, endpoint->id, request->now_ns);
@@ -298,9 +298,9 @@ enum introspection_outcome introspector_check(struct introspector *introspector,
         return deny(ret_detail, known);
     }
     /* What was active a moment ago is no guess. */
-    enum deny_reason gate = entry != NULL ? DENY_NONE : verification_gate_pass(&request->gate);
+    enum deny_reason gate = token != NULL ? DENY_NONE : verification_gate_pass(&request->gate);
     return gate != DENY_NONE ? deny(ret_detail, gate)
-                             : ask(introspector, endpoint, request, digest, entry != NULL, ret_detail, wait);
+                             : ask(introspector, endpoint, request, digest, token != NULL, ret_detail, wait);
 }
 
 /* ---- answers ---- */
@@ -344,7 +344,7 @@ static void keep(struct introspector *introspector, const struct endpoint *endpo
     }
     token->believed_until = until(token, settings, question->asked_at, now);
     if (token->size <= JWT_CACHED_MAX) {
-        token_cache_put(&introspector->active, question->digest, endpoint->id, token);
+        digest_cache_put(&introspector->active, question->digest, endpoint->id, token_ref(token));
     }
 }
 
@@ -388,20 +388,21 @@ static struct jwt_token *take_answer(struct introspector *introspector, const st
 static struct jwt_token *find_stale(struct introspector *introspector, const struct endpoint *endpoint,
                                     const struct introspection_question *question, int64_t now_ns)
 {
-    const struct token_cache_entry *entry =
-        token_cache_find(&introspector->active, question->digest, endpoint->id);
-    bool good = entry != NULL && endpoint->settings->stale > 0 &&
-                now_ns < entry->token->believed_until + endpoint->settings->stale;
-    return good ? token_ref(entry->token) : NULL;
+    const struct digest_cache_entry *entry =
+        digest_cache_find(&introspector->active, question->digest, endpoint->id);
+    struct jwt_token *token = entry != NULL ? entry->value : NULL;
+    bool good = token != NULL && endpoint->settings->stale > 0 &&
+                now_ns < token->believed_until + endpoint->settings->stale;
+    return good ? token_ref(token) : NULL;
 }
 
 /* What was active and is not any more goes at once. */
 static void drop(struct introspector *introspector, const struct endpoint *endpoint,
                  const unsigned char *digest)
 {
-    struct token_cache_entry *entry = token_cache_find(&introspector->active, digest, endpoint->id);
+    struct digest_cache_entry *entry = digest_cache_find(&introspector->active, digest, endpoint->id);
     if (entry != NULL) {
-        token_cache_remove(&introspector->active, entry);
+        digest_cache_remove(&introspector->active, entry);
     }
 }
 

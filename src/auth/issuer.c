@@ -88,7 +88,7 @@ bool issuer_stands_by(const struct jwt_issuer *issuer, const struct jwt_token *t
     return false;
 }
 
-static bool keep_token(const void *context, const struct jwt_token *token)
+static bool keep_token(const void *context, const void *token)
 {
     return issuer_stands_by(context, token);
 }
@@ -96,7 +96,7 @@ static bool keep_token(const void *context, const struct jwt_token *token)
 /* What was verified with a key that is gone goes too; the rest stays. */
 static void sweep_tokens(struct jwt_verifier *verifier, const struct jwt_issuer *issuer)
 {
-    token_cache_sweep(&verifier->cache, issuer->id, keep_token, issuer);
+    digest_cache_sweep(&verifier->cache, issuer->id, keep_token, issuer);
 }
 
 static struct slice own(struct slice text)
@@ -224,7 +224,7 @@ struct error jwt_issuer_set(struct jwt_verifier *verifier, const struct issuer_s
 
 static void issuer_drop(struct jwt_verifier *verifier, struct jwt_issuer *issuer)
 {
-    token_cache_sweep(&verifier->cache, issuer->id, NULL, NULL);
+    digest_cache_sweep(&verifier->cache, issuer->id, NULL, NULL);
     map_remove(&verifier->by_name, issuer->name);
     issuer_free(issuer);
 }
@@ -289,7 +289,7 @@ struct error jwt_verifier_new(size_t cache_entries, struct jwt_verifier **ret_ve
     map_init(&verifier->by_name);
     arena_init(&verifier->scratch, JWT_TREE_MAX);
     struct error error = jws_crypto_init(&verifier->crypto);
-    if (!failed(error) && !token_cache_init(&verifier->cache, cache_entries)) {
+    if (!failed(error) && !digest_cache_init(&verifier->cache, cache_entries, token_release)) {
         error = FAIL(ERROR_MEMORY, "no memory for the cache of verified tokens");
     }
     if (failed(error)) {
@@ -310,7 +310,7 @@ void jwt_verifier_free(struct jwt_verifier *verifier)
         verifier->issuers = issuer->next;
         issuer_free(issuer);
     }
-    token_cache_done(&verifier->cache);
+    digest_cache_done(&verifier->cache);
     map_done(&verifier->by_name);
     arena_done(&verifier->scratch);
     jws_crypto_done(&verifier->crypto);

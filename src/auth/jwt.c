@@ -62,15 +62,15 @@ static enum jwt_outcome denied(struct jwt_detail *ret_detail, struct jwt_detail 
 static struct jwt_token *find_cached(struct verification *verification, struct jwt_issuer *issuer,
                                      struct slice issuer_name)
 {
-    struct token_cache *cache = &verification->verifier->cache;
-    struct token_cache_entry *entry = token_cache_find(cache, verification->digest, issuer->id);
+    struct digest_cache *cache = &verification->verifier->cache;
+    struct digest_cache_entry *entry = digest_cache_find(cache, verification->digest, issuer->id);
     if (entry == NULL) {
         return NULL;
     }
-    struct jwt_token *token = entry->token;
+    struct jwt_token *token = entry->value;
     if (token->generation != issuer->generation) {
         if (!issuer_stands_by(issuer, token)) {
-            token_cache_remove(cache, entry);
+            digest_cache_remove(cache, entry);
             return NULL;
         }
         token->generation = issuer->generation;
@@ -80,7 +80,7 @@ static struct jwt_token *find_cached(struct verification *verification, struct j
         return token_ref(token);
     }
     if (reason == DENY_TOKEN_EXPIRED) {
-        token_cache_remove(cache, entry);
+        digest_cache_remove(cache, entry);
     }
     note(verification, reason, issuer_name);
     return NULL;
@@ -154,7 +154,7 @@ static enum deny_reason accept(struct verification *verification, struct jwt_iss
         return DENY_INTERNAL;
     }
     if (token->size <= JWT_CACHED_MAX) {
-        token_cache_put(&verification->verifier->cache, verification->digest, issuer->id, token);
+        digest_cache_put(&verification->verifier->cache, verification->digest, issuer->id, token_ref(token));
     }
     verification->token = token;
     return DENY_NONE;

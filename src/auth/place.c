@@ -143,64 +143,81 @@ static struct auth_place *place_of(struct auth_places *places, const struct auth
     return NULL;
 }
 
-/* One place more of whoever is called `name`. */
-static bool add_place(struct auth_use *use, enum auth_place_kind kind, struct slice at, struct slice name,
+/* One place more of the use's source `index`. */
+static bool add_place(struct auth_use *use, size_t index, enum auth_place_kind kind, struct slice at,
                       struct arena *arena)
 {
     struct auth_places *places = &use->places;
     const struct auth_place wanted = { .kind = kind, .name = at };
     struct auth_place *place = place_of(places, &wanted);
     if (place == NULL) {
+        size_t most = use->names.count;
         struct slice *names =
-            places->count < AUTH_PLACES_MAX ? arena_calloc(arena, use->names.count + 1, sizeof *names) : NULL;
-        if (names == NULL) {
+            places->count < AUTH_PLACES_MAX ? arena_calloc(arena, most, sizeof *names) : NULL;
+        const void **settings = names != NULL ? arena_calloc(arena, most, sizeof *settings) : NULL;
+        if (settings == NULL) {
             return false;
         }
         place = &places->items[places->count++];
         *place = wanted;
         place->names.items = names;
+        place->settings = settings;
     }
-    place->names.items[place->names.count++] = name;
+    place->settings[place->names.count] = use->sources[index].settings;
+    place->names.items[place->names.count++] = use->names.items[index];
     return true;
 }
 
-static bool add_places(struct auth_use *use, const struct auth_place_settings *from, struct slice name,
+static bool add_places(struct auth_use *use, size_t index, const struct auth_place_settings *from,
                        struct arena *arena)
 {
     enum auth_place_kind kind = is_authorization(from->header) ? AUTH_PLACE_BEARER : AUTH_PLACE_HEADER;
-    return (from->header.len == 0 || add_place(use, kind, from->header, name, arena)) &&
-           (from->cookie.len == 0 || add_place(use, AUTH_PLACE_COOKIE, from->cookie, name, arena)) &&
-           (from->query.len == 0 || add_place(use, AUTH_PLACE_QUERY, from->query, name, arena));
+    return (from->header.len == 0 || add_place(use, index, kind, from->header, arena)) &&
+           (from->cookie.len == 0 || add_place(use, index, AUTH_PLACE_COOKIE, from->cookie, arena)) &&
+           (from->query.len == 0 || add_place(use, index, AUTH_PLACE_QUERY, from->query, arena));
 }
 
 static const struct auth_place_settings in_authorization = { .header = SLICE_INIT("Authorization") };
 
-static bool add_issuer(struct auth_use *use, const struct auth_settings *settings,
-                       const struct auth_known *known, struct slice name, struct arena *arena)
+static bool add_issuer(struct auth_use *use, size_t index, const struct auth_settings *settings,
+                       struct arena *arena)
 {
+    const struct issuer_settings *issuer = use->sources[index].settings;
     const struct auth_place_settings *from = settings->token_from;
-    for (size_t i = 0; from == NULL && i < known->issuer_count; i++) {
-        from = slice_equal(known->issuers[i].name, name) ? known->issuers[i].token_from : NULL;
+    if (from == NULL && issuer != NULL) {
+        from = issuer->token_from;
     }
-    return add_places(use, from != NULL ? from : &in_authorization, name, arena);
+    return add_places(use, index, from != NULL ? from : &in_authorization, arena);
 }
 
-static bool add_set(struct auth_use *use, const struct auth_settings *settings,
-                    const struct auth_known *known, struct slice name, struct arena *arena)
+static bool add_opaque(struct auth_use *use, size_t index, const struct auth_settings *settings,
+                       struct arena *arena)
 {
-    if (settings->key_from != NULL) {
-        return add_places(use, settings->key_from, name, arena);
-    }
-    for (size_t i = 0; i < known->api_keys_count; i++) {
-        if (slice_equal(known->api_keys[i].name, name)) {
-            return add_place(use, AUTH_PLACE_HEADER, known->api_keys[i].header, name, arena);
-        }
-    }
-    return true; /* a name that leads nowhere has been told */
+    return add_places(use, index, settings->token_from != NULL ? settings->token_from : &in_authorization,
+                      arena);
 }
 
-bool auth_places_set(struct auth_plan *plan, const struct auth_settings *settings,
-                     const struct auth_known *known, struct arena *arena)
+static bool add_set(struct auth_use *use, size_t index, const struct auth_settings *settings,
+                    struct arena *arena)
+{
+    const struct api_keys_settings *set = use->sources[index].settings;
+    if (settings->key_from != NULL) {
+        return add_places(use, index, settings->key_from, arena);
+    }
+    /* A name that leads nowhere has been told. */
+    return set == NULL || add_place(use, index, AUTH_PLACE_HEADER, set->header, arena);
+}
+
+/* By method; NULL: its credential stands in one place always. */
+static bool (*const add_source[AUTH_METHOD_COUNT])(struct auth_use *use, size_t index,
+                                                   const struct auth_settings *settings,
+                                                   struct arena *arena) = {
+    [AUTH_JWT] = add_issuer,
+    [AUTH_INTROSPECTION] = add_opaque,
+    [AUTH_API_KEY] = add_set,
+};
+
+bool auth_places_set(struct auth_plan *plan, const struct auth_settings *settings, struct arena *arena)
 {
     for (size_t i = 0; i < plan->use_count; i++) {
         struct auth_use *use = &plan->uses[i];
@@ -209,13 +226,8 @@ bool auth_places_set(struct auth_plan *plan, const struct auth_settings *setting
         if (use->places.items == NULL) {
             return false;
         }
-        for (size_t k = 0; k < use->names.count; k++) {
-            struct slice name = use->names.items[k];
-            const struct auth_place_settings *opaque =
-                settings->token_from != NULL ? settings->token_from : &in_authorization;
-            if ((use->method == AUTH_JWT && !add_issuer(use, settings, known, name, arena)) ||
-                (use->method == AUTH_INTROSPECTION && !add_places(use, opaque, name, arena)) ||
-                (use->method == AUTH_API_KEY && !add_set(use, settings, known, name, arena))) {
+        for (size_t k = 0; add_source[use->method] != NULL && k < use->names.count; k++) {
+            if (!add_source[use->method](use, k, settings, arena)) {
                 return false;
             }
         }

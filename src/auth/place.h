@@ -23,6 +23,7 @@ struct auth_place {
     enum auth_place_kind kind;
     struct slice name; /* of the header, the cookie or the parameter; AUTH_PLACE_BEARER: Authorization */
     struct conf_strings names; /* whose credentials may stand there: issuers, or sets of API keys */
+    const void **settings;     /* of each of them */
 };
 
 struct auth_places {
@@ -37,21 +38,11 @@ struct auth_place_settings {
 
 extern const struct conf_object auth_token_from_object, auth_key_from_object;
 
-/* What the names of a plan are looked up in. */
 struct auth_plan;
 struct auth_settings;
-struct issuer_settings;
-struct api_keys_settings;
-struct auth_known {
-    const struct issuer_settings *issuers;
-    size_t issuer_count;
-    const struct api_keys_settings *api_keys;
-    size_t api_keys_count;
-};
 
-/* Fills in the places of a plan's uses. False: no memory, or more than AUTH_PLACES_MAX of one method. */
-bool auth_places_set(struct auth_plan *plan, const struct auth_settings *settings,
-                     const struct auth_known *known, struct arena *arena);
+/* Fills in the places of a plan's uses, whose sources are known. False: no memory, or more than AUTH_PLACES_MAX of one method. */
+bool auth_places_set(struct auth_plan *plan, const struct auth_settings *settings, struct arena *arena);
 
 /* Are they one place? Names of headers have no case. */
 bool auth_place_same(const struct auth_place *one, const struct auth_place *other);

@@ -139,6 +139,30 @@ static void plan_all(struct planner *planner, const struct conf_list *entries)
     }
 }
 
+/* The ways of a method that this name is among. */
+static uint32_t ways_of(const struct auth_plan *plan, enum auth_method method, struct slice name)
+{
+    uint32_t ways = 0;
+    for (size_t i = 0; i < plan->way_count; i++) {
+        if (plan->ways[i].method == method && conf_strings_contain(plan->ways[i].names, name)) {
+            ways |= UINT32_C(1) << i;
+        }
+    }
+    return ways;
+}
+
+static void add_sources(struct planner *planner, struct auth_use *use)
+{
+    use->sources = arena_calloc(planner->arena, use->names.count, sizeof *use->sources);
+    if (use->sources == NULL) {
+        planner->problem = "no memory for the configuration";
+        return;
+    }
+    for (size_t i = 0; i < use->names.count; i++) {
+        use->sources[i].ways = ways_of(planner->plan, use->method, use->names.items[i]);
+    }
+}
+
 struct auth_plan *auth_plan_new(const struct auth_settings *settings, struct arena *arena,
                                 const char **ret_problem)
 {
@@ -158,19 +182,21 @@ struct auth_plan *auth_plan_new(const struct auth_settings *settings, struct are
             add_enough(&planner, bits[i]);
         }
     }
+    for (size_t i = 0; i < planner.plan->use_count && planner.problem == NULL; i++) {
+        add_sources(&planner, &planner.plan->uses[i]);
+    }
     *ret_problem = planner.problem;
     return planner.problem == NULL ? planner.plan : NULL;
 }
 
-uint32_t auth_plan_ways(const struct auth_plan *plan, enum auth_method method, struct slice name)
+const struct auth_source *auth_use_source(const struct auth_use *use, struct slice name)
 {
-    uint32_t ways = 0;
-    for (size_t i = 0; i < plan->way_count; i++) {
-        if (plan->ways[i].method == method && conf_strings_contain(plan->ways[i].names, name)) {
-            ways |= UINT32_C(1) << i;
+    for (size_t i = 0; i < use->names.count; i++) {
+        if (slice_equal(use->names.items[i], name)) {
+            return &use->sources[i];
         }
     }
-    return ways;
+    return NULL;
 }
 
 bool auth_plan_uses(const struct auth_plan *plan, enum auth_method method)

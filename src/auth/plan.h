@@ -11,11 +11,18 @@
 #define AUTH_WAYS_MAX         16
 #define AUTH_ALTERNATIVES_MAX 64
 
+/* One whose proofs count. */
+struct auth_source {
+    const void *settings; /* filled in by config: by the method, struct issuer_settings and so on */
+    uint32_t ways;        /* bits of the plan's: those that its proof is one of */
+};
+
 /* A method is tried once, however many ways name it: a request has one credential of it. */
 struct auth_use {
     enum auth_method method;
-    struct conf_strings names; /* of all its ways, in their order, none twice */
-    struct auth_places places; /* of its credential, by auth_places_set; of a certificate: none */
+    struct conf_strings names;   /* of all its ways, in their order, none twice */
+    struct auth_source *sources; /* what each of them leads to */
+    struct auth_places places;   /* of its credential, by auth_places_set; of a certificate: none */
 };
 
 struct auth_way {
@@ -37,8 +44,8 @@ struct auth_plan {
 struct auth_plan *auth_plan_new(const struct auth_settings *settings, struct arena *arena,
                                 const char **ret_problem);
 
-/* The ways that a proof is one of: by `method`, of what the configuration calls `name`. */
-uint32_t auth_plan_ways(const struct auth_plan *plan, enum auth_method method, struct slice name);
+/* Of those whose proofs of this kind count the one with this name. NULL: it is none of them. */
+const struct auth_source *auth_use_source(const struct auth_use *use, struct slice name);
 
 /* Is it tried? Of no plan nothing is. */
 bool auth_plan_uses(const struct auth_plan *plan, enum auth_method method);

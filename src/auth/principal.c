@@ -12,32 +12,14 @@ void principal_release(struct principal *principal)
     *principal = (struct principal){ .kind = PRINCIPAL_ANONYMOUS };
 }
 
-static bool holds(const struct slice *sorted, size_t count, struct slice text)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = slice_compare(text, sorted[middle]);
-        if (order == 0) {
-            return true;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return false;
-}
-
 bool principal_has_scope(const struct principal *principal, struct slice scope)
 {
-    return holds(principal->scopes, principal->scope_count, scope);
+    return slices_hold(principal->scopes, principal->scope_count, scope);
 }
 
 bool principal_has_role(const struct principal *principal, struct slice role)
 {
-    return holds(principal->roles, principal->role_count, role);
+    return slices_hold(principal->roles, principal->role_count, role);
 }
 
 /* The issuer's length tells where it ends. `kind` keeps a client_id from counting as the user whose subject is spelt like it. */

@@ -16,10 +16,14 @@ enum principal_kind {
     PRINCIPAL_BASIC,
 };
 
+struct limit_settings;
+
 struct principal {
     enum principal_kind kind;
     struct slice
         issuer_name; /* the configuration's name of what proved it: of the issuer, of the client certificates */
+    const void *settings;   /* of that, in the snapshot of the exchange: struct issuer_settings and so on, by
+                             * kind; filled in by authenticate */
     struct slice issuer;    /* iss; empty where there is none; "client_certificate:TYPE", of its name;
                           * "authorizer:NAME" */
     struct slice subject;   /* sub, may be empty; the certificate's name that counts */
@@ -32,8 +36,9 @@ struct principal {
     const struct json *claims; /* the payload; of introspection the answer; NULL for those without */
     int64_t expires;           /* seconds since 1970; INT64_MAX: never */
     bool bound;                /* sender-constrained: never forwarded */
-    struct conf_rate
-        own_limit; /* what this caller may do in all, beside what the route says; count 0: nothing is said */
+    const struct limit_settings
+        *own_limit; /* what this caller may do in all, beside what the route says (limit_make_own);
+                                             * NULL: nothing is said */
     const unsigned char
         *caller_key; /* PRINCIPAL_KEY_SIZE bytes, made beforehand; NULL: principal_caller_key makes it */
     void *held;      /* what it points into, and how that is let go; NULL: nothing */

@@ -4,24 +4,6 @@
 
 #include "auth/principal.h"
 
-static int compare_texts(const void *left, const void *right)
-{
-    return slice_compare(*(const struct slice *)left, *(const struct slice *)right);
-}
-
-/* Returns how many are left. */
-static size_t sort_unique(struct slice *texts, size_t count)
-{
-    qsort(texts, count, sizeof *texts, compare_texts);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || !slice_equal(texts[i], texts[kept - 1])) {
-            texts[kept++] = texts[i];
-        }
-    }
-    return kept;
-}
-
 static struct slice put_text(char **at, struct slice text)
 {
     char *copy = *at;
@@ -78,9 +60,9 @@ struct jwt_token *token_new(struct jws_crypto *crypto, const struct json *payloa
         token->claims.issuer = issuer;
     }
     token->scopes = scopes;
-    token->scope_count = sort_unique(scopes, claims_scopes(copy, scopes, scope_count));
+    token->scope_count = slices_sort(scopes, claims_scopes(copy, scopes, scope_count));
     token->roles = roles;
-    token->role_count = sort_unique(roles, claims_roles(copy, token->roles_claim, roles, role_count));
+    token->role_count = slices_sort(roles, claims_roles(copy, token->roles_claim, roles, role_count));
     token->has_caller_key =
         caller_key_make(crypto->digest[JWS_SHA256], crypto->md[JWS_SHA256], token->claims.issuer,
                         token->claims.subject, token->claims.client_id, token->caller_key);
@@ -94,7 +76,7 @@ void jwt_token_unref(struct jwt_token *token)
     }
 }
 
-static void release_token(void *held)
+void token_release(void *held)
 {
     jwt_token_unref(held);
 }
@@ -116,6 +98,6 @@ void jwt_principal(struct jwt_token *token, struct principal *out)
         .bound = token->claims.binding != CLAIMS_UNBOUND,
         .caller_key = token->has_caller_key ? token->caller_key : NULL,
         .held = token,
-        .release = release_token,
+        .release = token_release,
     };
 }

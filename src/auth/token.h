@@ -43,6 +43,9 @@ static inline struct jwt_token *token_ref(struct jwt_token *token)
     return token;
 }
 
+/* Of one that a cache holds. */
+void token_release(void *token);
+
 /* What limits by caller count by; false where there is neither subject nor client. `context` and `md` (SHA-256) are lent. */
 bool caller_key_make(EVP_MD_CTX *context, const EVP_MD *md, struct slice issuer, struct slice subject,
                      struct slice client_id, unsigned char out[PRINCIPAL_KEY_SIZE]);

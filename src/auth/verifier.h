@@ -4,7 +4,8 @@
 
 #include "auth/jws.h"
 #include "auth/jwt.h"
-#include "auth/token_cache.h"
+#include "auth/token.h"
+#include "base/digest_cache.h"
 #include "base/limits.h"
 #include "base/map.h"
 
@@ -24,9 +25,9 @@ struct jwt_issuer {
 
 struct jwt_verifier {
     struct jws_crypto crypto;
-    struct token_cache cache;
-    struct arena scratch; /* of the token under the knife */
-    struct map by_name;   /* struct jwt_issuer */
+    struct digest_cache cache; /* of verified tokens, by the SHA-256 of the whole and the id of the issuer */
+    struct arena scratch;      /* of the token under the knife */
+    struct map by_name;        /* struct jwt_issuer */
     struct jwt_issuer *issuers;
     uint64_t last_id;
 };

@@ -73,3 +73,11 @@ bool clock_parse_date(struct slice text, int64_t *ret_seconds)
     *ret_seconds = seconds;
     return true;
 }
+
+void clock_print_date(int64_t seconds, char out[CLOCK_DATE_SIZE])
+{
+    time_t time = (time_t)seconds;
+    struct tm date;
+    gmtime_r(&time, &date);
+    (void)strftime(out, CLOCK_DATE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &date);
+}

@@ -23,4 +23,9 @@ void clock_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_SIZE]);
  * 1970. False, with nothing written, for anything else, and for days that are in no calendar. */
 bool clock_parse_date(struct slice text, int64_t *ret_seconds);
 
+/* The same the other way, with the time: 20 bytes and a NUL. Seconds up to the end of the year 9999. */
+#define CLOCK_DATE_SIZE 21
+#define CLOCK_DATE_MAX  INT64_C(253402300799)
+void clock_print_date(int64_t seconds, char out[CLOCK_DATE_SIZE]);
+
 #endif

@@ -1,5 +1,7 @@
 #include "base/slice.h"
 
+#include <stdlib.h>
+
 bool slice_equal_nocase(struct slice a, struct slice b)
 {
     if (a.len != b.len) {
@@ -21,6 +23,30 @@ int slice_compare(struct slice a, struct slice b)
         return order;
     }
     return a.len < b.len ? -1 : 1;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+size_t slices_sort(struct slice *slices, size_t count)
+{
+    size_t kept = 0;
+    if (count > 1) {
+        qsort(slices, count, sizeof *slices, compare);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !slice_equal(slices[i], slices[kept - 1])) {
+            slices[kept++] = slices[i];
+        }
+    }
+    return kept;
+}
+
+bool slices_hold(const struct slice *sorted, size_t count, struct slice slice)
+{
+    return count > 0 && bsearch(&slice, sorted, count, sizeof *sorted, compare) != NULL;
 }
 
 ssize_t slice_find(struct slice s, char c)

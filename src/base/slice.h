@@ -97,6 +97,11 @@ bool slice_equal_nocase(struct slice a, struct slice b);
 /* memcmp order, the shorter first where one is the other's prefix. */
 int slice_compare(struct slice a, struct slice b);
 
+/* Lists as sets: sorted by slice_compare, nothing twice. Makes one of any list, and returns how many are left; */
+size_t slices_sort(struct slice *slices, size_t count);
+/* and is this one in it, byte for byte? */
+bool slices_hold(const struct slice *sorted, size_t count, struct slice slice);
+
 /* Position of the first `c` (the last one for _last), or -1. */
 ssize_t slice_find(struct slice s, char c);
 ssize_t slice_find_last(struct slice s, char c);

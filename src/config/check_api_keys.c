@@ -66,8 +66,8 @@ static struct error check_unique(struct loader *loader, struct map *seen,
 
 const char *config_own_limit_problem(struct conf_rate limit)
 {
-    struct limit_settings settings = { .limit = limit, .by = SLICE("caller") };
-    return limit.count != 0 ? limit_check_settings(&settings, SLICE("caller"), 0) : NULL;
+    struct limit_settings made;
+    return limit.count != 0 ? limit_make_own(limit, &made) : NULL;
 }
 
 static struct error check_entries(struct loader *loader, const struct api_keys_settings *settings,

@@ -24,6 +24,18 @@ static struct named named_by(const struct settings *settings, enum auth_method m
     return named[method];
 }
 
+void settings_resolve(const struct settings *settings, struct auth_plan *plan)
+{
+    for (size_t i = 0; i < plan->use_count; i++) {
+        const struct auth_use *use = &plan->uses[i];
+        struct named named = named_by(settings, use->method);
+        for (size_t k = 0; k < use->names.count; k++) {
+            use->sources[k].settings =
+                settings_find(named.items, named.count, named.size, use->names.items[k]);
+        }
+    }
+}
+
 /* A token says by its iss whose it is: two issuers with the same could both be meant. */
 static void check_same_issuers(struct loader *loader, const struct conf_strings *names,
                                const struct conf_node *node)
@@ -197,6 +209,7 @@ static struct error check_ways(struct loader *loader, struct auth_settings *auth
         return OK;
     }
     auth->plan = plan;
+    settings_resolve(loader->settings, plan);
     check_external_auth(loader, auth, node);
     check_places(loader, auth, plan, node);
     check_resource_name(loader, auth, node);

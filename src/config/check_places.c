@@ -58,12 +58,6 @@ static void check_clash(struct loader *loader, const struct auth_use *one, const
     }
 }
 
-static const struct api_keys_settings *set_of(const struct loader *loader, struct slice name)
-{
-    const struct settings *settings = loader->settings;
-    return settings_find(settings->api_keys, settings->api_keys_count, sizeof *settings->api_keys, name);
-}
-
 /* A key says by its place and its prefix whose it is. */
 static void check_same_keys(struct loader *loader, const struct auth_place *place,
                             const struct conf_node *node)
@@ -72,7 +66,8 @@ static void check_same_keys(struct loader *loader, const struct auth_place *plac
     for (size_t i = 0; i < names->count * names->count; i++) {
         const struct slice *first = &names->items[i % names->count],
                            *second = &names->items[i / names->count];
-        const struct api_keys_settings *one = set_of(loader, *first), *other = set_of(loader, *second);
+        const struct api_keys_settings *one = place->settings[i % names->count],
+                                       *other = place->settings[i / names->count];
         if (first < second && one != NULL && other != NULL && slice_equal(one->prefix, other->prefix)) {
             diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
                              "\"%.*s\" and \"%.*s\" have the same %s and prefix: a key could be either's",
@@ -84,16 +79,13 @@ static void check_same_keys(struct loader *loader, const struct auth_place *plac
 void check_places(struct loader *loader, const struct auth_settings *auth, struct auth_plan *plan,
                   const struct conf_node *node)
 {
-    const struct settings *settings = loader->settings;
-    const struct auth_known known = { settings->issuers, settings->issuer_count, settings->api_keys,
-                                      settings->api_keys_count };
     check_place(loader, &auth->token_from, false, node);
     check_place(loader, &auth->key_from, false, node);
     if (!auth_plan_uses(plan, AUTH_INTROSPECTION)) {
         check_idle(loader, plan, AUTH_JWT, auth->token_from, "token_from", node);
     }
     check_idle(loader, plan, AUTH_API_KEY, auth->key_from, "key_from", node);
-    if (!auth_places_set(plan, auth, &known, loader->arena)) {
+    if (!auth_places_set(plan, auth, loader->arena)) {
         diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, node,
                          "credentials of one kind would be looked for in more than %d places: say token_from "
                          "or key_from here",

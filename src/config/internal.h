@@ -77,6 +77,9 @@ void *settings_find(const void *items, size_t count, size_t size, struct slice n
 void *loader_find(struct loader *loader, const struct conf_node *node, const char *kind, const void *items,
                   size_t count, size_t size, struct slice name);
 
+/* check_auth.c: the settings of a plan's sources, by their names; NULL where a name leads nowhere. */
+void settings_resolve(const struct settings *settings, struct auth_plan *plan);
+
 /* The root of a YAML file of its own, which `path` of `owner` names; NULL where it cannot be read or is no YAML, which was told. */
 struct error loader_read_root(struct loader *loader, const struct slice *path, const struct conf_node *owner,
                               struct conf_node **ret_root) MUST_CHECK;

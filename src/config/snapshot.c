@@ -85,6 +85,11 @@ static struct error compile_route(struct snapshot *snapshot, size_t index)
     TRY(compile_upstreams(snapshot, route));
     if (route->settings->policy.authorize != NULL) {
         const struct authorize_settings *authorize = route->settings->policy.authorize;
+        route->authorizer = settings_find(settings->authorizers, settings->authorizer_count,
+                                          sizeof *route->authorizer, authorize->external);
+        if (route->authorizer == NULL && authorize->external.len > 0) {
+            return FAIL(ERROR_VALUE, "a route without its authorizer");
+        }
         route->scope_text = authorize_scope_text(authorize, arena);
         route->acr_text = authorize_acr_text(authorize, arena);
         route->max_age_text = authorize->max_age > 0

@@ -10,14 +10,15 @@
 /* A route, compiled: what the stages read. */
 struct route {
     const struct route_settings *settings;
-    unsigned int index;                    /* in snapshot->routes; the id in the route table */
-    unsigned int upstream;                 /* index in settings->upstreams; of a split its first */
-    unsigned int mirror_upstream;          /* the same, of `mirror`, where there is one */
-    unsigned int fallback_upstream;        /* the same, of `fallback`, where that is one */
-    struct split *split;                   /* NULL: there is none */
-    struct limit_settings **client_limits; /* by address, header, route: before authentication */
+    unsigned int index;                           /* in snapshot->routes; the id in the route table */
+    unsigned int upstream;                        /* index in settings->upstreams; of a split its first */
+    unsigned int mirror_upstream;                 /* the same, of `mirror`, where there is one */
+    unsigned int fallback_upstream;               /* the same, of `fallback`, where that is one */
+    struct split *split;                          /* NULL: there is none */
+    const struct authorizer_settings *authorizer; /* whom `authorize` asks; NULL: nobody */
+    const struct limit_settings **client_limits;  /* by address, header, route: before authentication */
     size_t client_limit_count;
-    struct limit_settings **caller_limits; /* by caller, claim */
+    const struct limit_settings **caller_limits; /* by caller, claim */
     size_t caller_limit_count;
     struct slice scope_text;             /* for insufficient_scope challenges */
     struct slice acr_text, max_age_text; /* for insufficient_user_authentication challenges; may be empty */

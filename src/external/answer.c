@@ -220,11 +220,6 @@ static void copy_fields(struct room *room, struct header *to, const struct heade
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
 /* Of a text that is the answer's own. */
 static void split_roles(struct external_answer *answer, struct slice list)
 {
@@ -232,17 +227,7 @@ static void split_roles(struct external_answer *answer, struct slice list)
     while (http_list_next(&list, &role)) {
         answer->roles[answer->role_count++] = role;
     }
-    if (answer->role_count == 0) {
-        return;
-    }
-    qsort(answer->roles, answer->role_count, sizeof *answer->roles, compare);
-    size_t kept = 1;
-    for (size_t i = 1; i < answer->role_count; i++) {
-        if (!slice_equal(answer->roles[i], answer->roles[kept - 1])) {
-            answer->roles[kept++] = answer->roles[i];
-        }
-    }
-    answer->role_count = kept;
+    answer->role_count = slices_sort(answer->roles, answer->role_count);
 }
 
 static bool make_caller_key(const struct authorizer_settings *settings, struct external_answer *answer)

@@ -294,7 +294,7 @@ bool external_ask(struct external_asker *asker, const unsigned char *key,
 struct external_answer *external_remembered(struct external_asker *asker,
                                             const unsigned char key[EXTERNAL_KEY_SIZE])
 {
-    if (asker->cache.entries == NULL) {
+    if (asker->cache.answers.entries == NULL) {
         return NULL;
     }
     struct external_answer *answer = decision_cache_find(&asker->cache, key, asker->loop->now);

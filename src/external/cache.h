@@ -3,22 +3,12 @@
 #ifndef SALLYPORT_EXTERNAL_CACHE_H
 #define SALLYPORT_EXTERNAL_CACHE_H
 
+#include "base/digest_cache.h"
 #include "external/answer.h"
 #include "external/request.h"
 
-#define DECISION_CACHE_WAYS 4
-
-struct decision {
-    unsigned char key[EXTERNAL_KEY_SIZE];
-    int64_t until; /* ns, monotonic */
-    uint64_t used;
-    struct external_answer *answer; /* NULL: free */
-};
-
 struct decision_cache {
-    struct decision *entries;
-    size_t set_mask;
-    uint64_t tick;
+    struct digest_cache answers;
 };
 
 /* False: no memory. */
@@ -28,7 +18,7 @@ void decision_cache_done(struct decision_cache *cache);
 /* A reference for the caller; NULL: none that is still good at `now`. */
 struct external_answer *decision_cache_find(struct decision_cache *cache, const unsigned char *key,
                                             int64_t now);
-/* Takes a reference of its own; in a full set the decision goes that was not used for longest. */
+/* Takes a reference of its own. `until`: monotonic ns. */
 void decision_cache_put(struct decision_cache *cache, const unsigned char *key,
                         struct external_answer *answer, int64_t until);
 

@@ -52,6 +52,9 @@ extern const struct conf_object limit_object;
  * "policy user-api": a rule of a policy is one count for all its routes). */
 const char *limit_check_settings(struct limit_settings *settings, struct slice owner, unsigned int position);
 
+/* The limit that a caller brings along, whoever says so: by caller, over all routes. NULL, or what is wrong. */
+const char *limit_make_own(struct conf_rate limit, struct limit_settings *out);
+
 #define LIMIT_SUBWINDOWS  16
 #define LIMIT_CROWD_SHARE 64
 #define LIMIT_CROWD_LEAST 64

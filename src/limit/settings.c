@@ -175,3 +175,9 @@ const char *limit_check_settings(struct limit_settings *settings, struct slice o
     settings->identity = identity_of(settings, owner);
     return NULL;
 }
+
+const char *limit_make_own(struct conf_rate limit, struct limit_settings *out)
+{
+    *out = (struct limit_settings){ .name = SLICE("consumer"), .limit = limit, .by = SLICE("caller") };
+    return limit_check_settings(out, SLICE("caller"), 0);
+}

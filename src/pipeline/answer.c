@@ -29,50 +29,42 @@ static struct slice problem_body(struct exchange *exchange, const struct deny_in
     return body;
 }
 
-static bool is_about_proof(enum deny_reason reason)
+/* ---- what is asked for ---- */
+
+static const struct auth_settings *auth_of(const struct exchange *exchange)
 {
-    return reason >= DENY_DPOP_MISSING && reason <= DENY_DPOP_NONCE;
+    return exchange_policy(exchange)->auth;
 }
 
-static bool is_by_token(const struct principal *principal)
+static struct challenge plain_challenge(const struct exchange *exchange)
 {
-    return principal->kind == PRINCIPAL_JWT || principal->kind == PRINCIPAL_INTROSPECTION;
+    return (struct challenge){ .realm = auth_of(exchange)->realm,
+                               .resource_metadata = exchange->route->resource_metadata };
 }
 
-/* What RFC 6750 section 3.1 and RFC 9470 section 3 say of each denial of a token, and RFC 9449 section 7.1 of a proof. */
-static bool challenge_of(const struct exchange *exchange, struct challenge *out)
+static struct challenge challenge_with_error(const struct exchange *exchange)
 {
-    const struct deny_info *info = &deny_infos[exchange->reason];
-    if (exchange->reason == DENY_SCOPE_MISSING && is_by_token(&exchange->principal)) {
-        out->error = SLICE("insufficient_scope");
-        out->scope = exchange->route->scope_text;
-        return true;
-    }
-    if (exchange->reason == DENY_CREDENTIAL_MALFORMED || exchange->reason == DENY_CREDENTIAL_REPEATED) {
-        out->error = SLICE("invalid_request");
-        return true;
-    }
-    if (is_about_proof(exchange->reason)) {
-        out->error = slice_from_string(info->public_code);
-        out->description = slice_from_string(info->title);
-        return true;
-    }
-    if (exchange->reason == DENY_AUTHENTICATION_WEAK) {
-        out->error = SLICE("insufficient_user_authentication");
-        out->description = SLICE("Another login is required");
-        out->acr_values = exchange->route->acr_text;
-        out->max_age = exchange->route->max_age_text;
-        return true;
-    }
-    if (info->status == 401) {
-        out->error = SLICE("invalid_token");
-        out->description = SLICE("The access token is not acceptable");
-        return true;
-    }
-    return false;
+    struct challenge challenge = plain_challenge(exchange);
+    challenge.error = slice_from_string(deny_infos[exchange->reason].public_code);
+    return challenge;
 }
 
-static void ask_for(struct exchange *exchange, const struct method *method)
+/* For the scheme that the token came with. */
+static void ask(struct exchange *exchange, const struct challenge *challenge)
+{
+    if (exchange->dpop != NULL) {
+        dpop_ask(exchange, challenge);
+        return;
+    }
+    struct buffer out;
+    buffer_init(&out, CHALLENGE_MAX);
+    if (credential_challenge(&out, challenge)) {
+        stage_add_header(exchange, HEADER_WWW_AUTHENTICATE, arena_copy(&exchange->arena, buffer_slice(&out)));
+    }
+    buffer_done(&out);
+}
+
+static void ask_by(struct exchange *exchange, const struct method *method)
 {
     struct buffer out;
     buffer_init(&out, CHALLENGE_MAX);
@@ -82,84 +74,117 @@ static void ask_for(struct exchange *exchange, const struct method *method)
     buffer_done(&out);
 }
 
-/* No credential was sent: one challenge for each method that has one, without an `error`. */
-static void ask_for_credentials(struct exchange *exchange, const struct auth_settings *auth)
+static void ask_for_credentials(struct exchange *exchange)
 {
-    for (size_t i = 0; i < auth->plan->use_count; i++) {
-        enum auth_method method = auth->plan->uses[i].method;
+    const struct auth_plan *plan = auth_of(exchange)->plan;
+    for (size_t i = 0; i < plan->use_count; i++) {
+        enum auth_method method = plan->uses[i].method;
         bool is_token = method == AUTH_JWT || method == AUTH_INTROSPECTION;
         /* One Bearer token is asked for once, whoever is to look at it. */
-        bool is_repeated = method == AUTH_INTROSPECTION && auth_plan_uses(auth->plan, AUTH_JWT);
+        bool is_repeated = method == AUTH_INTROSPECTION && auth_plan_uses(plan, AUTH_JWT);
         if (!is_repeated && (!is_token || dpop_leaves_bearer(exchange))) {
-            ask_for(exchange, methods[method]);
+            ask_by(exchange, methods[method]);
         }
     }
     if (dpop_is_used(exchange)) {
-        dpop_ask(exchange, &(struct challenge){ .realm = auth->realm,
-                                                .resource_metadata = exchange->route->resource_metadata });
+        struct challenge challenge = plain_challenge(exchange);
+        dpop_ask(exchange, &challenge);
     }
 }
 
-/* Whose credential was not acceptable: NULL where it was a token's, or none was. */
-static const struct method *method_of(enum deny_reason reason)
+static void ask_for_well_formed(struct exchange *exchange)
 {
-    switch (reason) {
-    case DENY_API_KEY_MALFORMED:
-    case DENY_API_KEY_UNKNOWN:
-    case DENY_API_KEY_REVOKED:
-    case DENY_API_KEY_EXPIRED:
-    case DENY_API_KEY_BLOCKED:
-        return &method_api_key;
-    case DENY_BASIC_WRONG:
-    case DENY_BASIC_ENDED:
-        return &method_basic;
-    default:
-        return NULL;
+    struct challenge challenge = challenge_with_error(exchange);
+    ask(exchange, &challenge);
+}
+
+static void ask_for_token(struct exchange *exchange)
+{
+    struct challenge challenge = challenge_with_error(exchange);
+    challenge.description = SLICE("The access token is not acceptable");
+    ask(exchange, &challenge);
+}
+
+/* It came without the proof that it is bound to, or had to be bound: how it should come. */
+static void ask_for_bound_token(struct exchange *exchange)
+{
+    ask_for_token(exchange);
+    if (exchange->dpop == NULL && dpop_is_used(exchange)) {
+        dpop_ask(exchange, &(struct challenge){ .realm = auth_of(exchange)->realm });
     }
 }
+
+/* None but tokens have scopes that a challenge could ask for. */
+static void ask_for_scope(struct exchange *exchange)
+{
+    enum principal_kind kind = exchange->principal.kind;
+    if (kind == PRINCIPAL_JWT || kind == PRINCIPAL_INTROSPECTION) {
+        struct challenge challenge = challenge_with_error(exchange);
+        challenge.scope = exchange->route->scope_text;
+        ask(exchange, &challenge);
+    }
+}
+
+static void ask_for_login(struct exchange *exchange)
+{
+    struct challenge challenge = challenge_with_error(exchange);
+    challenge.description = SLICE("Another login is required");
+    challenge.acr_values = exchange->route->acr_text;
+    challenge.max_age = exchange->route->max_age_text;
+    ask(exchange, &challenge);
+}
+
+static void ask_for_proof(struct exchange *exchange)
+{
+    struct challenge challenge = challenge_with_error(exchange);
+    challenge.description = slice_from_string(deny_infos[exchange->reason].title);
+    ask(exchange, &challenge);
+}
+
+static void ask_for_api_key(struct exchange *exchange)
+{
+    ask_by(exchange, &method_api_key);
+}
+
+static void ask_for_password(struct exchange *exchange)
+{
+    ask_by(exchange, &method_basic);
+}
+
+static void ask_for_authorizer(struct exchange *exchange)
+{
+    if (!external_challenges(exchange)) {
+        ask_by(exchange, &method_external);
+    }
+}
+
+static void ask_for_nothing(struct exchange *exchange)
+{
+    (void)exchange;
+}
+
+static void (*const asks[DENY_ASKS_COUNT])(struct exchange *exchange) = {
+    [DENY_ASKS_NOTHING] = ask_for_nothing,
+    [DENY_ASKS_CREDENTIALS] = ask_for_credentials,
+    [DENY_ASKS_WELL_FORMED] = ask_for_well_formed,
+    [DENY_ASKS_TOKEN] = ask_for_token,
+    [DENY_ASKS_BOUND_TOKEN] = ask_for_bound_token,
+    [DENY_ASKS_SCOPE] = ask_for_scope,
+    [DENY_ASKS_LOGIN] = ask_for_login,
+    [DENY_ASKS_PROOF] = ask_for_proof,
+    [DENY_ASKS_API_KEY] = ask_for_api_key,
+    [DENY_ASKS_PASSWORD] = ask_for_password,
+    [DENY_ASKS_AUTHORIZER] = ask_for_authorizer,
+};
 
 static void add_challenge(struct exchange *exchange)
 {
-    const struct auth_settings *auth = exchange->route != NULL ? exchange_policy(exchange)->auth : NULL;
-    if (auth == NULL) {
-        return;
-    }
-    struct challenge challenge = { .realm = auth->realm,
-                                   .resource_metadata = exchange->route->resource_metadata };
-    if (exchange->reason == DENY_CREDENTIAL_MISSING && auth->plan != NULL) {
-        ask_for_credentials(exchange, auth);
-        return;
-    }
-    if (exchange->reason == DENY_AUTHORIZER_UNAUTHENTICATED) {
-        if (!external_challenges(exchange)) {
-            ask_for(exchange, &method_external);
-        }
-        return;
-    }
-    const struct method *method = method_of(exchange->reason);
-    if (method != NULL) {
-        ask_for(exchange, method);
-        return;
-    }
-    if (!challenge_of(exchange, &challenge)) {
-        return;
-    }
-    if (exchange->dpop != NULL) {
-        dpop_ask(exchange, &challenge);
-        return;
-    }
-    struct buffer out;
-    buffer_init(&out, CHALLENGE_MAX);
-    if (credential_challenge(&out, &challenge)) {
-        stage_add_header(exchange, HEADER_WWW_AUTHENTICATE, arena_copy(&exchange->arena, buffer_slice(&out)));
-    }
-    buffer_done(&out);
-    /* A token that came without the proof it is bound to, or that had to be bound: how it should come. */
-    if ((exchange->reason == DENY_TOKEN_BOUND || exchange->reason == DENY_TOKEN_UNBOUND) &&
-        dpop_is_used(exchange)) {
-        dpop_ask(exchange, &(struct challenge){ .realm = auth->realm });
+    if (exchange->route != NULL && auth_of(exchange) != NULL) {
+        asks[deny_infos[exchange->reason].asks](exchange);
     }
 }
+
+/* ---- the rest ---- */
 
 static void add_retry_after(struct exchange *exchange, const struct deny_info *info)
 {

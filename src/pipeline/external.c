@@ -6,14 +6,11 @@
 
 /* ---- asking ---- */
 
-static int index_of(const struct settings *settings, struct slice name)
+static struct external_asker *asker_of(const struct exchange *exchange,
+                                       const struct authorizer_settings *settings)
 {
-    for (size_t i = 0; i < settings->authorizer_count; i++) {
-        if (slice_equal(settings->authorizers[i].name, name)) {
-            return (int)i;
-        }
-    }
-    return -1;
+    const struct worker_snapshot *snapshot = exchange->snapshot;
+    return snapshot->askers[settings - snapshot->snapshot->settings->authorizers];
 }
 
 /* Without credentials in the query: whoever is asked would have them in its logs. False: no memory. */
@@ -77,12 +74,11 @@ static bool ask(struct exchange *exchange, struct external_asker *asker, const u
            external_ask(asker, key, question, &exchange->external.waiter);
 }
 
-static enum external_verdict wait_for(struct exchange *exchange, int index, const unsigned char *key,
-                                      const struct external_request *request,
+static enum external_verdict wait_for(struct exchange *exchange, const struct authorizer_settings *settings,
+                                      const unsigned char *key, const struct external_request *request,
                                       const struct external_fields *fields)
 {
-    const struct authorizer_settings *settings = &exchange->snapshot->snapshot->settings->authorizers[index];
-    struct external_asker *asker = exchange->snapshot->askers[index];
+    struct external_asker *asker = asker_of(exchange, settings);
     exchange->external.waiter.answered = on_answered;
     exchange->external.asked_at = exchange->worker->loop.now;
     exchange_hold(exchange);
@@ -94,15 +90,9 @@ static enum external_verdict wait_for(struct exchange *exchange, int index, cons
     return no(exchange, DENY_INTERNAL, SLICE("no memory to ask an authorizer"));
 }
 
-enum external_verdict
-external_consult(struct exchange *exchange, struct slice authorizer, struct external_answer **place,
-                 void (*resumed)(struct exchange *exchange, enum external_verdict verdict))
+enum external_verdict external_consult(struct exchange *exchange, const struct authorizer_settings *settings,
+                                       struct external_answer **place, external_resumed *resumed)
 {
-    int index = index_of(exchange->snapshot->snapshot->settings, authorizer);
-    if (index < 0) {
-        return no(exchange, DENY_INTERNAL, SLICE("the route's authorizer does not exist"));
-    }
-    const struct authorizer_settings *settings = &exchange->snapshot->snapshot->settings->authorizers[index];
     struct external_request request;
     struct external_fields fields;
     unsigned char key[EXTERNAL_KEY_SIZE];
@@ -121,11 +111,11 @@ external_consult(struct exchange *exchange, struct slice authorizer, struct exte
     external->remembered = false;
     bool keyed = settings->cache != NULL && external_key_of(settings, &request, &fields, key);
     if (keyed) {
-        *place = external_remembered(exchange->snapshot->askers[index], key);
+        *place = external_remembered(asker_of(exchange, settings), key);
         external->remembered = *place != NULL;
     }
     return external->remembered ? judge(exchange, *place)
-                                : wait_for(exchange, index, keyed ? key : NULL, &request, &fields);
+                                : wait_for(exchange, settings, keyed ? key : NULL, &request, &fields);
 }
 
 /* ---- what they answered ---- */

@@ -11,10 +11,11 @@ enum external_verdict {
     EXTERNAL_WAIT, /* `resumed` will be called, not from within, unless the exchange is answered meanwhile */
 };
 
-/* `place`: where the answer stays until the exchange ends. */
-enum external_verdict
-external_consult(struct exchange *exchange, struct slice authorizer, struct external_answer **place,
-                 void (*resumed)(struct exchange *exchange, enum external_verdict verdict));
+typedef void external_resumed(struct exchange *exchange, enum external_verdict verdict);
+
+/* `settings`: of the exchange's snapshot. `place`: where the answer stays until the exchange ends. */
+enum external_verdict external_consult(struct exchange *exchange, const struct authorizer_settings *settings,
+                                       struct external_answer **place, external_resumed *resumed);
 
 /* Fields for the upstream that authorizers have answered with, each name once; what the later one says counts. False: no
  * memory. */

@@ -115,7 +115,7 @@ static struct slice join(struct exchange *exchange, struct slice before, const c
                : arena_printf(&exchange->arena, "%.*s, %.*s", SLICE_ARG(before), (int)length, text);
 }
 
-static enum stage_verdict enforce(struct exchange *exchange, struct limit_settings *const *rules,
+static enum stage_verdict enforce(struct exchange *exchange, const struct limit_settings *const *rules,
                                   size_t count, enum deny_reason reason)
 {
     if (count == 0) {
@@ -164,13 +164,13 @@ static void observe(struct exchange *exchange, const struct limit_settings *rule
     }
 }
 
-enum stage_verdict limits_apply(struct exchange *exchange, struct limit_settings *const *rules, size_t count,
-                                enum deny_reason reason)
+enum stage_verdict limits_apply(struct exchange *exchange, const struct limit_settings *const *rules,
+                                size_t count, enum deny_reason reason)
 {
     if (count > LIMIT_KEYS_MAX) {
         return stage_deny(exchange, DENY_INTERNAL, SLICE("more limits than one request may have"));
     }
-    struct limit_settings *enforced[LIMIT_KEYS_MAX] = { NULL };
+    const struct limit_settings *enforced[LIMIT_KEYS_MAX] = { NULL };
     int64_t now = exchange->started_real / NS_PER_S;
     size_t enforced_count = 0;
     for (size_t i = 0; i < count; i++) {

@@ -206,26 +206,26 @@ static const struct http_call_events upstream_events = {
 
 /* ---- opening ---- */
 
+static int64_t skew_of(const struct principal *principal)
+{
+    switch (principal->kind) {
+    case PRINCIPAL_JWT:
+        return ((const struct issuer_settings *)principal->settings)->clock_skew;
+    case PRINCIPAL_INTROSPECTION:
+        return ((const struct introspection_settings *)principal->settings)->clock_skew;
+    default:
+        return 0;
+    }
+}
+
 /* When the token would be refused, as it would be for a request (auth/claims.c). */
 static int64_t token_until(const struct exchange *exchange)
 {
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
     const struct principal *principal = &exchange->principal;
     if (principal->kind == PRINCIPAL_ANONYMOUS || principal->expires > INT64_MAX / NS_PER_S / 2) {
         return INT64_MAX;
     }
-    int64_t until = principal->expires * NS_PER_S;
-    for (size_t i = 0; principal->kind == PRINCIPAL_JWT && i < settings->issuer_count; i++) {
-        if (slice_equal(settings->issuers[i].name, principal->issuer_name)) {
-            until += settings->issuers[i].clock_skew;
-        }
-    }
-    for (size_t i = 0; principal->kind == PRINCIPAL_INTROSPECTION && i < settings->introspection_count; i++) {
-        if (slice_equal(settings->introspection[i].name, principal->issuer_name)) {
-            until += settings->introspection[i].clock_skew;
-        }
-    }
-    return until;
+    return principal->expires * NS_PER_S + skew_of(principal);
 }
 
 static int64_t certificate_until(const struct exchange *exchange)

@@ -81,7 +81,7 @@ struct error block_store_add(struct block_store *store, const struct block_recor
                              uint64_t *ret_number) MUST_CHECK;
 
 /* Removes the one of this number (0: of this kind, issuer and value); removed, removed_by and removal_reason are read.
- * ERROR_VALUE: there is none. */
+ * ERROR_VALUE with the number 0: there is none; of a store that is damaged it is another number. */
 struct error block_store_remove(struct block_store *store, const struct block_record *record) MUST_CHECK;
 
 #endif

@@ -1,11 +1,10 @@
 #include "cli/block/block.h"
 
+#include "admin/when.h"
 #include "auth/token_digest.h"
-#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/limits.h"
 #include "base/secret.h"
-#include "config/units.h"
 
 /* ---- what is asked for ---- */
 
@@ -26,8 +25,8 @@ static int read_token(const struct block_call *call, char out[2 * TOKEN_DIGEST_S
     bool good = fits && token_digest(token, digest);
     secret_wipe(text, sizeof text);
     if (!good) {
-        return block_fail(call, "no token came by standard input, or none of %d bytes at the most",
-                          JWT_TEXT_MAX);
+        return cli_fail(&call->base, "no token came by standard input, or none of %d bytes at the most",
+                        JWT_TEXT_MAX);
     }
     hex_encode(digest, sizeof digest, out);
     *ret_value = slice_of(out, 2 * TOKEN_DIGEST_SIZE);
@@ -46,7 +45,7 @@ struct asked {
 
 static int fail_kind(const struct block_call *call, struct slice name)
 {
-    fprintf(stderr, "sallyport block %s: there is no kind \"%.*s\"; there are:", call->command,
+    fprintf(stderr, "sallyport block %s: there is no kind \"%.*s\"; there are:", call->base.verb->name,
             SLICE_ARG(name));
     for (int kind = 0; kind < BLOCK_KIND_COUNT; kind++) {
         fprintf(stderr, " %.*s", SLICE_ARG(block_kind_infos[kind].name));
@@ -59,9 +58,9 @@ static int fail_kind(const struct block_call *call, struct slice name)
 static int read_target(const struct block_call *call, bool must_be_there, struct asked *out)
 {
     enum block_kind kind;
-    struct slice value = call->arguments[1];
-    if (!block_kind_find(call->arguments[0], &kind)) {
-        return fail_kind(call, call->arguments[0]);
+    struct slice value = call->base.arguments[1];
+    if (!block_kind_find(call->base.arguments[0], &kind)) {
+        return fail_kind(call, call->base.arguments[0]);
     }
     if (kind == BLOCK_TOKEN && slice_equal(value, SLICE("-"))) {
         int status = read_token(call, out->digest, &value);
@@ -69,52 +68,46 @@ static int read_target(const struct block_call *call, bool must_be_there, struct
             return status;
         }
     } else if (kind == BLOCK_TOKEN && looks_like_token(value)) {
-        return block_fail(call,
-                          "a token does not belong on the command line, where the shell's history and the "
-                          "list of processes keep it: send it by standard input, as in `… token - < FILE`");
+        return cli_fail(&call->base,
+                        "a token does not belong on the command line, where the shell's history and the "
+                        "list of processes keep it: send it by standard input, as in `… token - < FILE`");
     }
     const char *problem =
-        config_block_target(&call->loaded.config->settings, kind, call->issuer, value, &out->target);
+        config_block_target(&call->base.loaded.config->settings, kind, call->issuer, value, &out->target);
     if (problem != NULL && !must_be_there) {
         problem = block_target_read(kind, call->issuer, value, &out->target);
     }
     return problem == NULL ? 0
-                           : block_fail(call, "%.*s \"%.*s\" %s", SLICE_ARG(block_kind_infos[kind].name),
-                                        SLICE_ARG(value), problem);
+                           : cli_fail(&call->base, "%.*s \"%.*s\" %s", SLICE_ARG(block_kind_infos[kind].name),
+                                      SLICE_ARG(value), problem);
 }
 
 static int read_expires(const struct block_call *call, int64_t *ret_expires)
 {
-    int64_t duration = 0;
     if (call->expires.ptr == NULL) {
-        return block_fail(call,
-                          "--expires WHEN is missing: a date (2027-01-31, 2027-01-31T12:00:00Z), a duration "
-                          "from now (24h), or \"never\"");
+        return cli_fail(&call->base,
+                        "--expires WHEN is missing: a date (2027-01-31, 2027-01-31T12:00:00Z), a duration "
+                        "from now (24h), or \"never\"");
     }
-    if (slice_equal(call->expires, SLICE("never"))) {
-        *ret_expires = 0;
-        return 0;
+    if (!when_parse(call->expires, call->base.now, ret_expires)) {
+        return cli_fail(&call->base,
+                        "--expires \"%.*s\": a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now "
+                        "(24h) or \"never\" is wanted",
+                        SLICE_ARG(call->expires));
     }
-    if (units_parse_duration(call->expires, &duration)) {
-        *ret_expires = call->now + duration / NS_PER_S;
-    } else if (!clock_parse_date(call->expires, ret_expires)) {
-        return block_fail(
-            call,
-            "--expires \"%.*s\": a date (2027-01-31, 2027-01-31T12:00:00Z), a duration from now "
-            "(24h) or \"never\" is wanted",
-            SLICE_ARG(call->expires));
-    }
-    return *ret_expires > call->now ? 0 : block_fail(call, "--expires is not in the future");
+    return when_parse_end(call->expires, call->base.now, ret_expires)
+               ? 0
+               : cli_fail(&call->base, "--expires is not in the future");
 }
 
 static int read_texts(const struct block_call *call, bool reason_wanted)
 {
     if (call->reason.ptr == NULL && reason_wanted) {
-        return block_fail(call,
-                          "--reason TEXT is missing: who finds this in the audit log wants to know why");
+        return cli_fail(&call->base,
+                        "--reason TEXT is missing: who finds this in the audit log wants to know why");
     }
     if ((call->reason.ptr != NULL && !block_text_valid(call->reason)) || !block_text_valid(call->by)) {
-        return block_fail(call, "--reason and --by are one line of 1 to %d bytes", BLOCK_STORE_TEXT);
+        return cli_fail(&call->base, "--reason and --by are one line of 1 to %d bytes", BLOCK_STORE_TEXT);
     }
     return 0;
 }
@@ -125,7 +118,7 @@ static int print_one(const struct block_call *call, const struct block_record *r
 {
     struct buffer text;
     buffer_init(&text, CLI_OUTPUT_MAX);
-    if (call->json) {
+    if (call->base.json) {
         block_print_json(call, record, &text);
         buffer_append_char(&text, '\n');
     } else {
@@ -135,10 +128,11 @@ static int print_one(const struct block_call *call, const struct block_record *r
     return cli_print(&text, stdout, 0);
 }
 
-int block_add(struct block_call *call)
+int block_add(struct cli_call *base)
 {
+    struct block_call *call = block_call_of(base);
     struct asked asked = { .target = { .kind = BLOCK_KIND_COUNT } };
-    struct block_record record = { .created = call->now,
+    struct block_record record = { .created = call->base.now,
                                    .removed_by = SLICE(""),
                                    .removal_reason = SLICE("") };
     int status = read_target(call, true, &asked);
@@ -156,19 +150,20 @@ int block_add(struct block_call *call)
     return failed(error) ? block_fail_store(call, error) : print_one(call, &record);
 }
 
-int block_remove(struct block_call *call)
+int block_remove(struct cli_call *base)
 {
+    struct block_call *call = block_call_of(base);
     struct asked asked = { .target = { .kind = BLOCK_KIND_COUNT } };
-    struct block_record record = { .removed = call->now,
+    struct block_record record = { .removed = call->base.now,
                                    .removed_by = call->by,
                                    .removal_reason = call->reason };
     int status = read_texts(call, false);
-    if (status == 0 && call->argument_count == 1) {
-        status =
-            slice_to_u64(call->arguments[0], &record.number) && record.number > 0
-                ? 0
-                : block_fail(call, "a number as `sallyport block list` shows it is wanted, or a kind and "
-                                   "a value");
+    if (status == 0 && call->base.argument_count == 1) {
+        status = slice_to_u64(call->base.arguments[0], &record.number) && record.number > 0
+                     ? 0
+                     : cli_fail(&call->base,
+                                "a number as `sallyport block list` shows it is wanted, or a kind and "
+                                "a value");
     } else if (status == 0) {
         status = read_target(call, false, &asked);
         if (status == 0) {
@@ -181,9 +176,9 @@ int block_remove(struct block_call *call)
         return status;
     }
     struct error error = block_store_remove(call->store, &record);
-    if (error.kind == ERROR_VALUE) {
-        return block_fail(call, "%s: %.*s%s%.*s", error.what, SLICE_ARG(call->arguments[0]),
-                          call->argument_count > 1 ? " " : "", SLICE_ARG(call->arguments[1]));
+    if (error.kind == ERROR_VALUE && error.number == 0) {
+        return cli_fail(&call->base, "%s: %.*s%s%.*s", error.what, SLICE_ARG(call->base.arguments[0]),
+                        call->base.argument_count > 1 ? " " : "", SLICE_ARG(call->base.arguments[1]));
     }
     if (failed(error)) {
         return block_fail_store(call, error);
@@ -192,8 +187,9 @@ int block_remove(struct block_call *call)
     return 0;
 }
 
-int block_init(struct block_call *call)
+int block_init(struct cli_call *base)
 {
+    struct block_call *call = block_call_of(base);
     fprintf(stderr, "%.*s is a block store\n", SLICE_ARG(call->settings->store));
     return 0;
 }
@@ -209,11 +205,11 @@ struct listing {
 static void list_record(struct listing *listing, const struct block_record *record)
 {
     const struct block_call *call = listing->call;
-    bool over = record->removed > 0 || (record->expires > 0 && record->expires <= call->now);
+    bool over = record->removed > 0 || (record->expires > 0 && record->expires <= call->base.now);
     if ((over && !call->all) || (call->kind.ptr != NULL && !slice_equal(call->kind, record->kind))) {
         return;
     }
-    if (call->json) {
+    if (call->base.json) {
         buffer_append(&listing->text, listing->any ? SLICE(",\n") : SLICE("[\n"));
         block_print_json(call, record, &listing->text);
     } else {
@@ -231,8 +227,9 @@ static bool list_one(void *context, const struct block_record *record)
     return true;
 }
 
-int block_list(struct block_call *call)
+int block_list(struct cli_call *base)
 {
+    struct block_call *call = block_call_of(base);
     enum block_kind kind;
     if (call->kind.ptr != NULL && !block_kind_find(call->kind, &kind)) {
         return fail_kind(call, call->kind);
@@ -249,7 +246,7 @@ int block_list(struct block_call *call)
     for (size_t i = 0; i < call->settings->entries.count; i++) {
         list_record(&listing, &entries[i].record);
     }
-    if (call->json) {
+    if (call->base.json) {
         buffer_append(&listing.text, listing.any ? SLICE("\n]\n") : SLICE("[]\n"));
     }
     return cli_print(&listing.text, stdout, 0);

@@ -2,6 +2,7 @@
 #include "cli/block/block.h"
 
 #include "admin/block_json.h"
+#include "admin/when.h"
 
 void block_print_heading(struct buffer *out)
 {
@@ -11,15 +12,15 @@ void block_print_heading(struct buffer *out)
 
 void block_print_line(const struct block_call *call, const struct block_record *record, struct buffer *out)
 {
-    char number[24] = "file", expires[BLOCK_TIME_TEXT];
+    char number[24] = "file", expires[WHEN_TEXT];
     if (record->number > 0) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)record->number);
     }
-    struct slice state = block_state(record, call->now);
+    struct slice state = block_state(record, call->base.now);
     bool over = !slice_equal(state, SLICE("in force"));
     buffer_printf(out, "%-8s  %-11.*s  %-32.*s  %-20.*s  %-12.*s  %.*s", number, SLICE_ARG(record->kind),
                   SLICE_ARG(record->value),
-                  SLICE_ARG(record->expires > 0 ? block_time_text(record->expires, expires) : SLICE("never")),
+                  SLICE_ARG(record->expires > 0 ? when_text(record->expires, expires) : SLICE("never")),
                   SLICE_ARG(record->by), SLICE_ARG(record->reason));
     if (record->issuer.len > 0) {
         buffer_printf(out, " (issuer %.*s)", SLICE_ARG(record->issuer));
@@ -34,5 +35,5 @@ void block_print_json(const struct block_call *call, const struct block_record *
 {
     struct json_writer writer;
     json_writer_init(&writer, out);
-    block_write_json(&writer, record, call->now);
+    block_write_json(&writer, record, call->base.now);
 }

@@ -1,42 +1,36 @@
 /* `sallyport keys`: makes API keys and looks after them. Private to src/cli/keys.
  *
- * Each command is a row of the table in keys.c. It gets what was asked for already read: the set that is meant, and its store
- * where it wants one. */
+ * Each verb is a row of the table in keys.c. It gets what was asked for already read: the set that is meant, and its store
+ * where it has one. */
 #ifndef SALLYPORT_CLI_KEYS_KEYS_H
 #define SALLYPORT_CLI_KEYS_KEYS_H
 
-#include "cli/cli.h"
-
-#define KEYS_NAMES_MAX 64
+#include "cli/family.h"
 
 struct keys_call {
-    struct cli_files files;
+    struct cli_call base;
     struct slice set, consumer, description, limit, expires, overlap, expiring; /* ptr NULL: not given */
-    struct slice scopes[KEYS_NAMES_MAX], tags[KEYS_NAMES_MAX];
-    size_t scope_count, tag_count;
-    bool json;
-    struct slice argument; /* the id, or the file */
-    int64_t now;           /* seconds since 1970 */
-    const char *command;
-    struct cli_config loaded;
+    struct cli_names scopes, tags;
     const struct api_keys_settings *settings;
     struct postgres_place *place; /* of the store; NULL: it is a file */
     struct key_store *store;      /* NULL: the set is kept in files */
 };
 
-/* Prints "sallyport keys COMMAND: …" and gives 1. */
-int keys_fail(const struct keys_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same, about the store. */
+static inline struct keys_call *keys_call_of(struct cli_call *base)
+{
+    return (struct keys_call *)base;
+}
+
+/* cli_fail_store, about this store. */
 int keys_fail_store(const struct keys_call *call, struct error error);
 
-/* The commands. Each gives the exit status. */
-int keys_create(struct keys_call *call);
-int keys_list(struct keys_call *call);
-int keys_show(struct keys_call *call);
-int keys_rotate(struct keys_call *call);
-int keys_revoke(struct keys_call *call);
-int keys_expire(struct keys_call *call);
-int keys_import(struct keys_call *call);
+int keys_create(struct cli_call *base);
+int keys_list(struct cli_call *base);
+int keys_show(struct cli_call *base);
+int keys_rotate(struct cli_call *base);
+int keys_revoke(struct cli_call *base);
+int keys_expire(struct cli_call *base);
+int keys_import(struct cli_call *base);
 
 /* ---- print.c ---- */
 

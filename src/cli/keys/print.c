@@ -1,6 +1,7 @@
 #include "cli/keys/keys.h"
 
 #include "admin/key_json.h"
+#include "admin/when.h"
 #include "base/encoding.h"
 #include "config/units.h"
 #include "json/writer.h"
@@ -26,34 +27,34 @@ static void add(struct buffer *out, const char *name, struct slice value)
 static void print_text(const struct keys_call *call, const struct key_record *record, struct slice key,
                        struct buffer *out)
 {
-    char text[KEY_TIME_TEXT];
+    char text[WHEN_TEXT];
     struct buffer limit;
     buffer_init(&limit, 128);
     add(out, "key", key);
     add(out, "id", record->id);
     add(out, "consumer", record->consumer);
-    add(out, "state", key_state(call->settings, record, call->now));
+    add(out, "state", key_state(call->settings, record, call->base.now));
     add(out, "description", record->description);
     add(out, "scopes", record->scopes);
     add(out, "tags", record->tags);
     add(out, "limit", limit_text(record, &limit));
     add(out, "pepper", record->pepper_id);
-    add(out, "created", key_time_text(record->created, text));
-    add(out, "expires", record->expires > 0 ? key_time_text(record->expires, text) : SLICE("never"));
-    add(out, "revoked", key_time_text(record->revoked, text));
-    add(out, "superseded", key_time_text(record->superseded, text));
+    add(out, "created", when_text(record->created, text));
+    add(out, "expires", record->expires > 0 ? when_text(record->expires, text) : SLICE("never"));
+    add(out, "revoked", when_text(record->revoked, text));
+    add(out, "superseded", when_text(record->superseded, text));
     add(out, "replaces", record->replaces);
-    add(out, "last used", key_time_text(record->used, text));
+    add(out, "last used", when_text(record->used, text));
     buffer_done(&limit);
 }
 
 void keys_print(const struct keys_call *call, const struct key_record *record, struct slice key,
                 struct buffer *out)
 {
-    if (call->json) {
+    if (call->base.json) {
         struct json_writer writer;
         json_writer_init(&writer, out);
-        key_write_json(&writer, call->settings, record, key, call->now);
+        key_write_json(&writer, call->settings, record, key, call->base.now);
     } else {
         print_text(call, record, key, out);
     }
@@ -67,11 +68,11 @@ void keys_print_heading(struct buffer *out)
 
 void keys_print_line(const struct keys_call *call, const struct key_record *record, struct buffer *out)
 {
-    char expires[KEY_TIME_TEXT], used[KEY_TIME_TEXT];
+    char expires[WHEN_TEXT], used[WHEN_TEXT];
     buffer_printf(out, "%-16.*s  %-20.*s  %-10.*s  %-20.*s  %-20.*s  %.*s\n", SLICE_ARG(record->id),
-                  SLICE_ARG(record->consumer), SLICE_ARG(key_state(call->settings, record, call->now)),
-                  SLICE_ARG(key_time_text(record->expires, expires)),
-                  SLICE_ARG(key_time_text(record->used, used)), SLICE_ARG(record->scopes));
+                  SLICE_ARG(record->consumer), SLICE_ARG(key_state(call->settings, record, call->base.now)),
+                  SLICE_ARG(when_text(record->expires, expires)), SLICE_ARG(when_text(record->used, used)),
+                  SLICE_ARG(record->scopes));
 }
 
 /* ---- YAML ---- */
@@ -92,7 +93,7 @@ static void add_list(struct buffer *out, const char *name, struct slice names)
 
 void keys_print_entry(const struct key_record *record, struct buffer *out)
 {
-    char digest[KEY_RECORD_DIGEST * 2], text[KEY_TIME_TEXT];
+    char digest[KEY_RECORD_DIGEST * 2], text[WHEN_TEXT];
     hex_encode(record->digest, KEY_RECORD_DIGEST, digest);
     buffer_printf(out, "  \"%.*s\": { digest: \"%.*s\", pepper: \"%.*s\", consumer: \"%.*s\"",
                   SLICE_ARG(record->id), (int)sizeof digest, digest, SLICE_ARG(record->pepper_id),
@@ -103,9 +104,9 @@ void keys_print_entry(const struct key_record *record, struct buffer *out)
         buffer_append(out, SLICE(", limit: "));
         units_print_rate((struct conf_rate){ record->limit_count, record->limit_window }, out);
     }
-    buffer_printf(out, ", created: \"%.*s\"", SLICE_ARG(key_time_text(record->created, text)));
+    buffer_printf(out, ", created: \"%.*s\"", SLICE_ARG(when_text(record->created, text)));
     if (record->expires > 0) {
-        buffer_printf(out, ", expires: \"%.*s\"", SLICE_ARG(key_time_text(record->expires, text)));
+        buffer_printf(out, ", expires: \"%.*s\"", SLICE_ARG(when_text(record->expires, text)));
     }
     if (record->description.len > 0) {
         struct json_writer writer; /* a JSON string is one of YAML */

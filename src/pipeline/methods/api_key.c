@@ -14,25 +14,13 @@ struct sent {
     struct slice text;
 };
 
-static const struct api_keys_settings *set_of(const struct exchange *exchange, struct slice name)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->api_keys_count; i++) {
-        if (slice_equal(settings->api_keys[i].name, name)) {
-            return &settings->api_keys[i];
-        }
-    }
-    return NULL;
-}
-
 /* Sets may share a place: then the form tells whose key it is, and one of neither is of the last. */
-static const struct api_keys_settings *set_of_key(const struct exchange *exchange,
-                                                  const struct credential *credential)
+static const struct api_keys_settings *set_of_key(const struct credential *credential)
 {
-    const struct conf_strings *names = &credential->place->names;
+    const struct auth_place *place = credential->place;
     const struct api_keys_settings *found = NULL;
-    for (size_t i = 0; i < names->count; i++) {
-        const struct api_keys_settings *set = set_of(exchange, names->items[i]);
+    for (size_t i = 0; i < place->names.count; i++) {
+        const struct api_keys_settings *set = place->settings[i];
         if (set != NULL && (found == NULL || !api_key_is_formed(credential->text, found->prefix))) {
             found = set;
         }
@@ -48,7 +36,7 @@ static enum deny_reason find_key(struct exchange *exchange, const struct auth_us
     if (reason != DENY_NONE || credential.place == NULL) {
         return reason;
     }
-    *out = (struct sent){ set_of_key(exchange, &credential), credential.text };
+    *out = (struct sent){ set_of_key(&credential), credential.text };
     return out->set != NULL ? DENY_NONE : DENY_INTERNAL;
 }
 

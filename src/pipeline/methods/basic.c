@@ -32,23 +32,11 @@ struct login {
     unsigned char digest[API_KEY_DIGEST_SIZE];
 };
 
-static const struct basic_settings *set_of(const struct exchange *exchange, struct slice name)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->basic_count; i++) {
-        if (slice_equal(settings->basic[i].name, name)) {
-            return &settings->basic[i];
-        }
-    }
-    return NULL;
-}
-
 /* No two sets of a route have a user in common. */
-static bool find_user(const struct exchange *exchange, const struct conf_strings *names, struct slice user,
-                      struct login *out)
+static bool find_user(const struct auth_use *use, struct slice user, struct login *out)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        const struct basic_settings *set = set_of(exchange, names->items[i]);
+    for (size_t i = 0; i < use->names.count; i++) {
+        const struct basic_settings *set = use->sources[i].settings;
         if (set == NULL) {
             return false;
         }
@@ -237,7 +225,7 @@ static enum proof prove_login(struct exchange *exchange, const struct auth_use *
 {
     struct worker *worker = exchange->worker;
     struct login login = { .password = credential->password };
-    if (!find_user(exchange, &use->names, credential->user, &login) ||
+    if (!find_user(use, credential->user, &login) ||
         !basic_cache_digest(&worker->basic_cache, text, login.digest)) {
         return proof_wrong(exchange, DENY_INTERNAL, SLICE_NONE);
     }

@@ -13,18 +13,6 @@ static const struct slice issuers[CERTIFICATE_IDENTITY_COUNT] = {
     [CERTIFICATE_FINGERPRINT] = SLICE_INIT("client_certificate:fingerprint"),
 };
 
-static const struct client_certificate_settings *settings_of(const struct exchange *exchange,
-                                                             struct slice name)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->client_certificate_count; i++) {
-        if (slice_equal(settings->client_certificates[i].name, name)) {
-            return &settings->client_certificates[i];
-        }
-    }
-    return NULL;
-}
-
 /* The name is copied: the connection's memory may go before the exchange, which writes it to the log. */
 static enum proof take_name(struct exchange *exchange, const struct client_certificate_settings *settings,
                             struct slice id, struct principal *ret_principal)
@@ -54,7 +42,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
     }
     enum certificate_outcome outcome = CERTIFICATE_NAMELESS;
     for (size_t i = 0; i < use->names.count; i++) {
-        const struct client_certificate_settings *settings = settings_of(exchange, use->names.items[i]);
+        const struct client_certificate_settings *settings = use->sources[i].settings;
         struct slice id;
         if (settings == NULL) {
             continue;

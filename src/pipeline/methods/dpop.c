@@ -11,31 +11,27 @@ static const struct dpop_settings *settings_of(const struct exchange *exchange)
 
 /* ---- who takes bound tokens ---- */
 
-/* 1 << enum dpop_mode of one that a method of tokens goes by; 0: nothing is known of it. */
-static unsigned int mode_of(const struct settings *settings, enum auth_method method, struct slice name)
+/* 1 << enum dpop_mode of one that a method of tokens goes by; 0: of another method. */
+static unsigned int mode_of(enum auth_method method, const void *settings)
 {
-    for (size_t i = 0; method == AUTH_JWT && i < settings->issuer_count; i++) {
-        if (slice_equal(settings->issuers[i].name, name)) {
-            return 1U << settings->issuers[i].dpop;
-        }
+    switch (method) {
+    case AUTH_JWT:
+        return 1U << ((const struct issuer_settings *)settings)->dpop;
+    case AUTH_INTROSPECTION:
+        return 1U << ((const struct introspection_settings *)settings)->dpop;
+    default:
+        return 0;
     }
-    for (size_t i = 0; method == AUTH_INTROSPECTION && i < settings->introspection_count; i++) {
-        if (slice_equal(settings->introspection[i].name, name)) {
-            return 1U << settings->introspection[i].dpop;
-        }
-    }
-    return 0;
 }
 
 /* Is the mode of one whose tokens the route takes among these bits? */
 static bool has_mode(const struct exchange *exchange, unsigned int modes)
 {
     const struct auth_plan *plan = exchange_auth(exchange)->plan;
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
     for (size_t i = 0; plan != NULL && i < plan->use_count; i++) {
         const struct auth_use *use = &plan->uses[i];
         for (size_t k = 0; k < use->names.count; k++) {
-            if ((mode_of(settings, use->method, use->names.items[k]) & modes) != 0) {
+            if ((mode_of(use->method, use->sources[k].settings) & modes) != 0) {
                 return true;
             }
         }

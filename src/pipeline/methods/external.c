@@ -5,17 +5,6 @@
 #include "auth/credential.h"
 #include "pipeline/external.h"
 
-static const struct authorizer_settings *settings_of(const struct exchange *exchange, struct slice name)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->authorizer_count; i++) {
-        if (slice_equal(settings->authorizers[i].name, name)) {
-            return &settings->authorizers[i];
-        }
-    }
-    return NULL;
-}
-
 static void let_go(void *held)
 {
     external_answer_unref(held);
@@ -51,7 +40,7 @@ static const struct auth_use *use_of(const struct exchange *exchange)
 static void resumed(struct exchange *exchange, enum external_verdict verdict)
 {
     struct principal principal;
-    const struct authorizer_settings *settings = settings_of(exchange, use_of(exchange)->names.items[0]);
+    const struct authorizer_settings *settings = use_of(exchange)->sources[0].settings;
     enum proof proof =
         verdict == EXTERNAL_YES ? take(settings, exchange->external.proved, &principal) : PROOF_WRONG;
     authenticate_resume(exchange, proof, proof == PROOF_VALID ? &principal : NULL);
@@ -79,8 +68,7 @@ static bool has_open_credential(const struct exchange *exchange, const struct au
 static enum proof prove(struct exchange *exchange, const struct auth_use *use,
                         struct principal *ret_principal)
 {
-    struct slice name = use->names.items[0];
-    const struct authorizer_settings *settings = settings_of(exchange, name);
+    const struct authorizer_settings *settings = use->sources[0].settings;
     if (settings == NULL) {
         return proof_wrong(exchange, DENY_INTERNAL, SLICE("the route's authorizer does not exist"));
     }
@@ -88,7 +76,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
         !has_open_credential(exchange, settings)) {
         return PROOF_ABSENT;
     }
-    switch (external_consult(exchange, name, &exchange->external.proved, resumed)) {
+    switch (external_consult(exchange, settings, &exchange->external.proved, resumed)) {
     case EXTERNAL_YES:
         return take(settings, exchange->external.proved, ret_principal);
     case EXTERNAL_WAIT:

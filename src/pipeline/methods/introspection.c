@@ -2,24 +2,13 @@
 #include "pipeline/budget.h"
 #include "pipeline/methods/token.h"
 
-static const struct introspection_settings *settings_of(const struct exchange *exchange, struct slice name)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->introspection_count; i++) {
-        if (slice_equal(settings->introspection[i].name, name)) {
-            return &settings->introspection[i];
-        }
-    }
-    return NULL;
-}
-
 /* A route has one endpoint: a token does not say whose it is. */
 static const struct introspection_settings *settings_used(const struct exchange *exchange)
 {
     const struct auth_plan *plan = exchange_auth(exchange)->plan;
     for (size_t i = 0; i < plan->use_count; i++) {
         if (plan->uses[i].method == AUTH_INTROSPECTION) {
-            return settings_of(exchange, plan->uses[i].names.items[0]);
+            return plan->uses[i].sources[0].settings;
         }
     }
     return NULL;
@@ -113,7 +102,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
     if (found != PROOF_VALID) {
         return found;
     }
-    const struct introspection_settings *settings = settings_of(exchange, use->names.items[0]);
+    const struct introspection_settings *settings = use->sources[0].settings;
     if (settings == NULL) {
         return proof_wrong(exchange, DENY_INTERNAL, SLICE_NONE);
     }

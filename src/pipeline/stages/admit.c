@@ -195,9 +195,9 @@ static void take_trace(struct exchange *exchange)
 static enum stage_verdict check_listener_limits(struct exchange *exchange)
 {
     const struct conf_list *limits = &exchange->listener_settings->limits;
-    struct limit_settings *rules[LIMIT_KEYS_MAX];
+    const struct limit_settings *rules[LIMIT_KEYS_MAX];
     for (size_t i = 0; i < limits->count && i < LIMIT_KEYS_MAX; i++) {
-        rules[i] = &((struct limit_settings *)limits->items)[i];
+        rules[i] = &((const struct limit_settings *)limits->items)[i];
     }
     return limits_apply(exchange, rules, limits->count, DENY_RATE_LISTENER); /* too many: denied there */
 }

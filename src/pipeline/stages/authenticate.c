@@ -23,7 +23,9 @@ static const struct auth_plan *plan_of(const struct exchange *exchange)
 static void take(struct exchange *exchange, const struct auth_use *use, struct principal *principal)
 {
     struct principal *caller = &exchange->principal;
-    exchange->proven |= auth_plan_ways(plan_of(exchange), use->method, principal->issuer_name);
+    const struct auth_source *source = auth_use_source(use, principal->issuer_name);
+    exchange->proven |= source != NULL ? source->ways : 0;
+    principal->settings = source != NULL ? source->settings : NULL;
     if (caller->kind == PRINCIPAL_ANONYMOUS) {
         *caller = *principal;
         return;

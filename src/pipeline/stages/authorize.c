@@ -15,13 +15,9 @@ static bool is_public(const struct exchange *exchange)
 
 static const struct service_tokens_settings *marks_of(const struct exchange *exchange)
 {
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    for (size_t i = 0; i < settings->issuer_count; i++) {
-        if (slice_equal(settings->issuers[i].name, exchange->principal.issuer_name)) {
-            return settings->issuers[i].service_tokens;
-        }
-    }
-    return NULL;
+    const struct principal *caller = &exchange->principal;
+    const struct issuer_settings *issuer = caller->kind == PRINCIPAL_JWT ? caller->settings : NULL;
+    return issuer != NULL ? issuer->service_tokens : NULL;
 }
 
 static enum deny_reason decide(struct exchange *exchange)
@@ -69,8 +65,7 @@ static void resumed(struct exchange *exchange, enum external_verdict verdict)
 /* Last, since it costs most. */
 static enum stage_verdict consult(struct exchange *exchange)
 {
-    switch (
-        external_consult(exchange, rules_of(exchange)->external, &exchange->external.permitted, resumed)) {
+    switch (external_consult(exchange, exchange->route->authorizer, &exchange->external.permitted, resumed)) {
     case EXTERNAL_YES: {
         enum deny_reason reason = conclude(exchange);
         return reason == DENY_NONE ? STAGE_NEXT : stage_deny(exchange, reason, SLICE_NONE);
@@ -86,7 +81,7 @@ static enum stage_verdict consult(struct exchange *exchange)
 static enum stage_verdict authorize(struct exchange *exchange)
 {
     const struct authorize_settings *rules = rules_of(exchange);
-    bool asks = rules != NULL && rules->external.len > 0;
+    bool asks = exchange->route->authorizer != NULL;
     if (is_public(exchange)) {
         return asks ? consult(exchange) : STAGE_NEXT;
     }

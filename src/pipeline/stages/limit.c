@@ -9,30 +9,19 @@ static enum stage_verdict limit_client(struct exchange *exchange)
 }
 
 /* What the caller brings along counts over all routes, together with what the route says: all or none is charged. */
-static enum stage_verdict limit_own(struct exchange *exchange, struct limit_settings *const *rules,
-                                    size_t count)
+static enum stage_verdict limit_own(struct exchange *exchange, const struct limit_settings *own,
+                                    const struct limit_settings *const *rules, size_t count)
 {
-    struct limit_settings *own = arena_calloc(&exchange->arena, 1, sizeof *own);
-    struct limit_settings **all = arena_calloc(&exchange->arena, count + 1, sizeof(struct limit_settings *));
-    if (own == NULL || all == NULL) {
-        return stage_deny(exchange, DENY_INTERNAL, SLICE_NONE);
-    }
-    *own = (struct limit_settings){ .name = SLICE("consumer"),
-                                    .limit = exchange->principal.own_limit,
-                                    .by = SLICE("caller") };
-    const char *problem = limit_check_settings(own, SLICE("caller"), 0);
-    if (problem != NULL) {
-        return stage_deny(exchange, DENY_INTERNAL, slice_from_string(problem));
+    const struct limit_settings *all[LIMIT_KEYS_MAX];
+    if (count >= LIMIT_KEYS_MAX) {
+        enum stage_verdict verdict = limits_apply(exchange, &own, 1, DENY_RATE_CALLER);
+        return verdict == STAGE_NEXT ? limits_apply(exchange, rules, count, DENY_RATE_CALLER) : verdict;
     }
     for (size_t i = 0; i < count; i++) {
         all[i] = rules[i];
     }
     all[count] = own;
-    if (count < LIMIT_KEYS_MAX) {
-        return limits_apply(exchange, all, count + 1, DENY_RATE_CALLER);
-    }
-    enum stage_verdict verdict = limits_apply(exchange, &all[count], 1, DENY_RATE_CALLER);
-    return verdict == STAGE_NEXT ? limits_apply(exchange, rules, count, DENY_RATE_CALLER) : verdict;
+    return limits_apply(exchange, all, count + 1, DENY_RATE_CALLER);
 }
 
 static enum stage_verdict limit_caller(struct exchange *exchange)
@@ -42,8 +31,9 @@ static enum stage_verdict limit_caller(struct exchange *exchange)
         return STAGE_NEXT;
     }
     const struct route *route = exchange->route;
-    if (exchange->principal.own_limit.count > 0) {
-        return limit_own(exchange, route->caller_limits, route->caller_limit_count);
+    if (exchange->principal.own_limit != NULL) {
+        return limit_own(exchange, exchange->principal.own_limit, route->caller_limits,
+                         route->caller_limit_count);
     }
     return limits_apply(exchange, route->caller_limits, route->caller_limit_count, DENY_RATE_CALLER);
 }

@@ -85,28 +85,11 @@ static void what_is_wrong_is_told(void **state)
     assert_wrong(&wish, "id", "is of 1 to 64");
 }
 
-static void times_are_as_people_say_them(void **state)
-{
-    (void)state;
-    int64_t when = -1;
-    assert_true(key_parse_time(SLICE("never"), NOW, &when));
-    assert_int_equal(when, 0);
-    assert_true(key_parse_time(SLICE("now"), NOW, &when));
-    assert_int_equal(when, NOW);
-    assert_true(key_parse_time(SLICE("2d"), NOW, &when));
-    assert_int_equal(when, NOW + 2 * 86400);
-    assert_true(key_parse_time(SLICE("1970-01-02"), NOW, &when));
-    assert_int_equal(when, 86400);
-    assert_false(key_parse_time(SLICE("soon"), NOW, &when));
-    assert_false(key_parse_time(SLICE("2027-02-30"), NOW, &when));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_made),
         cmocka_unit_test(what_is_wrong_is_told),
-        cmocka_unit_test(times_are_as_people_say_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static void finds_by_digest_and_set(void **state)
     assert_null(api_key_cache_find(&cache, digest(1, 1), 8));
     assert_null(api_key_cache_find(&cache, digest(1, 2), 7));
     put(&cache, digest(1, 1), 7, 11);
-    assert_int_equal(cache.count, 1);
+    assert_int_equal(cache.good.count, 1);
     assert_int_equal(api_key_cache_find(&cache, digest(1, 1), 7)->record.number, 11);
     api_key_cache_done(&cache);
 }
@@ -41,12 +41,12 @@ static void the_least_recently_used_goes_first(void **state)
     (void)state;
     struct api_key_cache cache;
     assert_true(api_key_cache_init(&cache, 64));
-    for (unsigned int i = 0; i < API_KEY_CACHE_WAYS; i++) {
+    for (unsigned int i = 0; i < DIGEST_CACHE_WAYS; i++) {
         put(&cache, digest(3, i), 1, i);
     }
     assert_non_null(api_key_cache_find(&cache, digest(3, 0), 1));
     put(&cache, digest(3, 100), 1, 100);
-    assert_int_equal(cache.count, API_KEY_CACHE_WAYS);
+    assert_int_equal(cache.good.count, DIGEST_CACHE_WAYS);
     assert_non_null(api_key_cache_find(&cache, digest(3, 0), 1));
     assert_null(api_key_cache_find(&cache, digest(3, 1), 1));
     api_key_cache_done(&cache);
@@ -61,14 +61,14 @@ static void wrong_keys_push_no_good_one_out(void **state)
     for (unsigned int i = 0; i < 64; i++) {
         put(&cache, digest(i, i), 1, i);
     }
-    size_t kept = cache.count;
+    size_t kept = cache.good.count;
     for (unsigned int i = 0; i < 100000; i++) {
         unsigned char wrong[API_KEY_DIGEST_SIZE];
         random_bytes(wrong, sizeof wrong);
         denials_put(&cache.wrong, wrong, 1, 1000, DENY_API_KEY_UNKNOWN);
         assert_int_equal(denials_find(&cache.wrong, wrong, 1, 0), DENY_API_KEY_UNKNOWN);
     }
-    assert_int_equal(cache.count, kept);
+    assert_int_equal(cache.good.count, kept);
     for (unsigned int i = 0; i < 64; i++) {
         assert_non_null(api_key_cache_find(&cache, digest(i, i), 1));
     }
@@ -104,11 +104,11 @@ static void forgets_what_has_changed(void **state)
     assert_non_null(api_key_cache_find(&cache, digest(3, 3), 2)); /* the other set's */
     assert_null(api_key_cache_find(&cache, digest(6, 6), 1));
     assert_non_null(api_key_cache_find(&cache, digest(4, 4), 1));
-    assert_int_equal(cache.count, 6);
+    assert_int_equal(cache.good.count, 6);
     assert_int_equal(denials_find(&cache.wrong, digest(20, 20), 1, 0), DENY_NONE);
     assert_int_equal(denials_find(&cache.wrong, digest(21, 21), 2, 0), DENY_API_KEY_UNKNOWN);
     api_key_cache_forget(&cache, 2, NULL, 0);
-    assert_int_equal(cache.count, 2);
+    assert_int_equal(cache.good.count, 2);
     api_key_cache_done(&cache);
 }
 

@@ -5,51 +5,13 @@
 #include "auth/api_key.h"
 #include "auth/api_key_checker.h"
 #include "base/clock.h"
+#include "store_place.h"
 #include "unit.h"
 
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PEPPER     "0123456789abcdef0123456789abcdef"
 #define OLD_PEPPER "fedcba9876543210fedcba9876543210"
-
-static char the_directory[64];
-static char the_path[128];
-
-static inline int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static inline int make_directory(void **state)
-{
-    (void)state;
-    snprintf(the_directory, sizeof the_directory, "/tmp/sallyport-keys-XXXXXX");
-    assert_non_null(mkdtemp(the_directory));
-    snprintf(the_path, sizeof the_path, "%s/keys.sqlite", the_directory);
-    return 0;
-}
-
-static inline int remove_directory(void **state)
-{
-    (void)state;
-    return nftw(the_directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static inline struct key_store *open_store(enum key_store_access access)
-{
-    struct key_store_options options = {
-        .path = the_path, .access = access, .group = (gid_t)-1, .busy_ms = 2000, .used_fd = -1
-    };
-    struct key_store *store = NULL;
-    assert_ok(key_store_open(&options, &store));
-    return store;
-}
 
 /* A key as its consumer has it, and as it is stored. */
 struct made_key {

@@ -34,12 +34,14 @@ static const struct auth_use *use_with(struct auth_settings *settings, enum auth
                                          { .name = some[1], .token_from = of_partner } };
     struct api_keys_settings sets[] = { { .name = some[0], .header = SLICE_INIT("X-API-Key") },
                                         { .name = some[1], .header = SLICE_INIT("x-api-key") } };
-    const struct auth_known known = { issuers, 2, sets, 2 };
     const char *problem = NULL;
     settings->way.names[method] = (struct conf_strings){ some, 2 };
     struct auth_plan *plan = auth_plan_new(settings, &arena, &problem);
     assert_non_null(plan);
-    assert_true(auth_places_set(plan, settings, &known, &arena));
+    for (size_t i = 0; i < 2; i++) {
+        plan->uses[0].sources[i].settings = method == AUTH_API_KEY ? (void *)&sets[i] : (void *)&issuers[i];
+    }
+    assert_true(auth_places_set(plan, settings, &arena));
     return &plan->uses[0];
 }
 

@@ -38,15 +38,26 @@ static const struct auth_plan *plan_of(const struct auth_settings *settings)
     return plan;
 }
 
+static uint32_t ways_of(const struct auth_plan *plan, enum auth_method method, const char *name)
+{
+    uint32_t ways = 0;
+    for (size_t i = 0; i < plan->use_count; i++) {
+        const struct auth_source *source =
+            plan->uses[i].method == method ? auth_use_source(&plan->uses[i], slice_from_string(name)) : NULL;
+        ways |= source != NULL ? source->ways : 0;
+    }
+    return ways;
+}
+
 /* Proven by a token of `issuer` and a key of `set`, is it enough? NULL: there is none. */
 static bool is_met(const struct auth_plan *plan, const char *issuer, const char *set)
 {
     uint32_t proven = 0;
     if (issuer != NULL) {
-        proven |= auth_plan_ways(plan, AUTH_JWT, slice_from_string(issuer));
+        proven |= ways_of(plan, AUTH_JWT, issuer);
     }
     if (set != NULL) {
-        proven |= auth_plan_ways(plan, AUTH_API_KEY, slice_from_string(set));
+        proven |= ways_of(plan, AUTH_API_KEY, set);
     }
     return auth_plan_is_met(plan, proven);
 }

@@ -1,7 +1,7 @@
 /* What a store holds and what a file says become one set. */
 #include "block/stored.h"
 
-#include "store/store.h"
+#include "store_place.h"
 
 #define NOW 1000
 
@@ -111,8 +111,5 @@ int main(void)
         TEST(neither_is_an_empty_set),
         TEST(what_is_not_understood_fails_as_a_whole),
     };
-    (void)open_as;
-    (void)add_number;
-    (void)find_number;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,8 +51,8 @@ static void test_what_was_not_used_for_longest_goes(void **state)
 {
     (void)state;
     struct decision_cache cache;
-    assert_true(decision_cache_init(&cache, DECISION_CACHE_WAYS));
-    for (unsigned int i = 0; i < DECISION_CACHE_WAYS; i++) {
+    assert_true(decision_cache_init(&cache, DIGEST_CACHE_WAYS));
+    for (unsigned int i = 0; i < DIGEST_CACHE_WAYS; i++) {
         put(&cache, 0, i, 100);
     }
     assert_true(holds(&cache, 0, 0, 1));

@@ -2,7 +2,7 @@
 #include "gateway/block_follower.h"
 
 #include "base/clock.h"
-#include "store/store.h"
+#include "store_place.h"
 
 static struct net_loop the_loop;
 static struct block_follower *the_follower;
@@ -231,8 +231,5 @@ int main(void)
         TEST(what_expires_goes),
         TEST(a_new_store_must_be_readable),
     };
-    (void)open_as;
-    (void)add_number;
-    (void)find_number;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

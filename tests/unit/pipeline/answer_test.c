@@ -157,6 +157,17 @@ static void a_denial_of_a_request_with_a_body_leaves_it(void **state)
     assert_true(client->paused); /* and so 100 is never said */
 }
 
+/* RFC 9110 section 15.5.2. */
+static void whoever_is_told_401_is_told_what_to_send(void **state)
+{
+    (void)state;
+    for (int i = DENY_NONE + 1; i < DENY_REASON_COUNT; i++) {
+        bool is_asked = deny_infos[i].asks != DENY_ASKS_NOTHING;
+        assert_true(is_asked || deny_infos[i].status != 401);
+        assert_true(!is_asked || deny_infos[i].status < 500);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
@@ -172,6 +183,7 @@ int main(void)
         TEST(the_id_is_the_logs),
         TEST(the_id_is_ours),
         TEST(a_denial_of_a_request_with_a_body_leaves_it),
+        cmocka_unit_test(whoever_is_told_401_is_told_what_to_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

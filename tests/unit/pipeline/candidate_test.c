@@ -15,9 +15,9 @@ static void stand_beside(struct auth_settings ways)
     candidate.shadow.until = SLICE("2999-01-01");
     assert_null(auth_check_candidate(&candidate));
     struct auth_plan *plan = auth_plan_new(&candidate, &harness->config->arena, &problem);
-    const struct auth_known known = { harness->config->settings.issuers, 1, NULL, 0 };
     assert_non_null(plan);
-    assert_true(auth_places_set(plan, &candidate, &known, &harness->config->arena));
+    settings_resolve(&harness->config->settings, plan);
+    assert_true(auth_places_set(plan, &candidate, &harness->config->arena));
     candidate.plan = plan;
     harness->jwt_auth.candidate = &candidate;
     add_route("orders", "/orders/**", &harness->jwt_auth);

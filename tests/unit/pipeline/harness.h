@@ -8,6 +8,7 @@
 #include "auth/mint.h"
 #include "auth/plan.h"
 #include "base/clock.h"
+#include "config/internal.h"
 #include "http/h1/parser.h"
 #include "pipeline/exchange.h"
 
@@ -463,10 +464,9 @@ static inline struct route_settings *add_route(const char *name, const char *pat
     if (auth->mode != AUTH_NONE) {
         const char *problem = NULL;
         struct auth_plan *plan = auth_plan_new(auth, arena, &problem);
-        const struct auth_known known = { settings->issuers, settings->issuer_count, settings->api_keys,
-                                          settings->api_keys_count };
         assert_non_null(plan);
-        assert_true(auth_places_set(plan, auth, &known, arena));
+        settings_resolve(settings, plan);
+        assert_true(auth_places_set(plan, auth, arena));
         auth->plan = plan;
     }
     *route = (struct route_settings){

@@ -1,7 +1,7 @@
 #include "store/block_store.h"
 
 #include "base/limits.h"
-#include "store.h"
+#include "store_place.h"
 
 #include <sqlite3.h>
 
@@ -274,8 +274,5 @@ int main(void)
         TEST(a_writer_is_waited_for_and_told),
         TEST(is_not_current_once_it_is_replaced),
     };
-    (void)open_as;
-    (void)add_number;
-    (void)find_number;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
