@@ -44,7 +44,7 @@ static struct error compile_split(struct snapshot *snapshot, struct route *route
 {
     const struct split_settings *split = route->settings->policy.split;
     const struct split_share *shares = split->weights.items;
-    unsigned int upstreams[SPLIT_SHARES_MAX];
+    unsigned int upstreams[SPLIT_SHARES_MAX] = { 0 };
     for (size_t i = 0; i < split->weights.count; i++) {
         if (i == SPLIT_SHARES_MAX || !find_upstream(snapshot->settings, shares[i].name, &upstreams[i])) {
             return FAIL(ERROR_VALUE, "a split without its upstream");

@@ -115,7 +115,8 @@ bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason, b
     if (reason < DENY_UPSTREAM_CONNECT || reason > DENY_UPSTREAM_PENDING) {
         return false;
     }
-    return try_again(exchange, event_of_failure(reason, begun)) || fall_back(exchange, deny_infos[reason].detail);
+    return try_again(exchange, event_of_failure(reason, begun)) ||
+           fall_back(exchange, deny_infos[reason].detail);
 }
 
 /* A call's status stands in a head behind which nothing comes, where its service cannot serve it. */

@@ -67,6 +67,7 @@ static const struct store_schema schema = {
     .settings = "",
     .texts = texts,
     .statement_count = STATEMENTS,
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): the macro joins texts */
     .problems = STORE_TEXTS_OF("block store", "sallyport block init", "sallyport block list",
                                "a block of this kind, issuer and value is there already"),
 };

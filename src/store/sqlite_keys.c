@@ -77,6 +77,7 @@ static const struct store_schema schema = {
     .settings = "PRAGMA cache_size = -8192", /* KiB */
     .texts = texts,
     .statement_count = STATEMENTS,
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): the macro joins texts */
     .problems = STORE_TEXTS_OF("key store", "sallyport keys create", "sallyport keys list",
                                "a key of this id or digest is there already"),
 };

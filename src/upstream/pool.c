@@ -2,6 +2,7 @@
 
 #include "upstream/pool_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* ---- places ---- */
@@ -251,6 +252,7 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
 {
     static const struct http_call_failure open = { .reason = DENY_UPSTREAM_OPEN,
                                                    .detail = "too many of its requests have failed" };
+    assert(pool != NULL);
     if (ticket->pool == NULL) {
         retry_budget_pay_in(&pool->retries, pool->settings->retry_budget);
     }

@@ -157,8 +157,10 @@ static void kept_key_sets_are_looked_after(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_fit_the_algorithms), cmocka_unit_test(key_sets_are_read),
-        cmocka_unit_test(endpoints_are_parsed),    cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
+        cmocka_unit_test(keys_fit_the_algorithms),
+        cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
         cmocka_unit_test(kept_key_sets_are_looked_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
