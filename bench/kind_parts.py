@@ -15,6 +15,8 @@ NAMES = {
     'uri_escaped': ('canonical URI, with escapes', None),
     'route': ('route, of 1', None),
     'route_many': ('route, of 10,000', None),
+    'choose': ('choice of an endpoint, of 1', None),
+    'choose_p2c': ('choice of an endpoint, of 100, p2c', 60),
     'token_signature': ('one RS256 verification, with its init', None),
     'token_new': ('a new token', None),
     'token_cached': ('a token seen before', None),

@@ -22,6 +22,7 @@
 #include "http/uri.h"
 #include "limit/limit.h"
 #include "route/route.h"
+#include "upstream/balance/balance.h"
 #include "json/json.h"
 
 #define BATCHES     40
@@ -354,6 +355,43 @@ static void credential_bearer(void)
           credential_token(&credential) == DENY_NONE && credential.text.len == tokens[0].len);
 }
 
+/* --- the choice of an endpoint, and what is learned from its answer --- */
+
+static struct balancer balancer;
+
+static bool has_room(void *pool, size_t index)
+{
+    return pool == NULL && index < ENDPOINTS_MAX;
+}
+
+static void choose_from(enum upstream_balance balance, size_t count)
+{
+    balancer_done(&balancer);
+    struct error error = balancer_init(&balancer, balance, NULL, count);
+    CHECK(!failed(error));
+}
+
+static void one_endpoint_init(void)
+{
+    choose_from(BALANCE_ROUND_ROBIN, 1);
+}
+
+static void p2c_init(void)
+{
+    choose_from(BALANCE_P2C, 100);
+}
+
+static void choose(void)
+{
+    static struct balance_ask ask = { .has_room = has_room };
+    ask.now += NS_PER_MS / 100;
+    size_t index = balancer_pick(&balancer, &ask);
+    CHECK(index != BALANCE_NONE);
+    balancer_begin(&balancer, index);
+    balancer_note(&balancer, index, NS_PER_MS, true, ask.now);
+    balancer_end(&balancer, index);
+}
+
 /* --- */
 
 static const struct part {
@@ -375,6 +413,8 @@ static const struct part {
     { "token_signature", tokens_init, token_signature },
     { "token_cached", tokens_init, token_cached },
     { "credential", tokens_init, credential_bearer },
+    { "choose", one_endpoint_init, choose },
+    { "choose_p2c", p2c_init, choose },
 };
 
 static double cpu_ns(void)

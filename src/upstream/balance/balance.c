@@ -61,7 +61,7 @@ static void find_ramps(struct balancer *balancer)
 
 void balancer_refresh(struct balancer *balancer)
 {
-    balancer->scope = usable_select(balancer->targets, balancer->count, &balancer->rules);
+    usable_select(balancer->targets, balancer->count, &balancer->rules);
     balancer->usable_count = 0;
     for (size_t i = 0; i < balancer->count; i++) {
         if (balancer->targets[i].usable) {

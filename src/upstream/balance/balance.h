@@ -59,7 +59,6 @@ struct balancer {
     uint64_t active; /* of all targets */
     uint64_t random; /* state */
     struct usable_rules rules;
-    enum usable_scope scope;
     int64_t slow_start;     /* ns in which one that joined or came back gets up to its share; 0: at once */
     int64_t ramps_end;      /* ns, monotonic: when the last of them has it */
     int64_t max_load;       /* of BALANCE_HASH: percent of the mean; 0: any */

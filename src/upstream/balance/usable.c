@@ -9,8 +9,7 @@ static bool is_less(size_t part, size_t whole, int64_t percent)
 
 /* Where too few are healthy, it is more likely that the checks are wrong, or the way there, than that so many servers failed; and
  * those that are left would fail under the load of all. An answer is worth a try. */
-enum usable_scope usable_select(struct balance_target *targets, size_t count,
-                                const struct usable_rules *rules)
+void usable_select(struct balance_target *targets, size_t count, const struct usable_rules *rules)
 {
     size_t healthy = 0, local = 0, local_healthy = 0;
     for (size_t i = 0; i < count; i++) {
@@ -23,5 +22,4 @@ enum usable_scope usable_select(struct balance_target *targets, size_t count,
     for (size_t i = 0; i < count; i++) {
         targets[i].usable = panics || (targets[i].healthy && (!stays || targets[i].local));
     }
-    return panics ? USABLE_ALL : stays ? USABLE_LOCAL : USABLE_HEALTHY;
 }

@@ -8,20 +8,14 @@
 
 struct balance_target;
 
+/* Per cent. */
 struct usable_rules {
-    int64_t
-        panic_threshold; /* percent of the endpoints: where fewer are healthy, all are used; 0: where none is */
-    int64_t zone_spill; /* percent of the local ones: where fewer are healthy, those of all zones are used */
+    int64_t panic_threshold; /* of the endpoints: with fewer healthy, all are used; 0: with none */
+    int64_t zone_spill;      /* of the local ones: with fewer healthy, those of all zones are used */
 };
 
-enum usable_scope {
-    USABLE_HEALTHY, /* those that are healthy */
-    USABLE_LOCAL,   /* of them, those of the gateway's zone; there are others */
-    USABLE_ALL,     /* panic: healthy or not */
-};
-
-/* Sets `usable` by `healthy` and `local`. Where there is an endpoint, at least one is usable. */
-enum usable_scope usable_select(struct balance_target *targets, size_t count,
-                                const struct usable_rules *rules);
+/* Sets `usable` by `healthy` and `local`: those that are healthy; of them, those of the gateway's zone; or, in panic, all. Where
+ * there is an endpoint, at least one is usable. */
+void usable_select(struct balance_target *targets, size_t count, const struct usable_rules *rules);
 
 #endif

@@ -18,9 +18,9 @@ describe('outliers among processes', () => {
       config: {
         workers: 2,
         listeners: PLAIN,
-        upstreams: { three: { endpoints: children.map((child) => child.url), connect_timeout: '500ms', outliers: { ...outliers, ejection: '10s' }, ...upstream } },
+        upstreams: { three: { endpoints: children.map((child) => child.url), connect_timeout: '2s', outliers: { ...outliers, ejection: '10s' }, ...upstream } },
       },
-      routes: { three: route('three', { timeout: '500ms' }) },
+      routes: { three: route('three', { timeout: '1s' }) },
     });
   };
   afterEach(() => closeAll(() => s?.close(), ...children.map((child) => () => child.end())));

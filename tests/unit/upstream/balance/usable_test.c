@@ -5,8 +5,7 @@
 #define MAX 10
 
 /* "h" healthy, "u" not; in capitals: in the gateway's zone. Returns who is usable, in the same letters, "." for others. */
-static const char *select_of(const char *endpoints, int64_t panic_threshold, int64_t zone_spill,
-                             enum usable_scope expected)
+static const char *select_of(const char *endpoints, int64_t panic_threshold, int64_t zone_spill)
 {
     static char out[MAX + 1];
     struct balance_target targets[MAX] = { 0 };
@@ -16,7 +15,7 @@ static const char *select_of(const char *endpoints, int64_t panic_threshold, int
         targets[i].local = endpoints[i] < 'a';
     }
     const struct usable_rules rules = { .panic_threshold = panic_threshold, .zone_spill = zone_spill };
-    assert_int_equal(usable_select(targets, count, &rules), expected);
+    usable_select(targets, count, &rules);
     for (size_t i = 0; i < count; i++) {
         out[i] = targets[i].usable ? endpoints[i] : '.';
     }
@@ -27,43 +26,43 @@ static const char *select_of(const char *endpoints, int64_t panic_threshold, int
 static void only_the_healthy_are_used(void **state)
 {
     (void)state;
-    assert_string_equal(select_of("hhh", 0, 70, USABLE_HEALTHY), "hhh");
-    assert_string_equal(select_of("huu", 0, 70, USABLE_HEALTHY), "h..");
-    assert_string_equal(select_of("uuu", 0, 70, USABLE_ALL), "uuu");
+    assert_string_equal(select_of("hhh", 0, 70), "hhh");
+    assert_string_equal(select_of("huu", 0, 70), "h..");
+    assert_string_equal(select_of("uuu", 0, 70), "uuu");
 }
 
 static void below_the_threshold_all_are_used(void **state)
 {
     (void)state;
-    assert_string_equal(select_of("hhuu", 50, 70, USABLE_HEALTHY), "hh..");
-    assert_string_equal(select_of("huuu", 50, 70, USABLE_ALL), "huuu");
-    assert_string_equal(select_of("hhhu", 100, 70, USABLE_ALL), "hhhu");
-    assert_string_equal(select_of("hhhh", 100, 70, USABLE_HEALTHY), "hhhh");
+    assert_string_equal(select_of("hhuu", 50, 70), "hh..");
+    assert_string_equal(select_of("huuu", 50, 70), "huuu");
+    assert_string_equal(select_of("hhhu", 100, 70), "hhhu");
+    assert_string_equal(select_of("hhhh", 100, 70), "hhhh");
 }
 
 static void requests_stay_in_the_zone_while_it_can_take_them(void **state)
 {
     (void)state;
-    assert_string_equal(select_of("HHHHhhhh", 0, 70, USABLE_LOCAL), "HHHH....");
-    assert_string_equal(select_of("HHHUhhhu", 0, 70, USABLE_LOCAL), "HHH.....");
-    assert_string_equal(select_of("HHUUhhhu", 0, 70, USABLE_HEALTHY), "HH..hhh.");
-    assert_string_equal(select_of("HHUUhhhu", 0, 50, USABLE_LOCAL), "HH......");
-    assert_string_equal(select_of("UUUUhhhu", 0, 1, USABLE_HEALTHY), "....hhh.");
+    assert_string_equal(select_of("HHHHhhhh", 0, 70), "HHHH....");
+    assert_string_equal(select_of("HHHUhhhu", 0, 70), "HHH.....");
+    assert_string_equal(select_of("HHUUhhhu", 0, 70), "HH..hhh.");
+    assert_string_equal(select_of("HHUUhhhu", 0, 50), "HH......");
+    assert_string_equal(select_of("UUUUhhhu", 0, 1), "....hhh.");
 }
 
 static void a_zone_says_nothing_where_there_is_no_other(void **state)
 {
     (void)state;
-    assert_string_equal(select_of("HHU", 0, 100, USABLE_HEALTHY), "HH.");
-    assert_string_equal(select_of("hhu", 0, 100, USABLE_HEALTHY), "hh.");
+    assert_string_equal(select_of("HHU", 0, 100), "HH.");
+    assert_string_equal(select_of("hhu", 0, 100), "hh.");
 }
 
 /* What is healthy is not believed any more, and nor is where. */
 static void panic_knows_no_zone(void **state)
 {
     (void)state;
-    assert_string_equal(select_of("HHuuuu", 50, 70, USABLE_ALL), "HHuuuu");
-    assert_string_equal(select_of("UUuu", 0, 70, USABLE_ALL), "UUuu");
+    assert_string_equal(select_of("HHuuuu", 50, 70), "HHuuuu");
+    assert_string_equal(select_of("UUuu", 0, 70), "UUuu");
 }
 
 int main(void)
