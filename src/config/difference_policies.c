@@ -480,6 +480,10 @@ void difference_policies(struct difference *difference, struct slice subject,
     compare_path_allows(difference, subject, before->path_allows, after->path_allows);
     compare_cors(difference, subject, before->cors, after->cors);
     compare_websocket(difference, subject, before->websocket, after->websocket);
+    difference_strings(difference, subject, CHANGE_GAINS, &after->exposes, &before->exposes, "what route",
+                       "keeps inside may be reached from outside now");
+    difference_strings(difference, subject, CHANGE_LOSES, &before->exposes, &after->exposes, "what route",
+                       "keeps inside may not be reached from outside any more");
     static const char *const others[] = { "upstream",       "split",          "relay",   "filters",
                                           "hide_upstream",  "secure_headers", "retry",   "mirror",
                                           "fallback",       "audit",          "timeout", "idle_timeout",

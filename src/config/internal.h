@@ -149,6 +149,8 @@ struct error check_filters(struct loader *loader, struct route_settings *route, 
 /* identity.c: what holds credentials on any route, and every header name that one sets from identity or takes a credential from. */
 struct error identity_collect(const struct settings *settings, struct arena *arena,
                               struct relay_credentials *credentials, struct conf_strings *headers) MUST_CHECK;
+/* check_segments.c: what is kept inside is reached from nowhere else. */
+void check_segments(struct loader *loader);
 struct error check_table(struct loader *loader) MUST_CHECK; /* check_table.c: ambiguity */
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */

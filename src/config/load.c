@@ -68,6 +68,7 @@ static struct error check_everything(struct loader *loader)
     TRY(check_routes(loader));
     TRY(check_blocks(loader));
     TRY(check_resources(loader));
+    check_segments(loader);
     return check_table(loader);
 }
 

@@ -103,6 +103,8 @@ enum route_audit {
 struct route_policy {
     struct conf_strings listeners;
     int exposure; /* `exposure: internal` forbids every external listener; default external: no rule */
+    struct conf_strings
+        exposes; /* names of inner routes whose place this one reaches from outside, and may */
     struct slice upstream;
     struct auth_settings *auth;
     struct authorize_settings *authorize;

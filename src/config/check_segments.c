@@ -1,0 +1,316 @@
+/* What a route keeps inside stays inside: no route of an external listener leads to the same place of the same service, by another name,
+ * a wildcard or a rewrite. What cannot be told counts as the same place. */
+#include "config/internal.h"
+#include "route/conditions.h"
+#include "route/pattern.h"
+
+/* The paths that a route's requests may have for its upstream. */
+struct shape {
+    struct segment items[ROUTE_SEGMENTS_MAX];
+    size_t count;
+    bool rest; /* whatever follows */
+};
+
+/* ---- paths ---- */
+
+static bool is_fixed(const struct segment *segment)
+{
+    return segment->kind == SEGMENT_TEXT && slice_find(segment->text, '{') < 0;
+}
+
+static void append(struct shape *shape, struct slice pattern)
+{
+    struct segment segment;
+    while (!shape->rest && pattern_next(&pattern, &segment)) {
+        if (segment.kind == SEGMENT_REST || shape->count == ROUTE_SEGMENTS_MAX) {
+            shape->rest = true;
+        } else {
+            shape->items[shape->count++] = segment;
+        }
+    }
+}
+
+static void strip(struct shape *shape, size_t count)
+{
+    count = count < shape->count ? count : shape->count;
+    shape->count -= count;
+    memmove(shape->items, shape->items + count, shape->count * sizeof shape->items[0]);
+}
+
+static void prefix(struct shape *shape, struct slice path)
+{
+    struct shape whole = { .count = 0 };
+    append(&whole, path);
+    for (size_t i = 0; i < shape->count && !whole.rest; i++) {
+        if (whole.count == ROUTE_SEGMENTS_MAX) {
+            whole.rest = true;
+        } else {
+            whole.items[whole.count++] = shape->items[i];
+        }
+    }
+    whole.rest = whole.rest || shape->rest;
+    *shape = whole;
+}
+
+static void apply(struct shape *shape, const struct filter_settings *filter)
+{
+    strip(shape, (size_t)filter->strip_prefix);
+    if (filter->prefix_path.len > 0) {
+        prefix(shape, filter->prefix_path);
+    }
+    if (filter->set_path.len > 0) {
+        *shape = (struct shape){ .count = 0 };
+        append(shape, filter->set_path);
+    }
+    if (filter->rewrite_path != NULL) {
+        *shape = (struct shape){ .rest = true }; /* a regular expression may make anything of it */
+    }
+}
+
+static bool changes_path(const struct filter_settings *filter)
+{
+    return filter->strip_prefix > 0 || filter->prefix_path.len > 0 || filter->set_path.len > 0 ||
+           filter->rewrite_path != NULL;
+}
+
+static bool keeps_paths(const struct route_policy *policy)
+{
+    const struct filter_settings *filters = policy->filters.items;
+    for (size_t i = 0; i < policy->filters.count; i++) {
+        if (changes_path(&filters[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void shape_of(struct slice pattern, const struct route_policy *policy, struct shape *out)
+{
+    *out = (struct shape){ .count = 0 };
+    append(out, pattern);
+    const struct filter_settings *filters = policy->filters.items;
+    for (size_t i = 0; i < policy->filters.count; i++) {
+        apply(out, &filters[i]);
+    }
+}
+
+/* A slash at the end, and case, are all one to many services. */
+static bool ends_at(const struct shape *shape, size_t at)
+{
+    return at == shape->count ||
+           (at + 1 == shape->count && is_fixed(&shape->items[at]) && shape->items[at].text.len == 0);
+}
+
+static bool segments_meet(const struct segment *a, const struct segment *b)
+{
+    return !is_fixed(a) || !is_fixed(b) || slice_equal_nocase(a->text, b->text);
+}
+
+static bool shapes_meet(const struct shape *a, const struct shape *b)
+{
+    size_t i = 0;
+    while (i < a->count && i < b->count) {
+        if (!segments_meet(&a->items[i], &b->items[i])) {
+            return false;
+        }
+        i++;
+    }
+    return i == a->count ? a->rest || ends_at(b, i) : b->rest || ends_at(a, i);
+}
+
+/* ---- services ---- */
+
+static bool is_same_server(const struct upstream_endpoint *a, const struct upstream_endpoint *b)
+{
+    return a->path.len > 0 || b->path.len > 0 ? slice_equal(a->path, b->path)
+                                              : slice_equal(a->host, b->host) && a->port == b->port;
+}
+
+/* Two names may stand for one service. */
+static bool is_same_service(const struct settings *settings, struct slice a, struct slice b)
+{
+    const struct upstream_settings *one =
+        settings_find(settings->upstreams, settings->upstream_count, sizeof *one, a);
+    const struct upstream_settings *other =
+        settings_find(settings->upstreams, settings->upstream_count, sizeof *other, b);
+    if (one == NULL || other == NULL || one == other) {
+        return one != NULL && one == other;
+    }
+    for (size_t i = 0; i < one->endpoints.count; i++) {
+        for (size_t k = 0; k < other->endpoints.count; k++) {
+            if (is_same_server(&one->parsed[i], &other->parsed[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+#define SERVICES_MAX (SPLIT_SHARES_MAX + 3)
+
+/* All that a route's requests, or copies of them, may go to. */
+static size_t services_of(const struct route_policy *policy, struct slice names[SERVICES_MAX])
+{
+    size_t count = 0;
+    const struct split_share *shares = policy->split != NULL ? policy->split->weights.items : NULL;
+    for (size_t i = 0; shares != NULL && i < policy->split->weights.count && i < SPLIT_SHARES_MAX; i++) {
+        names[count++] = shares[i].name;
+    }
+    if (policy->split == NULL) {
+        names[count++] = policy->upstream;
+    }
+    if (policy->fallback != NULL && policy->fallback->upstream.len > 0) {
+        names[count++] = policy->fallback->upstream;
+    }
+    if (policy->mirror != NULL) {
+        names[count++] = policy->mirror->upstream;
+    }
+    return count;
+}
+
+static bool share_a_service(const struct settings *settings, const struct route_policy *a,
+                            const struct route_policy *b, struct slice *ret_name)
+{
+    struct slice some[SERVICES_MAX], others[SERVICES_MAX];
+    size_t count = services_of(a, some), other_count = services_of(b, others);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < other_count; k++) {
+            if (is_same_service(settings, some[i], others[k])) {
+                *ret_name = others[k];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- routes ---- */
+
+/* An external listener that it stands on; NULL: none. */
+static const struct listener_settings *outside(const struct settings *settings,
+                                               const struct route_settings *route)
+{
+    for (size_t i = 0; i < route->policy.listeners.count; i++) {
+        const struct listener_settings *listener =
+            settings_find(settings->listeners, settings->listener_count, sizeof *listener,
+                          route->policy.listeners.items[i]);
+        if (listener != NULL && listener->exposure == EXPOSURE_EXTERNAL) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+static bool share_a_method(const struct match_settings *a, const struct match_settings *b)
+{
+    bool shared = a->methods.count == 0 || b->methods.count == 0;
+    for (size_t i = 0; i < a->methods.count && !shared; i++) {
+        shared = conf_strings_contain(&b->methods, a->methods.items[i]);
+    }
+    return shared;
+}
+
+static bool all_covered(const struct conf_strings *narrow, const struct conf_strings *wide,
+                        bool (*covers)(struct slice, struct slice))
+{
+    for (size_t i = 0; i < narrow->count; i++) {
+        bool covered = false;
+        for (size_t k = 0; k < wide->count && !covered; k++) {
+            covered = covers(wide->items[k], narrow->items[i]);
+        }
+        if (!covered) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Another route takes these requests before `route` sees them: it is where they go. */
+static bool is_taken_before(const struct settings *settings, const struct route_settings *route,
+                            struct slice pattern, const struct conf_strings *inner)
+{
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct route_settings *other = &settings->routes[i];
+        bool narrower = other != route && route_condition_count(&other->match) == 0 &&
+                        all_covered(inner, &other->match.path, path_covers) &&
+                        all_covered(&route->match.host, &other->match.host, host_covers) &&
+                        all_covered(&route->policy.listeners, &other->policy.listeners, slice_equal);
+        for (size_t k = 0; k < other->match.path.count && narrower; k++) {
+            narrower = path_covers(pattern, other->match.path.items[k]) &&
+                       !path_covers(other->match.path.items[k], pattern);
+        }
+        if (narrower) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool reaches(const struct settings *settings, const struct route_settings *route,
+                    const struct route_settings *inner)
+{
+    for (size_t i = 0; i < route->match.path.count; i++) {
+        struct slice pattern = route->match.path.items[i];
+        struct shape ours, theirs;
+        shape_of(pattern, &route->policy, &ours);
+        for (size_t k = 0; k < inner->match.path.count; k++) {
+            shape_of(inner->match.path.items[k], &inner->policy, &theirs);
+            const struct conf_strings one = { &inner->match.path.items[k], 1 };
+            bool plain = keeps_paths(&route->policy) && keeps_paths(&inner->policy);
+            if (shapes_meet(&ours, &theirs) && !(plain && is_taken_before(settings, route, pattern, &one))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_pair(struct loader *loader, const struct route_settings *route,
+                       const struct route_settings *inner, const struct listener_settings *listener)
+{
+    const struct settings *settings = loader->settings;
+    struct slice service;
+    if (conf_strings_contain(&route->policy.exposes, inner->name) ||
+        !share_a_method(&route->match, &inner->match) ||
+        !share_a_service(settings, &route->policy, &inner->policy, &service) ||
+        !reaches(settings, route, inner)) {
+        return;
+    }
+    diagnostics_node(
+        loader->diagnostics, DIAGNOSTIC_ERROR, loader->places->routes[route - settings->routes].node,
+        "listener \"%.*s\" is external, and leads by this route to what route \"%.*s\" keeps inside "
+        "(exposure: internal), at upstream \"%.*s\": narrow its path, or give those paths a route of their "
+        "own there; if it is meant so, say exposes: [%.*s]",
+        SLICE_ARG(listener->name), SLICE_ARG(inner->name), SLICE_ARG(service), SLICE_ARG(inner->name));
+}
+
+/* Names that nobody has, or that stand for nothing inner, would hide a mistake. */
+static void check_exposes(struct loader *loader, const struct route_settings *route)
+{
+    const struct settings *settings = loader->settings;
+    const struct conf_node *node = loader->places->routes[route - settings->routes].node;
+    for (size_t i = 0; i < route->policy.exposes.count; i++) {
+        const struct slice *name = &route->policy.exposes.items[i];
+        const struct route_settings *inner =
+            loader_find(loader, loader_node(loader, name, node), "route", settings->routes,
+                        settings->route_count, sizeof *inner, *name);
+        if (inner != NULL && inner->policy.exposure != EXPOSURE_INTERNAL) {
+            tell(loader, name, node, "route \"%.*s\" is not kept inside: it has no exposure: internal",
+                 SLICE_ARG(*name));
+        }
+    }
+}
+
+void check_segments(struct loader *loader)
+{
+    const struct settings *settings = loader->settings;
+    for (size_t i = 0; i < settings->route_count; i++) {
+        check_exposes(loader, &settings->routes[i]);
+        const struct listener_settings *listener = outside(settings, &settings->routes[i]);
+        for (size_t k = 0; listener != NULL && k < settings->route_count; k++) {
+            if (settings->routes[k].policy.exposure == EXPOSURE_INTERNAL && !settings->routes[k].admin) {
+                check_pair(loader, &settings->routes[i], &settings->routes[k], listener);
+            }
+        }
+    }
+}
