@@ -307,7 +307,8 @@ void check_segments(struct loader *loader)
     for (size_t i = 0; i < settings->route_count; i++) {
         check_exposes(loader, &settings->routes[i]);
         const struct listener_settings *listener = outside(settings, &settings->routes[i]);
-        for (size_t k = 0; listener != NULL && k < settings->route_count; k++) {
+        bool is_outer = listener != NULL && settings->routes[i].policy.exposure != EXPOSURE_INTERNAL;
+        for (size_t k = 0; is_outer && k < settings->route_count; k++) {
             if (settings->routes[k].policy.exposure == EXPOSURE_INTERNAL && !settings->routes[k].admin) {
                 check_pair(loader, &settings->routes[i], &settings->routes[k], listener);
             }
