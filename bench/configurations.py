@@ -93,6 +93,20 @@ http {{
     return [program('nginx'), '-p', str(folder), '-c', str(folder / 'nginx.conf')]
 
 
+# Of every kind: paths, fields both ways, parameters.
+TEN_FILTERS = [
+    '{ strip_prefix: 1 }',
+    '{ prefix_path: /api }',
+    '{ rewrite_path: { pattern: "^/api/([0-9]+)$", replacement: "/orders/$1" } }',
+    '{ add_request_header: { X-Gateway: bench } }',
+    '{ set_request_header: { X-Api-Version: "2" } }',
+    '{ remove_request_header: [X-Debug] }',
+    '{ map_request_header: { X-Request-Id: X-Correlation-Id } }',
+    '{ add_request_parameter: { source: bench } }',
+    '{ set_response_header: { Cache-Control: no-store } }',
+    '{ remove_response_header: [X-Internal] }',
+]
+
 HAPROXY_POLICY = '''
     http-request set-var(txn.token) http_auth_bearer
     http-request return status 401 unless {{ var(txn.token) -m found }}
@@ -164,6 +178,7 @@ def sallyport(place, contestant, folder):
         policy = 'auth: none, limits: [{ limit: 30000000/1m, by: "header:X-Key" }]'
     else:
         policy = 'auth: none, body: 64MiB'
+    policy += ', filters: [' + ', '.join(TEN_FILTERS) + ']' if contestant.filters else ''
     paths = [f'/r/{number}/**' for number in range(contestant.routes)] if contestant.routes > 1 else ['/**']
     routes = '\n'.join(f'  r{number}: {{ match: {{ host: {HOST}, path: {path} }}, upstream: responder, {policy} }}'
                        for number, path in enumerate(paths))

@@ -45,6 +45,7 @@ class Contestant:
     pace: int = 0             # ms that each connection waits between an answer and its next request
     sockets: bool = False     # WebSockets pass at /socket
     streaming: bool = False   # nginx: bodies are not buffered
+    filters: bool = False     # ten filters of routes
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none
     endpoints: int = 1        # of the service behind: more are balanced by p2c, and their health is checked

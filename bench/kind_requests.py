@@ -46,6 +46,9 @@ def request_targets(costs):
     if costs.have('sallyport plain, 100 endpoints', 'sallyport plain'):
         yield method.Target('100 endpoints, p2c and health, as × of one endpoint',
                             costs.ratio('sallyport plain, 100 endpoints', 'sallyport plain'), 1.03)
+    if costs.have('sallyport plain, ten filters', 'sallyport plain'):
+        yield method.Target('ten filters: what they add to a plain proxy',
+                            costs.difference('sallyport plain, ten filters', 'sallyport plain'), 1.0, None, 'µs')
     if costs.have('sallyport policy', 'nginx plain'):
         yield method.Target("policy, as × of nginx's plain proxy", costs.ratio('sallyport policy', 'nginx plain'), 1.0)
     if costs.have('sallyport policy', 'floor'):
@@ -89,6 +92,7 @@ REQUESTS = method.Kind(
         Contestant('haproxy plain'),
         Contestant('sallyport plain'),
         Contestant('sallyport plain, 100 endpoints', endpoints=100),
+        Contestant('sallyport plain, ten filters', filters=True),
         Contestant('haproxy policy', policy=True),
         Contestant('sallyport policy', policy=True),
         Contestant('sallyport external, remembered', external=True),

@@ -122,7 +122,8 @@ static void check_route_upstream(const struct check *check)
     if (name->len > 0) {
         loader_find(loader, loader_node(loader, name, check->node), "upstream", loader->settings->upstreams,
                     loader->settings->upstream_count, sizeof(struct upstream_settings), *name);
-    } else if (!is_written(check, SLICE("upstream")) && !check->route->admin) {
+    } else if (!is_written(check, SLICE("upstream")) && !check->route->admin &&
+               !filter_redirects(check->route->filters)) {
         tell_route(check, "upstream is missing: where do its requests go?");
     }
 }
@@ -405,6 +406,16 @@ static void check_cors(const struct check *check)
     }
 }
 
+static void check_secure_headers(const struct check *check)
+{
+    const struct secure_headers_settings *settings = check->policy->secure_headers;
+    const struct slice *field = NULL;
+    const char *problem = settings != NULL ? secure_headers_check_settings(settings, &field) : NULL;
+    if (problem != NULL) {
+        tell(check->loader, field, check->node, "%s", problem);
+    }
+}
+
 static bool serves_get(const struct match_settings *match)
 {
     bool found = match->methods.count == 0;
@@ -541,6 +552,9 @@ static void check_match(const struct check *check)
 struct error check_routes(struct loader *loader)
 {
     struct settings *settings = loader->settings;
+    struct relay_credentials credentials = { .headers = { 0 } };
+    struct conf_strings identity = { 0 };
+    TRY(identity_collect(settings, loader->arena, &credentials, &identity));
     for (size_t i = 0; i < settings->route_count; i++) {
         struct route_settings *route = &settings->routes[i];
         const struct route_source *source = &loader->places->routes[i];
@@ -548,6 +562,7 @@ struct error check_routes(struct loader *loader)
         check_locks(loader, route, source); /* first: the checks of limits fill their settings in */
         check_match(&check);
         TRY(check_route_listeners(&check));
+        TRY(check_filters(loader, route, source->node, &identity));
         check_admin_route(loader, route, source->node);
         check_route_upstream(&check);
         TRY(check_route_auth(&check));
@@ -556,6 +571,7 @@ struct error check_routes(struct loader *loader)
         check_route_limits(&check);
         TRY(check_relay(&check));
         check_cors(&check);
+        check_secure_headers(&check);
         check_websocket(&check);
         check_grpc_message(&check);
         check_retry(&check);

@@ -30,6 +30,16 @@ static struct error read_contents(struct loader *loader, const struct slice *pat
     return secret_keep(loader->arena, text, out); /* private keys are among them */
 }
 
+struct error load_file_text(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                            size_t maximum, struct slice *out)
+{
+    TRY(read_contents(loader, path, owner, maximum, out));
+    if (path->len > 0) {
+        config_files_watch(loader->files, *path);
+    }
+    return OK;
+}
+
 struct error load_contents(struct loader *loader, const struct slice *path, const struct conf_node *owner,
                            struct slice *out)
 {

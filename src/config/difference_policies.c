@@ -480,9 +480,10 @@ void difference_policies(struct difference *difference, struct slice subject,
     compare_path_allows(difference, subject, before->path_allows, after->path_allows);
     compare_cors(difference, subject, before->cors, after->cors);
     compare_websocket(difference, subject, before->websocket, after->websocket);
-    static const char *const others[] = { "upstream",     "split",          "relay",        "retry",
-                                          "mirror",       "fallback",       "audit",        "timeout",
-                                          "idle_timeout", "max_stream_age", "outlive_token" };
+    static const char *const others[] = { "upstream",       "split",          "relay",   "filters",
+                                          "hide_upstream",  "secure_headers", "retry",   "mirror",
+                                          "fallback",       "audit",          "timeout", "idle_timeout",
+                                          "max_stream_age", "outlive_token" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);
     }

@@ -91,6 +91,10 @@ struct error load_files(struct loader *loader) MUST_CHECK;   /* contents.c: cert
 /* One PEM file that the field `path` of a struct at `owner` names. */
 struct error load_contents(struct loader *loader, const struct slice *path, const struct conf_node *owner,
                            struct slice *out) MUST_CHECK;
+/* The same of any text, of at most `maximum` bytes. */
+struct error load_file_text(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                            size_t maximum, struct slice *out) MUST_CHECK;
+struct error check_error_pages(struct loader *loader) MUST_CHECK; /* check_error_pages.c */
 struct error check_listeners(struct loader *loader) MUST_CHECK;   /* check_listeners.c */
 struct error check_confinement(struct loader *loader) MUST_CHECK; /* check_confinement.c */
 struct error check_api_keys(struct loader *loader) MUST_CHECK;    /* check_api_keys.c */
@@ -139,6 +143,12 @@ void check_place(struct loader *loader, struct auth_place_settings *const *field
 void check_auth_names(struct loader *loader, const struct auth_settings *auth, const struct conf_node *node);
 /* A bare word that is no mode: it has been told, and what was meant is not known. */
 bool auth_is_broken(const struct auth_settings *auth, const struct conf_node *node);
+/* check_filters.c: fills in the route's chain. `identity`: names of identity_collect. */
+struct error check_filters(struct loader *loader, struct route_settings *route, const struct conf_node *node,
+                           const struct conf_strings *identity) MUST_CHECK;
+/* identity.c: what holds credentials on any route, and every header name that one sets from identity or takes a credential from. */
+struct error identity_collect(const struct settings *settings, struct arena *arena,
+                              struct relay_credentials *credentials, struct conf_strings *headers) MUST_CHECK;
 struct error check_table(struct loader *loader) MUST_CHECK; /* check_table.c: ambiguity */
 void check_team(struct loader *loader, const struct route_settings *route,
                 const struct route_source *source); /* check_teams.c */

@@ -55,6 +55,7 @@ static struct error check_everything(struct loader *loader)
     TRY(name_instance(loader));
     TRY(load_files(loader));
     TRY(load_routes(loader));
+    TRY(check_error_pages(loader));
     TRY(check_listeners(loader));
     TRY(check_services(loader));
     TRY(check_api_keys(loader));

@@ -19,7 +19,10 @@
 #include "net/address.h"
 #include "observe/logs.h"
 #include "relay/relay.h"
+#include "route/error_page.h"
+#include "route/filter.h"
 #include "route/route.h"
+#include "route/secure_headers.h"
 #include "route/websocket.h"
 #include "tls/settings.h"
 #include "upstream/fallback.h"
@@ -107,13 +110,16 @@ struct route_policy {
     struct cors_settings *cors;
     struct websocket_settings *websocket; /* NULL: none is opened */
     struct relay_settings *relay;
-    struct split_settings *split;       /* in place of `upstream`; NULL: none */
-    struct mirror_settings *mirror;     /* NULL: none */
-    struct fallback_settings *fallback; /* NULL: none */
-    struct retry_settings *retry;       /* NULL: only what is always safe */
-    int64_t timeout;                    /* ns from the request's end to the response's head; 15 s */
-    int64_t idle_timeout;               /* ns between two pieces of a response body; 60 s */
-    int64_t max_stream_age;             /* ns that a WebSocket or an event stream may live; 24 h */
+    struct conf_list filters; /* of struct filter_settings; adds in merging */
+    bool hide_upstream;       /* answers do not tell what serves them, or by which address; true */
+    struct secure_headers_settings *secure_headers; /* NULL: none */
+    struct split_settings *split;                   /* in place of `upstream`; NULL: none */
+    struct mirror_settings *mirror;                 /* NULL: none */
+    struct fallback_settings *fallback;             /* NULL: none */
+    struct retry_settings *retry;                   /* NULL: only what is always safe */
+    int64_t timeout;          /* ns from the request's end to the response's head; 15 s */
+    int64_t idle_timeout;     /* ns between two pieces of a response body; 60 s */
+    int64_t max_stream_age;   /* ns that a WebSocket or an event stream may live; 24 h */
     bool outlive_token;       /* it goes on after the token's exp, and after that of the client certificate */
     int64_t body;             /* bytes, the largest request body; 1 MiB */
     int64_t max_grpc_message; /* bytes, the largest message that a gRPC call may send, as sent; 4 MiB */
@@ -122,11 +128,12 @@ struct route_policy {
 };
 
 struct route_settings {
-    struct slice name;           /* "group.route", or the route's own at top level */
-    struct match_settings match; /* whole: group and route joined */
-    struct slice team;           /* empty: none */
-    struct route_policy policy;  /* effective */
-    bool admin;                  /* it goes to no upstream: it is the admin API */
+    struct slice name;            /* "group.route", or the route's own at top level */
+    struct match_settings match;  /* whole: group and route joined */
+    struct slice team;            /* empty: none */
+    struct route_policy policy;   /* effective */
+    bool admin;                   /* it goes to no upstream: it is the admin API */
+    struct filter_chain *filters; /* of the policy, compiled; filled in by config; NULL: none */
 };
 
 struct shutdown_settings {
@@ -194,6 +201,7 @@ struct settings {
     struct slice jwks_cache;        /* CONF_FILE: directory in which key sets are kept; empty: none are */
     struct dpop_settings *dpop;     /* NULL: nobody may use it */
     struct blocks_settings *blocks; /* NULL: nothing can be blocked */
+    struct conf_list error_pages;   /* of struct error_page_settings */
     struct admin_settings *admin;   /* NULL: there is no admin API */
     struct listener_settings *listeners;
     size_t listener_count;

@@ -69,7 +69,8 @@ static struct error compile_upstreams(struct snapshot *snapshot, struct route *r
     if (policy->split != NULL) {
         return compile_split(snapshot, route);
     }
-    if (!find_upstream(snapshot->settings, policy->upstream, &route->upstream) && !route->settings->admin) {
+    if (!find_upstream(snapshot->settings, policy->upstream, &route->upstream) && !route->settings->admin &&
+        !filter_redirects(route->settings->filters)) {
         return FAIL(ERROR_VALUE, "a route without its upstream");
     }
     return OK;
@@ -99,113 +100,6 @@ static struct error compile_route(struct snapshot *snapshot, size_t index)
     return split_limits(arena, route);
 }
 
-static bool holds_name(const struct conf_strings *names, struct slice name)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (slice_equal_nocase(names->items[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_name(struct conf_strings *names, struct slice name)
-{
-    if (!holds_name(names, name)) {
-        names->items[names->count++] = name;
-    }
-}
-
-static void add_place(struct relay_credentials *credentials, const struct auth_place_settings *from)
-{
-    if (from == NULL) {
-        return;
-    }
-    if (from->header.len > 0 && header_id_of(from->header) != HEADER_AUTHORIZATION) {
-        add_name(&credentials->headers, from->header);
-    }
-    if (from->cookie.len > 0 && !conf_strings_contain(&credentials->cookies, from->cookie)) {
-        credentials->cookies.items[credentials->cookies.count++] = from->cookie;
-    }
-    if (from->query.len > 0) {
-        add_name(&credentials->queries, from->query);
-    }
-}
-
-static void add_places(struct relay_credentials *credentials, const struct auth_settings *auth)
-{
-    if (auth != NULL) {
-        add_place(credentials, auth->token_from);
-        add_place(credentials, auth->key_from);
-    }
-}
-
-/* A credential that is sent where none is asked for is one all the same: a browser sends its cookies to every path of a host. */
-static struct error collect_credentials(struct snapshot *snapshot)
-{
-    const struct settings *settings = snapshot->settings;
-    struct relay_credentials *credentials = &snapshot->credentials;
-    struct conf_strings *const lists[] = { &credentials->headers, &credentials->cookies,
-                                           &credentials->queries };
-    size_t capacity = settings->api_keys_count + settings->issuer_count + 4 * settings->route_count + 1;
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        lists[i]->items = arena_calloc(&snapshot->config->arena, capacity, sizeof(struct slice));
-        if (lists[i]->items == NULL) {
-            return NO_MEMORY;
-        }
-    }
-    for (size_t i = 0; i < settings->api_keys_count; i++) {
-        add_name(&credentials->headers, settings->api_keys[i].header);
-    }
-    for (size_t i = 0; i < settings->issuer_count; i++) {
-        add_place(credentials, settings->issuers[i].token_from);
-    }
-    for (size_t i = 0; i < settings->route_count; i++) {
-        const struct auth_settings *auth = settings->routes[i].policy.auth;
-        const struct auth_settings *candidate = auth != NULL ? auth->candidate : NULL;
-        add_places(credentials, auth);
-        add_places(credentials, candidate);
-    }
-    return OK;
-}
-
-/* A header that one route sets from identity, or an authorizer, is stripped on every route: an upstream that is shared trusts it
- * on all. And so is one that holds credentials. */
-static struct error collect_identity_headers(struct snapshot *snapshot)
-{
-    const struct settings *settings = snapshot->settings;
-    const struct conf_strings *held = &snapshot->credentials.headers;
-    size_t capacity = held->count;
-    for (size_t i = 0; i < settings->authorizer_count; i++) {
-        capacity += settings->authorizers[i].upstream_headers.count;
-    }
-    for (size_t i = 0; i < settings->route_count; i++) {
-        const struct relay_settings *relay = settings->routes[i].policy.relay;
-        capacity += relay != NULL ? relay->headers.count : 0;
-    }
-    struct conf_strings *names = &snapshot->identity_headers;
-    names->items = arena_calloc(&snapshot->config->arena, capacity + 1, sizeof(struct slice));
-    if (names->items == NULL) {
-        return NO_MEMORY;
-    }
-    for (size_t i = 0; i < held->count; i++) {
-        add_name(names, held->items[i]);
-    }
-    for (size_t i = 0; i < settings->authorizer_count; i++) {
-        const struct conf_strings *granted = &settings->authorizers[i].upstream_headers;
-        for (size_t k = 0; k < granted->count; k++) {
-            add_name(names, granted->items[k]);
-        }
-    }
-    for (size_t i = 0; i < settings->route_count; i++) {
-        const struct relay_settings *relay = settings->routes[i].policy.relay;
-        for (size_t k = 0; relay != NULL && k < relay->headers.count; k++) {
-            add_name(names, relay->headers.items[k].name);
-        }
-    }
-    return OK;
-}
-
 static struct error compile(struct snapshot *snapshot)
 {
     struct arena *arena = &snapshot->config->arena;
@@ -221,8 +115,7 @@ static struct error compile(struct snapshot *snapshot)
         TRY(compile_route(snapshot, i));
     }
     TRY(snapshot_compile_resources(snapshot));
-    TRY(collect_credentials(snapshot));
-    TRY(collect_identity_headers(snapshot));
+    TRY(identity_collect(settings, arena, &snapshot->credentials, &snapshot->identity_headers));
     struct route_entry *entries;
     size_t count, index = 0, other = 0;
     TRY(route_entries_new(settings, arena, &entries, &count));

@@ -450,6 +450,7 @@ static void free_parts(struct gateway_worker *worker)
     http_connections_done(&worker->worker.connections);
     jwt_verifier_free(worker->worker.verifier);
     dpop_verifier_free(worker->worker.dpop);
+    filter_scratch_free(worker->worker.filters);
     introspector_free(worker->worker.introspector);
     api_key_checker_free(worker->worker.api_keys);
     block_set_unref(worker->worker.blocks);
@@ -491,6 +492,10 @@ static struct error start(struct gateway_worker *worker, const struct worker_opt
     TRY(jwt_verifier_new(options->token_cache, &worker->worker.verifier));
     const unsigned char *secret = options->once != NULL ? once_secret(options->once) : NULL;
     TRY(dpop_verifier_new(secret, &worker->worker.dpop));
+    worker->worker.filters = filter_scratch_new();
+    if (worker->worker.filters == NULL) {
+        return FAIL(ERROR_MEMORY, "no memory for the filters of routes");
+    }
     TRY(introspector_new(options->token_cache, introspection_send, worker, &worker->worker.introspector));
     TRY(api_key_checker_new(options->api_key_cache, &worker->worker.api_keys));
     TRY(basic_cache_init(&worker->worker.basic_cache, options->basic_cache));

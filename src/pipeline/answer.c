@@ -222,6 +222,22 @@ static bool is_by_authorizer(enum deny_reason reason)
     return reason == DENY_AUTHORIZER_REDIRECT || reason == DENY_AUTHORIZER_DENIED;
 }
 
+/* Type and body: problem+json, unless the client asks for what there is a page of. */
+static struct slice add_body(struct exchange *exchange, const struct deny_info *info, unsigned int status)
+{
+    const struct error_page_facts facts = { status, slice_from_string(info->title),
+                                            slice_from_string(info->public_code), exchange->request_id };
+    const struct conf_list *pages = &exchange->snapshot->snapshot->settings->error_pages;
+    const struct error_page_settings *page = error_page_find(pages, &facts, &exchange->input.headers);
+    struct slice body = page != NULL ? error_page_fill(page, &facts, &exchange->arena) : SLICE_NONE;
+    if (body.ptr == NULL) {
+        stage_add_header(exchange, HEADER_CONTENT_TYPE, SLICE("application/problem+json"));
+        return problem_body(exchange, info, status);
+    }
+    stage_add_header(exchange, HEADER_CONTENT_TYPE, error_page_content_type(page));
+    return body;
+}
+
 void answer_denial(struct exchange *exchange)
 {
     const struct deny_info *info = &deny_infos[exchange->reason];
@@ -230,7 +246,9 @@ void answer_denial(struct exchange *exchange)
         answer_grpc(exchange, info);
         return;
     }
-    stage_add_header(exchange, HEADER_CONTENT_TYPE, SLICE("application/problem+json"));
+    unsigned int told = exchange->external.told_status;
+    unsigned int status = told != 0 && is_by_authorizer(exchange->reason) ? told : info->status;
+    struct slice body = add_body(exchange, info, status);
     stage_add_header(exchange, HEADER_CACHE_CONTROL, SLICE("no-store"));
     add_challenge(exchange);
     add_retry_after(exchange, info);
@@ -240,7 +258,5 @@ void answer_denial(struct exchange *exchange)
     if (exchange->reason == DENY_METHOD_NOT_ALLOWED) {
         stage_add_header(exchange, HEADER_ALLOW, exchange->match.allow);
     }
-    unsigned int told = exchange->external.told_status;
-    unsigned int status = told != 0 && is_by_authorizer(exchange->reason) ? told : info->status;
-    exchange_answer(exchange, status, problem_body(exchange, info, status));
+    exchange_answer(exchange, status, body);
 }

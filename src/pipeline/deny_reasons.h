@@ -49,6 +49,12 @@
       "A gRPC call's grpc-timeout stood there more than once, or was not 1 to 8 digits and a unit.")         \
     X(METHOD_NOT_IMPLEMENTED, "method_not_implemented", 501, 12, NOTHING, "method_not_implemented",          \
       "Method not implemented", "CONNECT or TRACE, which the gateway never passes on.")                      \
+    X(REWRITE_PATH, "rewrite_path", 400, 3, NOTHING, "invalid_path", "Path not acceptable",                  \
+      "The path that the route's filters made of the request's was not canonical, or held what the route "   \
+      "does not allow: it was not sent. The detail says what it held.")                                      \
+    X(REWRITE_LIMIT, "rewrite_limit", 400, 3, NOTHING, "invalid_path", "Path not acceptable",                \
+      "A `rewrite_path` took more steps over the path than one may: its pattern backtracks. Each character " \
+      "should have one way to match.")                                                                       \
     /* the door */                                                                                           \
     X(PLAINTEXT, "plaintext", 403, 7, NOTHING, "https_required", "HTTPS required",                           \
       "A plain-HTTP request that cannot be redirected safely: its credential has already leaked, or its "    \

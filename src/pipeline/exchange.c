@@ -13,7 +13,7 @@
 /* Recycled exchanges that a worker keeps, each with one block of its arena. */
 #define SPARES_MAX 256
 /* Fields of a response: the upstream's, and room for ours. */
-#define RESPONSE_HEADERS_MAX (HTTP_HEADERS_MAX + 24)
+#define RESPONSE_HEADERS_MAX (HTTP_HEADERS_MAX + 32)
 
 /* ---- life and death ---- */
 

@@ -126,6 +126,9 @@ struct exchange {
     /* the way to the upstream */
     unsigned int upstream; /* which, in the settings; since `capacity` */
     struct headers relayed;
+    struct slice upstream_target; /* made of the canonical path and the query, and canonical itself */
+    struct slice told_host;       /* what the upstream is told as Host by a filter; empty: none does */
+    bool preserves_host;          /* it is told the client's own, by a filter */
     struct upstream_ticket ticket;
     struct slice upstream_endpoint;
     int64_t forwarded_at, answered_at; /* ns, monotonic; of the first try, of the answer that went on */

@@ -17,6 +17,7 @@ static const struct stage *const request_stages[] = {
     &stage_validate,     /* the body's size and a call's messages, once the caller is known to be allowed */
     &stage_admin,        /* answered here, for who may: what it changes is no upstream's */
     &stage_relay,        /* strips spoofed identity and unowned credentials, adds the proven identity */
+    &stage_filter,       /* what the route makes of it: last, so that nothing is decided on what it made */
     &stage_forward,      /* last: the upstream */
 };
 

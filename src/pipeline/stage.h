@@ -29,7 +29,7 @@ struct stage {
 
 extern const struct stage stage_admit, stage_deadline, stage_route, stage_local, stage_limit_client,
     stage_capacity, stage_tunnel, stage_authenticate, stage_authorize, stage_limit_caller, stage_validate,
-    stage_admin, stage_relay, stage_forward;
+    stage_admin, stage_relay, stage_filter, stage_forward;
 
 static inline enum stage_verdict stage_deny(struct exchange *exchange, enum deny_reason reason,
                                             struct slice detail)

@@ -66,6 +66,7 @@ struct worker {
     struct limiter *limiter;
     struct once_table *once; /* proofs of DPoP that were used */
     struct dpop_verifier *dpop;
+    struct filter_scratch *filters;
     struct log_queue *logs;
     struct metrics_worker *metrics;
     struct exchange *spare; /* recycled exchanges */

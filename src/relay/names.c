@@ -1,6 +1,6 @@
 #include "relay/names.h"
 
-static const uint8_t classes_by_id[HEADER_ID_COUNT] = {
+static const uint16_t classes_by_id[HEADER_ID_COUNT] = {
     [HEADER_CONNECTION] = NAME_HOP,
     [HEADER_KEEP_ALIVE] = NAME_HOP,
     [HEADER_PROXY_CONNECTION] = NAME_HOP,
@@ -56,7 +56,7 @@ static const uint8_t classes_by_id[HEADER_ID_COUNT] = {
     [HEADER_MAX_FORWARDS] = NAME_NO_TRAILER,
     [HEADER_ORIGIN] = NAME_NO_TRAILER,
     [HEADER_RETRY_AFTER] = NAME_NO_TRAILER,
-    [HEADER_SERVER] = NAME_NO_TRAILER,
+    [HEADER_SERVER] = NAME_NO_TRAILER | NAME_BANNER,
     [HEADER_USER_AGENT] = NAME_NO_TRAILER,
     [HEADER_VARY] = NAME_NO_TRAILER,
     [HEADER_WWW_AUTHENTICATE] = NAME_NO_TRAILER,
@@ -81,6 +81,10 @@ static const struct {
     { SLICE_INIT("x-http-host-override"), NAME_OVERRIDE },
     { SLICE_INIT("x-host"), NAME_OVERRIDE },
     { SLICE_INIT("alt-svc"), NAME_RESPONSE | NAME_NO_TRAILER },
+    { SLICE_INIT("x-powered-by"), NAME_BANNER | NAME_NO_TRAILER },
+    { SLICE_INIT("x-aspnet-version"), NAME_BANNER | NAME_NO_TRAILER },
+    { SLICE_INIT("x-aspnetmvc-version"), NAME_BANNER | NAME_NO_TRAILER },
+    { SLICE_INIT("x-generator"), NAME_BANNER | NAME_NO_TRAILER },
     { SLICE_INIT("proxy-authentication-info"), NAME_HOP },
     { SLICE_INIT("age"), NAME_NO_TRAILER },
     { SLICE_INIT("content-language"), NAME_NO_TRAILER },

@@ -15,6 +15,7 @@ enum name_class {
     NAME_NO_TRAILER = 1 << 5, /* must not stand in a trailer section */
     NAME_RESPONSE = 1 << 6,   /* dropped from responses beyond NAME_HOP */
     NAME_FIXED = 1 << 7,      /* passes, but a route may not set it: cookies, the body's description */
+    NAME_BANNER = 1 << 8,     /* of an answer: tells what serves it */
 };
 
 #define NAME_DROPPED_FROM_REQUEST (NAME_HOP | NAME_CREDENTIAL | NAME_FORWARDED | NAME_OVERRIDE | NAME_OURS)

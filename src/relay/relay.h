@@ -70,6 +70,7 @@ struct relay_request {
     const struct conf_strings
         *identity_headers; /* names that any route of the snapshot sets from identity: always stripped */
     const struct headers *granted; /* fields that external authorizers have answered with; NULL: none */
+    size_t spare;                  /* fields to leave room for in the list */
     const struct relay_credentials *credentials; /* its headers are among those, too; NULL: none */
 };
 
@@ -88,8 +89,8 @@ struct error relay_build_request(const struct relay_request *request, struct are
 bool relay_is_field(const struct relay_settings *settings, struct slice name, struct slice wanted);
 
 /* The response's fields for the client: without hop-by-hop and framing fields, X-Request-Id (the gateway's own is set) and
- * Alt-Svc (it would lead clients around the gateway). Appends to `out`. False: no room, or Connection lists over 32 names. */
-bool relay_build_response(const struct http_response *response, struct headers *out);
+ * Alt-Svc (it would lead clients around the gateway); where `hide_upstream`, without Server and its like. Appends to `out`. False: no room, or Connection lists over 32 names. */
+bool relay_build_response(const struct http_response *response, bool hide_upstream, struct headers *out);
 
 /* Trailers of either direction, where the route passes them: drops what must not stand in trailers (RFC 9110 section 6.5.1)
  * and everything that relay_build_request drops. Appends to `out`. False: no room. */

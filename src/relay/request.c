@@ -171,7 +171,7 @@ struct error relay_build_request(const struct relay_request *request, struct are
         return FAIL(ERROR_LIMIT, "Connection lists too many names");
     }
     size_t pairs = request->settings != NULL ? request->settings->headers.count : 0;
-    struct headers list = { .capacity = input->count + pairs + OWN_HEADERS };
+    struct headers list = { .capacity = input->count + pairs + OWN_HEADERS + request->spare };
     list.capacity += request->granted != NULL ? request->granted->count : 0;
     list.items = arena_alloc(arena, list.capacity * sizeof *list.items);
     if (list.items == NULL) {

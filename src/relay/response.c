@@ -1,8 +1,9 @@
 #include "relay/names.h"
 #include "relay/relay.h"
 
-bool relay_build_response(const struct http_response *response, struct headers *out)
+bool relay_build_response(const struct http_response *response, bool hide_upstream, struct headers *out)
 {
+    const unsigned int dropped = NAME_HOP | NAME_RESPONSE | (hide_upstream ? NAME_BANNER : 0);
     struct connection_names connection;
     if (!connection_names_of(&response->headers, &connection)) {
         return false;
@@ -10,7 +11,7 @@ bool relay_build_response(const struct http_response *response, struct headers *
     for (size_t i = 0; i < response->headers.count; i++) {
         const struct header *header = &response->headers.items[i];
         /* Expect and Host mean nothing here, and go with the other hop-by-hop fields. */
-        if ((name_classes(header->id, header->name) & (NAME_HOP | NAME_RESPONSE)) != 0 ||
+        if ((name_classes(header->id, header->name) & dropped) != 0 ||
             connection_names_hold(&connection, header->name)) {
             continue;
         }

@@ -5,7 +5,7 @@
 
 static enum stage_verdict check_capacity(struct exchange *exchange)
 {
-    if (exchange->route->settings->admin) {
+    if (exchange->route->settings->admin || filter_redirects(exchange->route->settings->filters)) {
         return STAGE_NEXT; /* it goes to no upstream */
     }
     int64_t wait = 0;

@@ -3,6 +3,7 @@
 
 #include "http/websocket.h"
 #include "pipeline/affinity.h"
+#include "pipeline/filters.h"
 #include "pipeline/mirror.h"
 #include "pipeline/recovery.h"
 #include "pipeline/tunnel.h"
@@ -17,29 +18,6 @@ static struct exchange *exchange_of(struct upstream_ticket *ticket)
 
 /* ---- the request's way ---- */
 
-/* The target is made from the canonical path, and must be canonical itself: what was decided on is what is sent. */
-static struct slice upstream_target(struct exchange *exchange)
-{
-    const struct canonical_request *request = &exchange->request;
-    char *again = arena_alloc(&exchange->arena, request->path.len);
-    struct slice path = SLICE_NONE;
-    if (again == NULL || uri_canonical_path(request->path, exchange->path_needs, again, &path) != URI_OK ||
-        !slice_equal(path, request->path)) {
-        return SLICE_NONE;
-    }
-    return request->query.ptr == NULL ? path
-                                      : ARENA_CONCAT(&exchange->arena, path, SLICE("?"), request->query);
-}
-
-static struct slice upstream_host(struct exchange *exchange)
-{
-    const struct settings *settings = exchange->snapshot->snapshot->settings;
-    struct slice fixed = settings->upstreams[exchange->upstream].host_header;
-    return slice_is_empty(fixed)
-               ? uri_authority_text(exchange->request.host, exchange->request.port, &exchange->arena)
-               : fixed;
-}
-
 static bool has_body(const struct exchange *exchange)
 {
     return exchange->input.body == BODY_CHUNKED ||
@@ -51,6 +29,18 @@ static bool passes_trailers(const struct exchange *exchange)
 {
     const struct relay_settings *relay = exchange_policy(exchange)->relay;
     return exchange->is_grpc || (relay != NULL && relay->trailers);
+}
+
+/* What of them goes on, into `kept`. False: none do. */
+static bool take_trailers(const struct exchange *exchange, const struct headers *trailers, bool of_request,
+                          struct headers *kept)
+{
+    if (trailers == NULL || !passes_trailers(exchange) ||
+        !relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, kept)) {
+        return false;
+    }
+    filter_trailers(exchange->route->settings->filters, of_request, kept);
+    return true;
 }
 
 /* Does the client take trailers, and would they reach it? */
@@ -93,8 +83,8 @@ static bool begin_call(struct exchange *exchange)
         .caller = exchange,
         .method = exchange->request.method,
         .method_text = exchange->request.method_text,
-        .target = upstream_target(exchange),
-        .host = upstream_host(exchange),
+        .target = exchange->upstream_target,
+        .host = filters_host(exchange),
         .headers = &exchange->relayed,
         .takes_trailers = takes_trailers(exchange),
         .tunnel = exchange->asks_tunnel,
@@ -149,7 +139,7 @@ static enum stage_verdict forward(struct exchange *exchange)
     affinity_choose_late(exchange);
     affinity_set(exchange);
     if (exchange_policy(exchange)->mirror != NULL) {
-        mirror_begin(exchange, upstream_target(exchange), upstream_host(exchange));
+        mirror_begin(exchange, exchange->upstream_target, filters_host(exchange));
     }
     start_call(exchange);
     return STAGE_RESPONDED;
@@ -183,8 +173,7 @@ static enum deny_reason forward_body_end(struct exchange *exchange, const struct
     }
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    bool pass = trailers != NULL && passes_trailers(exchange) &&
-                relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
+    bool pass = take_trailers(exchange, trailers, true, &kept);
     http_call_send_end(exchange->ticket.call, pass ? &kept : NULL);
     return DENY_NONE;
 }
@@ -261,6 +250,21 @@ static bool head_tells_outcome(const struct exchange *exchange)
     return !exchange->is_grpc || exchange->response.status / 100 != 2 || is_whole_answer(&exchange->response);
 }
 
+/* The fields that the client gets, before the stages add theirs. False: it has failed. */
+static bool take_fields(struct exchange *exchange, const struct http_response *response)
+{
+    if (!relay_build_response(response, exchange_policy(exchange)->hide_upstream,
+                              &exchange->response.headers)) {
+        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
+        return false;
+    }
+    enum deny_reason reason = filters_of_response(exchange);
+    if (reason != DENY_NONE) {
+        exchange_fail(exchange, reason, exchange->detail);
+    }
+    return reason == DENY_NONE;
+}
+
 /* The head is serialised before this returns. */
 static void on_response(void *caller, const struct http_response *response)
 {
@@ -273,8 +277,8 @@ static void on_response(void *caller, const struct http_response *response)
     exchange->response.status = response->status;
     exchange->response.headers.count = 0;
     upstream_note_head(&exchange->ticket);
-    if (!relay_build_response(response, &exchange->response.headers)) {
-        exchange_fail(exchange, DENY_UPSTREAM_PROTOCOL, SLICE("too many response fields"));
+    if (!take_fields(exchange, response)) {
+        /* it has been told */
     } else if (response->body == BODY_TUNNEL) {
         open_tunnel(exchange, response);
     } else if (exchange->asks_tunnel && exchange->input.minor_version == 2 && response->status / 100 == 2) {
@@ -301,7 +305,8 @@ static void on_informational(void *caller, const struct http_response *response)
     struct exchange *exchange = caller;
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    if (exchange->stream != NULL && relay_build_response(response, &kept)) {
+    if (exchange->stream != NULL &&
+        relay_build_response(response, exchange_policy(exchange)->hide_upstream, &kept)) {
         exchange->stream->ops->send_informational(exchange->stream, response->status, &kept);
     }
 }
@@ -330,8 +335,7 @@ static void on_response_end(void *caller, const struct headers *trailers)
     struct exchange *exchange = exchange_hold(caller);
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    bool pass = trailers != NULL && passes_trailers(exchange) &&
-                relay_build_trailers(trailers, &exchange->snapshot->snapshot->identity_headers, &kept);
+    bool pass = take_trailers(exchange, trailers, false, &kept);
     if (pass) {
         note_outcome(exchange, &kept);
     }

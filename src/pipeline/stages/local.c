@@ -1,4 +1,5 @@
-/* What the gateway answers itself: redirects to https, CORS preflights, documents of protected resources. */
+/* What the gateway answers itself: redirects to https, CORS preflights, documents of protected resources. And what it tells browsers
+ * in every answer. */
 #include "pipeline/stage.h"
 
 #include "http/query.h"
@@ -113,8 +114,25 @@ static void add_cors(struct exchange *exchange)
     }
 }
 
+/* Calls are no pages. */
+static void add_secure_headers(struct exchange *exchange)
+{
+    const struct secure_headers_settings *settings =
+        exchange->route != NULL && !exchange->is_grpc ? exchange_policy(exchange)->secure_headers : NULL;
+    if (settings != NULL && !secure_headers_decorate(settings, exchange->stream->connection->is_tls,
+                                                     &exchange->response.headers)) {
+        metrics_add(exchange->worker->metrics, METRIC_STAGE_ERRORS, 1);
+    }
+}
+
+static void decorate(struct exchange *exchange)
+{
+    add_cors(exchange);
+    add_secure_headers(exchange);
+}
+
 const struct stage stage_local = {
     .name = "local",
     .on_request = answer_locally,
-    .on_response = add_cors,
+    .on_response = decorate,
 };

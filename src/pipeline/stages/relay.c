@@ -28,6 +28,7 @@ static enum stage_verdict build_request(struct exchange *exchange)
         .traceparent = exchange->traceparent,
         .identity_headers = &exchange->snapshot->snapshot->identity_headers,
         .granted = &granted,
+        .spare = filter_request_fields(exchange->route->settings->filters),
         .credentials = credentials,
     };
     struct error error = relay_build_request(&request, &exchange->arena, &exchange->relayed);

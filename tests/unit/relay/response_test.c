@@ -32,7 +32,7 @@ static void test_response(void **state)
     fields_add(&in, "Set-Cookie", "a=1");
     fields_add(&in, "Set-Cookie", "b=2");
     struct http_response response = { .status = 200, .headers = in.list };
-    assert_true(relay_build_response(&response, &out.list));
+    assert_true(relay_build_response(&response, false, &out.list));
     for (size_t i = 0; i < sizeof dropped / sizeof dropped[0]; i++) {
         assert_gone(&out.list, dropped[i]);
     }
@@ -43,7 +43,7 @@ static void test_response(void **state)
     assert_int_equal(fields_count(&out.list, "Set-Cookie"), 2);
     out.list.count = 0;
     out.list.capacity = sizeof kept / sizeof kept[0] + 1;
-    assert_false(relay_build_response(&response, &out.list));
+    assert_false(relay_build_response(&response, false, &out.list));
 }
 
 static void test_a_response_that_lists_too_much(void **state)
@@ -54,7 +54,7 @@ static void test_a_response_that_lists_too_much(void **state)
     fields_init(&out);
     fields_add(&in, "Connection", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,1,2,3,4,5,6,7");
     struct http_response response = { .status = 200, .headers = in.list };
-    assert_false(relay_build_response(&response, &out.list));
+    assert_false(relay_build_response(&response, false, &out.list));
 }
 
 static void test_trailers(void **state)
