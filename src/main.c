@@ -11,6 +11,8 @@ const struct cli_command cli_commands[] = {
       "Names every mistake, or prints the policy that is in force on each route." },
     { "diff", cli_diff, "OLD NEW",
       "Says who gains and who loses access. Exit status: 0 same, 1 different, 2 errors." },
+    { "import", cli_import, "spring-cloud-gateway|openapi FILE [--output FILE] [--upstream URL]",
+      "Makes a configuration of another program's, and says what it could not carry over (exit status 3)." },
     { "docs", cli_docs, "reference|schema|reasons",
       "Prints the reference of the configuration, its JSON Schema, or the reasons for denials." },
     { "keys", cli_keys, "create|list|show|rotate|revoke|expire|import --config FILE ...",

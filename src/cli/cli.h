@@ -26,6 +26,7 @@ int cli_gateway(int count, char **arguments);
 int cli_check(int count, char **arguments);
 int cli_dev(int count, char **arguments);
 int cli_diff(int count, char **arguments);
+int cli_import(int count, char **arguments);
 int cli_docs(int count, char **arguments);
 int cli_block(int count, char **arguments);
 int cli_keys(int count, char **arguments);

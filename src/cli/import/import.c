@@ -1,0 +1,121 @@
+#include "cli/import/import.h"
+
+#include "config/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static const struct source_kind {
+    const char *name;
+    struct error (*read)(struct import *import, struct slice text);
+} kinds[] = {
+    { "spring-cloud-gateway", import_spring },
+    { "openapi", import_openapi },
+};
+
+struct order {
+    const struct source_kind *kind;
+    struct slice path, output, endpoint;
+};
+
+static int read_order(int count, char **arguments, struct order *out)
+{
+    *out = (struct order){ 0 };
+    for (size_t i = 0; count > 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
+        out->kind = strcmp(arguments[0], kinds[i].name) == 0 ? &kinds[i] : out->kind;
+    }
+    if (out->kind == NULL) {
+        return cli_misuse("import", count > 0 ? "this cannot be imported" : "it is not said what is imported",
+                          count > 0 ? arguments[0] : NULL);
+    }
+    for (int at = 1; at < count; at++) {
+        const char *argument = arguments[at];
+        bool missing = false;
+        const char *output = cli_option_value("--output", count, arguments, &at, &missing);
+        const char *endpoint = output == NULL && !missing
+                                   ? cli_option_value("--upstream", count, arguments, &at, &missing)
+                                   : NULL;
+        if (missing) {
+            return cli_misuse("import", "a value is missing after", argument);
+        }
+        if (output == NULL && endpoint == NULL && (argument[0] == '-' || out->path.len > 0)) {
+            return cli_misuse("import", "this is not understood", argument);
+        }
+        struct slice *to = output != NULL ? &out->output : endpoint != NULL ? &out->endpoint : &out->path;
+        *to = slice_from_string(output != NULL ? output : endpoint != NULL ? endpoint : argument);
+    }
+    return out->path.len > 0 ? 0 : cli_misuse("import", "no file is named", NULL);
+}
+
+/* A file that is there stays as it is. */
+static int write_output(const struct order *order, struct buffer *text)
+{
+    if (order->output.len == 0) {
+        return cli_print(text, stdout, 0);
+    }
+    int fd = open(order->output.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file == NULL) {
+        fprintf(stderr, "sallyport import: %s: %s\n", order->output.ptr, strerror(errno));
+        buffer_done(text);
+        return 1;
+    }
+    int status = cli_print(text, file, 0);
+    return fclose(file) == 0 ? status : 1;
+}
+
+static int finish(struct import *import, const struct order *order)
+{
+    struct buffer text;
+    buffer_init(&text, CLI_OUTPUT_MAX);
+    diagnostics_print(&import->diagnostics, &text);
+    if (import->diagnostics.error_count > 0) {
+        return cli_print(&text, stderr, 1);
+    }
+    buffer_clear(&text);
+    if (!import_write(import, &text)) {
+        buffer_done(&text);
+        fprintf(stderr, "sallyport import: %s: it has too much in it, or there is no memory\n",
+                order->path.ptr);
+        return 1;
+    }
+    struct buffer notes;
+    buffer_init(&notes, CLI_OUTPUT_MAX);
+    import_print_notes(import, &notes);
+    int status = cli_print(&notes, stderr, 0);
+    int written = write_output(order, &text);
+    status = status != 0 ? status : written;
+    return status == 0 && import->note_count > 0 ? IMPORT_INCOMPLETE : status;
+}
+
+int cli_import(int count, char **arguments)
+{
+    struct order order;
+    int status = read_order(count, arguments, &order);
+    if (status != 0) {
+        return status;
+    }
+    struct import import;
+    import_init(&import, order.path, slice_from_string(order.kind->name));
+    import.endpoint = order.endpoint;
+    struct config_files *files = NULL;
+    struct slice text = SLICE_NONE;
+    struct error error = config_files_new(&files);
+    if (!failed(error)) {
+        error = config_files_read(files, order.path, CONFIG_FILE_MAX, &text);
+    }
+    if (!failed(error)) {
+        error = order.kind->read(&import, text);
+    }
+    if (failed(error)) {
+        char why[256];
+        error_describe(error, why, sizeof why);
+        fprintf(stderr, "sallyport import: %s: %s\n", order.path.ptr, why);
+        status = 1;
+    } else {
+        status = finish(&import, &order);
+    }
+    import_done(&import);
+    config_files_free(files);
+    return status;
+}

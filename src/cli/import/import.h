@@ -1,0 +1,137 @@
+/* `sallyport import`: configuration of Sallyport from what other programs are configured with.
+ *
+ * A source (Spring Cloud Gateway, OpenAPI) is read by the YAML reader of the configuration, with its limits, into routes and upstreams
+ * made of text; model.c writes them. Every text of the source is written by import_put_text, as a quoted scalar in which nothing of it
+ * can end, or by import_put_name, or as a comment of one line. What has no counterpart is a note: it is told with its place, and
+ * stands as a comment at its route. No route becomes public, nor serves more than it did, without being told: it gets an `auth`
+ * that `sallyport check` refuses until it is filled in. One thread; everything lives in the arena but the buffers, which
+ * import_done ends. */
+#ifndef SALLYPORT_CLI_IMPORT_IMPORT_H
+#define SALLYPORT_CLI_IMPORT_IMPORT_H
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "cli/cli.h"
+#include "config/diagnostics.h"
+
+#define IMPORT_INCOMPLETE 3 /* the exit status where something was not carried over */
+
+#define IMPORT_DOCUMENTS_MAX  64
+#define IMPORT_EXPANSIONS_MAX 65536 /* placeholders that are filled in, those of their values counted */
+#define IMPORT_VALUE_MAX      65536 /* bytes of one value with its placeholders filled in */
+
+/* Names of issuers that nobody declares: `check` says that there is none, and the comment beside it why. */
+#define IMPORT_ASK_CALLERS   "fill-in-who-may-call"
+#define IMPORT_ASK_CONDITION "fill-in-since-a-condition-was-lost"
+
+struct import_note {
+    struct import_note *next, *next_of_route;
+    struct conf_place place;
+    struct slice text;
+};
+
+/* What a route's `match` is written by. */
+enum import_match {
+    IMPORT_HOST,
+    IMPORT_PATH,
+    IMPORT_METHODS,
+    IMPORT_ADDRESSES,
+    IMPORT_HEADERS, /* from here on: maps */
+    IMPORT_QUERY,
+    IMPORT_COOKIES,
+    IMPORT_MATCHES,
+};
+
+struct import_upstream {
+    struct import_upstream *next;
+    struct slice name;
+    struct slice source;      /* the URI that it was made of */
+    struct buffer endpoints;  /* items of a list */
+    struct slice host_header; /* empty: none */
+    bool breaker;
+};
+
+struct import_route {
+    struct import_route *next;
+    struct slice name;
+    struct conf_place place;
+    struct buffer match[IMPORT_MATCHES]; /* entries, separated by ", " */
+    struct slice after, before;
+    unsigned int conditions;
+    struct import_upstream *upstream;
+    struct buffer filters; /* lines */
+    struct buffer rest;    /* lines: of other keys of the route */
+    struct buffer auth;    /* lines, of sources that say it */
+    bool wider;            /* a condition was lost */
+    bool breaker;          /* its upstream is to have one */
+    bool websocket;
+    bool merged; /* into another one, by weights */
+    struct slice weight_group;
+    uint64_t weight;
+    struct import_note *notes, **last_note;
+};
+
+struct import {
+    struct arena arena;
+    struct diagnostics diagnostics;
+    struct conf_source source;
+    struct slice kind;    /* as the command line calls it */
+    struct map names[2];  /* that routes and upstreams have */
+    struct map documents; /* properties of the source: of Spring alone */
+    struct import_property *properties, **last_property;
+    struct import_route defaults; /* what holds for every route; of its match nothing is written */
+    struct import_route *routes, **last_route;
+    struct import_upstream *upstreams, **last_upstream;
+    struct import_note *notes, **last;
+    size_t note_count;
+    size_t expansions;
+    struct buffer listeners, top; /* lines: keys of the configuration */
+    struct buffer ignored;        /* keys that are not about routes, for a comment */
+    struct slice issuer;          /* the name of the issuer of every route; empty: none is known */
+    struct slice endpoint;        /* that the command line gives */
+    bool full;                    /* something had no room: nothing is written */
+};
+
+void import_init(struct import *import, struct slice path, struct slice kind);
+void import_done(struct import *import);
+
+/* Reads a text of the source into routes. What is wrong with it stands in the diagnostics. Fail for want of memory only. */
+struct error import_spring(struct import *import, struct slice text) MUST_CHECK;
+struct error import_openapi(struct import *import, struct slice text) MUST_CHECK;
+
+/* The configuration; false where it had no room. */
+bool import_write(struct import *import, struct buffer *out);
+/* A line for each note. */
+void import_print_notes(const struct import *import, struct buffer *out);
+
+/* ---- for sources ---- */
+
+/* `route` may be NULL: it stands at the head then. The text says what it is and, behind a colon, what to do instead. */
+void import_note(struct import *import, struct import_route *route, struct conf_place place,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same of a condition: the route serves more without it, so its callers must be decided on anew. */
+void import_lose(struct import *import, struct import_route *route, struct conf_place place,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* A route by this name, or nearly; NULL without memory. */
+struct import_route *import_add_route(struct import *import, struct slice name, struct conf_place place);
+/* The upstream that was made of `source`, or a new one by this name; NULL without memory. */
+struct import_upstream *import_add_upstream(struct import *import, struct slice name, struct slice source);
+/* "https://host:port" of a URI's, and its host; false where it has no such form. WebSockets are HTTP. */
+bool import_endpoint(struct import *import, struct slice uri, struct slice *ret_endpoint,
+                     struct slice *ret_host);
+
+/* ---- writing (text.c) ---- */
+
+void import_put(struct import *import, struct buffer *out, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A double-quoted scalar. */
+void import_put_text(struct import *import, struct buffer *out, struct slice text);
+/* Comments of one line each, `indent` spaces in. */
+void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text);
+/* An item of a list of texts that is open: ", " in front unless it is the first. */
+void import_put_item(struct import *import, struct buffer *out, struct slice text);
+/* A name as configuration has them: letters, digits, "-", "_", ".": the rest becomes "-". Empty where there is no memory. */
+struct slice import_name(struct import *import, struct slice text);
+
+#endif

@@ -1,0 +1,115 @@
+/* Texts of a source in YAML: quoted, or in a comment, so that nothing of them is read as anything else. */
+#include "cli/import/import.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void import_put(struct import *import, struct buffer *out, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0 || !buffer_reserve(out, (size_t)length + 1)) {
+        import->full = true;
+    } else {
+        vsnprintf(out->data + out->end, (size_t)length + 1, format, again);
+        buffer_commit(out, (size_t)length);
+    }
+    va_end(again);
+}
+
+static void put_bytes(struct import *import, struct buffer *out, struct slice text)
+{
+    if (!buffer_append(out, text)) {
+        import->full = true;
+    }
+}
+
+/* The length of a character that YAML takes for a line's end, or does not print, and its code point; 0: it is none. */
+static size_t unprintable(struct slice text, unsigned int *ret_code)
+{
+    const unsigned char *c = (const unsigned char *)text.ptr;
+    if (c[0] < 0x20 || c[0] == 0x7f) {
+        *ret_code = c[0];
+        return 1;
+    }
+    if (text.len >= 2 && c[0] == 0xc2 && c[1] < 0xa0) {
+        *ret_code = c[1];
+        return 2;
+    }
+    if (text.len < 3 || (c[0] != 0xe2 && c[0] != 0xef)) {
+        return 0;
+    }
+    *ret_code = (unsigned int)(c[0] & 0x0f) << 12 | (unsigned int)(c[1] & 0x3f) << 6 | (c[2] & 0x3f);
+    bool is_line_end = *ret_code == 0x2028 || *ret_code == 0x2029;
+    bool is_direction = (*ret_code >= 0x200e && *ret_code <= 0x200f) ||
+                        (*ret_code >= 0x202a && *ret_code <= 0x202e) ||
+                        (*ret_code >= 0x2066 && *ret_code <= 0x2069); /* shows another text than it is */
+    return is_line_end || is_direction || *ret_code == 0xfeff || *ret_code >= 0xfffe ? 3 : 0;
+}
+
+void import_put_text(struct import *import, struct buffer *out, struct slice text)
+{
+    put_bytes(import, out, SLICE("\""));
+    for (size_t i = 0; i < text.len;) {
+        unsigned int code = 0;
+        size_t length = unprintable(slice_from(text, i), &code);
+        if (length > 0) {
+            import_put(import, out, "\\u%04x", code);
+            i += length;
+            continue;
+        }
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+            put_bytes(import, out, SLICE("\\"));
+        }
+        put_bytes(import, out, slice_part(text, i++, 1));
+    }
+    put_bytes(import, out, SLICE("\""));
+}
+
+void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text)
+{
+    import_put(import, out, "%*s# ", indent, "");
+    for (size_t i = 0; i < text.len;) {
+        unsigned int code = 0;
+        size_t length = unprintable(slice_from(text, i), &code);
+        put_bytes(import, out, length > 0 ? SLICE("?") : slice_part(text, i, 1));
+        i += length > 0 ? length : 1;
+    }
+    put_bytes(import, out, SLICE("\n"));
+}
+
+void import_put_item(struct import *import, struct buffer *out, struct slice text)
+{
+    if (buffer_length(out) > 0) {
+        put_bytes(import, out, SLICE(", "));
+    }
+    import_put_text(import, out, text);
+}
+
+static bool is_name_byte(char c)
+{
+    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
+}
+
+#define NAME_MAX_BYTES 64
+
+struct slice import_name(struct import *import, struct slice text)
+{
+    char name[NAME_MAX_BYTES];
+    size_t length = 0;
+    for (size_t i = 0; i < text.len && length < sizeof name; i++) {
+        bool good = is_name_byte(text.ptr[i]);
+        if (good || (length > 0 && name[length - 1] != '-')) {
+            name[length++] = good ? text.ptr[i] : '-';
+        }
+    }
+    while (length > 0 && name[length - 1] == '-') {
+        length--;
+    }
+    struct slice copy = arena_copy(&import->arena, length > 0 ? slice_of(name, length) : SLICE("unnamed"));
+    import->full |= copy.ptr == NULL;
+    return copy.ptr != NULL ? copy : SLICE("");
+}
