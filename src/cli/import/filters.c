@@ -38,6 +38,17 @@ static void miss(struct import *import, struct import_route *route, const struct
     import_note(import, route, call->place, "the filter %.*s: %s", SLICE_ARG(call->name), instead);
 }
 
+/* A key of the route that is written once; false where it is there already: it is noted. */
+static bool is_new(struct import *import, struct import_route *route, const struct spring_call *call,
+                   const char *key)
+{
+    bool found = slice_contains(buffer_slice(&route->rest), slice_from_string(key));
+    if (found) {
+        miss(import, route, call, "there is one already");
+    }
+    return !found;
+}
+
 /* "- NAME: { "a": "b" }" */
 static void put_pair(struct import *import, struct import_route *route, const char *filter, struct slice name,
                      struct slice value)
@@ -70,7 +81,7 @@ static void take_pair(struct import *import, struct import_route *route, struct 
 {
     struct slice name = spring_argument(call, 0, twin->first);
     struct slice value = spring_argument(call, 1, twin->second);
-    if (name.len == 0 || value.ptr == NULL) {
+    if (!import_is_key(name) || value.ptr == NULL) {
         miss(import, route, call, "a name and a value are wanted");
     } else if (check_value(import, route, call, value)) {
         put_pair(import, route, twin->filter, name, value);
@@ -147,7 +158,7 @@ static void take_dedupe(struct import *import, struct import_route *route, struc
     while (names.len > 0 && slice_next(&names, ' ', &name)) {
         if (slice_starts_with(spring_canonical(import, name), SLICE("accesscontrol"))) {
             miss(import, route, call, "Access-Control-* are \"cors\", which takes an upstream's own away");
-        } else if (name.len > 0) {
+        } else if (import_is_key(name)) {
             put_pair(import, route, twin->filter, name, how);
         }
     }
@@ -202,6 +213,9 @@ static void take_relay(struct import *import, struct import_route *route, struct
              "a token of another client registration: \"relay\" passes on the caller's own token");
         return;
     }
+    if (!is_new(import, route, call, "    relay:")) {
+        return;
+    }
     import_put(import, &route->rest, "    relay: { token: forward }\n");
 }
 
@@ -219,6 +233,9 @@ static void take_limiter(struct import *import, struct import_route *route, stru
     uint64_t burst = number_of(spring_argument(call, 99, "redisratelimiter.burstcapacity"), rate);
     uint64_t each = number_of(spring_argument(call, 99, "redisratelimiter.requestedtokens"), 1);
     struct slice resolver = spring_argument(call, 99, "keyresolver");
+    if (!is_new(import, route, call, "    limits:")) {
+        return;
+    }
     if (rate == 0 || each == 0 || burst < each) {
         miss(import, route, call, "write limits, as in limits: [{ rate: 10/1s, burst: 20, by: caller }]");
         return;
@@ -297,7 +314,7 @@ static void take_retry(struct import *import, struct import_route *route, struct
     struct slice backoff = spring_duration(import, spring_argument(call, 99, "backoff.firstbackoff"), "ms");
     if (attempts == 0 || attempts > 10) {
         miss(import, route, call, "it is sent again 1 to 10 times");
-    } else {
+    } else if (is_new(import, route, call, "    retry:")) {
         import_put(import, &route->rest,
                    "    retry: { on: [connect, reset%.*s], attempts: %llu, methods: [%.*s]",
                    SLICE_ARG(buffer_slice(&on)), (unsigned long long)attempts,
@@ -326,6 +343,9 @@ static void take_size(struct import *import, struct import_route *route, struct 
                   { SLICE_INIT("B"), "B" },
                   { SLICE_INIT(""), "B" } };
     text = text.ptr != NULL ? text : SLICE("5MB");
+    if (!is_new(import, route, call, "    body:")) {
+        return;
+    }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         uint64_t number = 0;
         if (slice_ends_with(text, units[i].unit) &&
@@ -341,8 +361,10 @@ static void take_size(struct import *import, struct import_route *route, struct 
 static void take_secure(struct import *import, struct import_route *route, struct spring_call *call,
                         const struct twin *twin)
 {
-    (void)call;
     (void)twin;
+    if (!is_new(import, route, call, "    secure_headers:")) {
+        return;
+    }
     import_put(import, &route->rest,
                "    secure_headers:\n"
                "      strict_transport_security: max-age=631138519\n"

@@ -127,7 +127,9 @@ void import_put(struct import *import, struct buffer *out, const char *format, .
     __attribute__((format(printf, 3, 4)));
 /* A double-quoted scalar. */
 void import_put_text(struct import *import, struct buffer *out, struct slice text);
-/* Comments of one line each, `indent` spaces in. */
+/* May it be a key of a map, as import_put_text writes it? */
+bool import_is_key(struct slice text);
+/* A comment of one line, `indent` spaces in. */
 void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text);
 /* An item of a list of texts that is open: ", " in front unless it is the first. */
 void import_put_item(struct import *import, struct buffer *out, struct slice text);

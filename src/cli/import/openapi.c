@@ -1,7 +1,204 @@
-#include "cli/import/import.h"
+/* Routes of an OpenAPI description (3.0, 3.1): an operation is a route, and what its `security` asks for is its auth. */
+#include "cli/import/openapi.h"
+
+#include "config/yaml.h"
+#include "route/route.h"
+
+/* ---- where it is served ---- */
+
+/* Puts the defaults of a server's variables into its URL. */
+static struct slice fill_variables(struct import *import, const struct conf_node *server, struct slice url)
+{
+    struct buffer out;
+    buffer_init(&out, IMPORT_VALUE_MAX);
+    const struct conf_node *variables = conf_node_get(server, SLICE("variables"));
+    for (size_t at = 0; at < url.len;) {
+        ssize_t end = url.ptr[at] == '{' ? slice_find(slice_from(url, at), '}') : -1;
+        const struct conf_node *variable =
+            end > 0 ? conf_node_get(variables, slice_part(url, at + 1, (size_t)end - 1)) : NULL;
+        const struct conf_node *standard = conf_node_get(variable, SLICE("default"));
+        bool found = standard != NULL && standard->type == CONF_NODE_SCALAR;
+        import->full |= !buffer_append(&out, found ? standard->text : slice_part(url, at, 1));
+        at += found ? (size_t)end + 1 : 1;
+    }
+    struct slice filled = arena_copy(&import->arena, buffer_slice(&out));
+    buffer_done(&out);
+    import->full |= filled.ptr == NULL;
+    return filled.ptr != NULL ? filled : SLICE("");
+}
+
+struct place_served {
+    struct buffer hosts;
+    struct slice base; /* of paths, without a slash at its end */
+};
+
+/* Host and base path of a server; one of another base path is noted. */
+static void take_server(struct import *import, const struct conf_node *server, bool is_first,
+                        struct place_served *served)
+{
+    const struct conf_node *at = conf_node_get(server, SLICE("url"));
+    struct slice url =
+        at != NULL && at->type == CONF_NODE_SCALAR ? fill_variables(import, server, at->text) : SLICE("");
+    struct slice endpoint, host = SLICE(""), path = url;
+    if (import_endpoint(import, url, &endpoint, &host)) {
+        path = slice_from(url, (size_t)(host.ptr + host.len - url.ptr));
+        ssize_t colon = slice_find_last(host, ':');
+        host = colon > 0 ? slice_part(host, 0, (size_t)colon) : host;
+    }
+    while (slice_ends_with(path, SLICE("/"))) {
+        path = slice_part(path, 0, path.len - 1);
+    }
+    bool is_good = (path.len == 0 || path.ptr[0] == '/') && (is_first || slice_equal(path, served->base));
+    if (!is_good || (host.len > 0 && route_host_problem(host) != NULL)) {
+        import_note(import, NULL, at != NULL ? at->place : server->place,
+                    "the server %.*s: servers with one base path are wanted; make its routes by hand",
+                    SLICE_ARG(url));
+        return;
+    }
+    served->base = path;
+    if (host.len > 0) {
+        import_put_item(import, &served->hosts, host);
+    }
+}
+
+static void take_servers(struct import *import, const struct conf_node *root, struct place_served *served)
+{
+    const struct conf_node *servers = conf_node_get(root, SLICE("servers"));
+    for (size_t i = 0; servers != NULL && servers->type == CONF_NODE_SEQUENCE && i < servers->count; i++) {
+        take_server(import, servers->items[i], i == 0, served);
+    }
+}
+
+/* ---- operations ---- */
+
+struct description {
+    const struct conf_node *root;
+    struct place_served served;
+    struct import_upstream *upstream;
+};
+
+static void tell_lost(struct import *import, const struct conf_node *node, struct slice path)
+{
+    static const char *const keys[] = { "servers", "$ref" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const struct conf_node *found = conf_node_get(node, slice_from_string(keys[i]));
+        if (found != NULL) {
+            import_note(import, NULL, conf_node_place(found),
+                        "%s of %.*s: write it out where the document begins, or make its routes by hand",
+                        keys[i], SLICE_ARG(path));
+        }
+    }
+}
+
+static void take_operation(struct import *import, const struct description *of, struct slice method,
+                           const struct conf_node *item, const struct conf_node *operation)
+{
+    const struct conf_node *id = conf_node_get(operation, SLICE("operationId"));
+    struct slice path = ARENA_CONCAT(&import->arena, of->served.base, item->key);
+    struct slice name = id != NULL && id->type == CONF_NODE_SCALAR
+                            ? id->text
+                            : ARENA_CONCAT(&import->arena, method, SLICE("-"), item->key);
+    const char *problem = path.ptr != NULL ? route_pattern_problem(path) : "no memory";
+    if (problem != NULL || name.ptr == NULL) {
+        import_note(import, NULL, conf_node_place(operation), "%.*s %.*s (%s): make the route by hand",
+                    SLICE_ARG(method), SLICE_ARG(item->key), problem);
+        return;
+    }
+    struct import_route *route = import_add_route(import, name, conf_node_place(operation));
+    if (route == NULL) {
+        return;
+    }
+    import->full |= !buffer_append(&route->match[IMPORT_HOST], buffer_slice(&of->served.hosts));
+    import_put_item(import, &route->match[IMPORT_PATH], path);
+    import_put_item(import, &route->match[IMPORT_METHODS], method);
+    route->upstream = of->upstream;
+    openapi_security(import, route, of->root, operation);
+}
+
+static void take_item(struct import *import, const struct description *of, const struct conf_node *item)
+{
+    static const struct {
+        const char *key;
+        struct slice method;
+    } methods[] = {
+        { "get", SLICE_INIT("GET") },         { "put", SLICE_INIT("PUT") },
+        { "post", SLICE_INIT("POST") },       { "delete", SLICE_INIT("DELETE") },
+        { "options", SLICE_INIT("OPTIONS") }, { "head", SLICE_INIT("HEAD") },
+        { "patch", SLICE_INIT("PATCH") },
+    };
+    if (slice_starts_with(item->key, SLICE("x-"))) {
+        return;
+    }
+    tell_lost(import, item, item->key);
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        const struct conf_node *operation = conf_node_get(item, slice_from_string(methods[i].key));
+        if (operation != NULL) {
+            tell_lost(import, operation, item->key);
+            take_operation(import, of, methods[i].method, item, operation);
+        }
+    }
+    const struct conf_node *trace = conf_node_get(item, SLICE("trace"));
+    if (trace != NULL) {
+        import_note(import, NULL, conf_node_place(trace), "TRACE %.*s: no route serves TRACE",
+                    SLICE_ARG(item->key));
+    }
+}
+
+/* ---- the whole ---- */
+
+static bool is_version(const struct conf_node *root)
+{
+    const struct conf_node *version = conf_node_get(root, SLICE("openapi"));
+    return version != NULL && version->type == CONF_NODE_SCALAR &&
+           (slice_starts_with(version->text, SLICE("3.0")) || slice_starts_with(version->text, SLICE("3.1")));
+}
+
+static void take_upstream(struct import *import, struct description *of)
+{
+    struct slice endpoint, host;
+    of->upstream = import_add_upstream(import, SLICE("service"), SLICE("service"));
+    if (of->upstream != NULL && import_endpoint(import, import->endpoint, &endpoint, &host)) {
+        import_put_item(import, &of->upstream->endpoints, endpoint);
+    } else {
+        import_note(import, NULL, of->root->place,
+                    "where the service runs is not said: name its servers in upstreams.service.endpoints, or "
+                    "call with --upstream URL");
+    }
+}
+
+static void take_description(struct import *import, const struct conf_node *root)
+{
+    struct description of = { .root = root };
+    buffer_init(&of.served.hosts, CONFIG_FILE_MAX);
+    import_put(import, &import->listeners,
+               "\nlisteners:\n  public:\n    address: \"0.0.0.0\"\n    port: 8443\n    tls: { certificates: "
+               "[{ cert: gateway.crt, key: gateway.key }] }\n");
+    take_servers(import, root, &of.served);
+    take_upstream(import, &of);
+    openapi_schemes(import, root);
+    const struct conf_node *paths = conf_node_get(root, SLICE("paths"));
+    for (size_t i = 0; paths != NULL && paths->type == CONF_NODE_MAPPING && i < paths->count; i++) {
+        take_item(import, &of, paths->items[i]);
+    }
+    buffer_done(&of.served.hosts);
+}
+
 struct error import_openapi(struct import *import, struct slice text)
 {
-    (void)import;
-    (void)text;
+    struct conf_node *root = NULL;
+    TRY(yaml_parse(text, &import->source, &import->diagnostics, &root));
+    if (root == NULL) {
+        return OK;
+    }
+    if (!is_version(root)) {
+        diagnostics_add(&import->diagnostics, DIAGNOSTIC_ERROR, root->place,
+                        "this is no OpenAPI 3.0 or 3.1: \"openapi\" says neither");
+        return OK;
+    }
+    take_description(import, root);
+    if (import->routes == NULL) {
+        diagnostics_add(&import->diagnostics, DIAGNOSTIC_ERROR, root->place,
+                        "there are no operations in \"paths\"");
+    }
     return OK;
 }

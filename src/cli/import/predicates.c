@@ -181,7 +181,7 @@ static void take_value(struct import *import, struct import_route *route, const 
     import_put_text(import, &key, name);
     import_put(import, &key, ": [");
     struct buffer *entries = &route->match[which];
-    if (name.len == 0 || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
+    if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
         import_lose(import, route, call->place, "%.*s: one name is wanted, with one list of values",
                     SLICE_ARG(call->name));
     } else if (!put_values(import, expression, &values)) {

@@ -110,7 +110,8 @@ static void take_metadata(struct import *import, struct import_route *route, con
         const struct conf_node *item = map->items[i];
         struct slice name = spring_canonical(import, item->key);
         struct slice time = spring_duration(import, spring_text(import, route, item), "ms");
-        if (slice_equal(name, SLICE("responsetimeout")) && time.ptr != NULL) {
+        if (slice_equal(name, SLICE("responsetimeout")) && time.ptr != NULL &&
+            !slice_contains(buffer_slice(&route->rest), SLICE("    timeout:"))) {
             import_put(import, &route->rest, "    timeout: %.*s\n", SLICE_ARG(time));
         } else {
             import_note(import, route, conf_node_place(item),

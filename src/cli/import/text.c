@@ -69,6 +69,16 @@ void import_put_text(struct import *import, struct buffer *out, struct slice tex
     put_bytes(import, out, SLICE("\""));
 }
 
+bool import_is_key(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
 void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text)
 {
     import_put(import, out, "%*s# ", indent, "");
@@ -109,7 +119,10 @@ struct slice import_name(struct import *import, struct slice text)
     while (length > 0 && name[length - 1] == '-') {
         length--;
     }
-    struct slice copy = arena_copy(&import->arena, length > 0 ? slice_of(name, length) : SLICE("unnamed"));
+    bool is_name =
+        length > 0 && !slice_equal(slice_of(name, length), SLICE("null")) &&
+        !slice_starts_with(slice_of(name, length), SLICE("fill-in")); /* what is left to fill in stays so */
+    struct slice copy = arena_copy(&import->arena, is_name ? slice_of(name, length) : SLICE("unnamed"));
     import->full |= copy.ptr == NULL;
     return copy.ptr != NULL ? copy : SLICE("");
 }

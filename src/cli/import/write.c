@@ -35,19 +35,25 @@ static bool are_twins(const struct import_route *a, const struct import_route *b
            a->upstream != NULL && b->upstream != NULL;
 }
 
+static bool has_share(struct import *import, const struct buffer *shares, struct slice upstream)
+{
+    struct slice key = ARENA_CONCAT(&import->arena, SLICE(" "), upstream, SLICE(": "));
+    return key.ptr == NULL || slice_contains(buffer_slice(shares), key);
+}
+
 /* The others of a route's group, in one `split` with it. */
 static void share_out(struct import *import, struct import_route *first)
 {
     struct buffer shares;
     buffer_init(&shares, CLI_OUTPUT_MAX);
-    import_put(import, &shares, "%.*s: %llu", SLICE_ARG(first->upstream->name),
+    import_put(import, &shares, " %.*s: %llu", SLICE_ARG(first->upstream->name),
                (unsigned long long)first->weight);
     size_t merged = 0;
     for (struct import_route *other = first->next; other != NULL; other = other->next) {
         if (other->merged || !slice_equal(other->weight_group, first->weight_group)) {
             continue;
         }
-        if (!are_twins(first, other)) {
+        if (!are_twins(first, other) || has_share(import, &shares, other->upstream->name)) {
             import_lose(import, other, other->place,
                         "Weight: the routes of one group differ by more than their uri: make them one route "
                         "with \"split\"");
@@ -59,7 +65,7 @@ static void share_out(struct import *import, struct import_route *first)
         merged++;
     }
     if (merged > 0) {
-        import_put(import, &first->rest, "    split: { weights: { %.*s } }\n",
+        import_put(import, &first->rest, "    split: { weights: {%.*s } }\n",
                    SLICE_ARG(buffer_slice(&shares)));
         first->upstream = NULL;
     } else {
