@@ -160,6 +160,8 @@ static void take_dedupe(struct import *import, struct import_route *route, struc
             miss(import, route, call, "Access-Control-* are \"cors\", which takes an upstream's own away");
         } else if (import_is_key(name)) {
             put_pair(import, route, twin->filter, name, how);
+        } else if (name.len > 0) {
+            miss(import, route, call, "this is no name of a field");
         }
     }
 }

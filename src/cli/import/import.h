@@ -17,6 +17,7 @@
 #define IMPORT_INCOMPLETE 3 /* the exit status where something was not carried over */
 
 #define IMPORT_DOCUMENTS_MAX  64
+#define IMPORT_ROUTES_MAX     10000
 #define IMPORT_EXPANSIONS_MAX 65536 /* placeholders that are filled in, those of their values counted */
 #define IMPORT_VALUE_MAX      65536 /* bytes of one value with its placeholders filled in */
 
@@ -83,7 +84,7 @@ struct import {
     struct import_route *routes, **last_route;
     struct import_upstream *upstreams, **last_upstream;
     struct import_note *notes, **last;
-    size_t note_count;
+    size_t note_count, route_count;
     size_t expansions;
     struct buffer listeners, top; /* lines: keys of the configuration */
     struct buffer ignored;        /* keys that are not about routes, for a comment */

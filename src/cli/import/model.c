@@ -139,10 +139,11 @@ static struct slice take_name(struct import *import, struct map *names, struct s
 struct import_route *import_add_route(struct import *import, struct slice name, struct conf_place place)
 {
     struct import_route *route = arena_calloc(&import->arena, 1, sizeof *route);
-    if (route == NULL) {
+    if (route == NULL || import->route_count == IMPORT_ROUTES_MAX) {
         import->full = true;
         return NULL;
     }
+    import->route_count++;
     route_init(route);
     route->place = place;
     route->name = take_name(import, &import->names[NAMES_OF_ROUTES], name, route);

@@ -233,6 +233,7 @@ struct error import_spring(struct import *import, struct slice text)
     take_calls(import, &import->defaults, spring_gateway_property(import, "defaultfilters"), spring_filter);
     take_client(import);
     take_routes(import);
+    spring_order(import);
     tell_rest(import);
     if (import->routes == NULL) {
         diagnostics_add(&import->diagnostics, DIAGNOSTIC_ERROR, (struct conf_place){ &import->source, 1, 1 },

@@ -52,6 +52,9 @@ bool spring_next_argument(struct spring_call *call, const char *name, struct sli
 void spring_predicate(struct import *import, struct import_route *route, struct spring_call *call);
 void spring_filter(struct import *import, struct import_route *route, struct spring_call *call);
 
+/* Tells of routes that were never reached, since they stand behind wider ones (order.c). */
+void spring_order(struct import *import);
+
 /* What listens, and who issues tokens (spring_server.c). */
 void spring_server(struct import *import);
 void spring_security(struct import *import);

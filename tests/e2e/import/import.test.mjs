@@ -93,14 +93,14 @@ spring:
   cloud.gateway:
     default-filters: [RemoveRequestHeader=X-Debug]
     routes:
-      - id: orders
-        uri: https://127.0.0.1:${port}
-        predicates: [Path=/api/orders/**, Method=GET]
-        filters: [StripPrefix=1, 'AddRequestHeader=X-Gateway, edge', TokenRelay=, 'SetResponseHeader=X-Kind, orders']
       - id: v2
         uri: https://127.0.0.1:${port}
         predicates: [Path=/api/orders/**, Method=GET, 'Header=X-Version, v2']
         filters: ['RewritePath=/api/(?<rest>.*), /v2/$\\{rest}', TokenRelay=]
+      - id: orders
+        uri: https://127.0.0.1:${port}
+        predicates: [Path=/api/orders/**, Method=GET]
+        filters: [StripPrefix=1, 'AddRequestHeader=X-Gateway, edge', TokenRelay=, 'SetResponseHeader=X-Kind, orders']
 `);
     const made = await run('import', 'spring-cloud-gateway', 'run.yml');
     assert.deepEqual([made.code, made.stderr], [0, '']);
@@ -110,7 +110,7 @@ spring:
       failure_budget: 'off',
       listeners: { public: { address: '127.0.0.1', tls: listeners.public.tls }, ops: listeners.ops },
       issuers: { main: { jwks_file: issuers.main.jwks_file } },
-      upstreams: { orders: { tls: { ca: s.ca.certFile } } },
+      upstreams: { v2: { tls: { ca: s.ca.certFile } } },
     };
     s.gateway = await startGateway({ config: made.stdout, files: { 'stage.yaml': JSON.stringify(overlay) }, overlays: ['stage.yaml'] });
   });

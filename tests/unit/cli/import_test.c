@@ -115,6 +115,24 @@ static void test_lost_condition_asks(void **state)
     close_import(&imported);
 }
 
+static void test_hidden_route_asks(void **state)
+{
+    (void)state;
+    static const char *const orders[] = { "/**", "/a/**", "/a/{id}", "/b" };
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "spring.security.oauth2.resourceserver.jwt.issuer-uri: https://idp.example.com\n" ROUTES
+                 "  - { id: wide, uri: \"http://10.0.0.1\", predicates: ['Path=%s'] }\n"
+                 "  - { id: narrow, uri: \"http://10.0.0.1\", predicates: [Path=/a/x] }\n",
+                 orders[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_slice(at(&imported, "routes/narrow/auth/jwt")->text, i < 3 ? IMPORT_ASK_CONDITION : "main");
+        close_import(&imported);
+    }
+}
+
 static void test_placeholders_are_bounded(void **state)
 {
     (void)state;
@@ -173,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_texts_stay_texts),
         cmocka_unit_test(test_no_route_is_public),
         cmocka_unit_test(test_lost_condition_asks),
+        cmocka_unit_test(test_hidden_route_asks),
         cmocka_unit_test(test_placeholders_are_bounded),
         cmocka_unit_test(test_openapi_public_by_its_word_alone),
         cmocka_unit_test(test_hostile_yaml_is_refused),
