@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sallyport, startGateway } from '../lib/gateway.mjs';
+import { ROOT, sallyport, startGateway } from '../lib/gateway.mjs';
 import { authority } from '../lib/pki.mjs';
 import { fieldsOf, openStage } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
@@ -21,7 +21,8 @@ before(() => {
   for (const name of ['c.pem', 'gateway.crt']) put(name, cert);
   for (const name of ['k.pem', 'gateway.key']) put(name, key);
   put('key.pepper', '0123456789abcdef0123456789abcdef');
-  for (const name of ['orders.yml', 'shop.yml', 'api.yaml']) copyFileSync(join(here, name), join(dir, name));
+  for (const name of ['orders.yml', 'api.yaml']) copyFileSync(join(here, name), join(dir, name));
+  copyFileSync(join(ROOT, 'examples/import/application.yml'), join(dir, 'shop.yml'));
 });
 
 describe('import of Spring Cloud Gateway', () => {
