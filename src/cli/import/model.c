@@ -70,8 +70,9 @@ void import_done(struct import *import)
 
 #define NOTE_MAX 1024
 
-static void note(struct import *import, struct import_route *route, struct conf_place place,
-                 const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void note(struct import *import, struct import_route *route,
+                                                       struct conf_place place, const char *format,
+                                                       va_list arguments)
 {
     char text[NOTE_MAX];
     int length = vsnprintf(text, sizeof text, format, arguments);

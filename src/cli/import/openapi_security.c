@@ -65,7 +65,7 @@ static void put_issuer(struct import *import, const struct conf_node *scheme)
         import_put_text(import, &import->top, slice_part(url, 0, url.len - suffix.len));
         import_put(import, &import->top, "\n");
     } else {
-        import_put(import, &import->top, "    # issuer: the exact iss of its tokens is to be filled in\n");
+        import_put(import, &import->top, "    {} # issuer: the exact iss of its tokens is to be filled in\n");
     }
     import_put(import, &import->top, "    # audiences: for whom its tokens are meant is to be filled in\n");
     import_note(import, NULL, conf_node_place(scheme),
