@@ -18,31 +18,58 @@ struct order {
     struct slice path, output, endpoint;
 };
 
+static const struct source_kind *find_kind(const char *name)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+/* An option's value, or the file, at `*at`; 0, or the exit status. */
+static int read_argument(struct order *order, int count, char **arguments, int *at)
+{
+    const struct {
+        const char *name;
+        struct slice *value;
+    } options[] = { { "--output", &order->output }, { "--upstream", &order->endpoint } };
+    const char *argument = arguments[*at];
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        bool missing = false;
+        const char *value = cli_option_value(options[i].name, count, arguments, at, &missing);
+        if (missing) {
+            return cli_misuse("import", "a value is missing after", argument);
+        }
+        if (value != NULL) {
+            *options[i].value = slice_from_string(value);
+            return 0;
+        }
+    }
+    if (argument[0] == '-' || order->path.len > 0) {
+        return cli_misuse("import", "this is not understood", argument);
+    }
+    order->path = slice_from_string(argument);
+    return 0;
+}
+
 static int read_order(int count, char **arguments, struct order *out)
 {
-    *out = (struct order){ 0 };
-    for (size_t i = 0; count > 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
-        out->kind = strcmp(arguments[0], kinds[i].name) == 0 ? &kinds[i] : out->kind;
-    }
+    *out = (struct order){ .kind = count > 0 ? find_kind(arguments[0]) : NULL };
     if (out->kind == NULL) {
         return cli_misuse("import", count > 0 ? "this cannot be imported" : "it is not said what is imported",
                           count > 0 ? arguments[0] : NULL);
     }
     for (int at = 1; at < count; at++) {
-        const char *argument = arguments[at];
-        bool missing = false;
-        const char *output = cli_option_value("--output", count, arguments, &at, &missing);
-        const char *endpoint = output == NULL && !missing
-                                   ? cli_option_value("--upstream", count, arguments, &at, &missing)
-                                   : NULL;
-        if (missing) {
-            return cli_misuse("import", "a value is missing after", argument);
+        int status = read_argument(out, count, arguments, &at);
+        if (status != 0) {
+            return status;
         }
-        if (output == NULL && endpoint == NULL && (argument[0] == '-' || out->path.len > 0)) {
-            return cli_misuse("import", "this is not understood", argument);
-        }
-        struct slice *to = output != NULL ? &out->output : endpoint != NULL ? &out->endpoint : &out->path;
-        *to = slice_from_string(output != NULL ? output : endpoint != NULL ? endpoint : argument);
+    }
+    if (out->endpoint.len > 0 && out->kind->read != import_openapi) {
+        return cli_misuse("import", "--upstream is for openapi: the routes of others say where they lead",
+                          NULL);
     }
     return out->path.len > 0 ? 0 : cli_misuse("import", "no file is named", NULL);
 }
@@ -92,7 +119,7 @@ int cli_import(int count, char **arguments)
 {
     struct order order;
     int status = read_order(count, arguments, &order);
-    if (status != 0) {
+    if (status != 0 || order.kind == NULL) {
         return status;
     }
     struct import import;

@@ -30,6 +30,9 @@ static void put_bytes(struct import *import, struct buffer *out, struct slice te
 /* The length of a character that YAML takes for a line's end, or does not print, and its code point; 0: it is none. */
 static size_t unprintable(struct slice text, unsigned int *ret_code)
 {
+    if (text.len == 0) {
+        return 0;
+    }
     const unsigned char *c = (const unsigned char *)text.ptr;
     if (c[0] < 0x20 || c[0] == 0x7f) {
         *ret_code = c[0];

@@ -58,6 +58,7 @@ describe('import of Spring Cloud Gateway', () => {
     const missing = await run('import', 'spring-cloud-gateway', 'nothing.yml');
     assert.equal(missing.code, 1);
     assert.equal((await run('import', 'nginx', 'x')).code, 2);
+    assert.equal((await run('import', 'spring-cloud-gateway', 'orders.yml', '--upstream', 'http://127.0.0.1:1')).code, 2);
   });
 });
 
