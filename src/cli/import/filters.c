@@ -428,6 +428,33 @@ static const struct {
     { { "RequestSize", NULL, NULL, NULL }, take_size },
 };
 
+/* Filters of Spring's own that have no counterpart, and guard nothing. */
+static bool is_springs(struct slice name)
+{
+    static const char *const names[] = {
+        "AddRequestHeadersIfNotPresent",
+        "CacheRequestBody",
+        "FallbackHeaders",
+        "JsonToGrpc",
+        "LocalResponseCache",
+        "ModifyRequestBody",
+        "ModifyResponseBody",
+        "RemoveJsonAttributesResponseBody",
+        "RequestHeaderSize",
+        "RequestHeaderToRequestUri",
+        "RewriteRequestParameter",
+        "RewriteResponseHeader",
+        "SaveSession",
+        "UriTemplate",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (slice_equal(name, slice_from_string(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void spring_filter(struct import *import, struct import_route *route, struct spring_call *call)
 {
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
@@ -436,5 +463,12 @@ void spring_filter(struct import *import, struct import_route *route, struct spr
             return;
         }
     }
-    miss(import, route, call, "there is none like it; see docs/filters.md");
+    if (is_springs(call->name)) {
+        miss(import, route, call, "there is none like it; see docs/filters.md");
+        return;
+    }
+    import_lose(
+        import, route, call->place,
+        "the filter %.*s, which is not Spring's own: it may be what guards the route; say who may call it",
+        SLICE_ARG(call->name));
 }

@@ -84,6 +84,9 @@ static void take_paths(struct import *import, struct import_route *route, struct
             take_path(import, route, call, path);
         }
     }
+    if (buffer_length(&route->match[IMPORT_PATH]) == 0 && !route->wider) {
+        import_lose(import, route, call->place, "Path without a path: say which");
+    }
 }
 
 static void take_host(struct import *import, struct import_route *route, const struct spring_call *call,
@@ -379,6 +382,11 @@ static const struct {
 
 void spring_predicate(struct import *import, struct import_route *route, struct spring_call *call)
 {
+    if (call->count == 0) {
+        import_lose(import, route, call->place, "the predicate %.*s without arguments: say what it is to be",
+                    SLICE_ARG(call->name));
+        return;
+    }
     for (size_t i = 0; i < sizeof predicates / sizeof predicates[0]; i++) {
         if (slice_equal(call->name, slice_from_string(predicates[i].name))) {
             predicates[i].take(import, route, call);

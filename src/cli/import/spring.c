@@ -100,6 +100,7 @@ static void take_calls(struct import *import, struct import_route *route, const 
         take(import, route, &call);
         if (import->note_count == notes) { /* else it was told about as a whole */
             tell_unused(import, route, &call);
+            route->wider |= take == spring_predicate && import->note_count > notes;
         }
     }
 }
@@ -144,7 +145,12 @@ static void take_route(struct import *import, const struct conf_node *node, size
         }
     }
     take_uri(import, route, conf_node_get(node, SLICE("uri")));
-    take_calls(import, route, conf_node_get(node, SLICE("predicates")), spring_predicate);
+    const struct conf_node *predicates = conf_node_get(node, SLICE("predicates"));
+    if (predicates == NULL || predicates->count == 0) {
+        import_lose(import, route, node->place,
+                    "a route without predicates: say in \"match\" what it serves");
+    }
+    take_calls(import, route, predicates, spring_predicate);
     take_calls(import, route, conf_node_get(node, SLICE("filters")), spring_filter);
     take_metadata(import, route, conf_node_get(node, SLICE("metadata")));
     const struct conf_node *order = conf_node_get(node, SLICE("order"));

@@ -126,7 +126,7 @@ static void put_match(struct import *import, struct buffer *out, const struct im
 
 static void put_auth(struct import *import, struct buffer *out, const struct import_route *route)
 {
-    if (route->wider) {
+    if (route->wider || import->defaults.wider) {
         import_put(import, out,
                    "    auth: { jwt: " IMPORT_ASK_CONDITION " } # it serves more than it did: see above\n"
                    "    authorize: any_caller\n");

@@ -115,6 +115,41 @@ static void test_lost_condition_asks(void **state)
     close_import(&imported);
 }
 
+static void test_unclear_routes_ask(void **state)
+{
+    (void)state;
+    static const char *const routes[] = {
+        "{ id: a, uri: 'http://h' }",
+        "{ id: a, uri: 'http://h', predicates: [] }",
+        "{ id: a, uri: 'http://h', predicates: { Path: /a } }",
+        "{ id: a, uri: 'http://h', predicates: [Path=] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=true] }",
+        "{ id: a, uri: 'http://h', predicates: [{ name: Path, args: { patternz: /a } }] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a, Method=] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a, Own=1] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], filters: [OwnAuthorization=admin] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], enabled: false }",
+    };
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "spring.security.oauth2.resourceserver.jwt.issuer-uri: https://idp.example.com\n" ROUTES
+                 "  - %s\n",
+                 routes[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_slice(at(&imported, "routes/a/auth/jwt")->text, IMPORT_ASK_CONDITION);
+        close_import(&imported);
+    }
+    struct imported imported;
+    open_import(&imported, import_spring,
+                "spring.security.oauth2.resourceserver.jwt.issuer-uri: https://idp.example.com\n"
+                "spring.cloud.gateway.default-filters: [OwnAuthorization]\n" ROUTES
+                "  - { id: a, uri: 'http://h', predicates: [Path=/a] }\n");
+    assert_slice(at(&imported, "routes/a/auth/jwt")->text, IMPORT_ASK_CONDITION);
+    close_import(&imported);
+}
+
 static void test_hidden_route_asks(void **state)
 {
     (void)state;
@@ -191,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_texts_stay_texts),
         cmocka_unit_test(test_no_route_is_public),
         cmocka_unit_test(test_lost_condition_asks),
+        cmocka_unit_test(test_unclear_routes_ask),
         cmocka_unit_test(test_hidden_route_asks),
         cmocka_unit_test(test_placeholders_are_bounded),
         cmocka_unit_test(test_openapi_public_by_its_word_alone),
