@@ -59,8 +59,8 @@ static void the_same_place_by_another_way(void **state)
               ", filters: [{ rewrite_path: { pattern: ^/x, to: /y } }]"), /* nobody can tell */
         ROUTE("/**", "other", ", fallback: svc"),
         ROUTE("/**", "other", ", mirror: svc"),
-        "  x: { match: { host: api.example, path: /** }, listeners: out, split: { weights: { other: 1, svc: "
-        "1 } } }\n",
+        ("  x: { match: { host: api.example, path: /** }, listeners: out, split: { weights: { other: 1, svc: "
+         "1 } } }\n"),
         "  x: { match: { host: api.example, path: /** }, listeners: [in, out], upstream: svc }\n",
         "  x: { match: { host: api.example, path: /**, methods: [POST] }, listeners: out, upstream: svc }\n",
     };
