@@ -112,7 +112,7 @@ describe('endpoints of a file', () => {
     await open(undefined);
     const response = await get();
     assert.equal(response.status, 503);
-    assert.equal(response.header('retry-after'), '1');
+    assert.equal(response.fields.get('retry-after'), '1');
     await s.gateway.access('the denial', ({ reason }) => reason === 'upstream_no_endpoints');
     await change(urls(0));
     assert.equal((await get()).status, 200);
