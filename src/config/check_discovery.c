@@ -32,8 +32,7 @@ static void check_dns(struct loader *loader, struct discovery_settings *discover
 }
 
 /* What only name servers are asked for. */
-static void check_file(struct loader *loader, const struct discovery_settings *discover,
-                       const struct conf_node *node)
+static void check_file(struct loader *loader, const struct conf_node *node)
 {
     static const char *const others[] = { "scheme", "interval", "resolvers" };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
@@ -44,7 +43,6 @@ static void check_file(struct loader *loader, const struct discovery_settings *d
                              others[i]);
         }
     }
-    (void)discover;
 }
 
 void check_discovery(struct loader *loader, struct upstream_settings *upstream)
@@ -74,7 +72,7 @@ void check_discovery(struct loader *loader, struct upstream_settings *upstream)
              "dns+srv://_https._tcp.orders.internal",
              problem);
     } else if (discover->kind == DISCOVERY_FILE) {
-        check_file(loader, discover, node);
+        check_file(loader, node);
     } else {
         check_dns(loader, discover, upstream, node);
     }

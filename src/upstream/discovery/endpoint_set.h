@@ -34,7 +34,7 @@ struct endpoint_set {
 };
 
 /* Gives an upstream the endpoints that were found. `zone`: the gateway's. Everything is copied to `arena`. On failure nothing has
- * changed, and *ret_problem (ERROR_VALUE; may be printed with *ret_at, the index of the endpoint) is a static text. */
+ * changed; where an endpoint is not acceptable (ERROR_VALUE), *ret_at is its index. */
 struct error upstream_set_endpoints(struct upstream_settings *upstream, const struct found_endpoints *found,
                                     struct slice zone, struct arena *arena, size_t *ret_at) MUST_CHECK;
 
