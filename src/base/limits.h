@@ -116,10 +116,11 @@
 #define BLOCKS_MEMORY_MAX (256 * 1024 * 1024) /* bytes of all of them, texts included */
 
 /* Configuration */
-#define CONFIG_FILE_MAX  (16 * 1024 * 1024)
-#define CONFIG_FILES_MAX 4096
-#define CONFIG_DEPTH_MAX 32   /* nesting of YAML */
-#define ENDPOINTS_MAX    1024 /* of one upstream */
-#define LISTENERS_MAX    64   /* bits of route_entry.listeners */
+#define CONFIG_FILE_MAX     (16 * 1024 * 1024)
+#define CONFIG_FILES_MAX    4096
+#define CONFIG_DEPTH_MAX    32   /* nesting of YAML */
+#define ENDPOINTS_MAX       1024 /* of one upstream */
+#define ENDPOINT_WEIGHT_MAX 1000
+#define LISTENERS_MAX       64 /* bits of route_entry.listeners */
 
 #endif

@@ -41,7 +41,7 @@ static void check_weights(struct loader *loader, const struct upstream_settings 
             tell(loader, &written[i].weight, node, "weights have no effect here: write `balance: weighted`");
         }
     }
-    if (upstream->balance == BALANCE_WEIGHTED && !any) {
+    if (upstream->balance == BALANCE_WEIGHTED && !any && upstream->discover == NULL) {
         warn(loader, &upstream->balance, node,
              "no endpoint has a weight of more than 1: they take turns; as in `endpoints: [{ url: "
              "https://10.0.0.5:9001, weight: 3 }, https://10.0.0.6:9001]`");
@@ -65,7 +65,7 @@ static void check_zones(struct loader *loader, struct upstream_settings *upstrea
         }
     }
     upstream->has_local = local > 0 && local < upstream->endpoints.count;
-    if (zoned == 0 && conf_node_get(node, SLICE("zone_spill")) != NULL) {
+    if (zoned == 0 && upstream->discover == NULL && conf_node_get(node, SLICE("zone_spill")) != NULL) {
         tell(loader, &upstream->zone_spill, node,
              "no endpoint has a zone: it has no effect; as in `endpoints: [{ url: https://10.0.0.5:9001, "
              "zone: "

@@ -24,11 +24,32 @@ static bool is_among(const struct confinement_settings *confinement, unsigned in
     return false;
 }
 
+/* Of DNS. What SRV records and files tell is not known before: it can be connected to where the list has it. */
+static void check_discovery_ports(struct loader *loader, const struct upstream_settings *upstream)
+{
+    const struct confinement_settings *confinement = loader->settings->confinement;
+    const struct discovery_settings *discover = upstream->discover;
+    if (discover->port != 0 && !is_among(confinement, discover->port)) {
+        tell(loader, &discover->from, loader_object(loader, upstream),
+             "port %u is not among confinement.connect_ports", discover->port);
+    }
+    for (size_t i = 0; i < discover->server_count; i++) {
+        if (!is_among(confinement, discover->servers[i].port)) {
+            tell(loader, &discover->resolvers.items[i], loader_object(loader, upstream),
+                 "port %u is not among confinement.connect_ports: long answers come by TCP",
+                 discover->servers[i].port);
+        }
+    }
+}
+
 static void check_endpoints(struct loader *loader)
 {
     const struct confinement_settings *confinement = loader->settings->confinement;
     for (size_t i = 0; i < loader->settings->upstream_count; i++) {
         const struct upstream_settings *upstream = &loader->settings->upstreams[i];
+        if (upstream->discover != NULL) {
+            check_discovery_ports(loader, upstream);
+        }
         for (size_t k = 0; k < upstream->endpoints.count; k++) {
             unsigned int port = upstream->parsed[k].port;
             /* 0: it is at a path, or malformed, which was told */
@@ -145,7 +166,8 @@ static void add_directory(struct conf_strings *paths, struct slice store)
 static struct error list_stores(struct loader *loader, struct conf_strings *paths)
 {
     const struct settings *settings = loader->settings;
-    paths->items = arena_calloc(loader->arena, settings->api_keys_count + 2, sizeof *paths->items);
+    paths->items = arena_calloc(loader->arena, settings->api_keys_count + settings->upstream_count + 2,
+                                sizeof *paths->items);
     if (paths->items == NULL) {
         return NO_MEMORY;
     }
@@ -154,6 +176,11 @@ static struct error list_stores(struct loader *loader, struct conf_strings *path
     }
     if (settings->blocks != NULL) {
         add_directory(paths, settings->blocks->store);
+    }
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        if (settings->upstreams[i].discover != NULL) {
+            add_directory(paths, settings->upstreams[i].discover->path);
+        }
     }
     return OK;
 }

@@ -155,6 +155,7 @@ static struct error check_upstream(struct loader *loader, struct upstream_settin
 {
     const struct conf_node *node = loader_object(loader, upstream);
     bool any_tls = false;
+    check_discovery(loader, upstream);
     TRY(check_endpoints(loader, upstream, node, &any_tls));
     if (upstream->tls != NULL && !any_tls && upstream->endpoints.count > 0) {
         tell(loader, &upstream->tls, node, "no endpoint is https: these settings would have no effect");

@@ -21,6 +21,7 @@ static const char *const always[] = {
     "/run/NetworkManager",
     "/usr/share/ca-certificates", /* where the links in /etc/ssl/certs lead */
     "/usr/local/share/ca-certificates",
+    "/dev/urandom", /* by which c-ares makes its questions' numbers, and would do without */
     "/proc/sys/kernel/random/boot_id", /* by which the age of a key set on the disk is told */
 };
 

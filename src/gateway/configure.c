@@ -120,10 +120,20 @@ static struct error read_message(struct change *change, const struct channel_mes
 
 /* ---- both steps ---- */
 
+/* What the configuration in force discovers, and nothing else. */
+static void follow_endpoints(struct control *control)
+{
+    if (control->current != NULL) {
+        const struct settings *settings = control->current->settings;
+        discovery_commit(control->discovery, settings->upstreams, settings->upstream_count);
+    }
+}
+
 static void discarded(struct control *control)
 {
     const char *failure = control->change->failure;
     control_free_change(control, control->change);
+    follow_endpoints(control);
     control_refuse(control, failure != NULL ? failure : "a worker could not take it up");
 }
 
@@ -135,8 +145,10 @@ static void committed(struct control *control)
         /* The configuration is in force, and what failed stays closed: an issuer without keys accepts nobody. */
         log_event(LOG_ERROR, "configuration_incomplete", LOG_STRING("reason", change->failure));
     }
+    control_drop_endpoints(control);
     control->current = snapshot_ref(change->snapshot);
     control_free_change(control, change);
+    follow_endpoints(control);
     if (old != NULL) {
         snapshot_unref(old);
     }
@@ -422,6 +434,8 @@ static void take_slots(struct metrics *metrics, struct snapshot *snapshot)
 static struct error prepare(struct control *control, struct change *change)
 {
     const struct settings *settings = change->snapshot->settings;
+    TRY(discovery_prepare(control->discovery, settings->upstreams, settings->upstream_count, settings->zone,
+                          &change->snapshot->config->arena));
     TRY(health_checker_mark(control->health, settings->upstreams, settings->upstream_count));
     TRY(outlier_detector_mark(control->outliers, settings->upstreams, settings->upstream_count));
     TRY(open_key_stores(control, change));
@@ -491,7 +505,27 @@ static struct error begin(struct control *control, struct change *change,
         TRY(control_start_all(control, change));
         count_lives(control, json);
     }
-    return prepare(control, change);
+    const struct settings *settings = change->snapshot->settings;
+    return discovery_open(control->discovery, settings->upstreams, settings->upstream_count);
+}
+
+static void give_up(struct control *control, struct error error)
+{
+    char text[256];
+    error_describe(error, text, sizeof text);
+    control_free_change(control, control->change);
+    follow_endpoints(control);
+    control_refuse(control, text);
+}
+
+/* What endpoints are found by has answered, or has had its time. */
+static void on_discovered(void *context)
+{
+    struct control *control = context;
+    struct error error = prepare(control, control->change);
+    if (failed(error)) {
+        give_up(control, error);
+    }
 }
 
 void control_configure(struct control *control, const struct channel_message *message)
@@ -510,9 +544,8 @@ void control_configure(struct control *control, const struct channel_message *me
     control->change = change;
     struct error error = begin(control, change, message);
     if (failed(error)) {
-        char text[256];
-        error_describe(error, text, sizeof text);
-        control_free_change(control, change);
-        control_refuse(control, text);
+        give_up(control, error);
+    } else {
+        discovery_await(control->discovery, on_discovered);
     }
 }

@@ -12,6 +12,7 @@
 #include "gateway/testament.h"
 #include "gateway/worker.h"
 #include "supervisor/channel.h"
+#include "upstream/discovery/discovery.h"
 #include "upstream/health/checker.h"
 #include "upstream/outlier/detector.h"
 
@@ -71,6 +72,9 @@ struct control {
     struct password_pool *passwords;
     struct health_checker *health;
     struct outlier_detector *outliers;
+    struct discovery *discovery;
+    struct endpoint_set *
+        *endpoints; /* by upstream of `current`, held; NULL: what it has is of the snapshot */
     struct status_server *status;
     struct gateway_worker *workers[WORKERS_MAX];
     size_t worker_count, workers_ended;
@@ -90,6 +94,11 @@ void control_configure(struct control *control, const struct channel_message *me
 struct error control_confine(struct control *control, const struct confinement_settings *settings) MUST_CHECK;
 /* What the first configuration starts. What was started by the time it fails is ended with the process. */
 struct error control_start_all(struct control *control, struct change *change) MUST_CHECK;
+/* endpoints.c: what was discovered becomes that of all workers, of health checks and outliers. A discovery_callback. */
+struct error control_set_endpoints(void *context, struct slice upstream,
+                                   const struct found_endpoints *found) MUST_CHECK;
+/* The same: of another configuration, or at the end. */
+void control_drop_endpoints(struct control *control);
 /* A descriptor of the message; the caller's from now on. */
 int control_take_fd(struct change *change, size_t index);
 void control_free_change(struct control *control, struct change *change);

@@ -245,6 +245,7 @@ static void close_handles(struct control *control)
     block_follower_free(control->blocks);
     health_checker_free(control->health);
     outlier_detector_free(control->outliers);
+    discovery_free(control->discovery);
 }
 
 /* So that the one that serves can write down how this log ends: what is cut off its end shows. */
@@ -294,6 +295,7 @@ static bool finish(struct control *control)
             log_event(LOG_ERROR, "audit_lines_lost", LOG_NUMBER("lines", lost));
         }
     }
+    control_drop_endpoints(control);
     if (control->current != NULL) {
         snapshot_unref(control->current);
     }

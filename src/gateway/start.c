@@ -238,7 +238,7 @@ static bool render_more(const void *context, struct buffer *out)
     const struct control *control = context;
     return health_checker_render(control->health, out) && outlier_detector_render(control->outliers, out) &&
            key_metrics_render(control->keys, out) && introspection_render(control->introspection, out) &&
-           block_follower_render(control->blocks, out);
+           block_follower_render(control->blocks, out) && discovery_render(control->discovery, out);
 }
 
 struct error control_start_all(struct control *control, struct change *change)
@@ -263,6 +263,7 @@ struct error control_start_all(struct control *control, struct change *change)
     TRY(block_follower_new(&control->loop, &block_events, control, &control->blocks));
     TRY(health_checker_new(&control->loop, control->own_metrics, on_health, control, &control->health));
     TRY(outlier_detector_new(&control->loop, on_outlier, control, &control->outliers));
+    TRY(discovery_new(&control->loop, control_set_endpoints, control, &control->discovery));
     metrics_set_more(control->metrics, render_more, control);
     TRY(status_new(&control->loop, control->metrics, &control->status));
     status_set_remark(control->status, what_to_add, control);

@@ -249,6 +249,44 @@ void gateway_worker_set_blocks(struct gateway_worker *worker, struct block_set *
     }
 }
 
+/* ---- endpoints ---- */
+
+struct endpoints_task {
+    struct net_task task;
+    struct gateway_worker *worker;
+    struct endpoint_set *set;
+};
+
+static void run_endpoints(struct net_task *task)
+{
+    struct endpoints_task *endpoints = (struct endpoints_task *)task;
+    struct error error = worker_snapshot_follow(&endpoints->worker->worker, endpoints->set);
+    if (failed(error)) { /* the ones before go on until the next change */
+        log_event(LOG_ERROR, "endpoints_not_taken", LOG_TEXT("upstream", endpoints->set->settings.name),
+                  LOG_STRING("reason", error.what));
+    }
+    endpoint_set_unref(endpoints->set);
+    free(endpoints);
+}
+
+bool gateway_worker_set_endpoints(struct gateway_worker *worker, struct endpoint_set *set)
+{
+    struct endpoints_task *endpoints = malloc(sizeof *endpoints);
+    if (endpoints == NULL) {
+        return false;
+    }
+    *endpoints = (struct endpoints_task){
+        .task = { .run = run_endpoints },
+        .worker = worker,
+        .set = endpoint_set_ref(set),
+    };
+    if (!net_loop_send(&worker->worker.loop, &endpoints->task)) { /* it has ended */
+        endpoint_set_unref(set);
+        free(endpoints);
+    }
+    return true;
+}
+
 static void tell_unknown_kid(struct net_task *task)
 {
     struct gateway_worker *worker =

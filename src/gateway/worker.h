@@ -128,6 +128,9 @@ void gateway_worker_forget_api_keys(struct gateway_worker *worker, struct slice 
 /* These blocks are in force; held until it has them. Needs no memory: what revokes must not fail. Control thread. */
 void gateway_worker_set_blocks(struct gateway_worker *worker, struct block_set *set);
 
+/* An upstream has these endpoints; held until the worker has them. False: no memory to say so. */
+bool gateway_worker_set_endpoints(struct gateway_worker *worker, struct endpoint_set *set) MUST_CHECK;
+
 /* Worker's thread: a connection was ended for a flood. The control thread logs it: a worker never waits for a log. */
 void worker_tell_flood(struct gateway_worker *worker, struct slice listener, const struct address *peer,
                        struct slice kind);

@@ -316,6 +316,10 @@
     X(UPSTREAM_PENDING, "upstream_pending", 503, 14, NOTHING, "unavailable", "Temporarily unavailable",      \
       "All connections that the upstream allows are in use, and none became free within pending_timeout, "   \
       "or so many wait that none would.")                                                                    \
+    X(UPSTREAM_NO_ENDPOINTS, "upstream_no_endpoints", 503, 14, NOTHING, "unavailable",                       \
+      "Temporarily unavailable",                                                                             \
+      "The upstream's endpoints are discovered, and there is none: none was found yet, or the list is "      \
+      "empty.")                                                                                              \
     X(GRPC_DEADLINE, "grpc_deadline", 504, 4, NOTHING, "deadline_exceeded", "Deadline exceeded",             \
       "The time that a gRPC call's client had set by grpc-timeout was over.")                                \
     /* ourselves */                                                                                          \

@@ -112,7 +112,7 @@ static enum retry_event event_of_failure(enum deny_reason reason, bool begun)
 
 bool recovery_from_failure(struct exchange *exchange, enum deny_reason reason, bool begun)
 {
-    if (reason < DENY_UPSTREAM_CONNECT || reason > DENY_UPSTREAM_PENDING) {
+    if (reason < DENY_UPSTREAM_CONNECT || reason > DENY_UPSTREAM_NO_ENDPOINTS) {
         return false;
     }
     return try_again(exchange, event_of_failure(reason, begun)) ||

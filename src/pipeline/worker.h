@@ -34,7 +34,8 @@ struct worker_snapshot {
     struct tls_server **tls;        /* by listener; NULL where it is plaintext */
     struct upstream_pool **pools;   /* by upstream */
     struct external_asker **askers; /* by authorizer */
-    size_t uses;                    /* exchanges, mirrored ones too, and one while it is current */
+    struct worker_snapshot *root;   /* held, whose are `tls` and `askers`; NULL: they are its own */
+    size_t uses;                    /* exchanges, mirrored ones too, and one while it is current, or a root */
 };
 
 /* A listener of this worker: connections point here, so it outlives snapshots. */
@@ -99,5 +100,8 @@ void worker_snapshot_retire(struct worker_snapshot *snapshot);
 struct error worker_snapshot_new(struct worker *worker, struct snapshot *snapshot,
                                  struct tls_tickets *tickets,
                                  struct worker_snapshot **ret_snapshot) MUST_CHECK;
+/* One of its upstreams has other endpoints from now on: the worker uses the same snapshot in another way, with a pool for them. A set
+ * of another snapshot is passed over. */
+struct error worker_snapshot_follow(struct worker *worker, struct endpoint_set *set) MUST_CHECK;
 
 #endif

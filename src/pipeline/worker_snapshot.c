@@ -15,12 +15,9 @@ static struct slice alpn_of(const struct listener_settings *listener)
     }
 }
 
-static void free_snapshot(struct worker_snapshot *snapshot)
+static void free_contexts(struct worker_snapshot *snapshot)
 {
     const struct settings *settings = snapshot->snapshot->settings;
-    for (size_t i = 0; snapshot->pools != NULL && i < settings->upstream_count; i++) {
-        upstream_pool_free(snapshot->pools[i]);
-    }
     for (size_t i = 0; snapshot->tls != NULL && i < settings->listener_count; i++) {
         if (snapshot->tls[i] != NULL) {
             tls_server_free(snapshot->tls[i]);
@@ -30,8 +27,21 @@ static void free_snapshot(struct worker_snapshot *snapshot)
         external_asker_free(snapshot->askers[i]);
     }
     free(snapshot->askers);
-    free(snapshot->pools);
     free(snapshot->tls);
+}
+
+static void free_snapshot(struct worker_snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->snapshot->settings;
+    for (size_t i = 0; snapshot->pools != NULL && i < settings->upstream_count; i++) {
+        upstream_pool_free(snapshot->pools[i]);
+    }
+    free(snapshot->pools);
+    if (snapshot->root == NULL) {
+        free_contexts(snapshot);
+    } else {
+        worker_snapshot_give(snapshot->root);
+    }
     snapshot_unref(snapshot->snapshot);
     free(snapshot);
 }
@@ -112,5 +122,48 @@ struct error worker_snapshot_new(struct worker *worker, struct snapshot *snapsho
         return error;
     }
     *ret_snapshot = made;
+    return OK;
+}
+
+/* All but the pool of one upstream. */
+static struct worker_snapshot *use_again(struct worker_snapshot *before, size_t upstream,
+                                         struct upstream_pool *pool)
+{
+    size_t count = before->snapshot->settings->upstream_count;
+    struct worker_snapshot *made = malloc(sizeof *made);
+    struct upstream_pool **pools = calloc(count + 1, sizeof(struct upstream_pool *));
+    if (made == NULL || pools == NULL) {
+        free(made);
+        free(pools);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pools[i] = i == upstream ? pool : upstream_pool_ref(before->pools[i]);
+    }
+    *made = *before;
+    made->pools = pools;
+    made->uses = 1;
+    made->root = before->root != NULL ? before->root : before;
+    made->root->uses++;
+    snapshot_ref(made->snapshot);
+    return made;
+}
+
+struct error worker_snapshot_follow(struct worker *worker, struct endpoint_set *set)
+{
+    struct worker_snapshot *before = worker->current;
+    if (before == NULL || before->snapshot->generation != set->snapshot) {
+        return OK;
+    }
+    struct upstream_pool *pool = NULL;
+    TRY(upstream_pool_follow(before->pools[set->upstream], set, &pool));
+    struct worker_snapshot *made = use_again(before, set->upstream, pool);
+    if (made == NULL) {
+        upstream_pool_free(pool);
+        return FAIL(ERROR_MEMORY, "worker's configuration");
+    }
+    worker->current = made;
+    upstream_pool_retire(before->pools[set->upstream]);
+    worker_snapshot_give(before);
     return OK;
 }

@@ -94,6 +94,9 @@ struct pool_endpoint *pool_choose(struct upstream_pool *pool, const struct upstr
         .has_room = number_has_room,
         .context = pool,
     };
+    if (pool->count == 0) {
+        return NULL;
+    }
     look_at_marks(pool);
     size_t number = balancer_pick(&pool->balancer, &ask);
     return number != BALANCE_NONE ? &pool->endpoints[number] : NULL;

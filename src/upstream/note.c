@@ -22,10 +22,10 @@ void pool_tell_breaker(struct upstream_ticket *ticket, bool well)
 {
     struct upstream_pool *pool = ticket->pool;
     uint32_t all, failed;
-    enum breaker_change change = breaker_note(&pool->breaker, pool->loop->now, ticket->probe, well);
+    enum breaker_change change = breaker_note(&pool->line->breaker, pool->loop->now, ticket->probe, well);
     ticket->probe = false;
     if (change == BREAKER_OPENS) {
-        breaker_count(&pool->breaker, &all, &failed);
+        breaker_count(&pool->line->breaker, &all, &failed);
         metrics_add(pool->metrics, METRIC_BREAKER_OPENED, 1);
         log_event(LOG_WARNING, "breaker_opened", LOG_TEXT("upstream", pool->settings->name),
                   LOG_NUMBER("requests", all), LOG_NUMBER("failed", failed));

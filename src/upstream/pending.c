@@ -95,7 +95,11 @@ static bool would_wait_in_vain(const struct upstream_pool *pool)
 
 enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait)
 {
-    if (!breaker_would_admit(&pool->breaker, pool->loop->now, ret_wait)) {
+    if (pool->count == 0) {
+        *ret_wait = NS_PER_S; /* they are looked for as often, or not much later */
+        return DENY_UPSTREAM_NO_ENDPOINTS;
+    }
+    if (!breaker_would_admit(&pool->line->breaker, pool->loop->now, ret_wait)) {
         return DENY_UPSTREAM_OPEN;
     }
     if (pool->pending.queue.count >= (size_t)pool->settings->max_pending) {

@@ -76,8 +76,21 @@ static bool is_outdated(const struct pool_connection *connection)
     return connection->h2 && connection->endpoint->protocol == HTTP_PROTOCOL_1;
 }
 
+static void hand_over(struct pool_connection *connection, struct pool_endpoint *heir)
+{
+    leave_place(connection);
+    connection->endpoint = heir;
+    pool_put(connection, POOL_IDLE);
+    pool_wake_pending(heir->pool);
+}
+
 static void keep(struct pool_connection *connection)
 {
+    struct pool_endpoint *heir =
+        connection->endpoint->pool->retired ? pool_heir_of(connection->endpoint) : NULL;
+    if (heir != NULL) {
+        hand_over(connection, heir);
+    }
     struct pool_endpoint *endpoint = connection->endpoint;
     struct upstream_pool *pool = endpoint->pool;
     move(connection, POOL_IDLE);
@@ -252,14 +265,18 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
 {
     static const struct http_call_failure open = { .reason = DENY_UPSTREAM_OPEN,
                                                    .detail = "too many of its requests have failed" };
+    static const struct http_call_failure none = { .reason = DENY_UPSTREAM_NO_ENDPOINTS,
+                                                   .detail = "no endpoint was discovered" };
     assert(pool != NULL);
     if (ticket->pool == NULL) {
-        retry_budget_pay_in(&pool->retries, pool->settings->retry_budget);
+        retry_budget_pay_in(&pool->line->retries, pool->settings->retry_budget);
     }
     ticket->pool = pool;
     ticket->call = NULL;
     ticket->connection = NULL;
-    if (!ticket->probe && !breaker_admit(&pool->breaker, pool->loop->now, &ticket->probe)) {
+    if (pool->count == 0) {
+        settle(ticket, &none);
+    } else if (!ticket->probe && !breaker_admit(&pool->line->breaker, pool->loop->now, &ticket->probe)) {
         settle(ticket, &open);
     } else if (pool->pending.queue.first == NULL) {
         pool_attempt(ticket);
@@ -280,7 +297,7 @@ bool upstream_may_retry(struct upstream_ticket *ticket)
 
 bool upstream_spend_retry(struct upstream_ticket *ticket)
 {
-    return retry_budget_take(&ticket->pool->retries);
+    return retry_budget_take(&ticket->pool->line->retries);
 }
 
 static void on_delay_over(struct deadline *deadline)
@@ -321,7 +338,7 @@ void upstream_release(struct upstream_ticket *ticket)
     pool_queue_leave(ticket);
     deadline_clear(&ticket->patience);
     if (ticket->probe) {
-        breaker_forget(&ticket->pool->breaker);
+        breaker_forget(&ticket->pool->line->breaker);
         ticket->probe = false;
     }
     if (endpoint == NULL) {
@@ -405,10 +422,29 @@ void pool_begin_serving(struct upstream_pool *pool)
     pool->serving++;
 }
 
+static void dispose(struct upstream_pool *pool)
+{
+    if (pool->serving > 0 || pool->pending.task.queued) {
+        pool->orphaned = true;
+        return;
+    }
+    for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
+        for (size_t place = 0; place < POOL_PLACES; place++) {
+            let_go(pool->endpoints[i].connections[place]);
+        }
+        resolved_done(&pool->endpoints[i].addresses);
+    }
+    tls_client_free(pool->tls);
+    balancer_done(&pool->balancer);
+    pool_line_leave(pool);
+    endpoint_set_unref(pool->set);
+    free(pool);
+}
+
 void pool_end_serving(struct upstream_pool *pool)
 {
     if (--pool->serving == 0 && pool->orphaned) {
-        upstream_pool_free(pool);
+        dispose(pool);
     }
 }
 
@@ -429,71 +465,89 @@ static struct error balance(struct upstream_pool *pool)
     return OK;
 }
 
-struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
-                               struct metrics_worker *metrics, struct upstream_pool **ret_pool)
+static struct error add_endpoint(struct upstream_pool *pool, size_t index)
+{
+    static const struct tls_client_settings no_settings = { 0 };
+    const struct upstream_settings *settings = pool->settings;
+    struct pool_endpoint *endpoint = &pool->endpoints[index];
+    endpoint->pool = pool;
+    endpoint->settings = &settings->parsed[index];
+    endpoint->protocol = upstream_protocol_of(settings->protocol, endpoint->settings);
+    resolved_init(&endpoint->addresses, pool->loop);
+    if (endpoint->settings->is_address) {
+        resolved_set(&endpoint->addresses, &endpoint->settings->address);
+    }
+    if (endpoint->settings->tls && pool->tls == NULL) {
+        TRY(tls_client_new(settings->tls != NULL ? settings->tls : &no_settings, &pool->tls));
+    }
+    endpoint->tls = endpoint->settings->tls ? pool->tls : NULL;
+    return OK;
+}
+
+static struct error fill(struct upstream_pool *pool)
+{
+    TRY(balance(pool));
+    for (size_t i = 0; i < pool->count; i++) {
+        TRY(add_endpoint(pool, i));
+    }
+    return OK;
+}
+
+struct error pool_make(const struct upstream_settings *settings, struct net_loop *loop,
+                       struct metrics_worker *metrics, struct pool_line *line,
+                       struct upstream_pool **ret_pool)
 {
     size_t count = settings->endpoints.count;
     struct upstream_pool *pool = calloc(1, sizeof *pool + count * sizeof pool->endpoints[0]);
     if (pool == NULL) {
         return FAIL(ERROR_MEMORY, "upstream pool");
     }
-    *pool = (struct upstream_pool){ .settings = settings, .loop = loop, .metrics = metrics, .count = count };
+    *pool = (struct upstream_pool){
+        .settings = settings,
+        .line = line,
+        .references = 1,
+        .loop = loop,
+        .metrics = metrics,
+        .count = count,
+    };
+    line->references++;
     pool_pending_init(pool);
-    retry_budget_init(&pool->retries, settings->retry_budget);
-    breaker_init(&pool->breaker, settings->breaker);
-    struct error error = balance(pool);
+    struct error error = fill(pool);
     if (failed(error)) {
         upstream_pool_free(pool);
         return error;
     }
-    static const struct tls_client_settings no_settings = { 0 };
-    for (size_t i = 0; i < count; i++) {
-        struct pool_endpoint *endpoint = &pool->endpoints[i];
-        endpoint->pool = pool;
-        endpoint->settings = &settings->parsed[i];
-        endpoint->protocol = upstream_protocol_of(settings->protocol, endpoint->settings);
-        resolved_init(&endpoint->addresses, loop);
-        if (endpoint->settings->is_address) {
-            resolved_set(&endpoint->addresses, &endpoint->settings->address);
-        }
-        if (endpoint->settings->tls && pool->tls == NULL) {
-            const struct tls_client_settings *tls = settings->tls != NULL ? settings->tls : &no_settings;
-            error = tls_client_new(tls, &pool->tls);
-            if (failed(error)) {
-                upstream_pool_free(pool);
-                return error;
-            }
-        }
-        endpoint->tls = endpoint->settings->tls ? pool->tls : NULL;
-    }
     *ret_pool = pool;
     return OK;
+}
+
+struct upstream_pool *upstream_pool_ref(struct upstream_pool *pool)
+{
+    pool->references++;
+    return pool;
 }
 
 void upstream_pool_retire(struct upstream_pool *pool)
 {
     pool->retired = true;
     for (size_t i = 0; i < pool->count; i++) {
-        let_go(pool->endpoints[i].connections[POOL_IDLE]);
+        struct pool_endpoint *heir = pool_heir_of(&pool->endpoints[i]);
+        struct pool_connection *next;
+        for (struct pool_connection *idle = pool->endpoints[i].connections[POOL_IDLE]; idle != NULL;
+             idle = next) {
+            next = idle->next;
+            if (heir != NULL) {
+                hand_over(idle, heir);
+            } else {
+                close_connection(idle);
+            }
+        }
     }
 }
 
 void upstream_pool_free(struct upstream_pool *pool)
 {
-    if (pool == NULL) {
-        return;
+    if (pool != NULL && --pool->references == 0) {
+        dispose(pool);
     }
-    if (pool->serving > 0 || pool->pending.task.queued) {
-        pool->orphaned = true;
-        return;
-    }
-    for (size_t i = 0; i < pool->count && pool->endpoints[i].pool != NULL; i++) {
-        for (size_t place = 0; place < POOL_PLACES; place++) {
-            let_go(pool->endpoints[i].connections[place]);
-        }
-        resolved_done(&pool->endpoints[i].addresses);
-    }
-    tls_client_free(pool->tls);
-    balancer_done(&pool->balancer);
-    free(pool);
 }

@@ -8,6 +8,7 @@
 #include "http/client.h"
 #include "observe/metrics.h"
 #include "upstream/balance/balance.h"
+#include "upstream/discovery/endpoint_set.h"
 #include "upstream/settings.h"
 
 struct upstream_pool;
@@ -49,9 +50,16 @@ struct upstream_ticket {
 /* `settings` must outlive the pool. */
 struct error upstream_pool_new(const struct upstream_settings *settings, struct net_loop *loop,
                                struct metrics_worker *metrics, struct upstream_pool **ret_pool) MUST_CHECK;
-/* Closes the connections without a call, and keeps none from now on. */
+/* The next generation of a pool, with the endpoints of `set`, which it holds. Those that both have go on: what is known of them
+ * stays, and so do their connections, once the older one is retired; breaker and retry budget are one for all. Requests stay with
+ * the generation that they began with. */
+struct error upstream_pool_follow(struct upstream_pool *pool, struct endpoint_set *set,
+                                  struct upstream_pool **ret_pool) MUST_CHECK;
+struct upstream_pool *upstream_pool_ref(struct upstream_pool *pool);
+/* Keeps no connection from now on: those without a call go to the next generation, where their endpoint is still there, or are
+ * closed; and so are the others when their last call is over. */
 void upstream_pool_retire(struct upstream_pool *pool);
-/* Closes all its connections but those with calls that are kept. No ticket may hold one. */
+/* The last holder's closes all its connections but those with calls that are kept. No ticket may hold one then. NULL is fine. */
 void upstream_pool_free(struct upstream_pool *pool);
 
 /* What a request would be denied with for want of connections, or since the breaker is open, if it came now, so that nothing is spent

@@ -1,5 +1,5 @@
 /* The pool from within: shared by pool.c (lending, keeping), choose.c, connect.c (names, opening), sharing.c (who waits for a
- * connection that others open) and pending.c. */
+ * connection that others open), pending.c, and generations.c (endpoints that come and go). */
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 
@@ -62,8 +62,19 @@ struct pool_pending {
     struct net_task task; /* posted: there may be room */
 };
 
+/* What the generations of one upstream's pool share: see generations.c. */
+struct pool_line {
+    struct upstream_pool *newest; /* NULL: it is gone */
+    size_t references;            /* of pools */
+    struct retry_budget retries;
+    struct breaker breaker;
+};
+
 struct upstream_pool {
     const struct upstream_settings *settings;
+    struct endpoint_set *set; /* held, which `settings` are of; NULL: they are the snapshot's */
+    struct pool_line *line;
+    size_t references;
     struct net_loop *loop;
     struct metrics_worker *metrics;
     struct tls_client *tls;
@@ -76,8 +87,6 @@ struct upstream_pool {
     bool orphaned;
     bool retired; /* keeps no connection */
     struct pool_pending pending;
-    struct retry_budget retries;
-    struct breaker breaker;
     struct pool_endpoint endpoints[];
 };
 
@@ -114,8 +123,18 @@ void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connectio
 /* This endpoint has failed the ticket; another one may be asked. */
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
 
+struct error pool_make(const struct upstream_settings *settings, struct net_loop *loop,
+                       struct metrics_worker *metrics, struct pool_line *line,
+                       struct upstream_pool **ret_pool) MUST_CHECK;
 void pool_begin_serving(struct upstream_pool *pool);
 void pool_end_serving(struct upstream_pool *pool);
+
+/* ---- generations.c ---- */
+
+struct error pool_line_new(const struct upstream_settings *settings, struct pool_line **ret_line) MUST_CHECK;
+void pool_line_leave(struct upstream_pool *pool);
+/* The same endpoint in the newest generation, where this one is older; NULL: it is not there any more, or nothing is newer. */
+struct pool_endpoint *pool_heir_of(const struct pool_endpoint *endpoint);
 
 /* ---- note.c ---- */
 

@@ -8,6 +8,7 @@
 #include "upstream/balance/maglev.h"
 #include "upstream/balance/settings.h"
 #include "upstream/breaker.h"
+#include "upstream/discovery/settings.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
 #include "upstream/outlier/mark.h"
@@ -39,6 +40,8 @@ struct upstream_endpoint {
 struct upstream_settings {
     struct slice name;
     struct conf_list endpoints; /* of struct upstream_endpoint_settings; at most ENDPOINTS_MAX */
+    struct discovery_settings
+        *discover; /* in place of those, which the gateway then fills in; NULL: they are written */
     struct tls_client_settings *tls;
     int protocol;               /* enum http_client_protocol, of https endpoints */
     int balance;                /* enum upstream_balance */

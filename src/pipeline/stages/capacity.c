@@ -16,7 +16,7 @@ static enum stage_verdict check_capacity(struct exchange *exchange)
     if (reason == DENY_NONE || exchange_policy(exchange)->fallback != NULL) {
         return STAGE_NEXT;
     }
-    if (reason == DENY_UPSTREAM_OPEN) {
+    if (reason == DENY_UPSTREAM_OPEN || reason == DENY_UPSTREAM_NO_ENDPOINTS) {
         exchange->retry_after = wait;
         return stage_deny(exchange, reason, SLICE("before authentication"));
     }

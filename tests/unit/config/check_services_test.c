@@ -112,8 +112,50 @@ static void endpoints_are_parsed(void **state)
         "directory\n"
         "c.yaml:9:8: error: upstreams.g.endpoints: must not be empty; a text or a list of texts is wanted "
         "here\n"
-        "c.yaml:10:3: error: upstreams.h: endpoints is missing: every upstream needs it, as in \"endpoints: "
-        "[one, other]\"\n");
+        "c.yaml:10:3: error: upstreams.h: endpoints is missing: its servers, as in `endpoints: "
+        "[https://10.0.0.5:9001]`, or `discover: dns://orders.internal:9001`\n");
+}
+
+static void endpoints_are_written_or_discovered(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        LISTENER
+        "upstreams:\n"
+        "  a: { discover: file:///etc/a.json }\n"
+        "  b: { discover: { from: \"dns://b.test:9001\", resolvers: [10.0.0.2, \"[fd00::2]:5353\"] } }\n"
+        "  c: { discover: dns+srv://_https._tcp.c.test, tls: { server_name: c.test } }\n"
+        "  d: { discover: dns://d.test }\n"
+        "  e: { discover: file://e.json }\n"
+        "  f: { discover: { from: file:///f.json, interval: 5s } }\n"
+        "  g: { discover: consul://g }\n"
+        "  h: { discover: dns+srv://_https._tcp, endpoints: https://h.test }\n"
+        "  i: { discover: { from: \"dns://10.0.0.1:1\", resolvers: ns.test } }\n"
+        "  j: { discover: { from: dns+srv://j.test, scheme: http }, protocol: h2 }\n",
+        "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
+        "c.yaml:6:8: error: upstreams.d.discover: the port of the endpoints is missing, as in "
+        "file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
+        "dns+srv://_https._tcp.orders.internal\n"
+        "c.yaml:7:8: error: upstreams.e.discover: the path of a file is absolute, as in "
+        "file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
+        "dns+srv://_https._tcp.orders.internal\n"
+        "c.yaml:8:42: error: upstreams.f.discover.interval: `interval` is of DNS: a file has whole URLs, and "
+        "is looked at twice a second\n"
+        "c.yaml:9:8: error: upstreams.g.discover: it begins with file:///, dns:// or dns+srv://, as in "
+        "file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
+        "dns+srv://_https._tcp.orders.internal\n"
+        "c.yaml:10:8: error: upstreams.h.discover: endpoints are written or discovered: leave out one of "
+        "both\n"
+        "c.yaml:10:8: error: upstreams.h.discover: there is no name behind the labels of service and "
+        "protocol, as in file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
+        "dns+srv://_https._tcp.orders.internal\n"
+        "c.yaml:11:20: error: upstreams.i.discover.from: an address needs no discovery: write it into "
+        "`endpoints`, as in file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
+        "dns+srv://_https._tcp.orders.internal\n"
+        "c.yaml:12:44: warning: upstreams.j.discover.scheme: requests go to these endpoints without TLS: "
+        "anybody on the way can read them, and who answers for the name servers can have them\n"
+        "c.yaml:12:60: error: upstreams.j.protocol: no endpoint is https: it would have no effect; write "
+        "`scheme: h2c` for HTTP/2 without TLS\n");
 }
 
 static void a_protocol_needs_what_agrees_on_it(void **state)
@@ -160,6 +202,7 @@ int main(void)
         cmocka_unit_test(keys_fit_the_algorithms),
         cmocka_unit_test(key_sets_are_read),
         cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(endpoints_are_written_or_discovered),
         cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
         cmocka_unit_test(kept_key_sets_are_looked_after),
     };

@@ -1,0 +1,98 @@
+#include "unit.h"
+
+#include "base/arena.h"
+#include "upstream/discovery/settings.h"
+
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 65536);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static const char *parse(const char *from, struct discovery_settings *settings)
+{
+    *settings = (struct discovery_settings){ .from = slice_from_string(from) };
+    return discovery_parse(settings, &arena);
+}
+
+static void sources_are_parsed(void **state)
+{
+    (void)state;
+    struct discovery_settings settings;
+    assert_null(parse("file:///etc/a.json", &settings));
+    assert_int_equal(settings.kind, DISCOVERY_FILE);
+    assert_slice(settings.path, "/etc/a.json");
+    assert_null(parse("dns://Orders.Internal:9001", &settings));
+    assert_int_equal(settings.kind, DISCOVERY_DNS);
+    assert_slice(settings.name, "orders.internal");
+    assert_slice(settings.identity, "orders.internal");
+    assert_int_equal(settings.port, 9001);
+    assert_null(parse("dns+srv://_https._tcp.orders.internal", &settings));
+    assert_int_equal(settings.kind, DISCOVERY_SRV);
+    assert_slice(settings.name, "_https._tcp.orders.internal");
+    assert_slice(settings.identity, "orders.internal");
+}
+
+static void anything_else_is_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "",
+        "file://a",
+        "file:/a",
+        "dns://a",
+        "dns://a:0",
+        "dns://a:65536",
+        "dns://:1",
+        "dns://10.0.0.1:1",
+        "dns://a b:1",
+        "dns://a..b:1",
+        "dns://-a:1",
+        "dns+srv://",
+        "dns+srv://_https._tcp",
+        "dns+srv://a/b",
+        "consul://a",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct discovery_settings settings;
+        assert_non_null(parse(cases[i], &settings));
+    }
+}
+
+static void name_servers_are_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned int port; /* 0: refused */
+    } cases[] = {
+        { "10.0.0.2", 53 },         { "10.0.0.2:5353", 5353 }, { "fd00::2", 53 },   { "[fd00::2]", 53 },
+        { "[fd00::2]:5353", 5353 }, { "ns.test", 0 },          { "10.0.0.2:0", 0 }, { "10.0.0.2:x", 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct slice text = slice_from_string(cases[i].text);
+        struct discovery_settings settings = { .resolvers = { &text, 1 } };
+        assert_int_equal(discovery_parse_resolver(&settings, 0) == NULL, cases[i].port != 0);
+        assert_int_equal(settings.servers[0].port, cases[i].port);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sources_are_parsed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(anything_else_is_refused, set_up, tear_down),
+        cmocka_unit_test(name_servers_are_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
