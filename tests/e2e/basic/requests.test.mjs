@@ -174,8 +174,12 @@ describe('a route with passwords', () => {
         assert.equal((await slow.s.request(as(user, `guess ${began}`))).status, 401);
         return performance.now() - began;
       };
-      const fastest = async (user) => Math.min(await time(user), await time(user), await time(user));
-      const [known, unknown] = [await fastest('slow'), await fastest('nobody')];
+      // By turns, so that whatever else the machine does is met by both; the quickest of each.
+      let [known, unknown] = [Infinity, Infinity];
+      for (let i = 0; i < 6; i++) {
+        known = Math.min(known, await time('slow'));
+        unknown = Math.min(unknown, await time('nobody'));
+      }
       assert.ok(unknown > known / 2, `${unknown} ms for nobody, ${known} ms for somebody`);
     } finally {
       await slow.s.close();
