@@ -66,8 +66,12 @@ static bool ask_another(struct exchange *exchange)
     return true;
 }
 
+/* The caller of a gRPC call would find no status in it. */
 static bool answer_instead(struct exchange *exchange, const struct fallback_settings *fallback)
 {
+    if (exchange->is_grpc) {
+        return false;
+    }
     exchange->response.headers.count = 0;
     if (fallback->content_type.len > 0 &&
         !stage_add_header(exchange, HEADER_CONTENT_TYPE, fallback->content_type)) {

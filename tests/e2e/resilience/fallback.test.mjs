@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sallyport } from '../lib/gateway.mjs';
+import { Session } from '../lib/h2.mjs';
 import { closeAll, HOST, OPEN, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
 import { echo, startUpstream } from '../lib/upstream.mjs';
@@ -100,6 +101,13 @@ describe('fallback', () => {
     await s.denied({ status: 401, code: 'unauthenticated', reason: 'credential_missing' }, () => s.request({ path: '/orders/1' }));
     const response = await s.request({ path: '/orders/1', token: await s.mint() });
     assert.equal(response.body.toString(), '[]');
+  });
+  it('a gRPC call gets no response of the configuration: its caller would find no outcome in it', async () => {
+    const session = await Session.connect(s);
+    const call = await session.request({ method: 'POST', path: '/empty/1', fields: { 'content-type': 'application/grpc', te: 'trailers' } });
+    session.destroy();
+    assert.equal(call.status, 200);
+    assert.equal(call.fields.get('grpc-status'), '14');
   });
   it('there is one fallback: where it fails, too, its failure is told', async () => {
     const { access } = await s.denied({ status: 502, code: 'bad_gateway', reason: 'upstream_connect' }, () => s.request({ path: '/nobody/1' }));
