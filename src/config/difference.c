@@ -59,6 +59,7 @@ enum change difference_kind(const char *field)
                                           "timeouts",
                                           "max_connections",
                                           "max_idle",
+                                          "max_requests",
                                           "retries",
                                           "retry",
                                           "retry_budget",

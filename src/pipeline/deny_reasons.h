@@ -310,7 +310,8 @@
     X(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 4, NOTHING, "gateway_timeout", "Gateway timeout",           \
       "The upstream did not answer within the route's timeout.")                                             \
     X(UPSTREAM_BUSY, "upstream_busy", 503, 14, NOTHING, "unavailable", "Temporarily unavailable",            \
-      "All connections that the upstream allows are in use, and as many requests wait as may.")              \
+      "All connections that the upstream allows are in use, and as many requests wait as may; or "           \
+      "max_requests are under way.")                                                                         \
     X(UPSTREAM_OPEN, "upstream_open", 503, 14, NOTHING, "unavailable", "Temporarily unavailable",            \
       "The upstream's circuit breaker is open: too many of its requests have failed of late.")               \
     X(UPSTREAM_PENDING, "upstream_pending", 503, 14, NOTHING, "unavailable", "Temporarily unavailable",      \

@@ -93,6 +93,12 @@ static bool would_wait_in_vain(const struct upstream_pool *pool)
     return waited > pool->settings->pending_timeout / 4 && expected > pool->settings->pending_timeout / 2;
 }
 
+bool pool_is_full(const struct upstream_pool *pool)
+{
+    return pool->settings->max_requests > 0 &&
+           pool->balancer.active + pool->pending.queue.count >= (uint64_t)pool->settings->max_requests;
+}
+
 enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait)
 {
     if (pool->count == 0) {
@@ -101,6 +107,9 @@ enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait
     }
     if (!breaker_would_admit(&pool->line->breaker, pool->loop->now, ret_wait)) {
         return DENY_UPSTREAM_OPEN;
+    }
+    if (pool_is_full(pool)) {
+        return DENY_UPSTREAM_BUSY;
     }
     if (pool->pending.queue.count >= (size_t)pool->settings->max_pending) {
         /* A place that has just become free is for one of those that wait. */

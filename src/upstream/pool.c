@@ -267,6 +267,9 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
                                                    .detail = "too many of its requests have failed" };
     static const struct http_call_failure none = { .reason = DENY_UPSTREAM_NO_ENDPOINTS,
                                                    .detail = "no endpoint was discovered" };
+    static const struct http_call_failure full = {
+        .reason = DENY_UPSTREAM_BUSY, .detail = "as many requests are under way as max_requests says"
+    };
     assert(pool != NULL);
     if (ticket->pool == NULL) {
         retry_budget_pay_in(&pool->line->retries, pool->settings->retry_budget);
@@ -276,6 +279,8 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
     ticket->connection = NULL;
     if (pool->count == 0) {
         settle(ticket, &none);
+    } else if (pool_is_full(pool)) {
+        settle(ticket, &full);
     } else if (!ticket->probe && !breaker_admit(&pool->line->breaker, pool->loop->now, &ticket->probe)) {
         settle(ticket, &open);
     } else if (pool->pending.queue.first == NULL) {

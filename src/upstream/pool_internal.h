@@ -164,6 +164,8 @@ void pool_queue_leave(struct upstream_ticket *ticket);
 void pool_queue_move(struct pool_queue *from, struct pool_queue *to);
 
 void pool_pending_init(struct upstream_pool *pool);
+/* Has it as many requests as it may, those that wait among them? */
+bool pool_is_full(const struct upstream_pool *pool);
 /* The ticket waits until there is room; `first`: it did already, elsewhere. False: too many do. */
 bool pool_pend(struct upstream_ticket *ticket, bool first);
 /* A connection's place has become free. */

@@ -164,6 +164,16 @@ static const struct conf_field upstream_fields[] = {
       .maximum = 30 * 86400 * NS_PER_S,
       .help =
           "HTTP/2: a connection older than this takes no further request, and closes after its last answer" },
+    { .name = "max_requests",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct upstream_settings, max_requests),
+      .standard = "0",
+      .minimum = 0,
+      .maximum = 1000000,
+      .help = "requests per worker that are under way at once, WebSockets and streams among them; more are "
+              "denied (503 "
+              "upstream_busy), so that one slow service takes no more than its part; 0: as many as its "
+              "connections take" },
     { .name = "max_pending",
       .type = CONF_INTEGER,
       .offset = offsetof(struct upstream_settings, max_pending),

@@ -56,6 +56,7 @@ struct upstream_settings {
     int64_t max_streams;        /* requests at once on one connection, over HTTP/2; 100 */
     int64_t stream_window;      /* bytes of an answer that wait for a slow reader, over HTTP/2; 128 KiB */
     int64_t max_connection_age; /* ns that a connection takes requests, over HTTP/2; 1 h */
+    int64_t max_requests;       /* per worker, under way at once; 0: as many as come */
     int64_t max_pending;        /* requests per worker that wait for a connection beyond those; 1024 */
     int64_t pending_timeout;    /* ns that they wait; 1 s */
     int64_t max_idle;           /* idle connections kept per worker and endpoint; 64 */
