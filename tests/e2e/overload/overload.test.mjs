@@ -14,7 +14,7 @@ import { deadline, until } from '../lib/wait.mjs';
 // use to be remembered. So a few hundred clients are more than any machine serves within the deadline.
 const KEYS = 8;
 const TOKENS = 100;
-const CLIENTS = 400;
+const CLIENTS = 1_000;
 const DEADLINE = 200;
 const RETRY_AFTER = 1_000;
 
