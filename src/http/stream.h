@@ -105,7 +105,8 @@ struct http_stream {
     uint64_t sent;      /* bytes of response body */
     unsigned int holds; /* how often a hold_off was made longer; the handler's */
     int minor_version;  /* as of http_request: of the connection, for what is no request */
-    bool held_off;      /* the first request after hold_off, or after a long wait to be accepted */
+    bool held_off;      /* the first request after hold_off */
+    bool late;          /* the first request of a connection that may have waited long to be accepted */
 };
 
 #endif

@@ -60,15 +60,18 @@ static int64_t next_hold_off(struct overload *overload)
     return overload->retry_after + overload->retry_after / SPREAD * overload->turn;
 }
 
-int64_t overload_hold_off(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
-                          int64_t now)
+static int64_t hold_off(struct overload *overload, struct http_stream *stream)
 {
-    if (overload->deadline == 0 || !overload_stands(overload, loop, now)) {
-        return 0;
-    }
     int64_t duration = next_hold_off(overload);
     stream->ops->hold_off(stream, duration);
     return duration;
+}
+
+int64_t overload_hold_off(struct overload *overload, const struct net_loop *loop, struct http_stream *stream,
+                          int64_t now)
+{
+    bool holds = overload->deadline > 0 && overload_stands(overload, loop, now);
+    return holds ? hold_off(overload, stream) : 0;
 }
 
 /* Do requests wait for so long that some are denied? Whoever comes back may have to go again. */
@@ -81,25 +84,27 @@ int64_t overload_refuses(struct overload *overload, const struct net_loop *loop,
                          int64_t now)
 {
     bool stands = overload_stands(overload, loop, now);
-    if ((!stands && !stream->held_off) || overload->deadline == 0) {
+    if ((!stands && !stream->held_off && !stream->late) || overload->deadline == 0) {
         return 0;
     }
     int64_t time = waited(loop, stream, now);
-    if (stream->held_off && time >= overload->deadline / 2) {
+    bool old = time >= overload->deadline / 2;
+    if (stream->held_off && old) {
         /* It was sent before Retry-After was over, and is too old; but where there is room, the next one is listened to. */
         if (!is_crowded(overload, stands)) {
             return overload->retry_after;
         }
-    } else if (!stands) {
-        return 0;
-    } else {
+    } else if (!stream->late || !old) { /* else the queue stood before accept, however long turns are */
+        if (!stands) {
+            return 0;
+        }
         overload->waited = time;
         if (!overload_denies(overload, time)) {
             return 0;
         }
     }
     __atomic_store_n(&overload->alert_until, now + ALERT, __ATOMIC_RELAXED);
-    return overload_hold_off(overload, loop, stream, now);
+    return hold_off(overload, stream);
 }
 
 int64_t overload_holds_again(struct overload *overload, const struct net_loop *loop,

@@ -311,7 +311,7 @@ static void begin(struct http_connection *connection, struct slice early)
         .handler = settings->handler,
         .connection = &connection->facts,
         .minor_version = 1,
-        .held_off = connection->late,
+        .late = connection->late,
     };
     server->state = SERVER_IDLE;
     buffer_init(&server->in, (size_t)settings->limits.head_max + HTTP_READ_BUFFER);

@@ -113,6 +113,7 @@ static void start_request(struct h1_server *server, const char *head)
     server->draining = server->draining || http_connection_is_used_up(&server->base);
     server->request.handler->on_request(&server->request, &request, raw);
     server->request.held_off = false;
+    server->request.late = false;
 }
 
 /* Looks for a whole head at the start of `data`; returns the bytes consumed. */

@@ -305,7 +305,7 @@ static bool set_up(struct h2_server *server)
         .idle = { .ops = &h2_stream_ops,
                   .handler = connection->settings->handler,
                   .connection = &connection->facts,
-                  .held_off = connection->late },
+                  .late = connection->late },
         .account = { .memory = &server->shared->memory, .maximum = HTTP2_SESSION_MEMORY_MAX },
     };
     return h2_session_open(server);

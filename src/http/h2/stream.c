@@ -42,6 +42,7 @@ struct h2_stream *h2_stream_new(struct h2_server *server, int32_t id)
         .connection = &server->base.facts,
         .minor_version = 2,
         .held_off = server->own->idle.held_off,
+        .late = server->own->idle.late,
         .holds = server->own->idle.holds,
     };
     stream->server = server;
@@ -218,6 +219,7 @@ void h2_stream_on_head(struct h2_stream *stream, bool ends)
     const struct http_handler *handler = stream->request.handler;
     server->base.requests++;
     server->own->idle.held_off = false;
+    server->own->idle.late = false;
     if (http_connection_is_used_up(&server->base)) {
         h2_server_warn(server);
     }
@@ -238,6 +240,7 @@ void h2_stream_on_head(struct h2_stream *stream, bool ends)
     stream->expect_continue = request.expect_continue;
     handler->on_request(&stream->request, &request, slice_of(head->text, head->size));
     stream->request.held_off = false;
+    stream->request.late = false;
 }
 
 /* ---- time limits ---- */

@@ -29,13 +29,18 @@ static const struct http_stream_ops ops = { .waited = stream_knows,
                                             .unread = stream_knows,
                                             .hold_off = stream_is_held_off };
 
-static bool refused(bool after_hold_off)
+static bool is_refused(struct http_stream stream)
 {
-    struct http_stream stream = { .ops = &ops, .held_off = after_hold_off };
+    stream.ops = &ops;
     held_off = 0;
     int64_t retry_after = overload_refuses(&overload, &loop, &stream, NOW);
     assert_true(held_off == 0 || held_off == retry_after); /* who waits as told does not wait in vain */
     return retry_after > 0;
+}
+
+static bool refused(bool after_hold_off)
+{
+    return is_refused((struct http_stream){ .held_off = after_hold_off });
 }
 
 static int setup(void **state)
@@ -155,6 +160,22 @@ static void who_did_not_wait_for_retry_after_has_waited_all_the_same(void **stat
     assert_true(held_off >= 3 * NS_PER_S); /* again */
 }
 
+/* Turns are short, but connections have waited for each other before accept: whose request is too old by then is told so for
+ * the first time, and does as it was told as anyone. */
+static void who_waited_to_be_accepted_is_held_off_as_well(void **state)
+{
+    (void)state;
+    const struct http_stream late = { .late = true };
+    known = DEADLINE / 2 - 1;
+    assert_false(is_refused(late));
+    assert_int_equal(held_off, 0);
+    known = DEADLINE / 2;
+    assert_true(is_refused(late));
+    assert_true(held_off >= 3 * NS_PER_S);
+    assert_int_equal(overload.alert_until, NOW + 4 * NS_PER_S);
+    assert_false(refused(false));
+}
+
 static int64_t again(unsigned int holds)
 {
     struct http_stream stream = { .ops = &ops, .holds = holds };
@@ -233,6 +254,7 @@ int main(void)
         TEST(between_a_quarter_and_half_a_part_goes_evenly),
         TEST(where_the_kernel_does_not_tell_the_turns_do),
         TEST(who_did_not_wait_for_retry_after_has_waited_all_the_same),
+        TEST(who_waited_to_be_accepted_is_held_off_as_well),
         TEST(who_waited_as_told_is_listened_to),
         TEST(who_did_not_is_left_where_it_is_a_few_times),
         TEST(every_second_one_for_a_while_after),
