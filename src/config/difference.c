@@ -53,7 +53,16 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
 
 enum change difference_kind(const char *field)
 {
-    static const char *const tuning[] = { "timeout",
+    static const char *const tuning[] = { "workers",
+                                          "limit_keys",
+                                          "dpop_proofs",
+                                          "token_cache",
+                                          "api_key_cache",
+                                          "basic_cache",
+                                          "buffer_memory",
+                                          "shutdown",
+                                          "overload",
+                                          "timeout",
                                           "idle_timeout",
                                           "connect_timeout",
                                           "timeouts",

@@ -57,7 +57,7 @@ void difference_strings(struct difference *difference, struct slice subject, enu
 /* Blocks of the file. */
 void difference_blocks(struct difference *difference);
 
-/* Listeners, issuers and upstreams of the same name. */
+/* Listeners, issuers and upstreams of the same name; and the gateway itself. */
 void difference_things(struct difference *difference);
 
 #endif

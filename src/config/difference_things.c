@@ -1,4 +1,5 @@
-/* What listeners, issuers and upstreams of the same name differ in: it touches every route that uses them. */
+/* What listeners, issuers and upstreams of the same name, and the gateway itself, differ in: it touches every route that
+ * uses them. */
 #include "base/secret.h"
 #include "config/difference.h"
 #include "config/units.h"
@@ -28,20 +29,25 @@ static bool is_among(const char *const *names, const char *name)
     return false;
 }
 
+static void compare_field(struct difference *difference, struct slice subject, const struct conf_field *field,
+                          const char *before, const char *after)
+{
+    struct slice was = field_text(difference, field, before + field->offset);
+    struct slice is = field_text(difference, field, after + field->offset);
+    if (!slice_equal(was, is)) {
+        difference_tell(difference, difference_kind(field->name), subject, "%s is %.*s, was %.*s",
+                        field->name, SLICE_ARG(is), SLICE_ARG(was));
+    }
+}
+
 /* Every field that has no sentence of its own. */
 static void compare_fields(struct difference *difference, struct slice subject,
                            const struct conf_object *object, const char *before, const char *after,
                            const char *const *told)
 {
     for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
-        if (is_among(told, field->name)) {
-            continue;
-        }
-        struct slice was = field_text(difference, field, before + field->offset);
-        struct slice is = field_text(difference, field, after + field->offset);
-        if (!slice_equal(was, is)) {
-            difference_tell(difference, difference_kind(field->name), subject, "%s is %.*s, was %.*s",
-                            field->name, SLICE_ARG(is), SLICE_ARG(was));
+        if (!is_among(told, field->name)) {
+            compare_field(difference, subject, field, before, after);
         }
     }
 }
@@ -401,6 +407,26 @@ static void compare_list(struct difference *difference, const struct list *list)
     }
 }
 
+/* Of no single thing. A page's file may say something else under the same name. */
+static void compare_gateway(struct difference *difference, const struct settings *was,
+                            const struct settings *is)
+{
+    struct slice subject = SLICE("gateway");
+    for (const struct conf_field *field = config_object.fields; field->name != NULL; field++) {
+        static const char *const told[] = { "blocks", "admin", "dpop", NULL };
+        if (config_is_of_gateway(field) && !is_among(told, field->name)) {
+            compare_field(difference, subject, field, (const char *)was, (const char *)is);
+        }
+    }
+    const struct error_page_settings *had = was->error_pages.items, *has = is->error_pages.items;
+    for (size_t i = 0; i < was->error_pages.count && i < is->error_pages.count; i++) {
+        if (slice_equal(had[i].file, has[i].file) && !slice_equal(had[i].text, has[i].text)) {
+            difference_tell(difference, CHANGE_OTHER, subject, "the error page %.*s says something else now",
+                            SLICE_ARG(has[i].file));
+        }
+    }
+}
+
 void difference_things(struct difference *difference)
 {
     const struct settings *before = &difference->before->settings, *after = &difference->after->settings;
@@ -411,4 +437,5 @@ void difference_things(struct difference *difference)
         compare_dpop(difference, before->dpop, after->dpop);
     }
     compare_admin(difference, before->admin, after->admin);
+    compare_gateway(difference, before, after);
 }

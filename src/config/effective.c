@@ -1,5 +1,5 @@
-/* What `check` prints: listeners, issuers, upstreams, and the effective policy of each route, every value with where it
- * comes from. */
+/* What `check` prints: the gateway, listeners, issuers, upstreams, and the effective policy of each route, every value with
+ * where it comes from. */
 #include "base/limits.h"
 #include "config/print.h"
 #include "config/units.h"
@@ -45,6 +45,25 @@ static void print_thing(struct printer *printer, const struct conf_object *objec
     buffer_printf(printer->out, "%.*s\n", SLICE_ARG(printer->self));
     for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
         add_field(printer, field, thing + field->offset);
+    }
+    print_block_flush(&printer->block, printer->out);
+    buffer_append_char(printer->out, '\n');
+}
+
+/* What the configuration says of no single thing. Values are those in force, places those of what was read. */
+static void print_gateway(struct printer *printer)
+{
+    const char *input = (const char *)&printer->config->places->input;
+    const char *settings = (const char *)&printer->config->settings;
+    printer->self = SLICE("gateway");
+    buffer_append(printer->out, SLICE("gateway\n"));
+    for (const struct conf_field *field = config_object.fields; field->name != NULL; field++) {
+        if (!config_is_of_gateway(field) || strcmp(field->name, "blocks") == 0 ||
+            print_is_empty(field, settings + field->offset)) {
+            continue;
+        }
+        print_value(printer->config, field, settings + field->offset, &printer->value);
+        add_line(printer, field->name, written(printer, input + field->offset));
     }
     print_block_flush(&printer->block, printer->out);
     buffer_append_char(printer->out, '\n');
@@ -230,6 +249,7 @@ void config_print_effective(const struct config *config, struct buffer *out)
     print_block_init(&printer.block);
     buffer_init(&printer.value, TEXT_MAX);
     buffer_init(&printer.origin, TEXT_MAX);
+    print_gateway(&printer);
     for (size_t i = 0; i < settings->listener_count; i++) {
         print_thing(&printer, &listener_object, (const char *)&settings->listeners[i]);
     }

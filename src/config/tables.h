@@ -4,6 +4,8 @@
 
 #include "config/settings.h"
 
+#include <assert.h>
+
 /* What one layer says: `defaults`, a policy, a group or a route. Layers are merged into a route's effective policy. */
 struct layer_settings {
     struct slice name;
@@ -53,6 +55,14 @@ extern const struct conf_object policy_object;
 extern const struct conf_object group_object;
 extern const struct conf_object route_object;
 extern const struct conf_object team_object;
+
+/* Whether a field of the root stands in struct settings, at the same offset. Else it is a list of things with names, or is
+ * used up by the load. */
+static inline bool config_is_of_gateway(const struct conf_field *field)
+{
+    static_assert(offsetof(struct input_settings, settings) == 0, "an offset of one is that of the other");
+    return field->offset < sizeof(struct settings);
+}
 
 /* Only what layers share: a route's effective policy, into struct route_policy. */
 extern const struct conf_object effective_object;

@@ -74,6 +74,17 @@ describe('error pages', () => {
     assert.match((await get('/none', BROWSER)).text, /changed 404$/);
   });
 
+  it('check prints them, and diff tells of a change', async () => {
+    const { code, stdout } = await sallyport(['check', s.gateway.file]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^gateway\n(?: {2}.*\n)* {2}error_pages +\[\{ .*file: .*\.html/m);
+    const other = `${s.gateway.file}.other.yaml`;
+    const { error_pages, ...rest } = s.config;
+    writeFileSync(other, JSON.stringify({ ...rest, error_pages: error_pages.slice(1) }));
+    const difference = await sallyport(['diff', s.gateway.file, other]);
+    assert.equal(difference.code, 1, difference.stderr);
+    assert.match(difference.stdout, /Other changes\n {2}gateway: error_pages is /);
+  });
   for (const [entry, says] of [
     [{ file: 'no/such.html' }, /no\/such\.html/],
     [{ text: 'a {{stat}}' }, /what is filled in is \{\{status\}\}/],

@@ -380,6 +380,54 @@ static void secrets_are_not_told(void **state)
     loading_done(&new);
 }
 
+static struct config *load_page(struct loading *loading, const char *rest, const char *text)
+{
+    loading_init(loading);
+    loading_file(loading, "404.html", slice_from_string(text));
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml, "%s%s", ONE(USER), rest);
+    loading_file(loading, "c.yaml", slice_from_string(yaml));
+    struct config *config = loading_load(loading, NULL, 0);
+    assert_told(config, "");
+    return config;
+}
+
+static void the_gateways_own_settings(void **state)
+{
+    (void)state;
+#define PAGE "error_pages: [{ statuses: [404], file: 404.html }]\n"
+    static const struct {
+        const char *before, *after, *text, *expected;
+    } cases[] = {
+        { "", PAGE, "old",
+          "Other changes\n  gateway: error_pages is [{ statuses: [404], type: text/html, file: 404.html }], "
+          "was not set\n" },
+        { PAGE, PAGE, "new", "Other changes\n  gateway: the error page 404.html says something else now\n" },
+        { PAGE, PAGE, "old", "The same access.\n" },
+        { "failure_budget: { failures: 20/1m }\n", "failure_budget: { failures: 40/1m }\n", "old", NULL },
+        { "", "workers: 2\n", "old", "Tuning\n  gateway: workers is 2, was 0\n\nThe same access.\n" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loading old, new;
+        struct buffer out;
+        buffer_init(&out, 65536);
+        struct config *before = load_page(&old, cases[i].before, "old"),
+                      *after = load_page(&new, cases[i].after, cases[i].text);
+        config_print_difference(before, after, &out);
+        buffer_append_char(&out, '\0');
+        if (cases[i].expected != NULL) {
+            assert_string_equal(out.data, cases[i].expected);
+        } else { /* with what else is in it, at its defaults */
+            assert_non_null(strstr(
+                out.data, "Other changes\n  gateway: failure_budget is { mode: enforce, failures: 40/1m,"));
+            assert_non_null(strstr(out.data, ", was { mode: enforce, failures: 20/1m,"));
+        }
+        buffer_done(&out);
+        loading_done(&old);
+        loading_done(&new);
+    }
+}
+
 #define ADMIN(sets)                                                                                          \
     "listeners: { admin: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: internal } }\n"       \
     "issuers: { main: { issuer: https://idp.example.com, audiences: [a], jwks_file: keys.json } }\n"         \
@@ -402,6 +450,7 @@ static void what_the_admin_api_may_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_gateways_own_settings),
         cmocka_unit_test(what_the_admin_api_may_change),
         cmocka_unit_test(the_same_in_other_words_is_the_same),
         cmocka_unit_test(routes_come_and_go),

@@ -151,11 +151,50 @@ static void public_routes_and_rates_stand_out(void **state)
     loading_done(&loading);
 }
 
+static void what_is_of_no_single_thing_stands_first(void **state)
+{
+    (void)state;
+    struct loading loading;
+    loading_init(&loading);
+    loading_file(&loading, "errors/404.html", SLICE("{{status}}"));
+    loading_file(&loading, "c.yaml",
+                 SLICE(BASE "zone: eu-1\n"
+                            "error_pages: [{ statuses: [404], file: errors/404.html }]\n"
+                            "failure_budget: { failures: 20/1m }\n"
+                            "overload: { retry_after: 2s }\n"));
+    struct config *config = loading_load(&loading, NULL, 0);
+    assert_int_equal(config->error_count, 0);
+    static const char *const lines[][2] = {
+        { "zone", "eu-1" },
+        { "error_pages", "[{ statuses: [404], file: errors/404.html }]" },
+        { "failure_budget", "{ failures: 20/1m }" },
+        { "overload", "{ retry_after: 2s }" },
+        { "workers", "0" },
+    };
+    static const char *const places[] = { "c.yaml:4", "c.yaml:5", "c.yaml:6", "c.yaml:7", "default" };
+    struct buffer out;
+    buffer_init(&out, 1024 * 1024);
+    config_print_effective(config, &out);
+    buffer_append_char(&out, '\0');
+    assert_memory_equal(out.data, "gateway\n", 8);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char begin[128];
+        snprintf(begin, sizeof begin, "\n  %-14s  %s ", lines[i][0], lines[i][1]);
+        const char *line = strstr(out.data, begin), *place = line != NULL ? strstr(line, "← ") : NULL;
+        if (place == NULL || strncmp(place + 4, places[i], strlen(places[i])) != 0) {
+            fail_msg("no line \"%s … %s\" in:\n%s", begin + 1, places[i], out.data);
+        }
+    }
+    buffer_done(&out);
+    loading_done(&loading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_is_good),
         cmocka_unit_test(every_value_says_where_it_comes_from),
+        cmocka_unit_test(what_is_of_no_single_thing_stands_first),
         cmocka_unit_test(public_routes_and_rates_stand_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
