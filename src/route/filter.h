@@ -90,6 +90,8 @@ struct filter_run {
     struct slice query;                 /* behind the '?'; ptr NULL: none */
     const struct filter_origin *origin; /* of an answer */
     struct headers *headers;            /* of the request for the upstream, or of its answer */
+    /* of the filters among themselves */
+    struct slice stripped; /* the beginning of the client's path that has gone */
     /* out */
     unsigned int status;   /* in and out, of an answer; of a request, that of a redirect, or 0 */
     struct slice location; /* of a redirect: the request goes no further */

@@ -51,6 +51,7 @@ size_t filter_request_fields(const struct filter_chain *chain)
 
 enum deny_reason filter_request(const struct filter_chain *chain, struct filter_run *run)
 {
+    run->stripped = slice_of(run->path.ptr, 0);
     return run_calls(&chain->request, run);
 }
 

@@ -71,7 +71,8 @@ static const struct conf_object redirect_object = {
 #define FILTER_ROWS(ROW)                                                                                     \
     ROW(strip_prefix, filter_strip_prefix, .type = CONF_INTEGER, .minimum = 1,                               \
         .maximum = ROUTE_SEGMENTS_MAX,                                                                       \
-        .help = "Takes so many segments off the front of the path; of one that has no more, \"/\" is left.") \
+        .help = "Takes so many segments off the front of the path; of one that has no more, \"/\" is left. " \
+                "They are told to the upstream as X-Forwarded-Prefix.")                                      \
     ROW(prefix_path, filter_prefix_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY,                       \
         .help = "Puts this in front of the path: it begins with \"/\" and does not end with one.")           \
     ROW(set_path, filter_set_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY,                             \

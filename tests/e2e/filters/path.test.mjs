@@ -10,6 +10,7 @@ const route = (path, filters, extra = {}) => ({ match: { host: HOST, path }, ups
 
 const ROUTES = {
   strip: route('/strip/**', [{ strip_prefix: 1 }]),
+  twice: route('/twice/**', [{ strip_prefix: 1 }, { strip_prefix: 1 }]),
   prefix: route('/prefix/**', [{ prefix_path: '/internal' }]),
   set: route('/tenants/{tenant}/orders/{id}', [{ set_path: '/orders/{tenant}/{id}' }]),
   rewrite: route('/red/**', [{ rewrite_path: { pattern: '^/red/?(?<rest>.*)', replacement: '/${rest}' } }]),
@@ -49,6 +50,18 @@ describe('filters of the path', () => {
     const response = await requestH2(s, { path: '/h2/orders/1?a=b' });
     assert.equal(response.status, 200);
     assert.equal(h2.requests.at(-1).headers[':path'], '/orders/1?a=b');
+  });
+  it('X-Forwarded-Prefix tells what strip_prefix took off, and nobody else does', async () => {
+    const told = async (path, extra = {}) => (await s.allowed(() => s.request({ path, ...extra }))).echo.fields.filter(([name]) => /^x.forwarded.prefix$/i.test(name));
+    const claims = { headers: [['X-Forwarded-Prefix', '//evil.example'], ['X-Forwarded_Prefix', '/evil']] };
+    assert.deepEqual(await told('/strip/orders/1', claims), [['X-Forwarded-Prefix', '/strip']]);
+    assert.deepEqual(await told('/strip'), [['X-Forwarded-Prefix', '/strip']]);
+    assert.deepEqual(await told('/twice/a%20b/orders'), [['X-Forwarded-Prefix', '/twice/a%20b']]);
+    assert.deepEqual(await told('/v1/orders'), [['X-Forwarded-Prefix', '/v1']]);
+    assert.deepEqual(await told('/prefix/x', claims), []);
+    const response = await requestH2(s, { path: '/h2/orders/1', headers: { 'x-forwarded-prefix': '/evil' } });
+    assert.equal(response.status, 200);
+    assert.equal(h2.requests.at(-1).headers['x-forwarded-prefix'], '/h2');
   });
   it('access logs tell of the path that was asked for', async () => {
     const { response } = await s.allowed(() => s.request({ path: '/strip/logged' }));

@@ -12,6 +12,27 @@ static void strips(void **state)
     assert_path(f, "/a%20b/%C3%A4/c", "/c");
 }
 
+static void tells_what_it_strips(void **state)
+{
+    struct filtering *f = *state;
+    filtering_field(f, "X-Forwarded-Host", "api.example.com");
+    filtering_add(f, (struct filter_settings){ .strip_prefix = 1 });
+    filtering_add(f, (struct filter_settings){ .strip_prefix = 1 });
+    filtering_add(f, (struct filter_settings){ .prefix_path = SLICE_INIT("/own") });
+    filtering_add(f, (struct filter_settings){ .strip_prefix = 2 }); /* this one's, and a segment more */
+    assert_path(f, "/tenant/api/v1/orders", "/orders");
+    assert_fields(f, "X-Forwarded-Host: api.example.com|X-Forwarded-Prefix: /tenant/api");
+    assert_int_equal(filter_request_fields(f->chain), 3);
+    assert_path(f, "/tenant/", "/");
+    assert_fields(f, "X-Forwarded-Host: api.example.com|X-Forwarded-Prefix: /tenant");
+    f->headers.count = 1;
+    assert_path(f, "/", "/");
+    assert_fields(f, "X-Forwarded-Host: api.example.com"); /* nothing has gone */
+    f->headers.capacity = 1;
+    assert_int_equal(filtering_run(f, "/tenant/api"),
+                     DENY_INTERNAL); /* relay leaves room for what filters add */
+}
+
 static void puts_in_front(void **state)
 {
     struct filtering *f = *state;
@@ -117,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FILTERING_TEST(strips),
+        FILTERING_TEST(tells_what_it_strips),
         FILTERING_TEST(puts_in_front),
         FILTERING_TEST(sets),
         FILTERING_TEST(set_path_is_checked),
