@@ -132,6 +132,8 @@
       "Passwords that were known to be right already")                                                       \
     X(BASIC_CACHE_MISSES, "sallyport_basic_cache_misses_total", "counter",                                   \
       "Passwords that were hashed, and right")                                                               \
+    X(PASSWORDS_HASHED, "sallyport_passwords_hashed_total", "counter",                                       \
+      "Passwords that were hashed, right or wrong, for names that nobody has, too")                          \
     X(PASSWORDS_REFUSED, "sallyport_passwords_refused_total", "counter",                                     \
       "Passwords that were not hashed, for too many waited already")                                         \
     X(INTROSPECTION_CACHE_HITS, "sallyport_introspection_cache_hits_total", "counter",                       \

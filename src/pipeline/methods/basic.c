@@ -115,6 +115,7 @@ static void on_verified(struct net_task *task)
     const struct waiter *first = &check->first, *next = NULL;
     remove_check(check);
     secret_wipe(check->text, check->job.password.len);
+    metrics_add(worker->metrics, METRIC_PASSWORDS_HASHED, failed(check->job.error) ? 0 : 1);
     if (!failed(check->job.error) && check->job.matches && first->user != NULL) {
         metrics_add(worker->metrics, METRIC_BASIC_CACHE_MISSES, 1);
         basic_cache_put(&worker->basic_cache, check->digest, first->user,
