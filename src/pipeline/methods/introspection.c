@@ -110,14 +110,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
     return check(exchange, settings, ret_principal);
 }
 
-static bool challenge(struct buffer *out, const struct exchange *exchange)
-{
-    return credential_challenge(
-        out, &(struct challenge){ .realm = exchange_policy(exchange)->auth->realm,
-                                  .resource_metadata = exchange->route->resource_metadata });
-}
-
 const struct method method_introspection = {
     .prove = prove,
-    .challenge = challenge,
+    .challenge = token_challenge,
 };

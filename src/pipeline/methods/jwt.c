@@ -106,14 +106,7 @@ static enum proof prove(struct exchange *exchange, const struct auth_use *use,
     return verify(exchange, &credential.place->names, ret_principal);
 }
 
-static bool challenge(struct buffer *out, const struct exchange *exchange)
-{
-    return credential_challenge(
-        out, &(struct challenge){ .realm = exchange_policy(exchange)->auth->realm,
-                                  .resource_metadata = exchange->route->resource_metadata });
-}
-
 const struct method method_jwt = {
     .prove = prove,
-    .challenge = challenge,
+    .challenge = token_challenge,
 };

@@ -39,6 +39,13 @@ const unsigned char *token_proof_key(const struct exchange *exchange)
     return exchange->dpop != NULL ? exchange->dpop->proof.key : NULL;
 }
 
+bool token_challenge(struct buffer *out, const struct exchange *exchange)
+{
+    return credential_challenge(
+        out, &(struct challenge){ .realm = exchange_policy(exchange)->auth->realm,
+                                  .resource_metadata = exchange->route->resource_metadata });
+}
+
 enum proof token_confirm(struct exchange *exchange, struct principal *principal)
 {
     return exchange->dpop != NULL ? dpop_confirm(exchange, principal) : PROOF_VALID;

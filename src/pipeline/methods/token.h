@@ -17,4 +17,7 @@ const unsigned char *token_proof_key(const struct exchange *exchange);
 /* It was verified, and is bound to what token_proof_key says: as dpop_confirm, and PROOF_VALID where no proof came along. */
 enum proof token_confirm(struct exchange *exchange, struct principal *principal);
 
+/* Appends the challenge (RFC 6750 section 3) of a route that takes tokens, with where its metadata is (RFC 9728). False: no room. */
+bool token_challenge(struct buffer *out, const struct exchange *exchange);
+
 #endif
