@@ -2,6 +2,7 @@
 #include "admin/internal.h"
 
 #include "admin/block_json.h"
+#include "admin/page.h"
 #include "admin/when.h"
 #include "auth/token_digest.h"
 #include "base/encoding.h"
@@ -29,7 +30,7 @@ struct remove_body {
 
 static const struct conf_field list_fields[] = {
     { "kind", CONF_STRING, CONF_NON_EMPTY, OF(blocks_query, kind), .help = "Blocks of this kind." },
-    QUERY_PAGE_FIELDS(blocks_query, "Blocks"),
+    PAGE_FIELDS(blocks_query, "Blocks"),
     { 0 },
 };
 
@@ -104,24 +105,22 @@ static struct block_store *begin(struct admin_call *call, enum block_store_acces
 
 /* ---- reading ---- */
 
-struct page {
-    struct admin_call *call;
+struct listing {
+    struct page page;
     struct slice kind; /* ptr NULL: all */
-    uint64_t after, limit, count, last;
-    bool more;
 };
 
 static bool add_to_page(void *context, const struct block_record *record)
 {
-    struct page *page = context;
+    struct listing *listing = context;
+    struct page *page = &listing->page;
     struct admin_call *call = page->call;
     bool over = record->removed > 0 || (record->expires > 0 && record->expires <= call->now);
     if (over || (record->number > 0 && record->number <= page->after) ||
-        (page->kind.ptr != NULL && !slice_equal(page->kind, record->kind))) {
+        (listing->kind.ptr != NULL && !slice_equal(listing->kind, record->kind))) {
         return true;
     }
-    if (page->count == page->limit || buffer_length(&call->out) > ADMIN_PAGE_BYTES) {
-        page->more = true;
+    if (!page_has_room(page)) {
         return false;
     }
     block_write_json(&call->json, record, call->now);
@@ -133,32 +132,22 @@ static bool add_to_page(void *context, const struct block_record *record)
 static void list_blocks(struct admin_call *call)
 {
     const struct blocks_query *query = call->query;
-    struct page page = { .call = call, .kind = query->kind };
+    struct listing listing = { .kind = query->kind };
     enum block_kind kind;
     if (query->kind.ptr != NULL && !block_kind_find(query->kind, &kind)) {
         admin_problem(call, 400, "invalid_request", "kind: there is no such kind of blocks");
         return;
     }
-    if (!query_page(call, query->limit, query->after, &page.limit, &page.after)) {
+    if (!page_begin(call, query->limit, query->after, &listing.page)) {
         return;
     }
     struct block_store *store = begin(call, BLOCK_STORE_READ);
     if (store == NULL) {
         return;
     }
-    json_object_begin(&call->json);
-    json_name(&call->json, SLICE("blocks"));
-    json_array_begin(&call->json);
-    struct error error = block_store_list(store, false, add_to_page, &page);
-    json_array_end(&call->json);
-    json_name(&call->json, SLICE("next"));
-    if (page.more) {
-        json_string(&call->json, arena_printf(&call->arena, "%llu", (unsigned long long)page.last));
-    } else {
-        json_null(&call->json);
-    }
-    json_object_end(&call->json);
-    call->status = call->operation->status;
+    page_open(&listing.page, "blocks");
+    struct error error = block_store_list(store, false, add_to_page, &listing);
+    page_close(&listing.page);
     block_store_close(store);
     if (failed(error)) {
         admin_fail(call, error);

@@ -66,22 +66,4 @@ void admin_tell(struct admin_call *call, const char *format, ...) __attribute__(
 /* "a=1&b=2" as an object of strings, for body_read. NULL where it is none, with `*ret_problem`. */
 const struct json *query_parse(struct slice query, struct arena *arena, const char **ret_problem);
 
-/* How much of a list is told at once: `limit` (ADMIN_PAGE_STANDARD where it is left out) and `after`, 0 where it is. False: told. */
-#define ADMIN_PAGE_STANDARD 100
-#define ADMIN_PAGE_MAX      1000
-/* Of an answer's bytes; a page may end with one entry beyond it. */
-#define ADMIN_PAGE_BYTES (ADMIN_ANSWER_MAX - 24 * 1024)
-/* The fields of a list's query for it: the slices `limit` and `after` of `type`. */
-#define QUERY_PAGE_FIELDS(type, things)                                                            \
-    { "limit", CONF_STRING, CONF_NON_EMPTY, .offset = offsetof(struct type, limit),                \
-      .help = things                                                                               \
-      " of one page at the most, 1 to 1000; 100 where it is left out. A page may be shorter, and " \
-      "empty: what tells the last one is `next`." },                                               \
-    {                                                                                              \
-        "after", CONF_STRING, CONF_NON_EMPTY, .offset = offsetof(struct type, after),              \
-                                              .help = "`next` of the page before, as it is."       \
-    }
-bool query_page(struct admin_call *call, struct slice limit, struct slice after, uint64_t *ret_limit,
-                uint64_t *ret_after);
-
 #endif

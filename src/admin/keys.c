@@ -4,6 +4,7 @@
 #include "admin/key_change.h"
 #include "admin/key_json.h"
 #include "admin/key_work.h"
+#include "admin/page.h"
 #include "admin/when.h"
 #include "base/clock.h"
 #include "config/config.h"
@@ -55,7 +56,7 @@ static const struct conf_field list_fields[] = {
     { "consumer", CONF_STRING, CONF_NON_EMPTY, OF(list_query, consumer), .help = "Keys of this consumer." },
     { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = 0, .maximum = INT64_MAX,
       .help = "Keys that are good and end within this time, as in 30d." },
-    QUERY_PAGE_FIELDS(list_query, "Keys"),
+    PAGE_FIELDS(list_query, "Keys"),
     { 0 },
 };
 
@@ -202,24 +203,27 @@ static bool read_time(struct admin_call *call, struct slice text, int64_t *ret_s
 /* Of a large store few keys may be wanted: then a page ends without them, so that it is there in time. */
 #define LOOKED_AT_MAX 20000
 
-struct page {
+struct listing {
+    struct page page;
     struct key_work work;
     int64_t expiring; /* seconds; -1: all */
-    uint64_t limit, count, looked_at, last;
-    bool more;
+    uint64_t looked_at;
 };
 
 static bool add_to_page(void *context, const struct key_record *record)
 {
-    struct page *page = context;
-    const struct key_work *work = &page->work;
-    bool wanted = page->expiring < 0 || key_is_expiring(record, work->call->now, page->expiring);
-    bool full = page->count == page->limit || buffer_length(&work->call->out) > ADMIN_PAGE_BYTES;
-    if (page->looked_at == LOOKED_AT_MAX || (wanted && full)) {
+    struct listing *listing = context;
+    struct page *page = &listing->page;
+    const struct key_work *work = &listing->work;
+    bool wanted = listing->expiring < 0 || key_is_expiring(record, work->call->now, listing->expiring);
+    if (listing->looked_at == LOOKED_AT_MAX) {
         page->more = true;
         return false;
     }
-    page->looked_at++;
+    if (wanted && !page_has_room(page)) {
+        return false;
+    }
+    listing->looked_at++;
     page->last = record->number;
     if (wanted) {
         key_write_json(&work->call->json, work->set, record, SLICE_NONE, work->call->now);
@@ -231,30 +235,17 @@ static bool add_to_page(void *context, const struct key_record *record)
 static void list_keys(struct admin_call *call)
 {
     const struct list_query *query = call->query;
-    struct page page = { .expiring = -1 };
-    uint64_t after = 0;
-    if (!query_page(call, query->limit, query->after, &page.limit, &after) ||
-        !key_work_begin(call, KEY_STORE_READ, &page.work)) {
+    struct listing listing = { .expiring = query->expiring > 0 ? query->expiring / NS_PER_S : -1 };
+    if (!page_begin(call, query->limit, query->after, &listing.page) ||
+        !key_work_begin(call, KEY_STORE_READ, &listing.work)) {
         return;
     }
-    if (query->expiring > 0) {
-        page.expiring = query->expiring / NS_PER_S;
-    }
-    json_object_begin(&call->json);
-    json_name(&call->json, SLICE("keys"));
-    json_array_begin(&call->json);
-    struct error error = key_store_list_after(page.work.store, query->consumer, after, add_to_page, &page);
-    json_array_end(&call->json);
-    json_name(&call->json, SLICE("next"));
-    if (page.more) {
-        json_string(&call->json, arena_printf(&call->arena, "%llu", (unsigned long long)page.last));
-    } else {
-        json_null(&call->json);
-    }
-    json_object_end(&call->json);
-    call->status = call->operation->status;
-    admin_tell(call, "%.*s", SLICE_ARG(page.work.set->name));
-    key_work_end(&page.work);
+    page_open(&listing.page, "keys");
+    struct error error =
+        key_store_list_after(listing.work.store, query->consumer, listing.page.after, add_to_page, &listing);
+    page_close(&listing.page);
+    admin_tell(call, "%.*s", SLICE_ARG(listing.work.set->name));
+    key_work_end(&listing.work);
     if (failed(error)) {
         admin_fail(call, error);
     }

@@ -47,20 +47,3 @@ const struct json *query_parse(struct slice query, struct arena *arena, const ch
     }
     return object;
 }
-
-bool query_page(struct admin_call *call, struct slice limit, struct slice after, uint64_t *ret_limit,
-                uint64_t *ret_after)
-{
-    *ret_limit = ADMIN_PAGE_STANDARD;
-    *ret_after = 0;
-    if (limit.ptr != NULL &&
-        (!slice_to_u64(limit, ret_limit) || *ret_limit < 1 || *ret_limit > ADMIN_PAGE_MAX)) {
-        admin_problem(call, 400, "invalid_request", "limit: a number from 1 to %d is wanted", ADMIN_PAGE_MAX);
-        return false;
-    }
-    if (after.ptr != NULL && !slice_to_u64(after, ret_after)) {
-        admin_problem(call, 400, "invalid_request", "after: `next` of the page before is wanted");
-        return false;
-    }
-    return true;
-}
