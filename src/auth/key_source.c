@@ -1,48 +1,16 @@
 #include "auth/key_source.h"
 
 #include "auth/discovery.h"
-#include "auth/fetch.h"
-#include "auth/jwt.h"
-#include "auth/key_wanted.h"
+#include "auth/key_source_state.h"
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/random.h"
-#include "json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BACKOFF_FIRST  NS_PER_S
-#define BACKOFF_LAST   (60 * NS_PER_S)
-#define LONGEST_AGO    (INT64_C(100) * 365 * 86400 * NS_PER_S)
-#define DOCUMENT_ARENA (16 * 1024 * 1024) /* the tree of a document while it is looked at */
-
-struct issuer {
-    struct issuer *next;
-    struct key_source *source;
-    struct key_wanted *wanted;
-    struct fetch *fetch;   /* one at a time */
-    int64_t next_at;       /* of the next fetch by itself */
-    int64_t started_at;    /* of the last fetch; INT64_MIN: none yet */
-    unsigned int failures; /* since the last good document */
-    int64_t failing_since;
-    struct slice jwks_uri; /* as discovered; empty: to be discovered */
-    int64_t discovered_at;
-    char *document; /* the last good one; NULL: none, or no memory for it */
-    size_t document_size;
-    int64_t fetched_at; /* of it; while has_keys */
-    uint64_t fetches, fetch_failures, unknown_kid_fetches;
-    bool has_keys; /* a good document came, and its keys were not declared stale */
-};
-
-struct key_source {
-    struct net_loop *loop;
-    struct fetcher *fetcher;
-    key_source_callback *callback;
-    void *context;
-    uv_timer_t timer;
-    struct issuer *issuers; /* a list */
-};
+#define BACKOFF_FIRST NS_PER_S
+#define BACKOFF_LAST  (60 * NS_PER_S)
 
 /* ---- when ---- */
 
@@ -54,7 +22,7 @@ static int64_t jitter(int64_t duration, unsigned int part)
     return duration / 256 * (int64_t)(part + random * (256 - part) / 256);
 }
 
-static int64_t backoff(const struct issuer *issuer)
+static int64_t backoff(const struct key_issuer *issuer)
 {
     int64_t wait = BACKOFF_FIRST;
     for (unsigned int i = 1; i < issuer->failures && wait < BACKOFF_LAST; i++) {
@@ -65,25 +33,25 @@ static int64_t backoff(const struct issuer *issuer)
     return jitter(wait < issuer->wanted->refresh ? wait : issuer->wanted->refresh, 128);
 }
 
-static int64_t stale_at(const struct issuer *issuer)
+int64_t key_issuer_stale_at(const struct key_issuer *issuer)
 {
     bool counts = issuer->has_keys && issuer->failures > 0 && issuer->wanted->stale > 0;
     return counts ? issuer->failing_since + issuer->wanted->stale : INT64_MAX;
 }
 
-static int64_t due_at(const struct issuer *issuer)
+static int64_t due_at(const struct key_issuer *issuer)
 {
-    int64_t stale = stale_at(issuer);
+    int64_t stale = key_issuer_stale_at(issuer);
     int64_t next = issuer->fetch == NULL ? issuer->next_at : INT64_MAX;
     return stale < next ? stale : next;
 }
 
 static void on_timer(uv_timer_t *timer);
 
-static void schedule(struct key_source *source)
+void key_source_schedule(struct key_source *source)
 {
     int64_t next = INT64_MAX;
-    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+    for (const struct key_issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
         int64_t due = due_at(issuer);
         next = due < next ? due : next;
     }
@@ -98,19 +66,19 @@ static void schedule(struct key_source *source)
 
 /* ---- fetching ---- */
 
-static void report(struct issuer *issuer, enum key_source_event event, struct slice text)
+void key_issuer_report(struct key_issuer *issuer, enum key_source_event event, struct slice text)
 {
     struct key_source *source = issuer->source;
     source->callback(source->context, issuer->wanted->name, event, text);
 }
 
-static void forget_jwks_uri(struct issuer *issuer)
+static void forget_jwks_uri(struct key_issuer *issuer)
 {
     free((char *)(uintptr_t)issuer->jwks_uri.ptr);
     issuer->jwks_uri = SLICE_NONE;
 }
 
-static void on_failure(struct issuer *issuer, const char *why)
+static void on_failure(struct key_issuer *issuer, const char *why)
 {
     int64_t now = issuer->source->loop->now;
     issuer->fetch_failures++;
@@ -119,52 +87,14 @@ static void on_failure(struct issuer *issuer, const char *why)
     }
     issuer->next_at = now + backoff(issuer);
     forget_jwks_uri(issuer);
-    report(issuer, KEYS_FAILED, slice_from_string(why));
-}
-
-/* NULL for a JSON object with an array `keys` (RFC 7517 section 5); the keys themselves are the verifier's business. */
-static const char *check_document(struct slice text)
-{
-    struct arena arena;
-    struct json *document = NULL;
-    arena_init(&arena, DOCUMENT_ARENA);
-    struct error error = json_parse(text, JSON_DEPTH_MAX, &arena, &document, NULL);
-    const struct json *keys = failed(error) ? NULL : json_get(document, SLICE("keys"));
-    const char *wrong = NULL;
-    size_t used = 0;
-    if (failed(error)) {
-        wrong = error.kind == ERROR_MEMORY ? "the document is too complex" : "the document is not JSON";
-    } else if (keys == NULL || keys->type != JSON_ARRAY) {
-        wrong = "the document is no key set: it has no array `keys`";
-    } else if (failed(jwt_keys_check(text, &used)) || used == 0) {
-        wrong = "the key set holds no key that can be used";
-    }
-    arena_done(&arena);
-    return wrong;
-}
-
-static void forget_document(struct issuer *issuer)
-{
-    free(issuer->document);
-    issuer->document = NULL;
-    issuer->document_size = 0;
-}
-
-static void keep_document(struct issuer *issuer, struct slice text)
-{
-    forget_document(issuer);
-    issuer->document = malloc(text.len);
-    if (issuer->document != NULL) {
-        memcpy(issuer->document, text.ptr, text.len);
-        issuer->document_size = text.len;
-    }
+    key_issuer_report(issuer, KEYS_FAILED, slice_from_string(why));
 }
 
 static void on_done(void *context, const struct fetch_result *result)
 {
-    struct issuer *issuer = context;
+    struct key_issuer *issuer = context;
     issuer->fetch = NULL;
-    const char *wrong = result->failure != NULL ? result->failure : check_document(result->body);
+    const char *wrong = result->failure != NULL ? result->failure : key_document_check(result->body);
     if (wrong != NULL) {
         on_failure(issuer, wrong);
     } else {
@@ -173,14 +103,14 @@ static void on_done(void *context, const struct fetch_result *result)
         issuer->fetched_at = issuer->source->loop->now;
         issuer->has_keys = true;
         issuer->next_at = issuer->source->loop->now + jitter(issuer->wanted->refresh, 230);
-        keep_document(issuer, result->body);
-        report(issuer, KEYS_FETCHED, result->body);
+        key_issuer_keep(issuer, result->body);
+        key_issuer_report(issuer, KEYS_FETCHED, result->body);
     }
-    schedule(issuer->source);
+    key_source_schedule(issuer->source);
 }
 
 /* `home`: of an URL that was discovered, the one that was configured. */
-static void fetch(struct issuer *issuer, struct slice url, struct slice home, fetch_done *done)
+static void fetch(struct key_issuer *issuer, struct slice url, struct slice home, fetch_done *done)
 {
     const struct fetch_options options = {
         .url = url,
@@ -197,7 +127,7 @@ static void fetch(struct issuer *issuer, struct slice url, struct slice home, fe
     }
 }
 
-static void on_metadata_failure(struct issuer *issuer, const char *why)
+static void on_metadata_failure(struct key_issuer *issuer, const char *why)
 {
     char text[512];
     snprintf(text, sizeof text, "discovery at %.*s: %s", SLICE_ARG(issuer->wanted->url), why);
@@ -205,7 +135,7 @@ static void on_metadata_failure(struct issuer *issuer, const char *why)
 }
 
 /* False without memory. */
-static bool keep_jwks_uri(struct issuer *issuer, struct slice uri)
+static bool keep_jwks_uri(struct key_issuer *issuer, struct slice uri)
 {
     issuer->discovered_at = issuer->source->loop->now;
     if (!slice_is_empty(issuer->jwks_uri) && slice_equal(issuer->jwks_uri, uri)) {
@@ -218,17 +148,17 @@ static bool keep_jwks_uri(struct issuer *issuer, struct slice uri)
     memcpy(copy, uri.ptr, uri.len);
     forget_jwks_uri(issuer);
     issuer->jwks_uri = slice_of(copy, uri.len);
-    report(issuer, KEYS_DISCOVERED, issuer->jwks_uri);
+    key_issuer_report(issuer, KEYS_DISCOVERED, issuer->jwks_uri);
     return true;
 }
 
 static void on_metadata(void *context, const struct fetch_result *result)
 {
-    struct issuer *issuer = context;
+    struct key_issuer *issuer = context;
     struct arena arena;
     struct slice uri;
     issuer->fetch = NULL;
-    arena_init(&arena, DOCUMENT_ARENA);
+    arena_init(&arena, KEY_DOCUMENT_ARENA);
     const char *wrong = result->failure != NULL
                             ? result->failure
                             : discovery_read(result->body, issuer->wanted->issuer, &arena, &uri);
@@ -241,18 +171,18 @@ static void on_metadata(void *context, const struct fetch_result *result)
     } else {
         fetch(issuer, issuer->jwks_uri, issuer->wanted->url, on_done);
     }
-    schedule(issuer->source);
+    key_source_schedule(issuer->source);
 }
 
 /* At each refresh, which comes when nearly all of its time is over; not for an unknown kid soon after: a provider that brings
  * a new key seldom moves its keys, too. */
-static bool discovers_now(const struct issuer *issuer)
+static bool discovers_now(const struct key_issuer *issuer)
 {
     int64_t age = issuer->source->loop->now - issuer->discovered_at;
     return slice_is_empty(issuer->jwks_uri) || age > issuer->wanted->refresh / 2;
 }
 
-static void start(struct issuer *issuer)
+static void start(struct key_issuer *issuer)
 {
     const struct key_wanted *wanted = issuer->wanted;
     issuer->started_at = issuer->source->loop->now;
@@ -270,22 +200,22 @@ static void on_timer(uv_timer_t *timer)
     struct key_source *source = timer->data;
     net_loop_woken(source->loop);
     int64_t now = source->loop->now;
-    for (struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
-        if (stale_at(issuer) <= now) {
+    for (struct key_issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+        if (key_issuer_stale_at(issuer) <= now) {
             issuer->has_keys = false;
-            forget_document(issuer);
-            report(issuer, KEYS_STALE, SLICE_NONE);
+            key_issuer_forget(issuer);
+            key_issuer_report(issuer, KEYS_STALE, SLICE_NONE);
         }
         if (issuer->fetch == NULL && issuer->next_at <= now) {
             start(issuer);
         }
     }
-    schedule(source);
+    key_source_schedule(source);
 }
 
-static struct issuer *find(const struct key_source *source, struct slice name)
+struct key_issuer *key_source_find(const struct key_source *source, struct slice name)
 {
-    struct issuer *issuer = source->issuers;
+    struct key_issuer *issuer = source->issuers;
     while (issuer != NULL && !slice_equal(issuer->wanted->name, name)) {
         issuer = issuer->next;
     }
@@ -294,7 +224,7 @@ static struct issuer *find(const struct key_source *source, struct slice name)
 
 void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
 {
-    struct issuer *issuer = find(source, issuer_name);
+    struct key_issuer *issuer = key_source_find(source, issuer_name);
     /* Under way already; or failing: then the next look is due soon anyway, and a flood must not hasten it. */
     if (issuer == NULL || issuer->fetch != NULL || issuer->failures > 0) {
         return;
@@ -304,7 +234,7 @@ void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
         issuer->unknown_kid_fetches++;
         issuer->next_at =
             allowed_at; /* in the past: at once. In the future: one fetch for all that ask until then */
-        schedule(source);
+        key_source_schedule(source);
     }
 }
 
@@ -313,7 +243,7 @@ void key_source_unknown_kid(struct key_source *source, struct slice issuer_name)
 void key_source_tell(const struct key_source *source,
                      bool (*each)(void *context, const struct key_health *health), void *context)
 {
-    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
+    for (const struct key_issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
         const struct key_health health = {
             .issuer_name = issuer->wanted->name,
             .has_keys = issuer->has_keys,
@@ -328,122 +258,30 @@ void key_source_tell(const struct key_source *source,
     }
 }
 
-/* ---- from process to process ---- */
-
-static struct key_document document_of(const struct issuer *issuer)
-{
-    return (struct key_document){
-        .issuer_name = issuer->wanted->name,
-        .source = issuer->wanted->source,
-        .text = slice_of(issuer->document, issuer->document_size),
-        .failing_since = issuer->failures > 0 ? issuer->failing_since : 0,
-        .fetched_at = issuer->fetched_at,
-        .issuer = issuer->wanted->issuer,
-    };
-}
-
-void key_source_export(const struct key_source *source,
-                       void (*each)(void *context, const struct key_document *document), void *context)
-{
-    for (const struct issuer *issuer = source->issuers; issuer != NULL; issuer = issuer->next) {
-        struct key_document document = document_of(issuer);
-        if (issuer->document != NULL) {
-            each(context, &document);
-        }
-    }
-}
-
-bool key_source_document(const struct key_source *source, struct slice issuer_name, struct key_document *out)
-{
-    const struct issuer *issuer = find(source, issuer_name);
-    if (issuer == NULL || issuer->document == NULL) {
-        return false;
-    }
-    *out = document_of(issuer);
-    return true;
-}
-
-/* Its times are sound. */
-static const char *take_over(struct key_source *source, const struct key_document *document,
-                             enum key_source_event event)
-{
-    struct issuer *issuer = find(source, document->issuer_name);
-    if (issuer == NULL || issuer->has_keys) {
-        return "the issuer needs none";
-    }
-    if (!slice_equal(issuer->wanted->source, document->source) ||
-        (event == KEYS_RESTORED && !slice_equal(issuer->wanted->issuer, document->issuer))) {
-        return "the keys are another issuer's, or come from another place than is configured";
-    }
-    const char *problem =
-        document->text.len > JWKS_TEXT_MAX ? "the key set is too large" : check_document(document->text);
-    if (problem != NULL) {
-        return problem;
-    }
-    /* One that failed there goes on failing: its time is not given anew by each change of the process. */
-    issuer->failures = document->failing_since != 0 ? 1 : 0;
-    issuer->failing_since = document->failing_since;
-    issuer->fetched_at = document->fetched_at;
-    issuer->has_keys = true;
-    if (stale_at(issuer) <= source->loop->now) {
-        issuer->failures = 0;
-        issuer->has_keys = false;
-        return "the keys are older than jwks_stale";
-    }
-    keep_document(issuer, document->text);
-    report(issuer, event, document->text);
-    schedule(source);
-    return NULL;
-}
-
-static bool is_past(const struct key_source *source, int64_t when)
-{
-    return when >= 0 && when <= source->loop->now;
-}
-
-void key_source_inherit(struct key_source *source, const struct key_document *document)
-{
-    if (is_past(source, document->failing_since) && is_past(source, document->fetched_at)) {
-        (void)take_over(source, document, KEYS_INHERITED);
-    }
-}
-
-const char *key_source_restore(struct key_source *source, const struct key_document *document, int64_t age)
-{
-    struct key_document restored = *document;
-    if (age < 0 || age > LONGEST_AGO / NS_PER_S) {
-        return "the keys are of no time that can be";
-    }
-    /* Before the machine was started, perhaps: then it is below zero. */
-    restored.fetched_at = source->loop->now - age * NS_PER_S;
-    restored.failing_since = restored.fetched_at;
-    return take_over(source, &restored, KEYS_RESTORED);
-}
-
 /* ---- configuration ---- */
 
-static void free_issuer(struct issuer *issuer)
+static void free_issuer(struct key_issuer *issuer)
 {
     if (issuer != NULL) {
         fetch_cancel(issuer->fetch);
         forget_jwks_uri(issuer);
-        forget_document(issuer);
+        key_issuer_forget(issuer);
         key_wanted_free(issuer->wanted);
         free(issuer);
     }
 }
 
-static void free_list(struct issuer *issuers)
+static void free_list(struct key_issuer *issuers)
 {
-    for (struct issuer *next; issuers != NULL; issuers = next) {
+    for (struct key_issuer *next; issuers != NULL; issuers = next) {
         next = issuers->next;
         free_issuer(issuers);
     }
 }
 
-static struct issuer *new_issuer(struct key_source *source, const struct issuer_settings *settings)
+static struct key_issuer *new_issuer(struct key_source *source, const struct issuer_settings *settings)
 {
-    struct issuer *issuer = calloc(1, sizeof *issuer);
+    struct key_issuer *issuer = calloc(1, sizeof *issuer);
     if (issuer == NULL) {
         return NULL;
     }
@@ -460,10 +298,10 @@ static struct issuer *new_issuer(struct key_source *source, const struct issuer_
 
 /* All that are wanted as new ones; false without memory, with nothing made. */
 static bool make_list(struct key_source *source, const struct issuer_settings *issuers, size_t count,
-                      struct issuer **ret_list)
+                      struct key_issuer **ret_list)
 {
-    struct issuer *list = NULL;
-    struct issuer **last = &list;
+    struct key_issuer *list = NULL;
+    struct key_issuer **last = &list;
     for (size_t i = 0; i < count; i++) {
         if (!issuer_fetches_keys(&issuers[i])) {
             continue;
@@ -480,10 +318,10 @@ static bool make_list(struct key_source *source, const struct issuer_settings *i
 }
 
 /* Takes an issuer of that name and source out of the list. */
-static struct issuer *take_known(struct issuer **list, const struct key_wanted *wanted)
+static struct key_issuer *take_known(struct key_issuer **list, const struct key_wanted *wanted)
 {
     for (; *list != NULL; list = &(*list)->next) {
-        struct issuer *issuer = *list;
+        struct key_issuer *issuer = *list;
         if (slice_equal(issuer->wanted->name, wanted->name) &&
             slice_equal(issuer->wanted->source, wanted->source)) {
             *list = issuer->next;
@@ -494,7 +332,7 @@ static struct issuer *take_known(struct issuer **list, const struct key_wanted *
 }
 
 /* The new one takes over the place, the known one goes on with the new settings. */
-static struct issuer *go_on(struct issuer *known, struct issuer *fresh)
+static struct key_issuer *go_on(struct key_issuer *known, struct key_issuer *fresh)
 {
     struct key_wanted *wanted = known->wanted;
     known->wanted = fresh->wanted;
@@ -511,19 +349,19 @@ static struct issuer *go_on(struct issuer *known, struct issuer *fresh)
 
 struct error key_source_set(struct key_source *source, const struct issuer_settings *issuers, size_t count)
 {
-    struct issuer *list;
+    struct key_issuer *list;
     if (!make_list(source, issuers, count, &list)) {
         return FAIL(ERROR_MEMORY, "out of memory");
     }
-    for (struct issuer **place = &list; *place != NULL; place = &(*place)->next) {
-        struct issuer *known = take_known(&source->issuers, (*place)->wanted);
+    for (struct key_issuer **place = &list; *place != NULL; place = &(*place)->next) {
+        struct key_issuer *known = take_known(&source->issuers, (*place)->wanted);
         if (known != NULL) {
             *place = go_on(known, *place);
         }
     }
     free_list(source->issuers);
     source->issuers = list;
-    schedule(source);
+    key_source_schedule(source);
     return OK;
 }
 
