@@ -118,8 +118,7 @@ static void on_verified(struct net_task *task)
     metrics_add(worker->metrics, METRIC_PASSWORDS_HASHED, failed(check->job.error) ? 0 : 1);
     if (!failed(check->job.error) && check->job.matches && first->user != NULL) {
         metrics_add(worker->metrics, METRIC_BASIC_CACHE_MISSES, 1);
-        basic_cache_put(&worker->basic_cache, check->digest, first->user,
-                        worker->loop.now + first->set->cache);
+        basic_cache_put(&worker->basic_cache, check->digest, worker->loop.now + first->set->cache);
     }
     for (const struct waiter *waiter = first->next; waiter != NULL; waiter = next) {
         next = waiter->next;
@@ -128,18 +127,10 @@ static void on_verified(struct net_task *task)
     tell(check, first); /* the last: `check` is its memory */
 }
 
-static bool is_same(const struct basic_check *check, const struct login *login)
-{
-    const struct basic_user *ours = check->first.user, *theirs = login->user;
-    return memcmp(check->digest, login->digest, sizeof check->digest) == 0 &&
-           (ours == NULL) == (theirs == NULL) &&
-           (ours == NULL || memcmp(ours->identity, theirs->identity, sizeof ours->identity) == 0);
-}
-
 static struct basic_check *find_check(const struct worker *worker, const struct login *login)
 {
     for (struct basic_check *check = worker->basic_checks; check != NULL; check = check->next) {
-        if (is_same(check, login)) {
+        if (memcmp(check->digest, login->digest, sizeof check->digest) == 0) {
             return check;
         }
     }
@@ -227,11 +218,11 @@ static enum proof prove_login(struct exchange *exchange, const struct auth_use *
     struct worker *worker = exchange->worker;
     struct login login = { .password = credential->password };
     if (!find_user(use, credential->user, &login) ||
-        !basic_cache_digest(&worker->basic_cache, text, login.digest)) {
+        !basic_cache_digest(&worker->basic_cache, login.user, text, login.digest)) {
         return proof_wrong(exchange, DENY_INTERNAL, SLICE_NONE);
     }
-    if (login.user != NULL && basic_cache_knows(&worker->basic_cache, login.digest, login.user,
-                                                worker->loop.now, login.set->cache)) {
+    if (login.user != NULL &&
+        basic_cache_knows(&worker->basic_cache, login.digest, worker->loop.now, login.set->cache)) {
         metrics_add(worker->metrics, METRIC_BASIC_CACHE_HITS, 1);
         return admit(exchange, login.set, login.user, ret_principal);
     }
