@@ -13,6 +13,7 @@ struct cli_command {
     int (*run)(int count, char **arguments);
     const char *arguments; /* for the usage; NULL: the command is internal and not shown */
     const char *help;
+    void (*more)(FILE *to); /* usage beyond `arguments`; NULL: there is no more */
 };
 
 extern const struct cli_command cli_commands[]; /* in main.c */
@@ -34,6 +35,15 @@ int cli_basic(int count, char **arguments);
 int cli_audit(int count, char **arguments);
 int cli_version(int count, char **arguments);
 int cli_help(int count, char **arguments);
+
+/* "usage: sallyport NAME ARGUMENTS", or what `more` prints. */
+void cli_print_usage(const struct cli_command *command, FILE *to);
+void cli_keys_usage(FILE *to);
+void cli_block_usage(FILE *to);
+/* NULL: there is none of that name that is shown. */
+const struct cli_command *cli_find_command(const char *name);
+/* Says that there is none of that name, and which one may be meant; CLI_MISUSE. */
+int cli_no_command(const char *name);
 
 /* Prints what was wrong and the usage of a command to standard error; CLI_MISUSE. */
 int cli_misuse(const char *command, const char *wrong, const char *argument);

@@ -1,13 +1,51 @@
 #include "cli/cli.h"
 
+#include "config/diagnostics.h"
+
+const struct cli_command *cli_find_command(const char *name)
+{
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0 && command->arguments != NULL) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+int cli_no_command(const char *name)
+{
+    struct suggestion suggestion;
+    suggestion_init(&suggestion, slice_from_string(name));
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        if (command->arguments != NULL) {
+            suggestion_offer(&suggestion, slice_from_string(command->name));
+        }
+    }
+    fprintf(stderr, "sallyport: there is no command \"%s\"", name);
+    if (suggestion.best.len > 0) {
+        fprintf(stderr, "; did you mean \"%.*s\"?", SLICE_ARG(suggestion.best));
+    }
+    fprintf(stderr, "%s\n", suggestion.best.len > 0 ? "" : "; `sallyport help` lists them");
+    return CLI_MISUSE;
+}
+
+void cli_print_usage(const struct cli_command *command, FILE *to)
+{
+    if (command->more != NULL) {
+        command->more(to);
+        return;
+    }
+    fprintf(to, "usage: sallyport %s%s%s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+            command->arguments);
+}
+
 int cli_misuse(const char *command, const char *wrong, const char *argument)
 {
     fprintf(stderr, "sallyport %s: %s%s%s\n", command, wrong, argument != NULL ? ": " : "",
             argument != NULL ? argument : "");
-    for (const struct cli_command *known = cli_commands; known->name != NULL; known++) {
-        if (strcmp(known->name, command) == 0 && known->arguments != NULL) {
-            fprintf(stderr, "usage: sallyport %s %s\n", command, known->arguments);
-        }
+    const struct cli_command *known = cli_find_command(command);
+    if (known != NULL) {
+        cli_print_usage(known, stderr);
     }
     return CLI_MISUSE;
 }

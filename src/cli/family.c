@@ -15,15 +15,21 @@ static const struct cli_option common_options[] = {
 
 /* ---- what was wrong ---- */
 
+void cli_family_usage(const struct cli_family *family, FILE *to)
+{
+    for (size_t i = 0; i < family->verb_count; i++) {
+        const char *usage = family->verbs[i].usage;
+        fprintf(to, "%s sallyport %s %s --config FILE%s%s\n", i == 0 ? "usage:" : "      ", family->name,
+                family->verbs[i].name, usage[0] != '\0' ? " " : "", usage);
+    }
+    family->explain(to);
+}
+
 static int misuse(const struct cli_family *family, const char *wrong, const char *argument)
 {
     fprintf(stderr, "sallyport %s: %s%s%s\n", family->name, wrong, argument != NULL ? ": " : "",
             argument != NULL ? argument : "");
-    for (size_t i = 0; i < family->verb_count; i++) {
-        fprintf(stderr, "%s sallyport %s %s --config FILE %s\n", i == 0 ? "usage:" : "      ", family->name,
-                family->verbs[i].name, family->verbs[i].usage);
-    }
-    family->explain(stderr);
+    cli_family_usage(family, stderr);
     return CLI_MISUSE;
 }
 

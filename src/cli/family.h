@@ -66,6 +66,9 @@ struct cli_family {
 /* Reads the arguments into `call`, of which nothing is set but what the family wants to be set, and runs the verb. The exit status. */
 int cli_family_run(const struct cli_family *family, struct cli_call *call, int count, char **arguments);
 
+/* How each verb is called. */
+void cli_family_usage(const struct cli_family *family, FILE *to);
+
 /* Prints "sallyport FAMILY VERB: …" and gives 1. */
 int cli_fail(const struct cli_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same, about the store that is called so. */

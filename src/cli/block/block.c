@@ -123,6 +123,11 @@ static const struct cli_family family = {
     .close = close_blocks,
 };
 
+void cli_block_usage(FILE *to)
+{
+    cli_family_usage(&family, to);
+}
+
 int cli_block(int count, char **arguments)
 {
     struct block_call call = { .store = NULL };

@@ -149,6 +149,11 @@ static const struct cli_family family = {
     .close = close_set,
 };
 
+void cli_keys_usage(FILE *to)
+{
+    cli_family_usage(&family, to);
+}
+
 int cli_keys(int count, char **arguments)
 {
     struct keys_call call = { .store = NULL };

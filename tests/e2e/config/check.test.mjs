@@ -262,10 +262,25 @@ describe('other commands', () => {
     assert.equal(code, 0);
     for (const word of ['run', 'check', 'diff', 'dev', 'docs', 'audit', 'version']) assert.match(stdout, new RegExp(`\\b${word}\\b`));
   });
-  it('an unknown command is told so', async () => {
-    const { code, stderr } = await sallyport(['chekc']);
-    assert.notEqual(code, 0);
-    assert.match(stderr, /chekc/);
+  for (const command of ['run', 'upgrade', 'dev', 'check', 'diff', 'import', 'docs', 'keys', 'block', 'basic', 'audit', 'version']) {
+    it(`help of ${command}, however it is asked for`, async () => {
+      const asked = await Promise.all([['help', command], [command, '--help'], [command, '-h'], [command, 'anything', '--help']].map((words) => sallyport(words)));
+      for (const { code, stdout, stderr } of asked) {
+        assert.deepEqual([code, stderr], [0, '']);
+        assert.match(stdout, new RegExp(`^usage: sallyport ${command}( .*)?\\n`));
+        assert.match(stdout, /\.\n$/);
+        assert.doesNotMatch(stdout, / \n/);
+      }
+    });
+  }
+  it('an unknown command is told so, and what may be meant', async () => {
+    for (const words of [['chekc'], ['help', 'chekc']]) {
+      const { code, stdout, stderr } = await sallyport(words);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, /there is no command "chekc"; did you mean "check"\?/);
+    }
+    assert.doesNotMatch((await sallyport(['xyzzy'])).stderr, /did you mean/);
+    assert.match((await sallyport(['gatewa'])).stderr, /no command "gatewa"/); // nor is what is not shown told of
   });
   it('docs: a reference and a JSON Schema with every key of the example', async () => {
     const reference = await sallyport(['docs', 'reference']);
