@@ -112,7 +112,9 @@ static char *authorization(const struct dev_set *set, enum token_kind kind)
     return header;
 }
 
-static struct error request(const struct dev_set *set, const struct step *step, struct buffer *out)
+/* `tells`: curl says on standard error why there is no answer. */
+static struct error request(const struct dev_set *set, const struct step *step, bool tells,
+                            struct buffer *out)
 {
     char authority[PATH_MAX];
     char url[PATH_MAX];
@@ -122,8 +124,8 @@ static struct error request(const struct dev_set *set, const struct step *step, 
              step->plain ? set->http_port : set->https_port, step->path);
     snprintf(large, sizeof large, "@%s/large", set->directory);
     const char *arguments[CURL_ARGUMENTS_MAX] = {
-        "-sS", "-i",       "--http1.1", "--path-as-is", "--noproxy",  "*", "--max-time",
-        "10",  "--cacert", authority,   "-X",           step->method, url,
+        tells ? "-sS" : "-s", "-i",      "--http1.1", "--path-as-is", "--noproxy", "*", "--max-time", "10",
+        "--cacert",           authority, "-X",        step->method,   url,
     };
     size_t count = 13;
     char *header = authorization(set, step->token);
@@ -148,7 +150,7 @@ struct error dev_tour_wait(const struct dev_set *set)
         struct buffer printed;
         struct slice response;
         buffer_init(&printed, OUTPUT_MAX);
-        struct error error = request(set, &probe, &printed);
+        struct error error = request(set, &probe, false, &printed);
         unsigned int status = dev_curl_status(buffer_slice(&printed), &response);
         buffer_done(&printed);
         TRY(error);
@@ -207,7 +209,7 @@ static bool run_step(const struct dev_set *set, const struct step *step, size_t 
     struct buffer printed;
     struct slice response = SLICE_NONE;
     buffer_init(&printed, OUTPUT_MAX);
-    struct error error = request(set, step, &printed);
+    struct error error = request(set, step, true, &printed);
     unsigned int status = failed(error) ? 0 : dev_curl_status(buffer_slice(&printed), &response);
     print_answer(response);
     bool expected = is_expected(step, status, response);
