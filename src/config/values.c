@@ -36,7 +36,7 @@ static void print_wanted(const struct conf_field *field, struct buffer *out)
         [CONF_FILE] = "the path of a file",
         [CONF_ENUM] = "one of ",
         [CONF_FLAGS] = "a list of ",
-        [CONF_RATE] = "a rate, a number per duration",
+        [CONF_RATE] = "a rate",
         [CONF_STRINGS] = "a text or a list of texts",
         [CONF_FILES] = "a path or a list of paths",
         [CONF_PAIRS] = "a map of names to texts",
@@ -60,6 +60,9 @@ static void print_wanted(const struct conf_field *field, struct buffer *out)
         print_number(field, field->minimum, out);
         buffer_printf(out, " to ");
         print_number(field, field->maximum, out);
+    }
+    if (field->type == CONF_RATE) {
+        buffer_printf(out, " per duration (ms, s, m, h, d)");
     }
 }
 

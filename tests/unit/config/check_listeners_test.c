@@ -272,8 +272,8 @@ static void rates_of_handshakes(void **state)
     (void)state;
     assert_text_tells(
         "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes: 0/1s } }\n", NO_ROUTES
-        "c.yaml:1:66: error: listeners.a.handshakes: a rate, a number per duration from 1 to 1000000 is "
-        "wanted here, not \"0/1s\", as in \"handshakes: 500/1s\"\n");
+        "c.yaml:1:66: error: listeners.a.handshakes: a rate from 1 to 1000000 per duration (ms, s, m, h, d) "
+        "is wanted here, not \"0/1s\", as in \"handshakes: 500/1s\"\n");
     assert_text_tells(
         "listeners: { a: { port: 1, plaintext: allow, address: 127.0.0.1, handshakes_per_address: 5/1ms } "
         "}\n",
