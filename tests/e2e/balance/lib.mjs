@@ -44,6 +44,18 @@ export class Server {
     for (const socket of this.sockets) socket.destroy();
   }
 }
+
+// Servers at one port, each at an address of its own.
+export class HomedServer extends Server {
+  async at(address, port) {
+    this.server.listen(port, address);
+    await new Promise((resolve, reject) => this.server.once('listening', resolve).once('error', reject));
+    this.port = this.server.address().port;
+    this.address = address;
+    return this;
+  }
+}
+
 export const startServers = (count) => Promise.all(Array.from({ length: count }, (_, i) => new Server(String(i)).start()));
 
 export const route = (upstream, more = {}) => ({ ...OPEN, match: { host: HOST, path: `/${upstream}/**` }, upstream, listeners: ['plain'], timeout: '2s', ...more });

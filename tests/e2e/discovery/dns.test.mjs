@@ -1,7 +1,7 @@
 // Endpoints that name servers tell.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { ask, counted, PLAIN, route, Server, underLoad } from '../balance/lib.mjs';
+import { ask, counted, HomedServer, PLAIN, route, underLoad } from '../balance/lib.mjs';
 import { authority } from '../lib/pki.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { startUpstream } from '../lib/upstream.mjs';
@@ -12,17 +12,6 @@ import { NXDOMAIN, SERVFAIL, startNameServer } from './name_server.mjs';
 const NAME = 'orders.test';
 const SERVICE = '_http._tcp.orders.test';
 const INTERVAL = '100ms';
-
-// Servers at one port, each at an address of its own.
-class HomedServer extends Server {
-  async at(address, port) {
-    this.server.listen(port, address);
-    await new Promise((resolve, reject) => this.server.once('listening', resolve).once('error', reject));
-    this.port = this.server.address().port;
-    this.address = address;
-    return this;
-  }
-}
 
 describe('endpoints of DNS', () => {
   let s, servers, names;
