@@ -2,7 +2,9 @@
  * A certificate must show the name that the configuration has, not that of a target: who answers for the name servers would choose
  * that one (RFC 6125 section 6.2.1). */
 #include "base/limits.h"
+#include "base/random.h"
 #include "upstream/discovery/dns_channel.h"
+#include "upstream/discovery/dns_ttl.h"
 #include "upstream/discovery/internal.h"
 
 #include <arpa/nameser.h>
@@ -17,6 +19,7 @@
 struct dns_target {
     struct dns_lookup *lookup;
     uint16_t port, priority, weight;
+    bool asking; /* an answer now is that of /etc/hosts, which knows no TTL */
 };
 
 struct dns_lookup {
@@ -26,6 +29,8 @@ struct dns_lookup {
     struct dns_target *targets;
     size_t target_count, pending; /* questions */
     struct found_endpoints found; /* ENDPOINTS_MAX have room */
+    uint32_t ttl;                 /* s: the smallest of all answers; UINT32_MAX: none was told */
+    uint32_t names;               /* whose addresses were asked for */
     const char *problem;          /* static; NULL: none */
 };
 
@@ -38,6 +43,11 @@ static void fail(struct dns_lookup *lookup, const char *problem)
 static bool is_nothing(int status)
 {
     return status == ARES_ENOTFOUND || status == ARES_ENODATA;
+}
+
+static void note_ttl(struct dns_lookup *lookup, uint32_t ttl)
+{
+    lookup->ttl = ttl < lookup->ttl ? ttl : lookup->ttl;
 }
 
 /* ---- records ---- */
@@ -99,6 +109,16 @@ static void add(struct dns_lookup *lookup, const struct dns_target *target, cons
     };
 }
 
+static void note_ttls(struct dns_lookup *lookup, const struct ares_addrinfo *result)
+{
+    for (const struct ares_addrinfo_node *node = result->nodes; node != NULL; node = node->ai_next) {
+        note_ttl(lookup, dns_ttl_of((uint32_t)node->ai_ttl));
+    }
+    for (const struct ares_addrinfo_cname *alias = result->cnames; alias != NULL; alias = alias->next) {
+        note_ttl(lookup, dns_ttl_of((uint32_t)alias->ttl));
+    }
+}
+
 static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *result)
 {
     struct dns_target *target = context;
@@ -116,6 +136,9 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
         }
     }
     if (result != NULL) {
+        if (!target->asking) {
+            note_ttls(lookup, result);
+        }
         ares_freeaddrinfo(result);
     }
 }
@@ -126,7 +149,10 @@ static void ask_addresses(struct dns_lookup *lookup, const char *name, struct dn
                                                .ai_socktype = SOCK_STREAM,
                                                .ai_flags = ARES_AI_NOSORT };
     lookup->pending++;
+    lookup->names++;
+    target->asking = true;
     ares_getaddrinfo(dns_channel_ares(lookup->channel), name, NULL, &hints, on_addresses, target);
+    target->asking = false;
 }
 
 /* A target that is the root says that the service is not there (RFC 2782). */
@@ -147,7 +173,7 @@ static void ask_targets(struct dns_lookup *lookup, const struct ares_srv_reply *
     }
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next) {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, record->port, record->priority, record->weight };
+            (struct dns_target){ lookup, record->port, record->priority, record->weight, false };
     }
     size_t index = 0;
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next, index++) {
@@ -167,6 +193,7 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
         status = ares_parse_srv_reply(answer, size, &records);
     }
     if (status == ARES_SUCCESS) {
+        note_ttl(lookup, dns_answer_ttl(answer, size));
         ask_targets(lookup, records);
     } else if (!is_nothing(status)) {
         fail(lookup, ares_strerror(status));
@@ -210,13 +237,23 @@ static void free_lookup(struct dns_lookup *lookup)
     free(lookup);
 }
 
+static int64_t pause_after(const struct dns_lookup *lookup)
+{
+    int64_t interval = lookup->source->settings.interval;
+    uint32_t chance;
+    random_bytes(&chance, sizeof chance);
+    return lookup->problem != NULL || lookup->found.count == 0
+               ? dns_pause_of_nothing(interval, chance)
+               : dns_pause(lookup->ttl, lookup->names, interval, chance);
+}
+
 /* `source` keeps a reference to its own text in what is found: `identity`, of its memory. */
 static void finish(struct dns_lookup *lookup)
 {
     struct discovery_source *source = lookup->source;
     struct discovery *discovery = source->discovery;
     source->lookup = NULL;
-    source->due = discovery->loop->now + source->settings.interval;
+    source->due = discovery->loop->now + pause_after(lookup);
     settle_order(&lookup->found);
     if (lookup->problem != NULL) {
         source_fail(source, lookup->problem);
@@ -262,7 +299,7 @@ static void ask(struct dns_lookup *lookup, const char *name)
         ares_query(dns_channel_ares(lookup->channel), name, ns_c_in, ns_t_srv, on_services, lookup);
     } else {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1 };
+            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1, false };
         ask_addresses(lookup, name, &lookup->targets[0]);
     }
     dns_channel_begin(lookup->channel);
@@ -272,11 +309,12 @@ void source_ask(struct discovery_source *source)
 {
     struct dns_lookup *lookup = calloc(1, sizeof *lookup);
     char name[256];
-    source->due = source->discovery->loop->now + source->settings.interval;
+    source->due = source->discovery->loop->now + dns_pause_of_nothing(source->settings.interval, 0);
     if (lookup == NULL) {
         return;
     }
     lookup->source = source;
+    lookup->ttl = UINT32_MAX;
     if (!prepare(lookup)) {
         free_lookup(lookup);
         source_fail(source, "no name servers are known, or there is no memory to ask them");
