@@ -187,6 +187,7 @@ describe('one server of three, under the load of every balance', () => {
     else await begin(victim, load);
     await load.more(STORMY);
     if (goes && !published) await events(from, 'endpoint_ejected', 'service', WITHOUT_P2C);
+    await load.more(2 * WIDTH); // what was on its way has come
     const settled = load.asked();
     await load.more(CALM);
     const late = load.asked(settled);
