@@ -19,7 +19,8 @@
 struct dns_target {
     struct dns_lookup *lookup;
     uint16_t port, priority, weight;
-    bool asking; /* an answer now is that of /etc/hosts, which knows no TTL */
+    uint8_t tier; /* by priority: 0 is the lowest one */
+    bool asking;  /* an answer now is that of /etc/hosts, which knows no TTL */
 };
 
 struct dns_lookup {
@@ -72,16 +73,6 @@ static uint32_t weight_of(const struct dns_lookup *lookup, const struct dns_targ
     return weight > 0 ? weight : 1; /* 0 is "very rarely chosen" */
 }
 
-static bool is_preferred(const struct dns_lookup *lookup, const struct dns_target *target)
-{
-    for (size_t i = 0; i < lookup->target_count; i++) {
-        if (lookup->targets[i].priority < target->priority) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void add(struct dns_lookup *lookup, const struct dns_target *target, const struct address *address)
 {
     const struct discovery_settings *settings = &lookup->source->settings;
@@ -105,7 +96,7 @@ static void add(struct dns_lookup *lookup, const struct dns_target *target, cons
         .host = settings->identity,
         .weight = weight_of(lookup, target),
         .tiered = settings->kind == DISCOVERY_SRV,
-        .preferred = is_preferred(lookup, target),
+        .tier = target->tier,
     };
 }
 
@@ -155,6 +146,31 @@ static void ask_addresses(struct dns_lookup *lookup, const char *name, struct dn
     target->asking = false;
 }
 
+/* The lowest priority that is not below `from`; -1: there is none. */
+static int next_priority(const struct dns_lookup *lookup, int from)
+{
+    int next = -1;
+    for (size_t i = 0; i < lookup->target_count; i++) {
+        int priority = lookup->targets[i].priority;
+        next = priority >= from && (next < 0 || priority < next) ? priority : next;
+    }
+    return next;
+}
+
+/* There are no more than SERVICES_MAX. */
+static void set_tiers(struct dns_lookup *lookup)
+{
+    uint8_t tier = 0;
+    for (int at = next_priority(lookup, 0); at >= 0; at = next_priority(lookup, at + 1)) {
+        for (size_t i = 0; i < lookup->target_count; i++) {
+            if (lookup->targets[i].priority == at) {
+                lookup->targets[i].tier = tier;
+            }
+        }
+        tier++;
+    }
+}
+
 /* A target that is the root says that the service is not there (RFC 2782). */
 static void ask_targets(struct dns_lookup *lookup, const struct ares_srv_reply *records)
 {
@@ -173,8 +189,9 @@ static void ask_targets(struct dns_lookup *lookup, const struct ares_srv_reply *
     }
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next) {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, record->port, record->priority, record->weight, false };
+            (struct dns_target){ lookup, record->port, record->priority, record->weight, 0, false };
     }
+    set_tiers(lookup);
     size_t index = 0;
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next, index++) {
         if (record->host[0] != '\0' && record->port != 0) {
@@ -205,10 +222,13 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
 
 static int compare(const void *a, const void *b)
 {
-    return slice_compare(((const struct found_endpoint *)a)->url, ((const struct found_endpoint *)b)->url);
+    const struct found_endpoint *one = a, *other = b;
+    int order = slice_compare(one->url, other->url);
+    order = order != 0 ? order : one->tier - other->tier;
+    return order != 0 ? order : (one->weight < other->weight) - (one->weight > other->weight);
 }
 
-/* In an order that says nothing: name servers turn theirs with each answer. */
+/* In an order that says nothing: name servers turn theirs with each answer. Of what is told twice, the better one stays. */
 static void settle_order(struct found_endpoints *found)
 {
     size_t kept = 0;
@@ -299,7 +319,7 @@ static void ask(struct dns_lookup *lookup, const char *name)
         ares_query(dns_channel_ares(lookup->channel), name, ns_c_in, ns_t_srv, on_services, lookup);
     } else {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1, false };
+            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1, 0, false };
         ask_addresses(lookup, name, &lookup->targets[0]);
     }
     dns_channel_begin(lookup->channel);
