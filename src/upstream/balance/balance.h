@@ -76,9 +76,13 @@ void balancer_done(struct balancer *balancer);
 /* `healthy`, `tier` or weights of targets have changed, or the rules. */
 void balancer_refresh(struct balancer *balancer);
 
+/* One of the next tier, where all that are usable were tried. */
+size_t balancer_pick_beyond(struct balancer *balancer, const struct balance_ask *ask);
+
 static inline size_t balancer_pick(struct balancer *balancer, const struct balance_ask *ask)
 {
-    return balancer->algorithm->pick(balancer, ask);
+    size_t index = balancer->algorithm->pick(balancer, ask);
+    return index == BALANCE_NONE && ask->tried_count > 0 ? balancer_pick_beyond(balancer, ask) : index;
 }
 
 static inline void balancer_begin(struct balancer *balancer, size_t index)

@@ -142,6 +142,14 @@ describe('endpoints of DNS', () => {
     await serves(0);
   });
 
+  it('of a lower priority serve where nobody looks after the others, as soon as those are found closed', async () => {
+    names.records[SERVICE] = records([0, { priority: 10 }], [1, { priority: 20 }], [2, { priority: 30 }]);
+    await open(`dns+srv://${SERVICE}`);
+    assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [20, 0, 0]);
+    servers[0].close();
+    assert.deepEqual(await counted(servers, async () => assert.deepEqual(await ask(s, '/found/x', 20), { 200: 20 })), [0, 20, 0]);
+  });
+
   it('are none where the target is the root, and those of a target that does not exist are left out', async () => {
     names.records[SERVICE] = records([0], [1, { target: 'gone.test' }]);
     await open(`dns+srv://${SERVICE}`);
