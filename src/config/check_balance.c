@@ -55,7 +55,7 @@ static void check_zones(struct loader *loader, struct upstream_settings *upstrea
     size_t zoned = 0, local = 0;
     for (size_t i = 0; i < upstream->endpoints.count; i++) {
         zoned += written[i].zone.len > 0;
-        local += upstream->parsed[i].local;
+        local += upstream->parsed[i].tier == 0;
         if (written[i].zone.len > 0 && loader->settings->zone.len == 0) {
             warn(loader, &written[i].zone, node,
                  "zones have no effect: this gateway has none; say at the top where it stands, as in `zone: "

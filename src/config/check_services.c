@@ -130,7 +130,8 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
         const char *problem =
             url->len > 0 ? upstream_parse_endpoint(*url, loader->arena, endpoint) : NULL; /* it was told */
         endpoint->weight = (uint32_t)written[i].weight;
-        endpoint->local = written[i].zone.len > 0 && slice_equal(written[i].zone, loader->settings->zone);
+        bool local = written[i].zone.len > 0 && slice_equal(written[i].zone, loader->settings->zone);
+        endpoint->tier = local ? 0 : 1;
         if (url->len == 0) {
             continue;
         }

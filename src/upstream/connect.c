@@ -186,12 +186,22 @@ static void name_failed(struct upstream_ticket *ticket, const char *why)
     pool_attempt_failed(ticket, &failure);
 }
 
+/* Old addresses are better than none. */
+static void go_on_without(struct upstream_ticket *ticket, const char *why)
+{
+    if (resolved_known(&ticket->endpoint->addresses)) {
+        connect_endpoint(ticket);
+    } else {
+        name_failed(ticket, why);
+    }
+}
+
 static void on_look_up_slow(struct deadline *deadline)
 {
     struct upstream_ticket *ticket =
         (struct upstream_ticket *)((char *)deadline - offsetof(struct upstream_ticket, patience));
     pool_queue_leave(ticket);
-    name_failed(ticket, "looking up the host took too long");
+    go_on_without(ticket, "looking up the host took too long");
 }
 
 static void on_resolved(struct resolved *addresses, bool found)
@@ -218,7 +228,7 @@ static void wait_for_name(struct upstream_ticket *ticket)
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct net_loop *loop = ticket->pool->loop;
     if (!resolved_start(&endpoint->addresses, endpoint->settings->host, on_resolved)) {
-        name_failed(ticket, "host name not resolved");
+        go_on_without(ticket, "host name not resolved");
         return;
     }
     pool_queue_add(&endpoint->naming, ticket);
@@ -229,7 +239,8 @@ static void wait_for_name(struct upstream_ticket *ticket)
 void pool_connect(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
-    if (!resolved_known(&endpoint->addresses)) {
+    if (!resolved_known(&endpoint->addresses) ||
+        resolved_outdated(&endpoint->addresses, ticket->pool->loop->now)) {
         wait_for_name(ticket);
         return;
     }

@@ -242,7 +242,7 @@ void pool_attempt(struct upstream_ticket *ticket)
     const struct balance_target *target = &pool->balancer.targets[number];
     metrics_add(pool->metrics, METRIC_UPSTREAM_UNHEALTHY_USED, target->healthy ? 0 : 1);
     metrics_add(pool->metrics, METRIC_UPSTREAM_OTHER_ZONE,
-                pool->settings->has_local && !target->local ? 1 : 0);
+                pool->settings->has_local && target->tier > 0 ? 1 : 0);
     pool_attempt_here(ticket);
 }
 
@@ -460,7 +460,7 @@ static struct error balance(struct upstream_pool *pool)
                       pool->count));
     for (size_t i = 0; i < pool->count; i++) {
         pool->balancer.targets[i].weight = settings->parsed[i].weight;
-        pool->balancer.targets[i].local = settings->parsed[i].local;
+        pool->balancer.targets[i].tier = settings->parsed[i].tier;
     }
     pool->balancer.rules = (struct usable_rules){ .panic_threshold = settings->panic_threshold,
                                                   .zone_spill = settings->zone_spill };

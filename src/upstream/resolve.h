@@ -1,6 +1,7 @@
 /* The addresses of an endpoint's host, looked up without blocking the loop (the system's resolver in libuv's thread pool)
- * and looked up again after RESOLVE_LIFETIME, while the old ones go on: so a resolver that hangs holds up nothing that worked
- * before. Where a later look-up fails, too. One loop. */
+ * and looked up again after RESOLVE_LIFETIME, by the first who connects then, while the old ones go on: so a resolver that hangs holds
+ * up nothing that worked before. Where a later look-up fails, too. After twice that time the first one waits for the answer. One
+ * loop. */
 #ifndef SALLYPORT_UPSTREAM_RESOLVE_H
 #define SALLYPORT_UPSTREAM_RESOLVE_H
 
@@ -34,6 +35,11 @@ static inline bool resolved_known(const struct resolved *resolved)
 static inline bool resolved_stale(const struct resolved *resolved, int64_t now)
 {
     return now >= resolved->until;
+}
+/* Is it so old that a new one is better waited for? Nobody has connected for long. While somebody waits, the others need not. */
+static inline bool resolved_outdated(const struct resolved *resolved, int64_t now)
+{
+    return resolved->job == NULL && now - RESOLVE_LIFETIME >= resolved->until;
 }
 /* The address at `index`, whatever the number of addresses now; only where there is one. */
 static inline struct address resolved_at(const struct resolved *resolved, size_t index)

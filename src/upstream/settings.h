@@ -32,7 +32,7 @@ struct upstream_endpoint {
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;
     uint32_t weight;
-    bool local;                   /* it is in the gateway's zone */
+    uint8_t tier;                 /* 0: in the gateway's zone, or of the lowest priority; then the others */
     struct outlier_mark *outlier; /* what its requests tell, set by the gateway; NULL: they are not counted */
     struct health_mark *mark;     /* what its checks found, set by the gateway; NULL: it is not checked */
 };
@@ -68,7 +68,7 @@ struct upstream_settings {
     struct health_settings *health;    /* NULL: its servers are not asked */
     /* filled in by config */
     struct upstream_endpoint *parsed;  /* endpoints.count of them */
-    bool has_local;                    /* some endpoint is in the gateway's zone, and some is not */
+    bool has_local;                    /* some endpoint is of tier 0, and some is not */
     struct balance_source hash_source; /* of BALANCE_HASH */
     const struct maglev *maglev;       /* the same */
 };

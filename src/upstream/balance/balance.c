@@ -111,3 +111,19 @@ size_t balance_first(const struct balancer *balancer, const struct balance_ask *
     }
     return BALANCE_NONE;
 }
+
+/* Any of the best tier that there is: of several, each is as likely to stay. */
+size_t balancer_pick_beyond(struct balancer *balancer, const struct balance_ask *ask)
+{
+    size_t best = BALANCE_NONE, equals = 0;
+    for (size_t i = 0; i < balancer->count; i++) {
+        const struct balance_target *target = &balancer->targets[i];
+        bool worse = best != BALANCE_NONE && target->tier > balancer->targets[best].tier;
+        if (worse || target->usable || !target->healthy || !balance_may(balancer, ask, i)) {
+            continue;
+        }
+        equals = best != BALANCE_NONE && target->tier == balancer->targets[best].tier ? equals + 1 : 1;
+        best = balance_below((uint32_t)balance_random(balancer), equals) == 0 ? i : best;
+    }
+    return best;
+}

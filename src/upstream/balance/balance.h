@@ -19,8 +19,8 @@ struct balance_target {
     uint32_t weight; /* 1, unless the owner says otherwise; of BALANCE_WEIGHTED */
     struct latency latency;
     int64_t since; /* ns, monotonic: when it joined or came back; the owner's. 0: it was always there */
-    bool healthy;  /* the owner's, as `weight` and `local` */
-    bool local;    /* it is in the gateway's zone */
+    bool healthy;  /* the owner's, as `weight` and `tier` */
+    uint8_t tier;  /* 0 goes first: the gateway's zone, or the lowest priority */
     bool usable;   /* of those two */
 };
 
@@ -73,12 +73,16 @@ struct error balancer_init(struct balancer *balancer, enum upstream_balance bala
 /* Zeroed is fine. */
 void balancer_done(struct balancer *balancer);
 
-/* `healthy`, `local` or weights of targets have changed, or the rules. */
+/* `healthy`, `tier` or weights of targets have changed, or the rules. */
 void balancer_refresh(struct balancer *balancer);
+
+/* One of the next tier, where all that are usable were tried. */
+size_t balancer_pick_beyond(struct balancer *balancer, const struct balance_ask *ask);
 
 static inline size_t balancer_pick(struct balancer *balancer, const struct balance_ask *ask)
 {
-    return balancer->algorithm->pick(balancer, ask);
+    size_t index = balancer->algorithm->pick(balancer, ask);
+    return index == BALANCE_NONE && ask->tried_count > 0 ? balancer_pick_beyond(balancer, ask) : index;
 }
 
 static inline void balancer_begin(struct balancer *balancer, size_t index)

@@ -1,4 +1,4 @@
-/* Which endpoints may be chosen at all, by health and zone. Pure. */
+/* Which endpoints may be chosen at all, by health and tier. Pure. */
 #ifndef SALLYPORT_UPSTREAM_BALANCE_USABLE_H
 #define SALLYPORT_UPSTREAM_BALANCE_USABLE_H
 
@@ -11,10 +11,10 @@ struct balance_target;
 /* Per cent. */
 struct usable_rules {
     int64_t panic_threshold; /* of the endpoints: with fewer healthy, all are used; 0: with none */
-    int64_t zone_spill;      /* of the local ones: with fewer healthy, those of all zones are used */
+    int64_t zone_spill;      /* of a tier: with fewer healthy, those of the next one are used, too */
 };
 
-/* Sets `usable` by `healthy` and `local`: those that are healthy; of them, those of the gateway's zone; or, in panic, all. Where
+/* Sets `usable` by `healthy` and `tier`: those that are healthy, of as many tiers as it takes; or, in panic, all. Where
  * there is an endpoint, at least one is usable. */
 void usable_select(struct balance_target *targets, size_t count, const struct usable_rules *rules);
 

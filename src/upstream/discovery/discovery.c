@@ -100,6 +100,13 @@ struct error discovery_prepare(struct discovery *discovery, struct upstream_sett
     return OK;
 }
 
+static void set_interval(struct discovery_source *source, int64_t interval)
+{
+    int64_t latest = source->discovery->loop->now + interval;
+    source->settings.interval = interval;
+    source->due = source->due != INT64_MAX && source->due > latest ? latest : source->due;
+}
+
 void discovery_commit(struct discovery *discovery, const struct upstream_settings *upstreams, size_t count)
 {
     for (struct discovery_source *source = discovery->sources; source != NULL; source = source->next) {
@@ -110,7 +117,7 @@ void discovery_commit(struct discovery *discovery, const struct upstream_setting
             upstreams[i].discover != NULL ? find(discovery, &upstreams[i]) : NULL;
         if (source != NULL) {
             source->wanted = true;
-            source->settings.interval = upstreams[i].discover->interval;
+            set_interval(source, upstreams[i].discover->interval);
         }
     }
     for (struct discovery_source **place = &discovery->sources; *place != NULL;) {

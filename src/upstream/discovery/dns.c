@@ -2,7 +2,9 @@
  * A certificate must show the name that the configuration has, not that of a target: who answers for the name servers would choose
  * that one (RFC 6125 section 6.2.1). */
 #include "base/limits.h"
+#include "base/random.h"
 #include "upstream/discovery/dns_channel.h"
+#include "upstream/discovery/dns_ttl.h"
 #include "upstream/discovery/internal.h"
 
 #include <arpa/nameser.h>
@@ -17,6 +19,8 @@
 struct dns_target {
     struct dns_lookup *lookup;
     uint16_t port, priority, weight;
+    uint8_t tier; /* by priority: 0 is the lowest one */
+    bool asking;  /* an answer now is that of /etc/hosts, which knows no TTL */
 };
 
 struct dns_lookup {
@@ -26,6 +30,8 @@ struct dns_lookup {
     struct dns_target *targets;
     size_t target_count, pending; /* questions */
     struct found_endpoints found; /* ENDPOINTS_MAX have room */
+    uint32_t ttl;                 /* s: the smallest of all answers; UINT32_MAX: none was told */
+    uint32_t names;               /* whose addresses were asked for */
     const char *problem;          /* static; NULL: none */
 };
 
@@ -38,6 +44,11 @@ static void fail(struct dns_lookup *lookup, const char *problem)
 static bool is_nothing(int status)
 {
     return status == ARES_ENOTFOUND || status == ARES_ENODATA;
+}
+
+static void note_ttl(struct dns_lookup *lookup, uint32_t ttl)
+{
+    lookup->ttl = ttl < lookup->ttl ? ttl : lookup->ttl;
 }
 
 /* ---- records ---- */
@@ -60,16 +71,6 @@ static uint32_t weight_of(const struct dns_lookup *lookup, const struct dns_targ
     uint32_t weight =
         most > ENDPOINT_WEIGHT_MAX ? target->weight * (uint32_t)ENDPOINT_WEIGHT_MAX / most : target->weight;
     return weight > 0 ? weight : 1; /* 0 is "very rarely chosen" */
-}
-
-static bool is_preferred(const struct dns_lookup *lookup, const struct dns_target *target)
-{
-    for (size_t i = 0; i < lookup->target_count; i++) {
-        if (lookup->targets[i].priority < target->priority) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void add(struct dns_lookup *lookup, const struct dns_target *target, const struct address *address)
@@ -95,8 +96,18 @@ static void add(struct dns_lookup *lookup, const struct dns_target *target, cons
         .host = settings->identity,
         .weight = weight_of(lookup, target),
         .tiered = settings->kind == DISCOVERY_SRV,
-        .preferred = is_preferred(lookup, target),
+        .tier = target->tier,
     };
+}
+
+static void note_ttls(struct dns_lookup *lookup, const struct ares_addrinfo *result)
+{
+    for (const struct ares_addrinfo_node *node = result->nodes; node != NULL; node = node->ai_next) {
+        note_ttl(lookup, dns_ttl_of((uint32_t)node->ai_ttl));
+    }
+    for (const struct ares_addrinfo_cname *alias = result->cnames; alias != NULL; alias = alias->next) {
+        note_ttl(lookup, dns_ttl_of((uint32_t)alias->ttl));
+    }
 }
 
 static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *result)
@@ -116,6 +127,9 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
         }
     }
     if (result != NULL) {
+        if (!target->asking) {
+            note_ttls(lookup, result);
+        }
         ares_freeaddrinfo(result);
     }
 }
@@ -126,7 +140,35 @@ static void ask_addresses(struct dns_lookup *lookup, const char *name, struct dn
                                                .ai_socktype = SOCK_STREAM,
                                                .ai_flags = ARES_AI_NOSORT };
     lookup->pending++;
+    lookup->names++;
+    target->asking = true;
     ares_getaddrinfo(dns_channel_ares(lookup->channel), name, NULL, &hints, on_addresses, target);
+    target->asking = false;
+}
+
+/* The lowest priority that is not below `from`; -1: there is none. */
+static int next_priority(const struct dns_lookup *lookup, int from)
+{
+    int next = -1;
+    for (size_t i = 0; i < lookup->target_count; i++) {
+        int priority = lookup->targets[i].priority;
+        next = priority >= from && (next < 0 || priority < next) ? priority : next;
+    }
+    return next;
+}
+
+/* There are no more than SERVICES_MAX. */
+static void set_tiers(struct dns_lookup *lookup)
+{
+    uint8_t tier = 0;
+    for (int at = next_priority(lookup, 0); at >= 0; at = next_priority(lookup, at + 1)) {
+        for (size_t i = 0; i < lookup->target_count; i++) {
+            if (lookup->targets[i].priority == at) {
+                lookup->targets[i].tier = tier;
+            }
+        }
+        tier++;
+    }
 }
 
 /* A target that is the root says that the service is not there (RFC 2782). */
@@ -147,8 +189,9 @@ static void ask_targets(struct dns_lookup *lookup, const struct ares_srv_reply *
     }
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next) {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, record->port, record->priority, record->weight };
+            (struct dns_target){ lookup, record->port, record->priority, record->weight, 0, false };
     }
+    set_tiers(lookup);
     size_t index = 0;
     for (const struct ares_srv_reply *record = records; record != NULL; record = record->next, index++) {
         if (record->host[0] != '\0' && record->port != 0) {
@@ -167,6 +210,7 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
         status = ares_parse_srv_reply(answer, size, &records);
     }
     if (status == ARES_SUCCESS) {
+        note_ttl(lookup, dns_answer_ttl(answer, size));
         ask_targets(lookup, records);
     } else if (!is_nothing(status)) {
         fail(lookup, ares_strerror(status));
@@ -178,10 +222,13 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
 
 static int compare(const void *a, const void *b)
 {
-    return slice_compare(((const struct found_endpoint *)a)->url, ((const struct found_endpoint *)b)->url);
+    const struct found_endpoint *one = a, *other = b;
+    int order = slice_compare(one->url, other->url);
+    order = order != 0 ? order : one->tier - other->tier;
+    return order != 0 ? order : (one->weight < other->weight) - (one->weight > other->weight);
 }
 
-/* In an order that says nothing: name servers turn theirs with each answer. */
+/* In an order that says nothing: name servers turn theirs with each answer. Of what is told twice, the better one stays. */
 static void settle_order(struct found_endpoints *found)
 {
     size_t kept = 0;
@@ -210,13 +257,23 @@ static void free_lookup(struct dns_lookup *lookup)
     free(lookup);
 }
 
+static int64_t pause_after(const struct dns_lookup *lookup)
+{
+    int64_t interval = lookup->source->settings.interval;
+    uint32_t chance;
+    random_bytes(&chance, sizeof chance);
+    return lookup->problem != NULL || lookup->found.count == 0
+               ? dns_pause_of_nothing(interval, chance)
+               : dns_pause(lookup->ttl, lookup->names, interval, chance);
+}
+
 /* `source` keeps a reference to its own text in what is found: `identity`, of its memory. */
 static void finish(struct dns_lookup *lookup)
 {
     struct discovery_source *source = lookup->source;
     struct discovery *discovery = source->discovery;
     source->lookup = NULL;
-    source->due = discovery->loop->now + source->settings.interval;
+    source->due = discovery->loop->now + pause_after(lookup);
     settle_order(&lookup->found);
     if (lookup->problem != NULL) {
         source_fail(source, lookup->problem);
@@ -262,7 +319,7 @@ static void ask(struct dns_lookup *lookup, const char *name)
         ares_query(dns_channel_ares(lookup->channel), name, ns_c_in, ns_t_srv, on_services, lookup);
     } else {
         lookup->targets[lookup->target_count++] =
-            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1 };
+            (struct dns_target){ lookup, lookup->source->settings.port, 0, 1, 0, false };
         ask_addresses(lookup, name, &lookup->targets[0]);
     }
     dns_channel_begin(lookup->channel);
@@ -272,11 +329,12 @@ void source_ask(struct discovery_source *source)
 {
     struct dns_lookup *lookup = calloc(1, sizeof *lookup);
     char name[256];
-    source->due = source->discovery->loop->now + source->settings.interval;
+    source->due = source->discovery->loop->now + dns_pause_of_nothing(source->settings.interval, 0);
     if (lookup == NULL) {
         return;
     }
     lookup->source = source;
+    lookup->ttl = UINT32_MAX;
     if (!prepare(lookup)) {
         free_lookup(lookup);
         source_fail(source, "no name servers are known, or there is no memory to ask them");

@@ -45,8 +45,8 @@ static struct error add(struct upstream_settings *made, size_t index, const stru
         return FAIL(ERROR_VALUE, problem);
     }
     endpoint->weight = found->weight;
-    endpoint->local =
-        found->tiered ? found->preferred : found->zone.len > 0 && slice_equal(found->zone, zone);
+    bool local = found->zone.len > 0 && slice_equal(found->zone, zone);
+    endpoint->tier = found->tiered ? found->tier : !local;
     if (found->host.len > 0) {
         endpoint->host = arena_copy(arena, found->host);
         return endpoint->host.ptr != NULL ? OK : NO_MEMORY;
@@ -88,7 +88,7 @@ struct error upstream_set_endpoints(struct upstream_settings *upstream, const st
     for (size_t i = 0; i < count; i++) {
         *ret_at = i;
         TRY(add(&made, i, &found->items[i], zone, arena));
-        local += made.parsed[i].local;
+        local += made.parsed[i].tier == 0;
     }
     made.has_local = local > 0 && local < count;
     TRY(set_maglev(&made, arena));

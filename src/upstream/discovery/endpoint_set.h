@@ -15,8 +15,8 @@ struct found_endpoint {
     struct slice host; /* that its certificate must show; empty: that of the URL */
     struct slice zone; /* empty: none */
     uint32_t weight;   /* 1 to 1000 */
-    bool tiered;       /* `preferred` counts in place of the zone */
-    bool preferred;    /* of the first tier: the others serve where too few of it are healthy */
+    bool tiered;       /* `tier` counts in place of the zone */
+    uint8_t tier;      /* the others serve where too few of tier 0 are healthy, one after the other */
 };
 
 struct found_endpoints {

@@ -31,10 +31,11 @@ static const struct conf_field discovery_fields[] = {
     { .name = "interval",
       .type = CONF_DURATION,
       .offset = offsetof(struct discovery_settings, interval),
-      .standard = "10s",
+      .standard = "30s",
       .minimum = 100 * NS_PER_MS,
       .maximum = 3600 * NS_PER_S,
-      .help = "from one question to the name servers to the next" },
+      .help = "name servers are asked again when the smallest TTL of their answer is over, and after this at "
+              "the latest" },
     { .name = "resolvers",
       .type = CONF_STRINGS,
       .flags = CONF_NON_EMPTY,

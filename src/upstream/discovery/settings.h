@@ -22,7 +22,7 @@ enum discovery_scheme {
 struct discovery_settings {
     struct slice from;
     int scheme;                    /* enum discovery_scheme, of DNS */
-    int64_t interval;              /* ns between two questions, of DNS; 10 s */
+    int64_t interval;              /* ns between two looks at most, of DNS; 30 s */
     struct conf_strings resolvers; /* address:port, of DNS; empty: the system's */
     /* filled in by discovery_parse */
     enum discovery_kind kind;

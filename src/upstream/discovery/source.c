@@ -93,7 +93,7 @@ void source_free(struct discovery_source *source)
 static bool is_same_endpoint(const struct found_endpoint *a, const struct found_endpoint *b)
 {
     return slice_equal(a->url, b->url) && slice_equal(a->host, b->host) && slice_equal(a->zone, b->zone) &&
-           a->weight == b->weight && a->tiered == b->tiered && a->preferred == b->preferred;
+           a->weight == b->weight && a->tiered == b->tiered && a->tier == b->tier;
 }
 
 static bool is_same_found(const struct discovery_source *source, const struct found_endpoints *found)

@@ -44,9 +44,30 @@ export class Server {
     for (const socket of this.sockets) socket.destroy();
   }
 }
+
+// Servers at one port, each at an address of its own.
+export class HomedServer extends Server {
+  async at(address, port) {
+    this.server.listen(port, address);
+    await new Promise((resolve, reject) => this.server.once('listening', resolve).once('error', reject));
+    this.port = this.server.address().port;
+    this.address = address;
+    return this;
+  }
+}
+
 export const startServers = (count) => Promise.all(Array.from({ length: count }, (_, i) => new Server(String(i)).start()));
 
 export const route = (upstream, more = {}) => ({ ...OPEN, match: { host: HOST, path: `/${upstream}/**` }, upstream, listeners: ['plain'], timeout: '2s', ...more });
+
+// Every balance there is, by its name.
+export const BALANCES = {
+  round_robin: {},
+  weighted: { balance: 'weighted' },
+  least_requests: { balance: 'least_requests' },
+  p2c: { balance: 'p2c' },
+  hash: { balance: 'hash', hash_by: 'header:X-Key' },
+};
 
 // What `act` made of each server's count.
 export async function counted(servers, act) {
@@ -87,13 +108,14 @@ export async function startProcess() {
   return child;
 }
 
-// `width` requests at a time, until stopped: how many were answered, and what became of the others, with when they began.
-export function underLoad(s, path, width) {
+// `width` requests at a time, until stopped: how many were answered, and what became of the others, with when they began. `send`:
+// resolves with what has a status.
+export function underLoad(s, path, width, send = () => s.request({ path, plain: true, listener: 'plain' })) {
   const load = { answered: 0, failed: [], going: true };
   const worker = async () => {
     while (load.going) {
       const began = Date.now();
-      const status = await s.request({ path, plain: true, listener: 'plain' }).then((response) => response.status, (error) => error.message);
+      const status = await send().then((response) => response.status, (error) => error.message);
       if (status === 200) load.answered++;
       else load.failed.push({ began, status });
     }

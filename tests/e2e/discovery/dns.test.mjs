@@ -1,7 +1,7 @@
 // Endpoints that name servers tell.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { ask, counted, PLAIN, route, Server, underLoad } from '../balance/lib.mjs';
+import { ask, counted, HomedServer, PLAIN, route, underLoad } from '../balance/lib.mjs';
 import { authority } from '../lib/pki.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { startUpstream } from '../lib/upstream.mjs';
@@ -12,17 +12,6 @@ import { NXDOMAIN, SERVFAIL, startNameServer } from './name_server.mjs';
 const NAME = 'orders.test';
 const SERVICE = '_http._tcp.orders.test';
 const INTERVAL = '100ms';
-
-// Servers at one port, each at an address of its own.
-class HomedServer extends Server {
-  async at(address, port) {
-    this.server.listen(port, address);
-    await new Promise((resolve, reject) => this.server.once('listening', resolve).once('error', reject));
-    this.port = this.server.address().port;
-    this.address = address;
-    return this;
-  }
-}
 
 describe('endpoints of DNS', () => {
   let s, servers, names;
@@ -133,16 +122,32 @@ describe('endpoints of DNS', () => {
     assert.ok(after[2] > 280, String(after));
   });
 
-  it('of a lower priority serve where the others are not healthy', async () => {
-    names.records[SERVICE] = records([0, { priority: 10 }], [1, { priority: 20 }]);
-    await open(`dns+srv://${SERVICE}`, { health: { path: '/healthz', interval: '50ms', timeout: '50ms' } });
+  it('of a lower priority serve where the others are not healthy, one priority after the other', async () => {
+    names.records[SERVICE] = records([2, { priority: 30 }], [0, { priority: 10 }], [1, { priority: 20 }]);
+    await open(`dns+srv://${SERVICE}`, { health: { path: '/healthz', interval: '100ms', timeout: '100ms' } });
+    const serves = async (number) => assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [0, 1, 2].map((i) => (i === number ? 20 : 0)));
+    const turns = async (number, healthy) => {
+      const turned = next(s, healthy ? 'endpoint_healthy' : 'endpoint_unhealthy', ({ endpoint }) => endpoint === url(number));
+      servers[number].healthy = healthy;
+      await turned();
+    };
+    await serves(0);
+    await turns(0, false);
+    await serves(1);
+    await turns(1, false);
+    await serves(2);
+    await turns(1, true);
+    await serves(1);
+    await turns(0, true);
+    await serves(0);
+  });
+
+  it('of a lower priority serve where nobody looks after the others, as soon as those are found closed', async () => {
+    names.records[SERVICE] = records([0, { priority: 10 }], [1, { priority: 20 }], [2, { priority: 30 }]);
+    await open(`dns+srv://${SERVICE}`);
     assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [20, 0, 0]);
-    servers[0].healthy = false;
-    await s.gateway.event('endpoint_unhealthy', ({ endpoint }) => endpoint === url(0));
-    assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [0, 20, 0]);
-    servers[0].healthy = true;
-    await s.gateway.event('endpoint_healthy', ({ endpoint }) => endpoint === url(0));
-    assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [20, 0, 0]);
+    servers[0].close();
+    assert.deepEqual(await counted(servers, async () => assert.deepEqual(await ask(s, '/found/x', 20), { 200: 20 })), [0, 20, 0]);
   });
 
   it('are none where the target is the root, and those of a target that does not exist are left out', async () => {

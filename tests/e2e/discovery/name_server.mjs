@@ -3,7 +3,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import net from 'node:net';
 
-const TYPES = { A: 1, AAAA: 28, SRV: 33 };
+const TYPES = { A: 1, CNAME: 5, AAAA: 28, SRV: 33 };
 const NAMES = Object.fromEntries(Object.entries(TYPES).map(([name, type]) => [type, name]));
 export const NXDOMAIN = 3;
 export const SERVFAIL = 2;
@@ -25,14 +25,25 @@ const data = {
     [priority, weight, port].forEach((number, i) => numbers.writeUInt16BE(number, i * 2));
     return Buffer.concat([numbers, encodeName(target)]);
   },
+  CNAME: encodeName,
 };
+
+function encodeRecord({ owner, type, value, ttl }) {
+  const body = data[type](value);
+  const fixed = Buffer.alloc(10);
+  fixed.writeUInt16BE(TYPES[type], 0);
+  fixed.writeUInt16BE(1, 2);
+  fixed.writeUInt32BE(ttl, 4);
+  fixed.writeUInt16BE(body.length, 8);
+  return Buffer.concat([owner, fixed, body]);
+}
 
 export class NameServer {
   constructor() {
-    this.records = {}; // name → { A: [...], AAAA: [...], SRV: [...] }, or a response code
+    this.records = {}; // name → { A: [...], AAAA: [...], SRV: [...], CNAME: [name], ttl: 0 }, or a response code
     this.silent = false;
     this.code = 0; // of every answer
-    this.questions = [];
+    this.questions = []; // { name, type, id, at: ms }; one that is repeated has its id again
   }
   async start() {
     this.udp = dgram.createSocket('udp4');
@@ -80,26 +91,24 @@ export class NameServer {
   #answer(packet) {
     const { name, end } = decodeName(packet, 12);
     const type = NAMES[packet.readUInt16BE(end)];
-    this.questions.push({ name, type });
+    this.questions.push({ name, type, id: packet.readUInt16BE(0), at: performance.now() });
     if (this.silent) return null;
     const known = this.records[name] ?? NXDOMAIN;
     const code = this.code || (typeof known === 'number' ? known : 0);
-    const found = code === 0 ? (known[type] ?? []) : [];
+    const answers = code === 0 ? this.#find(known, type, Buffer.from([0xc0, 12])) : [];
     const head = Buffer.alloc(12);
     packet.copy(head, 0, 0, 2);
     head.writeUInt16BE(0x8580 | code, 2);
     head.writeUInt16BE(1, 4);
-    head.writeUInt16BE(found.length, 6);
-    const answers = found.map((value) => {
-      const body = data[type](value);
-      const fixed = Buffer.alloc(12);
-      fixed.writeUInt16BE(0xc00c, 0);
-      fixed.writeUInt16BE(TYPES[type], 2);
-      fixed.writeUInt16BE(1, 4);
-      fixed.writeUInt16BE(body.length, 10);
-      return Buffer.concat([fixed, body]);
-    });
-    return Buffer.concat([head, packet.subarray(12, end + 4), ...answers]);
+    head.writeUInt16BE(answers.length, 6);
+    return Buffer.concat([head, packet.subarray(12, end + 4), ...answers.map(encodeRecord)]);
+  }
+  // An alias, and what it stands for.
+  #find(known, type, owner) {
+    const record = (type) => (value) => ({ owner, type, value, ttl: known.ttl ?? 0 });
+    const alias = known.CNAME?.[0];
+    if (alias === undefined) return (known[type] ?? []).map(record(type));
+    return [record('CNAME')(alias), ...this.#find(this.records[alias], type, encodeName(alias))];
   }
   close() {
     this.udp.close();

@@ -1,9 +1,10 @@
-// T31: answers that could be cut in two ways. Refused or cut off, and the connection that brought them is never used again.
+// T31: answers that could be cut in two ways. Refused or cut off, and the connection that brought them is never used again,
+// whatever the balance.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { OPEN, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { until } from '../lib/wait.mjs';
+import { eachBalance, openBalanced } from './balanced.mjs';
 
 const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
 // `refused`: 502. Otherwise the answer passes or is cut, and what came behind it goes nowhere.
@@ -32,75 +33,88 @@ const answers = {
 };
 
 describe('T31: desync from the upstream', () => {
-  let s;
-  let answer;
+  let stage, s, answer;
+  const usual = async (exchange) => {
+    const { target } = await exchange.request.read();
+    if (answer === undefined) return exchange.json(200, { target, connection: exchange.connection.name });
+    await exchange.send(answer);
+  };
+  let script = usual;
   before(async () => {
-    s = await openStage({
+    stage = await openBalanced({
       config: { workers: 1 },
-      routes: { open: OPEN },
       upstream: {
-        script: async (exchange) => {
-          const { target } = await exchange.request.read();
-          if (answer === undefined) return exchange.json(200, { target, connection: exchange.connection.index });
-          await exchange.send(answer);
+        script: (exchange) => {
+          exchange.connection.name = `${exchange.upstream.name}-${exchange.connection.index}`;
+          return script(exchange);
         },
       },
     });
+    ({ s } = stage);
   });
-  after(() => s?.close());
+  after(() => stage?.close());
 
-  const clean = async (used) => {
-    answer = undefined;
+  const clean = async (balance, used) => {
     for (let i = 0; i < 3; i++) {
-      const { echo } = await s.allowed(() => s.request({ path: `/open/after-${i}` }));
-      assert.equal(echo.target, `/open/after-${i}`);
+      const { echo } = await s.allowed(() => s.request({ path: `/${balance}/after-${i}`, ...stage.keyed() }));
+      assert.equal(echo.target, `/${balance}/after-${i}`);
       if (used !== undefined) assert.notEqual(echo.connection, used, 'the connection was used again');
     }
   };
-  const ask = async (path, text, parts = {}) => {
-    answer = text;
+  const ask = async (path, parts = {}) => {
     const client = await s.connect();
-    await client.send(requestText({ path, ...parts }));
+    await client.send(requestText({ path, ...stage.keyed(), ...parts }));
     return client;
   };
-  const usedFor = (path) => s.upstream.connections.findLast?.((c) => c.requests.some((r) => r.target === path))?.index ?? s.upstream.connections.filter((c) => c.requests.some((r) => r.target === path)).at(-1).index;
+  const connections = () => stage.servers.flatMap((server) => server.connections);
+  const usedFor = (path) => connections().findLast((c) => c.requests.some((r) => r.target === path)).name;
 
   for (const [name, [text, expected]] of Object.entries(answers)) {
     it(name, async () => {
-      const path = `/open/${encodeURIComponent(name).replace(/%2[CF]|%3A/g, '-')}`;
-      const client = await ask(path, text + POISON);
-      const response = await client.response();
-      const wanted = [expected].flat().map((e) => (e === 'refused' ? 502 : e));
-      assert.ok(wanted.includes(response.status), `status ${response.status}`);
-      if (response.status === 502) {
-        s.checkDenial(response, { status: 502, code: 'bad_gateway' });
-        const line = await s.gateway.access(name, (l) => l.request_id === response.fields.get('x-request-id'));
-        assert.equal(line.reason, 'upstream_protocol');
-      } else {
-        assert.ok(['', 'ok'].includes(response.text), response.text);
-      }
+      const target = encodeURIComponent(name).replace(/%2[CF]|%3A/g, '-');
+      answer = text + POISON;
+      const clients = await eachBalance(async (balance) => {
+        const client = await ask(`/${balance}/${target}`);
+        const response = await client.response();
+        const wanted = [expected].flat().map((e) => (e === 'refused' ? 502 : e));
+        assert.ok(wanted.includes(response.status), `status ${response.status}`);
+        if (response.status === 502) {
+          s.checkDenial(response, { status: 502, code: 'bad_gateway' });
+          const line = await s.gateway.access(name, (l) => l.request_id === response.fields.get('x-request-id'));
+          assert.equal(line.reason, 'upstream_protocol');
+        } else {
+          assert.ok(['', 'ok'].includes(response.text), response.text);
+        }
+        return client;
+      });
       // Nothing of the poison comes as the answer to the next request of the same client.
       answer = undefined;
-      await client.send(requestText({ path: '/open/next' }));
-      const next = await client.response().catch(() => null);
-      if (next) assert.equal(next.json().target, '/open/next');
-      client.destroy();
-      await clean(usedFor(path));
+      await eachBalance(async (balance, client) => {
+        await client.send(requestText({ path: `/${balance}/next` }));
+        const next = await client.response().catch(() => null);
+        if (next) assert.equal(next.json().target, `/${balance}/next`);
+        client.destroy();
+        await clean(balance, usedFor(`/${balance}/${target}`));
+      }, clients);
     });
   }
 
   it('a body for HEAD', async () => {
-    const client = await ask('/open/head', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', { method: 'HEAD' });
-    assert.equal((await client.response({ method: 'HEAD' })).status, 200);
-    client.destroy();
-    await clean(usedFor('/open/head'));
+    answer = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
+    await eachBalance(async (balance) => {
+      const client = await ask(`/${balance}/head`, { method: 'HEAD' });
+      assert.equal((await client.response({ method: 'HEAD' })).status, 200);
+      client.destroy();
+    });
+    answer = undefined;
+    await eachBalance((balance) => clean(balance, usedFor(`/${balance}/head`)));
   });
   it('a late answer on an idle connection answers nobody', async () => {
-    await clean();
-    const idle = s.upstream.connections.filter((c) => !c.closed);
+    await eachBalance((balance) => clean(balance));
+    const idle = connections().filter((c) => !c.closed);
     for (const connection of idle) connection.socket.write(POISON);
     await until('the poisoned connections to be closed', () => idle.every((c) => c.closed || c.ended));
-    await clean();
+    await eachBalance((balance) => clean(balance));
   });
 
   const cut = {
@@ -111,25 +125,28 @@ describe('T31: desync from the upstream', () => {
   };
   for (const [name, text] of Object.entries(cut)) {
     it(`cut off, visibly: ${name}`, async () => {
-      s.upstream.script = async (exchange) => {
+      script = async (exchange) => {
         await exchange.request.read();
         await exchange.send(text);
         exchange.end();
       };
-      const client = await s.connect();
-      await client.send(requestText({ path: '/open/cut' }));
-      const outcome = await client.response().then((r) => r.status, (error) => error.message);
-      assert.ok(outcome === 502 || /closed within|reset|without an answer/.test(outcome), `the client took it for whole: ${outcome}`);
-      client.destroy();
+      await eachBalance(async (balance) => {
+        const client = await ask(`/${balance}/cut`);
+        const outcome = await client.response().then((r) => r.status, (error) => error.message);
+        assert.ok(outcome === 502 || /closed within|reset|without an answer/.test(outcome), `the client took it for whole: ${outcome}`);
+        client.destroy();
+      });
     });
   }
   it('twin: a close-delimited answer of HTTP/1.0 passes', async () => {
-    s.upstream.script = async (exchange) => {
+    script = async (exchange) => {
       await exchange.request.read();
       await exchange.send('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end');
       exchange.end();
     };
-    const response = await s.request({ path: '/open/old' });
-    assert.deepEqual([response.status, response.text], [200, 'to the end']);
+    await eachBalance(async (balance) => {
+      const response = await s.request({ path: `/${balance}/old` });
+      assert.deepEqual([response.status, response.text], [200, 'to the end']);
+    });
   });
 });

@@ -56,8 +56,9 @@ static void zones_are_those_of_the_gateway_or_not(void **state)
                             "  same: { endpoints: [{ url: \"http://127.0.0.1:1\", zone: a }] }\n")
             ->settings.upstreams;
     assert_true(upstreams[0].has_local);
-    assert_true(upstreams[0].parsed[0].local);
-    assert_false(upstreams[0].parsed[1].local || upstreams[0].parsed[2].local);
+    assert_int_equal(upstreams[0].parsed[0].tier, 0);
+    assert_int_equal(upstreams[0].parsed[1].tier, 1);
+    assert_int_equal(upstreams[0].parsed[2].tier, 1);
     assert_int_equal(upstreams[0].zone_spill, 50);
     assert_int_equal(upstreams[0].panic_threshold, 30);
     assert_false(upstreams[1].has_local || upstreams[2].has_local);

@@ -1009,7 +1009,7 @@ static void old_addresses_serve_while_new_ones_are_looked_up(void **state)
     acquire_ready(0);
     unsigned int before = resolver_asked();
     resolver_hangs();
-    fixture->pool->endpoints[0].addresses.until = 0;
+    fixture->pool->endpoints[0].addresses.until = fixture->loop.now - RESOLVE_LIFETIME / 2;
     acquire_ready(1);
     acquire_ready(2);
     int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
@@ -1017,6 +1017,53 @@ static void old_addresses_serve_while_new_ones_are_looked_up(void **state)
         turn();
     }
     assert_int_equal(resolver_asked(), before + 1);
+}
+
+static void make_outdated(void)
+{
+    fixture->pool->endpoints[0].addresses.until = fixture->loop.now - RESOLVE_LIFETIME;
+}
+
+/* Nobody listens at the new one. */
+static void very_old_addresses_wait_for_new_ones(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.1", NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    resolver_says("127.0.0.2", NULL);
+    make_outdated();
+    struct user *user = acquire(1);
+    turn_until(&user->ready);
+    assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+}
+
+static void very_old_addresses_serve_where_there_are_no_new_ones(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.1", NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    resolver_says(NULL, NULL);
+    make_outdated();
+    acquire_ready(1);
+}
+
+/* The first one waits as long as connecting may take, and the others not at all. */
+static void very_old_addresses_serve_while_the_resolver_hangs(void **state)
+{
+    (void)state;
+    resolver_says("127.0.0.1", NULL);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    resolver_hangs();
+    make_outdated();
+    fixture->settings.connect_timeout = NS_PER_S;
+    struct user *first = acquire(1);
+    acquire_ready(2);
+    assert_false(first->ready);
+    turn_until(&first->ready);
+    assert_int_equal(first->failure.reason, DENY_NONE);
 }
 
 static void a_release_while_waiting_for_a_name_brings_no_answer(void **state)
@@ -1122,6 +1169,9 @@ int main(void)
         TEST(each_address_is_tried_once),
         TEST(a_look_up_that_hangs_is_given_up),
         TEST(old_addresses_serve_while_new_ones_are_looked_up),
+        TEST(very_old_addresses_wait_for_new_ones),
+        TEST(very_old_addresses_serve_where_there_are_no_new_ones),
+        TEST(very_old_addresses_serve_while_the_resolver_hangs),
         TEST(a_release_while_waiting_for_a_name_brings_no_answer),
         TEST(tickets_that_wait_for_a_name_count_as_connections),
         TEST(a_pool_may_go_with_its_last_answer),

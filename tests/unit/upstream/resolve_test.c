@@ -96,6 +96,20 @@ static void is_stale_after_its_lifetime_and_not_before(void **state)
     assert_true(resolved_stale(&fixture->resolved, fixture->loop.now + RESOLVE_LIFETIME + NS_PER_S));
 }
 
+static void is_outdated_after_twice_its_lifetime_unless_somebody_looks(void **state)
+{
+    (void)state;
+    resolver_says("192.0.2.1", NULL);
+    look_up();
+    int64_t then = fixture->loop.now + 2 * RESOLVE_LIFETIME;
+    assert_false(resolved_outdated(&fixture->resolved, then - NS_PER_S));
+    assert_true(resolved_outdated(&fixture->resolved, then + NS_PER_S));
+    fixture->done = false;
+    assert_true(resolved_start(&fixture->resolved, SLICE("orders.example.com"), on_done));
+    assert_false(resolved_outdated(&fixture->resolved, then + NS_PER_S));
+    wait_until_done();
+}
+
 static void nothing_found_is_told(void **state)
 {
     (void)state;
@@ -194,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(finds_all_addresses),
         TEST(is_stale_after_its_lifetime_and_not_before),
+        TEST(is_outdated_after_twice_its_lifetime_unless_somebody_looks),
         TEST(nothing_found_is_told),
         TEST(old_addresses_go_on_when_a_later_look_up_fails),
         TEST(new_addresses_replace_old_ones),

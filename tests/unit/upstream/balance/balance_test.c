@@ -105,6 +105,40 @@ static void none_is_chosen_that_may_not_be(void **state)
     }
 }
 
+/* Tiers 0, 1, 1, 1 (unhealthy), 2. */
+static void who_has_tried_all_of_a_tier_gets_the_next_one(void **state)
+{
+    (void)state;
+    static const uint8_t tiers[] = { 0, 1, 1, 1, 2 };
+    for (int balance = 0; balance < BALANCE_KINDS; balance++) {
+        make((enum upstream_balance)balance, 5);
+        fixture->balancer.rules = (struct usable_rules){ .zone_spill = 70 };
+        for (size_t i = 0; i < 5; i++) {
+            fixture->balancer.targets[i].tier = tiers[i];
+        }
+        set_usable(3, false);
+        uint16_t tried[] = { 0, 1, 2, 4 };
+        fixture->ask.tried = tried;
+        fixture->ask.tried_count = 0;
+        assert_int_equal(pick_key(1), 0);
+        fixture->ask.tried_count = 1;
+        for (uint64_t i = 0; i < 1000; i++) {
+            fixture->seen[pick_key(i)]++;
+        }
+        assert_int_equal(fixture->seen[1] + fixture->seen[2], 1000);
+        assert_in_range(fixture->seen[1], 400, 600);
+        fixture->ask.tried_count = 3;
+        assert_int_equal(pick_key(1), 4);
+        fixture->ask.tried_count = 4;
+        assert_int_equal(pick_key(1), BALANCE_NONE);
+        /* It is busy, and nothing was tried: its place is waited for. */
+        fixture->ask.tried_count = 0;
+        fixture->full[0] = true;
+        assert_int_equal(pick_key(1), BALANCE_NONE);
+        fixture->full[0] = false;
+    }
+}
+
 static void the_only_usable_one_is_always_chosen(void **state)
 {
     (void)state;
@@ -482,6 +516,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(none_is_chosen_that_may_not_be),
+        TEST(who_has_tried_all_of_a_tier_gets_the_next_one),
         TEST(the_only_usable_one_is_always_chosen),
         TEST(where_none_is_usable_all_are),
         TEST(a_choice_among_many_looks_at_few),
