@@ -44,7 +44,7 @@ struct upstream_ticket {
     size_t tried_count;
     int64_t lent_at; /* ns: when it got its call */
     unsigned int attempts;
-    bool probe; /* of the breaker, which waits for its outcome */
+    uint32_t probe; /* of this round of the breaker, which waits for its outcome; 0: it is none */
 };
 
 /* `settings` must outlive the pool. */
