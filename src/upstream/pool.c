@@ -422,6 +422,11 @@ struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
 
 /* ---- the pool ---- */
 
+const struct upstream_settings *upstream_pool_settings(const struct upstream_pool *pool)
+{
+    return pool->settings;
+}
+
 void pool_begin_serving(struct upstream_pool *pool)
 {
     pool->serving++;

@@ -62,6 +62,9 @@ void upstream_pool_retire(struct upstream_pool *pool);
 /* The last holder's closes all its connections but those with calls that are kept. No ticket may hold one then. NULL is fine. */
 void upstream_pool_free(struct upstream_pool *pool);
 
+/* As this generation goes by them: the endpoints are those that it has. They live as long as the pool. */
+const struct upstream_settings *upstream_pool_settings(const struct upstream_pool *pool);
+
 /* What a request would be denied with for want of connections, or since the breaker is open, if it came now, so that nothing is spent
  * on it before; DENY_NONE: it has a chance. Nothing is taken. *ret_wait: ns until the breaker lets one pass, or 0. */
 enum deny_reason upstream_shortage(struct upstream_pool *pool, int64_t *ret_wait);

@@ -9,9 +9,10 @@ static struct slice asked_authority(struct exchange *exchange)
     return uri_authority_text(exchange->request.host, exchange->request.port, &exchange->arena);
 }
 
+/* With the endpoints that it has, which may have been discovered since the configuration was taken up. */
 static const struct upstream_settings *upstream_of(const struct exchange *exchange)
 {
-    return &exchange->snapshot->snapshot->settings->upstreams[exchange->upstream];
+    return upstream_pool_settings(exchange->snapshot->pools[exchange->upstream]);
 }
 
 static struct filter_run run_of(struct exchange *exchange)
