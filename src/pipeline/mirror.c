@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define HEAD_MAX (128 * 1024) /* bytes of a copied head, and of the list of its fields */
+#define MIRROR_LIFE 2            /* times the route's timeout: until the whole answer is there */
+#define HEAD_MAX    (128 * 1024) /* bytes of a copied head, and of the list of its fields */
 
 struct mirror {
     struct mirror *previous, *next; /* of the worker */
@@ -12,6 +13,7 @@ struct mirror {
     struct arena arena;
     struct buffer body;
     struct upstream_ticket ticket;
+    struct deadline life; /* until its answer must be whole */
     struct headers headers;
     struct http_call_request request;
 };
@@ -39,6 +41,7 @@ static void end(struct mirror *mirror, enum metric outcome)
         mirror->next->previous = mirror->previous;
     }
     worker->mirror_count--;
+    deadline_clear(&mirror->life);
     upstream_release(&mirror->ticket);
     worker_snapshot_give(mirror->snapshot);
     buffer_done(&mirror->body);
@@ -110,6 +113,12 @@ static void on_ready(struct upstream_ticket *ticket, const struct http_call_fail
     http_call_send_end(ticket->call, NULL);
 }
 
+/* An answer without end, as a stream of events, would keep its place and its snapshot for ever. */
+static void on_life_over(struct deadline *deadline)
+{
+    end((struct mirror *)((char *)deadline - offsetof(struct mirror, life)), METRIC_MIRRORED_FAILED);
+}
+
 /* From here on it is its own. */
 static void send_copy(struct exchange *exchange)
 {
@@ -118,6 +127,9 @@ static void send_copy(struct exchange *exchange)
     mirror->request.content_length = buffer_length(&mirror->body);
     mirror->request.body = mirror->request.content_length > 0 ? BODY_LENGTH : BODY_NONE;
     mirror->ticket.on_ready = on_ready;
+    mirror->life.expired = on_life_over;
+    deadline_set(&exchange->worker->loop.deadlines, &mirror->life, exchange->worker->loop.now,
+                 MIRROR_LIFE * mirror->request.response_timeout);
     upstream_acquire(mirror->snapshot->pools[exchange->route->mirror_upstream], &mirror->ticket);
 }
 

@@ -65,6 +65,19 @@ describe('mirror', () => {
     assert.equal(copy.fields.get('authorization'), `Bearer ${token}`);
     assert.equal(copy.fields.get('cookie'), 'session=secret');
   });
+  it('an answer without end holds nothing for ever', async () => {
+    const before = await outcome('failed');
+    let timer;
+    act = async (exchange) => {
+      exchange.stop = true;
+      await exchange.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n');
+      timer = setInterval(() => exchange.send('data: 1\n\n').catch(() => clearInterval(timer)), 20);
+    };
+    await s.allowed(() => s.request({ path: '/quick/endless' }));
+    await copied('/quick/endless');
+    await until('it to be given up', async () => (await outcome('failed')) === before + 1);
+    clearInterval(timer);
+  });
   it('what is denied is not copied', async () => {
     await s.denied({ status: 401, code: 'unauthenticated', reason: 'credential_missing' }, () => s.request({ path: '/orders/denied' }));
     await s.allowed(() => s.request({ path: '/open/behind' }));
