@@ -315,7 +315,9 @@ static bool reaches(const struct settings *settings, const struct route_settings
         for (size_t k = 0; k < inner->match.path.count; k++) {
             struct slice kept = inner->match.path.items[k];
             shape_of(kept, &inner->policy, &theirs);
-            bool plain = keeps_paths(&route->policy) && keeps_paths(&inner->policy);
+            /* "/a;x" and "/a%2Fb" pass by another route's "/a", and are the same place to some services. */
+            bool plain =
+                keeps_paths(&route->policy) && keeps_paths(&inner->policy) && route->policy.path_allows == 0;
             if (shapes_meet(&ours, &theirs) && !(plain && is_taken_before(settings, route, pattern, kept))) {
                 return true;
             }

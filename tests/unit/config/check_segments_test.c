@@ -101,7 +101,18 @@ static void another_place(void **state)
             fail_msg("told: %s", sound[i]);
         }
     }
-    /* But not where they go elsewhere on some of the listener's hosts only, or some of the time. */
+    /* But not where another spelling passes by that route; */
+    static const char *const allowed[] = { "parameters", "encoded_slash" };
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "  x: { match: { host: api.example, path: /** }, listeners: out, upstream: svc, "
+                 "path_allows: [%s] }\n"
+                 "  y: { match: { host: api.example, path: /admin/** }, listeners: out, upstream: other }\n",
+                 allowed[i]);
+        assert_true(leaks(text));
+    }
+    /* nor where they go elsewhere on some of the listener's hosts only, or some of the time. */
     assert_true(
         leaks("  x: { match: { host: [api.example, b.example], path: /** }, listeners: out, upstream: svc }\n"
               "  y: { match: { host: api.example, path: /admin/** }, listeners: out, upstream: other }\n"));
