@@ -43,7 +43,7 @@ static const struct conf_field add_fields[] = {
       .help = "What is blocked: address, api_key, certificate, consumer, jti, route, serial, sid, sub or "
               "token." },
     { "value", CONF_STRING, CONF_REQUIRED | CONF_NON_EMPTY, OF(add_body, value),
-      .help = "Which one. Of a token: itself, which is kept by its SHA-256 alone, or that SHA-256." },
+      .help = "Which one. Of a token: itself, which is kept by its SHA-256 alone, or sha256:DIGEST." },
     { "issuer", CONF_STRING, CONF_NON_EMPTY, OF(add_body, issuer),
       .help = "Whose value it is, of jti, sid and sub: an issuer's URL or its name in the configuration; of "
               "serial: the name of the CA." },
@@ -156,9 +156,9 @@ static void list_blocks(struct admin_call *call)
 
 /* ---- changing ---- */
 
-static bool is_sha256(struct slice text)
+/* Some servers make tokens that look so, too. */
+static bool is_like_digest(struct slice text)
 {
-    text = slice_starts_with(text, SLICE("sha256:")) ? slice_from(text, sizeof "sha256:" - 1) : text;
     size_t digits = 0;
     for (size_t i = 0; i < text.len; i++) {
         bool is_digit = (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
@@ -179,7 +179,12 @@ static const char *read_target(const struct admin_call *call, enum block_kind ki
     const struct add_body *body = call->body;
     struct slice value = body->value;
     unsigned char bytes[TOKEN_DIGEST_SIZE];
-    if (kind == BLOCK_TOKEN && !is_sha256(value)) {
+    bool is_digest = slice_starts_with(value, SLICE("sha256:")); /* no token has a colon */
+    if (kind == BLOCK_TOKEN && !is_digest && is_like_digest(value)) {
+        return "may be a token or the SHA-256 of one: write sha256: in front of a digest, and give that of a "
+               "token that looks like one";
+    }
+    if (kind == BLOCK_TOKEN && !is_digest) {
         if (!token_digest(value, bytes)) {
             return "cannot be digested";
         }

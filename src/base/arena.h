@@ -40,13 +40,13 @@ struct slice arena_copy(struct arena *arena, struct slice text);
 /* A NUL-terminated copy, or NULL. */
 char *arena_string(struct arena *arena, struct slice text);
 
-/* Formatted text; ptr is NULL on failure. NUL-terminated beyond its length. */
 /* The texts one behind the other; ptr NULL: no room. */
 struct slice arena_concat(struct arena *arena, const struct slice *parts, size_t count);
 #define ARENA_CONCAT(arena, ...)                               \
     arena_concat(arena, (const struct slice[]){ __VA_ARGS__ }, \
                  sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
 
+/* Formatted text; ptr is NULL on failure. NUL-terminated beyond its length. */
 struct slice arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* `run(object)` is called at reset and done. False when there was no memory: nothing is registered then. */

@@ -1,28 +1,33 @@
 /* What a route keeps inside stays inside: no route of an external listener leads to the same place of the same service, by another name,
  * a wildcard or a rewrite. What cannot be told counts as the same place. */
 #include "config/internal.h"
+#include "http/uri.h"
+#include "route/alike.h"
 #include "route/conditions.h"
-#include "route/pattern.h"
 
 /* The paths that a route's requests may have for its upstream. */
 struct shape {
     struct segment items[ROUTE_SEGMENTS_MAX];
     size_t count;
-    bool rest; /* whatever follows */
+    bool rest;          /* whatever follows */
+    bool holds_slashes; /* a segment that a client fills in may be several to the service: "a%2Fb" */
 };
 
 /* ---- paths ---- */
 
+/* Does the configuration alone say what stands there? A parameter, ";x", is no part of the segment to some services. */
 static bool is_fixed(const struct segment *segment)
 {
-    return segment->kind == SEGMENT_TEXT && slice_find(segment->text, '{') < 0;
+    return segment->kind == SEGMENT_TEXT && slice_find(segment->text, '{') < 0 &&
+           slice_find(segment->text, ';') < 0;
 }
 
 static void append(struct shape *shape, struct slice pattern)
 {
     struct segment segment;
     while (!shape->rest && pattern_next(&pattern, &segment)) {
-        if (segment.kind == SEGMENT_REST || shape->count == ROUTE_SEGMENTS_MAX) {
+        if (segment.kind == SEGMENT_REST || shape->count == ROUTE_SEGMENTS_MAX ||
+            (shape->holds_slashes && (!is_fixed(&segment) || slice_find(segment.text, '%') >= 0))) {
             shape->rest = true;
         } else {
             shape->items[shape->count++] = segment;
@@ -39,7 +44,7 @@ static void strip(struct shape *shape, size_t count)
 
 static void prefix(struct shape *shape, struct slice path)
 {
-    struct shape whole = { .count = 0 };
+    struct shape whole = { .holds_slashes = shape->holds_slashes };
     append(&whole, path);
     for (size_t i = 0; i < shape->count && !whole.rest; i++) {
         if (whole.count == ROUTE_SEGMENTS_MAX) {
@@ -59,11 +64,13 @@ static void apply(struct shape *shape, const struct filter_settings *filter)
         prefix(shape, filter->prefix_path);
     }
     if (filter->set_path.len > 0) {
-        *shape = (struct shape){ .count = 0 };
+        *shape = (struct shape){ .holds_slashes = shape->holds_slashes };
         append(shape, filter->set_path);
     }
     if (filter->rewrite_path != NULL) {
-        *shape = (struct shape){ .rest = true }; /* a regular expression may make anything of it */
+        *shape = (struct shape){
+            .rest = true, .holds_slashes = shape->holds_slashes
+        }; /* a regular expression may make anything of it */
     }
 }
 
@@ -86,7 +93,7 @@ static bool keeps_paths(const struct route_policy *policy)
 
 static void shape_of(struct slice pattern, const struct route_policy *policy, struct shape *out)
 {
-    *out = (struct shape){ .count = 0 };
+    *out = (struct shape){ .holds_slashes = (policy->path_allows & URI_ALLOW_ENCODED_SLASH) != 0 };
     append(out, pattern);
     const struct filter_settings *filters = policy->filters.items;
     for (size_t i = 0; i < policy->filters.count; i++) {
@@ -103,7 +110,7 @@ static bool ends_at(const struct shape *shape, size_t at)
 
 static bool segments_meet(const struct segment *a, const struct segment *b)
 {
-    return !is_fixed(a) || !is_fixed(b) || slice_equal_nocase(a->text, b->text);
+    return !is_fixed(a) || !is_fixed(b) || route_texts_same(a->text, b->text, true);
 }
 
 static bool shapes_meet(const struct shape *a, const struct shape *b)
@@ -122,8 +129,41 @@ static bool shapes_meet(const struct shape *a, const struct shape *b)
 
 static bool is_same_server(const struct upstream_endpoint *a, const struct upstream_endpoint *b)
 {
-    return a->path.len > 0 || b->path.len > 0 ? slice_equal(a->path, b->path)
-                                              : slice_equal(a->host, b->host) && a->port == b->port;
+    if (a->path.len > 0 || b->path.len > 0) {
+        return slice_equal(a->path, b->path);
+    }
+    bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
+                                                    : slice_equal(a->host, b->host);
+    return same_host && a->port == b->port;
+}
+
+/* Its endpoints are looked up by that name, and one that is written has the name itself. */
+static bool discovers(const struct discovery_settings *discover, const struct upstream_endpoint *endpoint)
+{
+    return discover->kind == DISCOVERY_DNS && slice_equal(discover->name, endpoint->host) &&
+           discover->port == endpoint->port;
+}
+
+static bool is_same_source(const struct discovery_settings *a, const struct discovery_settings *b)
+{
+    return slice_equal_nocase(a->from, b->from) || (a->kind == DISCOVERY_DNS && b->kind == DISCOVERY_DNS &&
+                                                    slice_equal(a->name, b->name) && a->port == b->port);
+}
+
+/* Of what is discovered, the source is known alone. */
+static bool may_discover(const struct upstream_settings *one, const struct upstream_settings *other)
+{
+    if (one->discover != NULL && other->discover != NULL) {
+        return is_same_source(one->discover, other->discover);
+    }
+    const struct upstream_settings *found = one->discover != NULL ? one : other,
+                                   *written = found == one ? other : one;
+    for (size_t i = 0; found->discover != NULL && i < written->endpoints.count; i++) {
+        if (discovers(found->discover, &written->parsed[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Two names may stand for one service. */
@@ -143,7 +183,7 @@ static bool is_same_service(const struct settings *settings, struct slice a, str
             }
         }
     }
-    return false;
+    return may_discover(one, other);
 }
 
 #define SERVICES_MAX (SPLIT_SHARES_MAX + 3)
@@ -201,15 +241,6 @@ static const struct listener_settings *outside(const struct settings *settings,
     return NULL;
 }
 
-static bool share_a_method(const struct match_settings *a, const struct match_settings *b)
-{
-    bool shared = a->methods.count == 0 || b->methods.count == 0;
-    for (size_t i = 0; i < a->methods.count && !shared; i++) {
-        shared = conf_strings_contain(&b->methods, a->methods.items[i]);
-    }
-    return shared;
-}
-
 static bool all_covered(const struct conf_strings *narrow, const struct conf_strings *wide,
                         bool (*covers)(struct slice, struct slice))
 {
@@ -225,15 +256,43 @@ static bool all_covered(const struct conf_strings *narrow, const struct conf_str
     return true;
 }
 
-/* Another route takes these requests before `route` sees them: it is where they go. */
+/* The pattern with a slash at its end, or without that one. False: there is no such other. */
+static bool with_other_end(struct slice pattern, char out[HTTP_TARGET_MAX + 1], struct slice *ret_other)
+{
+    if (slice_ends_with(pattern, SLICE("/"))) {
+        *ret_other = slice_part(pattern, 0, pattern.len - 1);
+        return ret_other->len > 0;
+    }
+    if (slice_ends_with(pattern, SLICE("/**")) || pattern.len > HTTP_TARGET_MAX) {
+        return false;
+    }
+    memcpy(out, pattern.ptr, pattern.len);
+    out[pattern.len] = '/';
+    *ret_other = slice_of(out, pattern.len + 1);
+    return true;
+}
+
+/* Is a path of `inner` one of these, with a slash at its end and without it, where `pattern` takes both? */
+static bool takes_whole(const struct conf_strings *paths, struct slice pattern, struct slice inner)
+{
+    char text[HTTP_TARGET_MAX + 1];
+    struct slice other_end;
+    const struct conf_strings one = { &inner, 1 }, other = { &other_end, 1 };
+    return all_covered(&one, paths, path_covers) &&
+           (!with_other_end(inner, text, &other_end) || !route_paths_meet(pattern, other_end) ||
+            all_covered(&other, paths, path_covers));
+}
+
+/* Another route takes these requests before `route` sees them: it is where they go. It stands on the very hosts, for the best host that
+ * exists decides: what is under a wildcard is not asked. */
 static bool is_taken_before(const struct settings *settings, const struct route_settings *route,
-                            struct slice pattern, const struct conf_strings *inner)
+                            struct slice pattern, struct slice inner)
 {
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct route_settings *other = &settings->routes[i];
         bool narrower = other != route && route_condition_count(&other->match) == 0 &&
-                        all_covered(inner, &other->match.path, path_covers) &&
-                        all_covered(&route->match.host, &other->match.host, host_covers) &&
+                        takes_whole(&other->match.path, pattern, inner) &&
+                        all_covered(&route->match.host, &other->match.host, slice_equal) &&
                         all_covered(&route->policy.listeners, &other->policy.listeners, slice_equal);
         for (size_t k = 0; k < other->match.path.count && narrower; k++) {
             narrower = path_covers(pattern, other->match.path.items[k]) &&
@@ -254,10 +313,12 @@ static bool reaches(const struct settings *settings, const struct route_settings
         struct shape ours, theirs;
         shape_of(pattern, &route->policy, &ours);
         for (size_t k = 0; k < inner->match.path.count; k++) {
-            shape_of(inner->match.path.items[k], &inner->policy, &theirs);
-            const struct conf_strings one = { &inner->match.path.items[k], 1 };
-            bool plain = keeps_paths(&route->policy) && keeps_paths(&inner->policy);
-            if (shapes_meet(&ours, &theirs) && !(plain && is_taken_before(settings, route, pattern, &one))) {
+            struct slice kept = inner->match.path.items[k];
+            shape_of(kept, &inner->policy, &theirs);
+            /* "/a;x" and "/a%2Fb" pass by another route's "/a", and are the same place to some services. */
+            bool plain =
+                keeps_paths(&route->policy) && keeps_paths(&inner->policy) && route->policy.path_allows == 0;
+            if (shapes_meet(&ours, &theirs) && !(plain && is_taken_before(settings, route, pattern, kept))) {
                 return true;
             }
         }
@@ -271,7 +332,7 @@ static void check_pair(struct loader *loader, const struct route_settings *route
     const struct settings *settings = loader->settings;
     struct slice service;
     if (conf_strings_contain(&route->policy.exposes, inner->name) ||
-        !share_a_method(&route->match, &inner->match) ||
+        !route_methods_meet(&route->match.methods, &inner->match.methods) ||
         !share_a_service(settings, &route->policy, &inner->policy, &service) ||
         !reaches(settings, route, inner)) {
         return;

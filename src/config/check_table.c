@@ -1,5 +1,6 @@
 /* The route table as a whole: what two routes claim, and what a client may choose between. */
 #include "config/difference.h"
+#include "route/alike.h"
 #include "route/conditions.h"
 
 #define AMBIGUITIES_MAX 100 /* told; each needs a new try */
@@ -139,12 +140,23 @@ static bool share_a_string(const struct conf_strings *a, const struct conf_strin
     return false;
 }
 
-/* Could both serve one request, but for their conditions? Paths are compared as they are written: such routes are written side by
- * side, and what differs in the names of variables only is told as ambiguous, or is in order by priority alone. */
+static bool share_a_path(const struct conf_strings *a, const struct conf_strings *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t k = 0; k < b->count; k++) {
+            if (route_paths_same(a->items[i], b->items[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Could both serve one request, but for their conditions? */
 static bool share_a_place(const struct match_settings *a, const struct match_settings *b)
 {
-    return share_a_string(&a->host, &b->host) && share_a_string(&a->path, &b->path) &&
-           (a->methods.count == 0 || b->methods.count == 0 || share_a_string(&a->methods, &b->methods));
+    return share_a_string(&a->host, &b->host) && share_a_path(&a->path, &b->path) &&
+           route_methods_meet(&a->methods, &b->methods);
 }
 
 /* Whoever may choose would choose the one that lets more pass. */

@@ -4,16 +4,19 @@
 
 #include <stdlib.h>
 
-#define HEAD_MAX (128 * 1024) /* bytes of a copied head, and of the list of its fields */
+#define MIRROR_LIFE 2            /* times the route's timeout: until the whole answer is there */
+#define HEAD_MAX    (128 * 1024) /* bytes of a copied head, and of the list of its fields */
 
 struct mirror {
     struct mirror *previous, *next; /* of the worker */
     struct worker_snapshot *snapshot;
     struct arena arena;
-    struct buffer body;
+    struct buffer body; /* what of it was not sent yet */
     struct upstream_ticket ticket;
+    struct deadline life; /* until its answer must be whole */
     struct headers headers;
     struct http_call_request request;
+    bool sending, over; /* inside send_piece: its end frees nothing */
 };
 
 /* ---- the list of a worker ---- */
@@ -39,11 +42,15 @@ static void end(struct mirror *mirror, enum metric outcome)
         mirror->next->previous = mirror->previous;
     }
     worker->mirror_count--;
+    deadline_clear(&mirror->life);
     upstream_release(&mirror->ticket);
     worker_snapshot_give(mirror->snapshot);
     buffer_done(&mirror->body);
     arena_done(&mirror->arena);
-    free(mirror);
+    mirror->over = true;
+    if (!mirror->sending) {
+        free(mirror);
+    }
 }
 
 void mirror_end_all(struct worker *worker)
@@ -85,17 +92,49 @@ static void on_failed(void *caller, const struct http_call_failure *failure)
     end(caller, METRIC_MIRRORED_FAILED);
 }
 
+static void on_writable(void *caller);
+
 static const struct http_call_events call_events = {
     .on_response = on_response,
     .on_informational = on_response,
     .on_body = on_body,
     .on_pause = on_pause,
     .on_end = on_end,
-    .on_writable = on_pause,
+    .on_writable = on_writable,
     .on_failed = on_failed,
 };
 
 /* ---- sending ---- */
+
+/* False: it waits for room, or is over and gone. */
+static bool send_piece(struct mirror *mirror, struct slice piece)
+{
+    mirror->sending = true;
+    bool room = http_call_send_body(mirror->ticket.call, piece);
+    mirror->sending = false;
+    if (mirror->over) {
+        free(mirror);
+        return false;
+    }
+    buffer_consume(&mirror->body, piece.len);
+    return room;
+}
+
+/* In pieces, as a body would come from a client: a call takes no more at once than its buffer holds. */
+static void send_body(struct mirror *mirror)
+{
+    while (buffer_length(&mirror->body) > 0) {
+        if (!send_piece(mirror, slice_part(buffer_slice(&mirror->body), 0, HTTP_READ_BUFFER))) {
+            return;
+        }
+    }
+    http_call_send_end(mirror->ticket.call, NULL);
+}
+
+static void on_writable(void *caller)
+{
+    send_body(caller);
+}
 
 static void on_ready(struct upstream_ticket *ticket, const struct http_call_failure *failure)
 {
@@ -104,10 +143,13 @@ static void on_ready(struct upstream_ticket *ticket, const struct http_call_fail
         end(mirror, METRIC_MIRRORED_FAILED);
         return;
     }
-    if (buffer_length(&mirror->body) > 0) {
-        http_call_send_body(ticket->call, buffer_slice(&mirror->body));
-    }
-    http_call_send_end(ticket->call, NULL);
+    send_body(mirror);
+}
+
+/* An answer without end, as a stream of events, would keep its place and its snapshot for ever. */
+static void on_life_over(struct deadline *deadline)
+{
+    end((struct mirror *)((char *)deadline - offsetof(struct mirror, life)), METRIC_MIRRORED_FAILED);
 }
 
 /* From here on it is its own. */
@@ -118,6 +160,9 @@ static void send_copy(struct exchange *exchange)
     mirror->request.content_length = buffer_length(&mirror->body);
     mirror->request.body = mirror->request.content_length > 0 ? BODY_LENGTH : BODY_NONE;
     mirror->ticket.on_ready = on_ready;
+    mirror->life.expired = on_life_over;
+    deadline_set(&exchange->worker->loop.deadlines, &mirror->life, exchange->worker->loop.now,
+                 MIRROR_LIFE * mirror->request.response_timeout);
     upstream_acquire(mirror->snapshot->pools[exchange->route->mirror_upstream], &mirror->ticket);
 }
 

@@ -55,9 +55,6 @@ static bool try_again(struct exchange *exchange, enum retry_event event)
 
 static bool ask_another(struct exchange *exchange)
 {
-    if (exchange->body_started) {
-        return false;
-    }
     exchange->upstream = exchange->route->fallback_upstream;
     exchange->ticket = (struct upstream_ticket){ .on_ready = exchange->ticket.on_ready };
     affinity_set(exchange);
@@ -66,12 +63,8 @@ static bool ask_another(struct exchange *exchange)
     return true;
 }
 
-/* The caller of a gRPC call would find no status in it. */
 static bool answer_instead(struct exchange *exchange, const struct fallback_settings *fallback)
 {
-    if (exchange->is_grpc) {
-        return false;
-    }
     exchange->response.headers.count = 0;
     if (fallback->content_type.len > 0 &&
         !stage_add_header(exchange, HEADER_CONTENT_TYPE, fallback->content_type)) {
@@ -81,19 +74,30 @@ static bool answer_instead(struct exchange *exchange, const struct fallback_sett
     return true;
 }
 
-/* The upstream has given no answer, or none that counts. False: then that is what the client gets to hear. */
+/* Another upstream needs the whole of the body; a response of the configuration would tell the caller of a gRPC call no status. */
+static bool may_fall_back(const struct exchange *exchange, const struct fallback_settings *fallback)
+{
+    return fallback->upstream.len > 0 ? !exchange->body_started : !exchange->is_grpc;
+}
+
+/* The upstream has given no answer, or none that counts. False: then that is what the client gets to hear, and its call goes on. */
 static bool fall_back(struct exchange *exchange, const char *why)
 {
     const struct fallback_settings *fallback = exchange_policy(exchange)->fallback;
     if (fallback == NULL || exchange->fell_back || exchange->response_begun || exchange->stream == NULL ||
-        exchange->asks_tunnel || exchange->state != EXCHANGE_STREAMING) {
+        exchange->asks_tunnel || exchange->state != EXCHANGE_STREAMING ||
+        !may_fall_back(exchange, fallback)) {
         return false;
     }
     exchange->fell_back = true;
     exchange->detail = ARENA_CONCAT(&exchange->arena, SLICE("fallback: "), slice_from_string(why));
+    if (exchange->ticket.call != NULL) {
+        upstream_note_outcome(&exchange->ticket, false); /* it has answered, and is not asked for the rest */
+    }
     upstream_release(&exchange->ticket);
+    struct metrics_worker *metrics = exchange->worker->metrics; /* an answer may be the exchange's end */
     bool answered = fallback->upstream.len > 0 ? ask_another(exchange) : answer_instead(exchange, fallback);
-    metrics_add(exchange->worker->metrics, METRIC_FALLBACKS, answered ? 1 : 0);
+    metrics_add(metrics, METRIC_FALLBACKS, answered ? 1 : 0);
     return answered;
 }
 
@@ -141,6 +145,5 @@ bool recovery_from_response(struct exchange *exchange, const struct http_respons
     if (fallback == NULL || exchange->fell_back || !fallback_covers(fallback, response->status)) {
         return false;
     }
-    upstream_note_outcome(&exchange->ticket, false);
     return fall_back(exchange, "its status");
 }

@@ -7,6 +7,7 @@
 
 /* ---- the record ---- */
 
+/* All but `closed`, which it has not yet: most are of the exchange or its snapshot, which the tunnel outlives. */
 static const size_t texts[] = {
     offsetof(struct log_record, request_id), offsetof(struct log_record, trace_id),
     offsetof(struct log_record, listener),   offsetof(struct log_record, route),
@@ -15,7 +16,8 @@ static const size_t texts[] = {
     offsetof(struct log_record, path),       offsetof(struct log_record, detail),
     offsetof(struct log_record, issuer),     offsetof(struct log_record, subject),
     offsetof(struct log_record, client_id),  offsetof(struct log_record, tls_version),
-    offsetof(struct log_record, user_agent),
+    offsetof(struct log_record, user_agent), offsetof(struct log_record, authorizer),
+    offsetof(struct log_record, action),     offsetof(struct log_record, upstream_protocol),
 };
 #define TEXTS (sizeof texts / sizeof texts[0])
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "http/cookie.h"
 #include "http/query.h"
+#include "relay/names.h"
 
 /* What it is about: the table of what a client sends. */
 enum subject {
@@ -110,6 +111,12 @@ static const char *prefixes_problem(const struct conf_strings *addresses, const 
     return NULL;
 }
 
+/* Dates reach farther than nanoseconds do (2262): "9999-12-31" is a way to say never. */
+static int64_t to_ns(int64_t seconds)
+{
+    return seconds > INT64_MAX / NS_PER_S ? INT64_MAX - 1 : seconds * NS_PER_S;
+}
+
 /* In ns; where nothing is said, what no time is beyond. */
 static bool read_times(const struct match_settings *match, int64_t *ret_after, int64_t *ret_before,
                        const void **ret_where)
@@ -122,14 +129,14 @@ static bool read_times(const struct match_settings *match, int64_t *ret_after, i
         if (!clock_parse_date(match->after, &seconds)) {
             return false;
         }
-        *ret_after = seconds * NS_PER_S;
+        *ret_after = to_ns(seconds);
     }
     *ret_where = &match->before;
     if (match->before.len > 0) {
         if (!clock_parse_date(match->before, &seconds)) {
             return false;
         }
-        *ret_before = seconds * NS_PER_S;
+        *ret_before = to_ns(seconds);
     }
     return true;
 }
@@ -211,20 +218,19 @@ struct error route_conditions_new(const struct match_settings *match, struct are
 
 /* ---- deciding ---- */
 
-/* The one value; false: there is none, or more than one. */
+/* The one value; false: there is none, or more than one. "X_Plan" is an X-Plan to some services, and holds for no condition. */
 static bool header_value(const struct headers *headers, struct slice name, struct slice *ret_value)
 {
-    bool found = false;
+    size_t found = 0;
+    bool clear = false;
     for (size_t i = 0; i < headers->count; i++) {
-        if (slice_equal_nocase(headers->items[i].name, name)) {
-            if (found) {
-                return false;
-            }
+        if (name_same(headers->items[i].name, name)) {
+            found++;
+            clear = slice_equal_nocase(headers->items[i].name, name);
             *ret_value = headers->items[i].value;
-            found = true;
         }
     }
-    return found;
+    return found == 1 && clear;
 }
 
 static bool value_of(const struct condition *condition, const struct route_facts *facts,

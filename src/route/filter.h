@@ -101,8 +101,9 @@ struct filter_run {
     struct slice detail;
 };
 
-/* How many fields those of the request may add to `headers`: for their owner to leave room. */
+/* How many fields those of the request, or of the answer, may add to `headers`: for their owner to leave room. */
 size_t filter_request_fields(const struct filter_chain *chain);
+size_t filter_response_fields(const struct filter_chain *chain);
 
 /* Does it answer every request by a redirect, so that there need be no upstream? */
 bool filter_redirects(const struct filter_chain *chain);

@@ -58,7 +58,7 @@ void breaker_init(struct breaker *breaker, const struct breaker_settings *settin
 
 static void close_circuit(struct breaker *breaker, int64_t now)
 {
-    *breaker = (struct breaker){ .settings = breaker->settings, .part_began = now };
+    *breaker = (struct breaker){ .settings = breaker->settings, .part_began = now, .round = breaker->round };
 }
 
 static void open_circuit(struct breaker *breaker, int64_t now)
@@ -82,28 +82,52 @@ bool breaker_would_admit(const struct breaker *breaker, int64_t now, int64_t *re
         *ret_wait = over - now;
         return now >= over;
     }
-    *ret_wait = settings->open;
-    return breaker->probes_out + breaker->probes_well < settings->probes;
+    if (breaker->probes_out + breaker->probes_well < settings->probes) {
+        return true;
+    }
+    int64_t over = breaker->round_began + settings->open;
+    *ret_wait = over - now;
+    return now >= over;
 }
 
-bool breaker_admit(struct breaker *breaker, int64_t now, bool *ret_probe)
+static void begin_round(struct breaker *breaker, int64_t now)
+{
+    breaker->state = BREAKER_HALF_OPEN;
+    breaker->round = breaker->round < UINT32_MAX ? breaker->round + 1 : 1;
+    breaker->round_began = now;
+    breaker->probes_out = breaker->probes_well = 0;
+}
+
+bool breaker_admit(struct breaker *breaker, int64_t now, uint32_t *ret_probe)
 {
     int64_t wait;
-    *ret_probe = false;
+    *ret_probe = 0;
     if (!breaker_would_admit(breaker, now, &wait)) {
         return false;
     }
-    if (breaker->settings != NULL && breaker->state != BREAKER_CLOSED) {
-        breaker->state = BREAKER_HALF_OPEN;
-        breaker->probes_out++;
-        *ret_probe = true;
+    if (breaker->settings == NULL || breaker->state == BREAKER_CLOSED) {
+        return true;
     }
+    if (breaker->state == BREAKER_OPEN ||
+        breaker->probes_out + breaker->probes_well >= breaker->settings->probes) {
+        begin_round(breaker, now);
+    }
+    breaker->probes_out++;
+    *ret_probe = breaker->round;
     return true;
 }
 
-void breaker_forget(struct breaker *breaker)
+/* What a probe of an earlier round tells comes too late: the circuit has opened since, or its place is another's. */
+static bool counts(const struct breaker *breaker, uint32_t probe)
 {
-    breaker->probes_out -= breaker->probes_out > 0;
+    return breaker->state == BREAKER_HALF_OPEN && probe != 0 && probe == breaker->round;
+}
+
+void breaker_forget(struct breaker *breaker, uint32_t probe)
+{
+    if (counts(breaker, probe)) {
+        breaker->probes_out--;
+    }
 }
 
 /* ---- what became of it ---- */
@@ -148,7 +172,7 @@ static enum breaker_change note_closed(struct breaker *breaker, int64_t now, boo
     return BREAKER_OPENS;
 }
 
-enum breaker_change breaker_note(struct breaker *breaker, int64_t now, bool probe, bool well)
+enum breaker_change breaker_note(struct breaker *breaker, int64_t now, uint32_t probe, bool well)
 {
     if (breaker->settings == NULL) {
         return BREAKER_STAYS;
@@ -156,7 +180,7 @@ enum breaker_change breaker_note(struct breaker *breaker, int64_t now, bool prob
     if (breaker->state == BREAKER_CLOSED) {
         return note_closed(breaker, now, well);
     }
-    if (!probe || breaker->state != BREAKER_HALF_OPEN) {
+    if (!counts(breaker, probe)) {
         return BREAKER_STAYS; /* it was sent before the circuit opened */
     }
     breaker->probes_out--;

@@ -2,7 +2,8 @@
  *
  * Closed, requests pass and their outcomes are counted over a sliding window. Where enough of enough have failed it opens: requests are
  * denied at once, which spares clients the wait, and the upstream the load. After a while it is half open: a few probes pass, and
- * nothing else; if all of them go well it closes, and if one does not it opens again. One worker's, one thread; the caller's clock. */
+ * nothing else; if all of them go well it closes, and if one does not it opens again. Probes that have told nothing for as long as it
+ * was open, as a call that streams without end, keep nobody out: others pass in their place. One worker's, one thread; the caller's clock. */
 #ifndef SALLYPORT_UPSTREAM_BREAKER_H
 #define SALLYPORT_UPSTREAM_BREAKER_H
 
@@ -37,6 +38,8 @@ struct breaker {
         uint32_t all, failed;
     } parts[BREAKER_PARTS];
     uint32_t probes_out, probes_well; /* half open: under way, and gone well */
+    uint32_t round;                   /* of probes: each time that it becomes half open is one */
+    int64_t round_began;
 };
 
 void breaker_init(struct breaker *breaker, const struct breaker_settings *settings);
@@ -44,8 +47,8 @@ void breaker_init(struct breaker *breaker, const struct breaker_settings *settin
 /* Would a request pass at `now`? Takes nothing. ns until one may in *ret_wait, where not. */
 bool breaker_would_admit(const struct breaker *breaker, int64_t now, int64_t *ret_wait);
 
-/* A request: does it pass? *ret_probe: it is a probe, and breaker_note or breaker_forget must follow. */
-bool breaker_admit(struct breaker *breaker, int64_t now, bool *ret_probe);
+/* A request: does it pass? *ret_probe: of which round it is a probe, and breaker_note or breaker_forget must follow; 0: it is none. */
+bool breaker_admit(struct breaker *breaker, int64_t now, uint32_t *ret_probe);
 
 enum breaker_change {
     BREAKER_STAYS,
@@ -54,9 +57,9 @@ enum breaker_change {
 };
 
 /* What became of a request. */
-enum breaker_change breaker_note(struct breaker *breaker, int64_t now, bool probe, bool well);
+enum breaker_change breaker_note(struct breaker *breaker, int64_t now, uint32_t probe, bool well);
 /* A probe that told nothing: its client went away. */
-void breaker_forget(struct breaker *breaker);
+void breaker_forget(struct breaker *breaker, uint32_t probe);
 
 /* What is counted in the window, for the log. */
 void breaker_count(const struct breaker *breaker, uint32_t *ret_all, uint32_t *ret_failed);

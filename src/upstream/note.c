@@ -23,7 +23,7 @@ void pool_tell_breaker(struct upstream_ticket *ticket, bool well)
     struct upstream_pool *pool = ticket->pool;
     uint32_t all, failed;
     enum breaker_change change = breaker_note(&pool->line->breaker, pool->loop->now, ticket->probe, well);
-    ticket->probe = false;
+    ticket->probe = 0;
     if (change == BREAKER_OPENS) {
         breaker_count(&pool->line->breaker, &all, &failed);
         metrics_add(pool->metrics, METRIC_BREAKER_OPENED, 1);

@@ -281,7 +281,7 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
         settle(ticket, &none);
     } else if (pool_is_full(pool)) {
         settle(ticket, &full);
-    } else if (!ticket->probe && !breaker_admit(&pool->line->breaker, pool->loop->now, &ticket->probe)) {
+    } else if (ticket->probe == 0 && !breaker_admit(&pool->line->breaker, pool->loop->now, &ticket->probe)) {
         settle(ticket, &open);
     } else if (pool->pending.queue.first == NULL) {
         pool_attempt(ticket);
@@ -342,9 +342,9 @@ void upstream_release(struct upstream_ticket *ticket)
     struct pool_connection *connection = ticket->connection;
     pool_queue_leave(ticket);
     deadline_clear(&ticket->patience);
-    if (ticket->probe) {
-        breaker_forget(&ticket->pool->line->breaker);
-        ticket->probe = false;
+    if (ticket->probe != 0) {
+        breaker_forget(&ticket->pool->line->breaker, ticket->probe);
+        ticket->probe = 0;
     }
     if (endpoint == NULL) {
         return;
@@ -421,6 +421,11 @@ struct slice upstream_endpoint_of(const struct upstream_ticket *ticket)
 }
 
 /* ---- the pool ---- */
+
+const struct upstream_settings *upstream_pool_settings(const struct upstream_pool *pool)
+{
+    return pool->settings;
+}
 
 void pool_begin_serving(struct upstream_pool *pool)
 {

@@ -44,7 +44,7 @@ struct upstream_ticket {
     size_t tried_count;
     int64_t lent_at; /* ns: when it got its call */
     unsigned int attempts;
-    bool probe; /* of the breaker, which waits for its outcome */
+    uint32_t probe; /* of this round of the breaker, which waits for its outcome; 0: it is none */
 };
 
 /* `settings` must outlive the pool. */
@@ -61,6 +61,9 @@ struct upstream_pool *upstream_pool_ref(struct upstream_pool *pool);
 void upstream_pool_retire(struct upstream_pool *pool);
 /* The last holder's closes all its connections but those with calls that are kept. No ticket may hold one then. NULL is fine. */
 void upstream_pool_free(struct upstream_pool *pool);
+
+/* As this generation goes by them: the endpoints are those that it has. They live as long as the pool. */
+const struct upstream_settings *upstream_pool_settings(const struct upstream_pool *pool);
 
 /* What a request would be denied with for want of connections, or since the breaker is open, if it came now, so that nothing is spent
  * on it before; DENY_NONE: it has a chance. Nothing is taken. *ret_wait: ns until the breaker lets one pass, or 0. */

@@ -130,6 +130,8 @@ void import_put(struct import *import, struct buffer *out, const char *format, .
 void import_put_text(struct import *import, struct buffer *out, struct slice text);
 /* May it be a key of a map, as import_put_text writes it? */
 bool import_is_key(struct slice text);
+/* The text on one line, for people: "?" for what would end the line, steer a terminal, or show another text than it is. False: no room. */
+bool import_show(struct buffer *out, struct slice text);
 /* A comment of one line, `indent` spaces in. */
 void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text);
 /* An item of a list of texts that is open: ", " in front unless it is the first. */

@@ -70,13 +70,25 @@ void import_done(struct import *import)
 
 #define NOTE_MAX 1024
 
+/* Of a text that was cut: without the character at its end, of which a part may be missing. */
+static struct slice whole_characters(struct slice text)
+{
+    while (text.len > 0 && ((unsigned char)text.ptr[text.len - 1] & 0xc0) == 0x80) {
+        text.len--;
+    }
+    text.len -= text.len > 0 && (unsigned char)text.ptr[text.len - 1] >= 0xc0;
+    return text;
+}
+
 __attribute__((format(printf, 4, 0))) static void note(struct import *import, struct import_route *route,
                                                        struct conf_place place, const char *format,
                                                        va_list arguments)
 {
     char text[NOTE_MAX];
     int length = vsnprintf(text, sizeof text, format, arguments);
-    struct slice copy = arena_copy(&import->arena, slice_from_string(length >= 0 ? text : "?"));
+    struct slice told = slice_from_string(length >= 0 ? text : "?");
+    struct slice copy =
+        arena_copy(&import->arena, length >= (int)sizeof text ? whole_characters(told) : told);
     struct import_note *made = arena_calloc(&import->arena, 1, sizeof *made);
     if (made == NULL || copy.ptr == NULL) {
         import->full = true;
@@ -115,10 +127,7 @@ void import_print_notes(const struct import *import, struct buffer *out)
     for (const struct import_note *one = import->notes; one != NULL; one = one->next) {
         buffer_printf(out, "%.*s:%u:%u: not carried over: ", SLICE_ARG(import->source.path), one->place.line,
                       one->place.column);
-        for (size_t i = 0; i < one->text.len; i++) {
-            unsigned char c = (unsigned char)one->text.ptr[i];
-            buffer_append_char(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
-        }
+        (void)import_show(out, one->text);
         buffer_append_char(out, '\n');
     }
 }

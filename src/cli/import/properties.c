@@ -188,13 +188,18 @@ const struct conf_node *spring_gateway_property(struct import *import, const cha
 
 /* ---- placeholders ---- */
 
+/* Deeper within each other they are no placeholders. So many that never end would take the square of their number to look through. */
+#define NESTING_MAX 64
+
 /* Where the placeholder that begins at `at` ends: behind its brace, or 0. */
 static size_t placeholder_end(struct slice text, size_t at)
 {
     size_t depth = 0;
     for (size_t i = at; i < text.len; i++) {
         if (text.ptr[i] == '$' && i + 1 < text.len && text.ptr[i + 1] == '{') {
-            depth++;
+            if (++depth > NESTING_MAX) {
+                return 0;
+            }
             i++;
         } else if (text.ptr[i] == '}' && --depth == 0) {
             return i + 1;

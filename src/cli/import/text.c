@@ -82,15 +82,22 @@ bool import_is_key(struct slice text)
     return text.len > 0;
 }
 
+bool import_show(struct buffer *out, struct slice text)
+{
+    bool good = true;
+    for (size_t i = 0; i < text.len && good;) {
+        unsigned int code = 0;
+        size_t length = unprintable(slice_from(text, i), &code);
+        good = buffer_append(out, length > 0 ? SLICE("?") : slice_part(text, i, 1));
+        i += length > 0 ? length : 1;
+    }
+    return good;
+}
+
 void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text)
 {
     import_put(import, out, "%*s# ", indent, "");
-    for (size_t i = 0; i < text.len;) {
-        unsigned int code = 0;
-        size_t length = unprintable(slice_from(text, i), &code);
-        put_bytes(import, out, length > 0 ? SLICE("?") : slice_part(text, i, 1));
-        i += length > 0 ? length : 1;
-    }
+    import->full |= !import_show(out, text);
     put_bytes(import, out, SLICE("\n"));
 }
 

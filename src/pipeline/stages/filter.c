@@ -9,9 +9,10 @@ static struct slice asked_authority(struct exchange *exchange)
     return uri_authority_text(exchange->request.host, exchange->request.port, &exchange->arena);
 }
 
+/* With the endpoints that it has, which may have been discovered since the configuration was taken up. */
 static const struct upstream_settings *upstream_of(const struct exchange *exchange)
 {
-    return &exchange->snapshot->snapshot->settings->upstreams[exchange->upstream];
+    return upstream_pool_settings(exchange->snapshot->pools[exchange->upstream]);
 }
 
 static struct filter_run run_of(struct exchange *exchange)
@@ -84,6 +85,26 @@ static bool has_free_status(const struct exchange *exchange)
     return !exchange->is_grpc && !exchange->asks_tunnel && status >= 200 && status != 204 && status != 304;
 }
 
+/* What the stages add to any answer after this. */
+#define FIELDS_OF_OURS 24
+
+/* The list has room for an upstream's fields and for the gateway's own; only where filters would take that, it grows. */
+static bool make_room(struct exchange *exchange, size_t count)
+{
+    struct headers *headers = &exchange->response.headers;
+    if (count == 0 || headers->count + count + FIELDS_OF_OURS <= headers->capacity) {
+        return true;
+    }
+    struct header *items = arena_alloc(&exchange->arena, (headers->capacity + count) * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    memcpy(items, headers->items, headers->count * sizeof *items);
+    headers->items = items;
+    headers->capacity += count;
+    return true;
+}
+
 enum deny_reason filters_of_response(struct exchange *exchange)
 {
     const struct filter_chain *chain = exchange->route->settings->filters;
@@ -98,7 +119,8 @@ enum deny_reason filters_of_response(struct exchange *exchange)
     run.headers = &exchange->response.headers;
     run.origin = &origin;
     run.status = exchange->response.status;
-    if (hides && !filter_hide_location(run.headers, &origin, run.arena)) {
+    if (!make_room(exchange, filter_response_fields(chain)) ||
+        (hides && !filter_hide_location(run.headers, &origin, run.arena))) {
         exchange->detail = SLICE("no memory for the answer's fields");
         return DENY_INTERNAL;
     }

@@ -140,7 +140,7 @@ struct error field_add_pairs(struct filter_compiler *compiler, const struct conf
         bool request = field_use_is_request(use);
         TRY(field_compile_value(compiler, &pairs->items[i], use, &fields[i]));
         TRY(filter_add(compiler, request ? &chain->request : &chain->response, step, &fields[i]));
-        chain->request_fields += request;
+        *(request ? &chain->request_fields : &chain->response_fields) += 1;
     }
     return OK;
 }

@@ -19,8 +19,8 @@ struct filter_calls {
 };
 
 struct filter_chain {
-    struct filter_calls request, response; /* each in the order that they were written */
-    size_t request_fields;                 /* that they may add */
+    struct filter_calls request, response;  /* each in the order that they were written */
+    size_t request_fields, response_fields; /* that they may add */
     bool redirects;
     struct filter_calls request_trailers, response_trailers; /* the removing ones */
 };

@@ -20,6 +20,16 @@ static bool parse_place(struct slice authority, uint16_t port, char out[URI_AUTH
     return true;
 }
 
+/* "//host", and what browsers make one of: they take a backslash for a slash, and leave tabs out wherever they stand. */
+static bool names_host(struct slice reference)
+{
+    size_t at = 1;
+    while (at < reference.len && reference.ptr[at] == '\t') {
+        at++;
+    }
+    return at < reference.len && (reference.ptr[at] == '/' || reference.ptr[at] == '\\');
+}
+
 static bool is_place(const struct place *place, struct slice authority, uint16_t standard)
 {
     char out[URI_AUTHORITY_MAX];
@@ -89,8 +99,7 @@ enum location_place location_find(struct slice value, const struct filter_origin
     uint16_t standard;
     *ret_rest = value;
     if (slice_starts_with(value, SLICE("/"))) {
-        bool names_host = value.len > 1 && (value.ptr[1] == '/' || value.ptr[1] == '\\');
-        return names_host ? LOCATION_ELSEWHERE : LOCATION_PATH;
+        return names_host(value) ? LOCATION_ELSEWHERE : LOCATION_PATH;
     }
     if (!take_scheme(&value, &standard)) {
         return LOCATION_ELSEWHERE;
@@ -113,8 +122,7 @@ enum location_place location_find(struct slice value, const struct filter_origin
 
 struct slice location_reference(struct slice rest, struct arena *arena)
 {
-    bool names_host = rest.len > 1 && (rest.ptr[1] == '/' || rest.ptr[1] == '\\');
-    return names_host ? ARENA_CONCAT(arena, SLICE("/."), rest) : rest;
+    return names_host(rest) ? ARENA_CONCAT(arena, SLICE("/."), rest) : rest;
 }
 
 bool filter_hide_location(struct headers *headers, const struct filter_origin *origin, struct arena *arena)

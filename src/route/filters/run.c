@@ -49,6 +49,11 @@ size_t filter_request_fields(const struct filter_chain *chain)
     return chain != NULL ? chain->request_fields : 0;
 }
 
+size_t filter_response_fields(const struct filter_chain *chain)
+{
+    return chain != NULL ? chain->response_fields : 0;
+}
+
 enum deny_reason filter_request(const struct filter_chain *chain, struct filter_run *run)
 {
     run->stripped = slice_of(run->path.ptr, 0);

@@ -28,7 +28,7 @@ static void fail(struct discovery_source *source, struct error error, size_t at)
     source_fail(source, text);
 }
 
-/* What is malformed now may be whole in a moment: it is read again. True: as `stamp` says it is known. */
+/* What is malformed is known, too: it is read again once it has changed. False, for want of memory: at the next look. */
 static bool take_text(struct discovery_source *source, struct slice text)
 {
     struct arena *memory = source_memory_new();

@@ -53,6 +53,15 @@ describe('the admin API, blocks', () => {
     const secret = bad.split('.')[2];
     assert.ok(!s.gateway.output.includes(secret) && !readFileSync(store, 'latin1').includes(secret));
   });
+  it('what may be a token or the digest of one blocks neither, until it is said which', async () => {
+    const token = await s.mint({ jti: 'digested' });
+    const digest = createHash('sha256').update(token).digest('hex');
+    const body = { kind: 'token', expires: '1h', reason: REASON };
+    assertProblem(await s.post('/v1/blocks', { ...body, value: digest }), 400, 'invalid_request', /value: .*sha256:/);
+    assert.equal((await call(token)).status, 200);
+    assert.equal((await add({ kind: 'token', value: `sha256:${digest}` })).value, digest);
+    await becomes(401, token);
+  });
   it('list: pages, by kind; the command tells the same', async () => {
     for (let i = 0; i < 5; i++) await add({ kind: 'jti', value: `t${i}`, issuer: 'main' });
     const first = (await s.get('/v1/blocks?kind=jti&limit=3')).json();

@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { HOST, OPEN } from '../lib/stage.mjs';
 import { within } from '../lib/wait.mjs';
 
-// Counts its requests, and answers as `behave` says: { status, delay in ms }.
+// Counts its requests, and answers as `behave` says: { status, fields, delay in ms }.
 export class Server {
   constructor(name) {
     this.name = name;
     this.requests = 0;
     this.callers = [];
     this.status = 200;
+    this.fields = {};
     this.delay = 0;
     this.every = 0; // of so many requests one fails
     this.healthy = true;
@@ -22,7 +23,7 @@ export class Server {
       this.requests++;
       this.callers.push(request.headers['x-key'] ?? request.headers.cookie ?? '');
       if (this.every > 0 && this.requests % this.every === 0) return response.writeHead(503).end();
-      const answer = () => response.writeHead(this.status, { 'content-type': 'application/json' }).end(JSON.stringify({ name: this.name }));
+      const answer = () => response.writeHead(this.status, { 'content-type': 'application/json', ...this.fields }).end(JSON.stringify({ name: this.name }));
       if (this.delay > 0) setTimeout(answer, this.delay);
       else answer();
     });

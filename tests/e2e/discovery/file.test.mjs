@@ -51,6 +51,16 @@ describe('endpoints of a file', () => {
     assert.equal(metrics.sum('sallyport_discovery_up', { upstream: 'found' }), 1);
   });
 
+  it('that came later are hidden, too, where an answer leads to them', async () => {
+    await open(urls(0));
+    await change(urls(0, 1));
+    for (const server of servers) server.fields = { Location: `${server.url}/inside?a=b` };
+    await until('an answer of each', async () => {
+      assert.equal((await get()).fields.get('location'), '/inside?a=b');
+      return servers[0].requests > 0 && servers[1].requests > 0;
+    });
+  });
+
   it('that stay keep their connections, and those that go lose theirs', async () => {
     await open(urls(0, 1));
     await ask(s, '/found/x', 80, { width: 8 });

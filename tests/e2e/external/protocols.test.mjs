@@ -59,6 +59,17 @@ describe('gRPC and WebSockets', () => {
     }
     assert.deepEqual(seen, []);
   });
+  it('a WebSocket outlives the configuration that names its authorizer: its log line names it all the same', async () => {
+    const socket = await open(s);
+    const { ws, ...others } = s.config.routes;
+    for (let i = 0; i < 3; i++) {
+      await s.gateway.reload({ ...s.config, routes: { ...others, [`extra-${i}`]: { ...ws, match: { host: HOST, path: `/extra-${i}` } } } });
+    }
+    socket.terminate();
+    const line = await s.gateway.access('the WebSocket', (l) => l.closed !== undefined && l.path === '/ws');
+    await s.gateway.reload(s.config);
+    assert.equal(line.authorizer, 'sso');
+  });
   it('a handshake that may, and one that may not', async () => {
     const socket = await open(s);
     assert.equal(sockets.sockets.at(-1).request.headers['x-user'], 'alice');

@@ -18,6 +18,7 @@ const ROUTES = {
   socket: route('/socket', [{ set_status: 200 }], { websocket: {} }),
   secure: route('/secure/**', [], { secure_headers: { content_security_policy: "default-src 'none'", frame_options: 'off' } }),
   strict: route('/strict/**', [], { secure_headers: { overwrite: true } }),
+  many: route('/many/**', [{ add_response_header: Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`X-Added-${i}`, 'yes'])) }], { secure_headers: true }),
   bare: route('/bare/**', [], { secure_headers: false }),
 };
 const NAMES = ['strict-transport-security', 'x-content-type-options', 'x-frame-options', 'referrer-policy', 'content-security-policy'];
@@ -34,6 +35,12 @@ describe('answers of a route', () => {
   beforeEach(() => (s.upstream.script = echo));
   after(() => s?.close());
 
+  it('fields of filters take no room of those that guard browsers', async () => {
+    s.upstream.script = async (exchange) => (await exchange.request.read(), exchange.respond(200, Array.from({ length: 95 }, (_, i) => [`X-Own-${i}`, 'yes'])));
+    const response = await s.request({ path: '/many/1' });
+    assert.equal(response.status, 200);
+    for (const name of ['x-own-94', 'x-added-39', 'x-request-id', ...NAMES]) assert.ok(response.fields.get(name), name);
+  });
   for (const [version, get] of [['HTTP/1.1', (path) => s.request({ path })], ['HTTP/2', (path) => requestH2(s, { path })]]) {
     it(`redirects, over ${version}, and asks no upstream`, async () => {
       const seen = s.upstream.bytesSeen();

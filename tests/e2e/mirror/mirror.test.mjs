@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { startHttp2 } from '../http2_upstreams/lib.mjs';
 import { sallyport } from '../lib/gateway.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { closeAll, HOST, OPEN, openStage, READ_ORDERS } from '../lib/stage.mjs';
@@ -14,18 +15,31 @@ import { until } from '../lib/wait.mjs';
 const sha256 = (body) => createHash('sha256').update(body).digest('hex');
 
 describe('mirror', () => {
-  let s, shadow, act;
+  let s, shadow, shadow2, act;
+  const bodies = []; // of copies over HTTP/2
   const outcome = async (name) => (await s.gateway.metrics()).sum('sallyport_mirrored_requests_total', { outcome: name });
   const copied = (path) => shadow.request(`a copy of ${path}`, (r) => r.target === path);
   before(async () => {
     shadow = await startUpstream({ name: 'shadow', script: async (exchange) => act(exchange) });
+    shadow2 = await startHttp2({
+      tls: false,
+      script: async (stream) => {
+        const pieces = [];
+        for await (const piece of stream) pieces.push(piece);
+        bodies.push(Buffer.concat(pieces));
+        stream.respond({ ':status': 200 });
+        stream.end();
+      },
+    });
     const at = (path, mirror, more = {}) => ({ ...OPEN, match: { host: HOST, path: `${path}/**` }, mirror, ...more });
     s = await openStage({
-      config: { workers: 1, upstreams: { shadow: { endpoints: [shadow.url], retries: 0 }, gone: { endpoints: ['http://127.0.0.1:1'], retries: 0 } } },
+      config: { workers: 1, upstreams: { shadow: { endpoints: [shadow.url], retries: 0 }, shadow2: { endpoints: [shadow2.url], retries: 0 }, gone: { endpoints: ['http://127.0.0.1:1'], retries: 0 } } },
       routes: {
         open: at('/open', 'shadow'),
         orders: { ...READ_ORDERS, relay: { token: 'forward', headers: { 'X-User': 'subject' } }, mirror: 'shadow' },
         trusted: { ...READ_ORDERS, match: { host: HOST, path: '/trusted/**' }, relay: { token: 'forward' }, mirror: { upstream: 'shadow', credentials: true } },
+        large: at('/large', { upstream: 'shadow', body: '1MiB' }),
+        large2: at('/large2', { upstream: 'shadow2', body: '1MiB' }),
         some: at('/some', { upstream: 'shadow', percent: 20 }),
         gone: at('/gone', 'gone'),
         quick: at('/quick', 'shadow', { timeout: '200ms' }),
@@ -33,7 +47,7 @@ describe('mirror', () => {
     });
   });
   beforeEach(() => (act = echo));
-  after(() => closeAll(() => s?.close(), () => shadow?.close()));
+  after(() => closeAll(() => s?.close(), () => shadow?.close(), () => shadow2?.close()));
 
   it('the same request: method, target, fields, body', async () => {
     const body = randomBytes(50_000);
@@ -47,6 +61,18 @@ describe('mirror', () => {
       const names = (list) => list.map(([name, value]) => `${name.toLowerCase()}: ${value}`).filter((line) => !/^(transfer-encoding|content-length):/.test(line)).sort();
       assert.deepEqual(names(copy.fields.list), names(seen.fields));
     }
+  });
+  it('a body that is larger than what a connection takes at once', async () => {
+    const body = randomBytes(1_000_000);
+    const answered = await outcome('answered');
+    await s.allowed(() => s.request({ method: 'PUT', path: '/large/1', body }));
+    const copy = await copied('/large/1');
+    await until('its body', () => copy.body !== undefined);
+    assert.equal(sha256(copy.body), sha256(body));
+    await s.allowed(() => s.request({ method: 'PUT', path: '/large2/1', body }));
+    await until('the copy over HTTP/2', () => bodies.length === 1);
+    assert.equal(sha256(bodies[0]), sha256(body));
+    await until('both to be answered', async () => (await outcome('answered')) === answered + 2);
   });
   it('credentials stay, and what the gateway says of the caller goes', async () => {
     const token = await s.mint();
@@ -64,6 +90,19 @@ describe('mirror', () => {
     const copy = await copied('/trusted/1');
     assert.equal(copy.fields.get('authorization'), `Bearer ${token}`);
     assert.equal(copy.fields.get('cookie'), 'session=secret');
+  });
+  it('an answer without end holds nothing for ever', async () => {
+    const before = await outcome('failed');
+    let timer;
+    act = async (exchange) => {
+      exchange.stop = true;
+      await exchange.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n');
+      timer = setInterval(() => exchange.send('data: 1\n\n').catch(() => clearInterval(timer)), 20);
+    };
+    await s.allowed(() => s.request({ path: '/quick/endless' }));
+    await copied('/quick/endless');
+    await until('it to be given up', async () => (await outcome('failed')) === before + 1);
+    clearInterval(timer);
   });
   it('what is denied is not copied', async () => {
     await s.denied({ status: 401, code: 'unauthenticated', reason: 'credential_missing' }, () => s.request({ path: '/orders/denied' }));

@@ -30,6 +30,7 @@ describe('fallback', () => {
       routes: {
         spare: at('/spare', 'spare'),
         gone: at('/gone', 'spare', { upstream: 'gone' }),
+        told: at('/told', { upstream: 'spare', statuses: ['503'] }),
         response: at('/response', { ...RESPONSE, statuses: ['503'] }),
         broken: at('/broken', RESPONSE, { upstream: 'broken' }),
         nobody: at('/nobody', 'both', { upstream: 'gone' }),
@@ -72,6 +73,14 @@ describe('fallback', () => {
     const response = await s.request({ method: 'POST', path: '/spare/1', body: 'x'.repeat(1000) });
     assert.equal(response.status, 502);
     assert.equal(spare.requests.length, from);
+  });
+  it('a body that has gone, and a status that would be as good as none: the client gets it, whole', async () => {
+    act = (exchange) => exchange.respond(503, [], 'busy');
+    const response = await s.request({ method: 'POST', path: '/told/1', body: 'x'.repeat(1000) });
+    assert.equal(response.status, 503);
+    assert.equal(response.body.toString(), 'busy');
+    const { echo: seen } = await s.allowed(() => s.request({ path: '/told/1' })); // twin: without a body the other one is asked
+    assert.equal(seen.target, '/told/1');
   });
   it('a response of the configuration, where a body has gone, too', async () => {
     act = failures['is reset'];

@@ -3,7 +3,10 @@
 
 #include "unit.h"
 
+#include "base/encoding.h"
 #include "config/yaml.h"
+
+#include <time.h>
 
 struct imported {
     struct import import;
@@ -189,6 +192,53 @@ static void test_placeholders_are_bounded(void **state)
     import_done(&import);
 }
 
+/* Placeholders that never end: each is looked for to its end but for so many within it. */
+static void test_open_placeholders_take_no_time(void **state)
+{
+    (void)state;
+    struct import import;
+    import_init(&import, SLICE("in.yml"), SLICE("test"));
+    struct buffer text;
+    buffer_init(&text, 16 << 20);
+    assert_true(buffer_printf(&text, ROUTES "  - { id: a, predicates: [Path=/a], uri: \""));
+    for (int i = 0; i < 30000; i++) {
+        assert_true(buffer_printf(&text, "${"));
+    }
+    for (int i = 0; i < 2000; i++) {
+        assert_true(buffer_printf(&text, "%01000d", 0));
+    }
+    assert_true(buffer_printf(&text, "\" }\n"));
+    clock_t begun = clock(); /* of the processor: however busy it is elsewhere */
+    assert_false(failed(import_spring(&import, buffer_slice(&text))));
+    assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+    buffer_done(&text);
+    import_done(&import);
+}
+
+/* What is told of a text is cut at the end of a character, and holds nothing that steers a terminal. */
+static void test_notes_are_texts(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift < 4; shift++) {
+        struct buffer text;
+        struct imported imported;
+        buffer_init(&text, 1 << 20);
+        assert_true(buffer_printf(
+            &text, ROUTES "  - { id: a, uri: \"http://10.0.0.1\", predicates: [Path=/a, \"Nope=%.*s", shift,
+            "xxxx"));
+        for (int i = 0; i < 1000; i++) {
+            assert_true(buffer_printf(&text, "\xf0\x9f\x90\x8e"));
+        }
+        assert_true(buffer_printf(&text, "\", \"Esc\\u009b31m=a\"] }\n"));
+        open_import(&imported, import_spring, (buffer_append_char(&text, '\0'), text.data + text.begin));
+        assert_true(utf8_valid(buffer_slice(&imported.text)));
+        assert_true(utf8_valid(buffer_slice(&imported.notes)));
+        assert_true(is_noted(&imported, "Esc?31m"));
+        close_import(&imported);
+        buffer_done(&text);
+    }
+}
+
 static void test_openapi_public_by_its_word_alone(void **state)
 {
     (void)state;
@@ -229,6 +279,8 @@ int main(void)
         cmocka_unit_test(test_unclear_routes_ask),
         cmocka_unit_test(test_hidden_route_asks),
         cmocka_unit_test(test_placeholders_are_bounded),
+        cmocka_unit_test(test_open_placeholders_take_no_time),
+        cmocka_unit_test(test_notes_are_texts),
         cmocka_unit_test(test_openapi_public_by_its_word_alone),
         cmocka_unit_test(test_hostile_yaml_is_refused),
     };

@@ -13,24 +13,28 @@
     "exposure: "                                                                                            \
     "internal, upstream: svc }\n"
 
-static bool leaks(const char *routes)
+static bool tells(const char *text, const char *what)
 {
     struct loading loading;
-    char text[8192];
-    snprintf(text, sizeof text, "%s%s", WORLD, routes);
     const struct config *config = load_text(&loading, text);
     struct buffer out;
     buffer_init(&out, 65536);
     config_print_diagnostics(config, &out);
-    bool told =
-        slice_contains(buffer_slice(&out), SLICE("leads by this route to what route \"admin\" keeps inside"));
+    bool told = slice_contains(buffer_slice(&out), slice_from_string(what));
     /* Nothing else may be wrong with it. */
     if ((config->error_count > 0) != told) {
-        fail_msg("%s: %.*s", routes, SLICE_ARG(buffer_slice(&out)));
+        fail_msg("%s: %.*s", text, SLICE_ARG(buffer_slice(&out)));
     }
     buffer_done(&out);
     loading_done(&loading);
     return told;
+}
+
+static bool leaks(const char *routes)
+{
+    char text[8192];
+    snprintf(text, sizeof text, "%s%s", WORLD, routes);
+    return tells(text, "leads by this route to what route \"admin\" keeps inside");
 }
 
 #define ROUTE(path, upstream, more)                                                                          \
@@ -63,6 +67,7 @@ static void the_same_place_by_another_way(void **state)
          "1 } } }\n"),
         "  x: { match: { host: api.example, path: /** }, listeners: [in, out], upstream: svc }\n",
         "  x: { match: { host: api.example, path: /**, methods: [POST] }, listeners: out, upstream: svc }\n",
+        "  x: { match: { host: api.example, path: /**, methods: [HEAD] }, listeners: out, upstream: svc }\n",
     };
     for (size_t i = 0; i < sizeof leaking / sizeof leaking[0]; i++) {
         if (!leaks(leaking[i])) {
@@ -96,7 +101,18 @@ static void another_place(void **state)
             fail_msg("told: %s", sound[i]);
         }
     }
-    /* But not where they go elsewhere on some of the listener's hosts only, or some of the time. */
+    /* But not where another spelling passes by that route; */
+    static const char *const allowed[] = { "parameters", "encoded_slash" };
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "  x: { match: { host: api.example, path: /** }, listeners: out, upstream: svc, "
+                 "path_allows: [%s] }\n"
+                 "  y: { match: { host: api.example, path: /admin/** }, listeners: out, upstream: other }\n",
+                 allowed[i]);
+        assert_true(leaks(text));
+    }
+    /* nor where they go elsewhere on some of the listener's hosts only, or some of the time. */
     assert_true(
         leaks("  x: { match: { host: [api.example, b.example], path: /** }, listeners: out, upstream: svc }\n"
               "  y: { match: { host: api.example, path: /admin/** }, listeners: out, upstream: other }\n"));
@@ -107,6 +123,90 @@ static void another_place(void **state)
     assert_true(leaks(
         "  x: { match: { host: api.example, path: /** }, listeners: out, upstream: svc }\n"
         "  y: { match: { host: api.example, path: /admin/users }, listeners: out, upstream: other }\n"));
+}
+
+/* The best host that exists decides: a route under a wildcard takes nothing from one under the name itself. */
+static void a_wider_host_guards_nothing(void **state)
+{
+    (void)state;
+    static const char *const wider[] = { "\"*.example\"", "\"*\"" };
+    for (size_t i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "%s  y: { match: { host: %s, path: /admin/** }, listeners: out, upstream: other }\n",
+                 ROUTE("/**", "svc", ""), wider[i]);
+        assert_true(leaks(text));
+    }
+    assert_false(
+        leaks("  x: { match: { host: \"*.example\", path: /** }, listeners: out, upstream: svc }\n"
+              "  y: { match: { host: \"*.example\", path: /admin/** }, listeners: out, upstream: other }\n"));
+}
+
+static void a_path_in_another_spelling(void **state)
+{
+    (void)state;
+    assert_true(leaks(ROUTE("/%61dmin/**", "svc", "")));
+    assert_true(leaks(ROUTE("/admin;v=1/users", "svc", ", path_allows: [parameters]")));
+    /* A service that decodes late sees two segments. */
+    assert_true(leaks(ROUTE("/x/{id}", "svc",
+                            ", path_allows: [encoded_slash], filters: [{ strip_prefix: 1 }, { set_path: "
+                            "\"/ad{id}\" }]")));
+    assert_true(leaks(ROUTE("/pub/{id}", "svc",
+                            ", path_allows: [encoded_slash], filters: [{ strip_prefix: 1 "
+                            "}, { prefix_path: /admin }]")));
+    assert_false(leaks(ROUTE("/pub/{id}", "svc", ", path_allows: [encoded_slash]")));
+}
+
+/* What a service takes for the same path, the other route must take, too. */
+static void both_ends_of_a_path(void **state)
+{
+    (void)state;
+#define KEPT                                                                                                \
+    "  kept: { match: { host: in.example, path: /keys }, listeners: in, exposure: internal, upstream: b } " \
+    "\n"                                                                                                    \
+    "  x: { match: { host: api.example, path: /** }, listeners: out, upstream: b }\n"
+    struct {
+        const char *paths;
+        bool leaks;
+    } cases[] = { { "/keys", true }, { "[/keys, /keys/]", false }, { "/keys/**", false } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[2048];
+        snprintf(text, sizeof text,
+                 "listeners: { out: { address: 127.0.0.1, port: 1, plaintext: allow }, in: { address: "
+                 "127.0.0.1, port: 2, plaintext: allow, exposure: internal } }\n"
+                 "upstreams: { a: { endpoints: [https://127.0.0.1:9001] }, b: { endpoints: "
+                 "[https://127.0.0.1:9002] } }\n"
+                 "defaults: { auth: none, limits: [{ limit: 1/1s, by: address }] }\n"
+                 "routes:\n" KEPT
+                 "  y: { match: { host: api.example, path: %s }, listeners: out, upstream: a }\n",
+                 cases[i].paths);
+        assert_int_equal(tells(text, "what route \"kept\" keeps inside"), cases[i].leaks);
+    }
+}
+
+static void the_same_service_by_another_name(void **state)
+{
+    (void)state;
+#define TWO(first, second)                                                                                  \
+    "listeners: { out: { address: 127.0.0.1, port: 1, plaintext: allow }, in: { address: 127.0.0.1, port: " \
+    "2, plaintext: allow, exposure: internal } }\n"                                                         \
+    "upstreams: { a: { " first " }, b: { " second " } }\n"                                                  \
+    "defaults: { auth: none, limits: [{ limit: 1/1s, by: address }] }\n"                                    \
+    "routes:\n"                                                                                             \
+    "  kept: { match: { host: in.example, path: /keys }, listeners: in, exposure: internal, upstream: a "   \
+    "}\n"                                                                                                   \
+    "  x: { match: { host: api.example, path: /** }, listeners: out, upstream: b }\n"
+    static const char kept[] = "what route \"kept\" keeps inside";
+    assert_true(tells(TWO("endpoints: [\"https://[::1]:9\"]", "endpoints: [\"https://[0:0::1]:9\"]"), kept));
+    assert_true(tells(TWO("discover: dns://orders.internal:9", "discover: dns://Orders.internal:9"), kept));
+    assert_true(
+        tells(TWO("discover: dns://orders.internal:9", "endpoints: [https://orders.internal:9]"), kept));
+    assert_true(
+        tells(TWO("endpoints: [https://orders.internal:9]", "discover: dns://orders.internal:9"), kept));
+    assert_true(tells(TWO("discover: file:///run/e.json", "discover: file:///run/e.json"), kept));
+    assert_false(tells(TWO("discover: dns://orders.internal:9", "discover: dns://orders.internal:8"), kept));
+    assert_false(
+        tells(TWO("discover: dns://orders.internal:9", "endpoints: [https://users.internal:9]"), kept));
 }
 
 static void what_is_exposed_is_inner(void **state)
@@ -121,8 +221,9 @@ static void what_is_exposed_is_inner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_place_by_another_way),
-        cmocka_unit_test(another_place),
+        cmocka_unit_test(the_same_place_by_another_way), cmocka_unit_test(another_place),
+        cmocka_unit_test(a_wider_host_guards_nothing),   cmocka_unit_test(a_path_in_another_spelling),
+        cmocka_unit_test(both_ends_of_a_path),           cmocka_unit_test(the_same_service_by_another_name),
         cmocka_unit_test(what_is_exposed_is_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,11 +34,46 @@ static void different_requests_are_not_ambiguous(void **state)
                 "  y: { match: { host: h.example, path: /x }, listeners: b }\n");
 }
 
+/* Who may choose between two routes by a header chooses the laxer one, however their paths and methods are written. */
+static void a_choice_is_seen_through_other_spellings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *methods;
+    } others[] = {
+        { "/x/{b}", "[GET]" }, /* another name of the variable */
+        { "/%78/{a}", "[GET]" },
+        { "/x/{a}", "[HEAD]" }, /* GET allows it, too */
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 BASE "defaults: { upstream: svc, auth: none }\nroutes:\n"
+                      "  strict: { match: { host: h.example, path: \"/x/{a}\", methods: [GET] }, limits: [{ "
+                      "limit: 1/1s, by: address }] }\n"
+                      "  lax: { match: { host: h.example, path: \"%s\", methods: %s, headers: { X-V: b } }, "
+                      "limits: [{ limit: 9/1s, by: address }] }\n",
+                 others[i].path, others[i].methods);
+        struct loading loading;
+        const struct config *config = load_text(&loading, text);
+        struct buffer out;
+        buffer_init(&out, 65536);
+        config_print_diagnostics(config, &out);
+        if (!slice_contains(buffer_slice(&out),
+                            SLICE("a client chooses between this route and \"strict\""))) {
+            fail_msg("%s: %.*s", text, SLICE_ARG(buffer_slice(&out)));
+        }
+        buffer_done(&out);
+        loading_done(&loading);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_ambiguity_is_told_with_both_places),
         cmocka_unit_test(different_requests_are_not_ambiguous),
+        cmocka_unit_test(a_choice_is_seen_through_other_spellings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,9 @@ static void test_headers(void **state)
     /* Said twice, it says nothing: services differ in which one they would read. */
     assert_false(hold_of(&set, "", FIELDS("X-Version: v2", "X-Version: v2")));
     assert_false(hold_of(&set, "", FIELDS("X-Version: v1", "x-version: v2")));
+    assert_false(hold_of(&set, "", FIELDS("X-Version: v2", "X_Version: v1")));
+    assert_false(hold_of(&set, "", FIELDS("X_Version: v1", "X-Version: v2")));
+    assert_true(hold_of(&set, "", FIELDS("X-Version: v2", "X-Version-Old: v1")));
     add(&set, HEADERS, "X-Any=*");
     assert_false(hold_of(&set, "", FIELDS("X-Version: v2")));
     assert_true(hold_of(&set, "", FIELDS("X-Any: ", "X-Version: v2")));
@@ -139,6 +142,17 @@ static void test_addresses_and_time(void **state)
     assert_true(hold(&set, &(struct route_facts){ .client = &inside, .now = day }));
     assert_true(hold(&set, &(struct route_facts){ .client = &inside, .now = 2 * day - 1 }));
     assert_false(hold(&set, &(struct route_facts){ .client = &inside, .now = 2 * day }));
+}
+
+static void test_times_that_are_far_away(void **state)
+{
+    (void)state;
+    struct set set = { 0 };
+    const struct route_facts facts = { .now = INT64_C(4000000000) * NS_PER_S };
+    set.match.before = SLICE("9999-12-31");
+    assert_true(hold(&set, &facts));
+    set.match = (struct match_settings){ .after = SLICE("9999-12-31") };
+    assert_false(hold(&set, &facts));
 }
 
 /* It asks about a request whose headers it has not; its own place and query are that request's. */
@@ -344,11 +358,17 @@ static void test_who_chooses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),    cmocka_unit_test(test_query),
-        cmocka_unit_test(test_cookies),    cmocka_unit_test(test_addresses_and_time),
-        cmocka_unit_test(test_preflights), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_where_none_holds),
-        cmocka_unit_test(test_ambiguity),  cmocka_unit_test(test_who_chooses),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_query),
+        cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_addresses_and_time),
+        cmocka_unit_test(test_times_that_are_far_away),
+        cmocka_unit_test(test_preflights),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_where_none_holds),
+        cmocka_unit_test(test_ambiguity),
+        cmocka_unit_test(test_who_chooses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

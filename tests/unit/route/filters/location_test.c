@@ -69,6 +69,10 @@ static void no_path_becomes_a_host(void **state)
     hides(f, "http://10.0.0.5:9001//evil.example/", "/.//evil.example/");
     hides(f, "http://10.0.0.5:9001/\\evil.example/", "/./\\evil.example/");
     hides(f, "http://10.0.0.5:9001\\evil.example/", "/./\\evil.example/");
+    /* Browsers leave tabs out. */
+    hides(f, "http://10.0.0.5:9001/\t/evil.example/", "/./\t/evil.example/");
+    hides(f, "http://10.0.0.5:9001/\t\t\\evil.example/", "/./\t\t\\evil.example/");
+    hides(f, "http://10.0.0.5:9001/\ta/", "/\ta/");
 }
 
 static void rewrites(struct filtering *f, const char *from, const char *to, const char *value,
