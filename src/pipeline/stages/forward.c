@@ -338,17 +338,30 @@ static void on_response_body(void *caller, struct slice data)
     exchange_pending_done(exchange);
 }
 
-static void on_response_pause(void *caller)
+/* What the encoder keeps goes on first. */
+static void flush_compressed(struct exchange *exchange)
 {
-    struct exchange *exchange = exchange_hold(caller);
-    bool streams = exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING;
-    if (streams && exchange->encoder != NULL && !compression_flush(exchange)) {
+    exchange_hold(exchange);
+    if (!compression_flush(exchange)) {
         hold_up(exchange);
     }
-    if (streams && exchange->stream != NULL) {
+    if (exchange->stream != NULL) {
         exchange->stream->ops->flush(exchange->stream);
     }
     exchange_pending_done(exchange);
+}
+
+static void on_response_pause(void *caller)
+{
+    struct exchange *exchange = caller;
+    if (exchange->stream == NULL || exchange->state != EXCHANGE_STREAMING) {
+        return;
+    }
+    if (exchange->encoder != NULL) {
+        flush_compressed(exchange);
+    } else {
+        exchange->stream->ops->flush(exchange->stream);
+    }
 }
 
 static void on_response_end(void *caller, const struct headers *trailers)
