@@ -111,6 +111,10 @@
 #define TLS_CRLS_MAX          64         /* revocation lists of one client policy */
 #define TLS_CRL_FILE_MAX      (4 * 1024 * 1024) /* bytes; each handshake hashes the list of each CA in the chain */
 
+/* Compression of responses */
+#define COMPRESS_ENCODERS_MAX 64          /* in use at once, in a worker; beyond: bodies go as they are */
+#define COMPRESS_HELD_MAX     (24 * 1024) /* bytes of a body that an encoder may keep for later */
+
 /* Blocks */
 #define BLOCKS_MAX        100000              /* in force at once, of a store; and of a file */
 #define BLOCKS_MEMORY_MAX (256 * 1024 * 1024) /* bytes of all of them, texts included */

@@ -483,6 +483,63 @@ static void check_mirror(const struct check *check)
     }
 }
 
+/* What is said of all routes was looked at for none. */
+static bool is_said_by_defaults(const struct check *check, const void *field)
+{
+    const struct conf_node *node = loader_node(check->loader, field, NULL);
+    return node != NULL && node->owner != NULL && slice_equal(node->owner->text, SLICE("defaults"));
+}
+
+/* Is there a way to authenticate whose callers are compressed for? What browsers send along by themselves is none. */
+static bool has_way_to_compress(const struct auth_plan *plan)
+{
+    static const enum auth_method methods[] = { AUTH_JWT, AUTH_INTROSPECTION, AUTH_API_KEY, AUTH_EXTERNAL };
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (auth_plan_uses(plan, methods[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_compress(const struct check *check)
+{
+    const struct compress_settings *compress = check->policy->compress;
+    const struct auth_settings *auth = check->policy->auth;
+    if (compress == NULL || !compress->enabled || check->route->admin) {
+        return;
+    }
+    for (size_t i = 0; i < compress->types.count; i++) {
+        const char *problem = compress_check_type(compress->types.items[i]);
+        if (problem != NULL) {
+            tell(check->loader, &compress->types.items[i], check->node, "%s", problem);
+        }
+    }
+    if (compress->no_secrets_in_responses && is_said_by_defaults(check, &compress->no_secrets_in_responses)) {
+        tell(check->loader, &compress->no_secrets_in_responses, check->node,
+             "whether responses hold secrets is for each route to say, or for a group or policy: not for all "
+             "routes at once");
+    }
+    if (auth == NULL || auth->mode == AUTH_NONE) {
+        return;
+    }
+    if (!compress->no_secrets_in_responses) {
+        tell(
+            check->loader, &check->policy->compress, check->node,
+            "route \"%.*s\" knows its callers, and compressed responses tell secrets by their length "
+            "(BREACH): "
+            "where none of its responses holds one, say so (compress: { no_secrets_in_responses: true }), or "
+            "leave them as they are (compress: false)",
+            SLICE_ARG(check->route->name));
+    } else if (auth->plan != NULL && auth->mode != AUTH_OPTIONAL && !has_way_to_compress(auth->plan)) {
+        warn(check->loader, &check->policy->compress, check->node,
+             "route \"%.*s\" never compresses: its callers come with certificates or passwords, which "
+             "browsers "
+             "send along by themselves",
+             SLICE_ARG(check->route->name));
+    }
+}
+
 static void check_retry(const struct check *check)
 {
     const struct retry_settings *retry = check->policy->retry;
@@ -572,6 +629,7 @@ struct error check_routes(struct loader *loader)
         TRY(check_relay(&check));
         check_cors(&check);
         check_secure_headers(&check);
+        check_compress(&check);
         check_websocket(&check);
         check_grpc_message(&check);
         check_retry(&check);

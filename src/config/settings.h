@@ -13,6 +13,7 @@
 #include "authorize/authorize.h"
 #include "base/conf_field.h"
 #include "block/settings.h"
+#include "compress/settings.h"
 #include "external/settings.h"
 #include "limit/failures.h"
 #include "limit/limit.h"
@@ -115,6 +116,7 @@ struct route_policy {
     struct conf_list filters; /* of struct filter_settings; adds in merging */
     bool hide_upstream;       /* answers do not tell what serves them, or by which address; true */
     struct secure_headers_settings *secure_headers; /* NULL: none */
+    struct compress_settings *compress;             /* NULL: nothing is compressed */
     struct split_settings *split;                   /* in place of `upstream`; NULL: none */
     struct mirror_settings *mirror;                 /* NULL: none */
     struct fallback_settings *fallback;             /* NULL: none */

@@ -489,6 +489,7 @@ static void free_parts(struct gateway_worker *worker)
     jwt_verifier_free(worker->worker.verifier);
     dpop_verifier_free(worker->worker.dpop);
     filter_scratch_free(worker->worker.filters);
+    compress_pool_done(&worker->worker.encoders);
     introspector_free(worker->worker.introspector);
     api_key_checker_free(worker->worker.api_keys);
     block_set_unref(worker->worker.blocks);

@@ -20,8 +20,7 @@ static unsigned int quality_of(struct slice text)
     return value <= 1000 ? value : 0;
 }
 
-/* The weight of a range, whose parameters are `rest`. */
-static unsigned int weight_of(struct slice rest)
+unsigned int accept_weight(struct slice rest)
 {
     struct slice parameter;
     while (slice_next(&rest, ';', &parameter)) {
@@ -63,7 +62,7 @@ struct accept_quality accept_quality_of(const struct headers *headers, struct sl
             unsigned int fit = fit_of(range, type);
             if (fit > best) {
                 best = fit;
-                value = weight_of(end < 0 ? SLICE_NONE : slice_from(element, (size_t)end + 1));
+                value = accept_weight(end < 0 ? SLICE_NONE : slice_from(element, (size_t)end + 1));
             }
         }
     }

@@ -14,4 +14,8 @@ struct accept_quality {
 #define ACCEPT_RANGES_MAX 32
 struct accept_quality accept_quality_of(const struct headers *headers, struct slice type);
 
+/* The weight of an element of a list, in thousandths, whose parameters are `rest`: 1000 where it is not said, 0 where it is malformed
+ * (section 12.4.2). */
+unsigned int accept_weight(struct slice rest);
+
 #endif

@@ -68,12 +68,13 @@ enum {
     MAX_AUTHORIZER = 56,
     MAX_OUTCOME = 16,
     MAX_CLOSED = 32,
+    MAX_CODING = 8,
     MAX_NUMBERS = 8 * 20 + 2 + 26, /* of tries; the time */
     MAX_NAMES = 502,
     MAX_ALL = 2 * MAX_ID + MAX_LISTENER + MAX_ROUTE + MAX_UPSTREAM + MAX_ENDPOINT + 2 * MAX_PROTOCOL +
               ADDRESS_TEXT_MAX + MAX_METHOD + MAX_HOST + MAX_PATH + MAX_ACTION + MAX_DETAIL + MAX_ISSUER +
               MAX_SUBJECT + MAX_CLIENT_ID + MAX_TLS + MAX_USER_AGENT + 3 * MAX_REASON + MAX_OUTCOME +
-              MAX_AUTHORIZER + MAX_CLOSED + MAX_NUMBERS + MAX_NAMES,
+              MAX_AUTHORIZER + MAX_CLOSED + MAX_CODING + MAX_NUMBERS + MAX_NAMES,
 };
 _Static_assert(MAX_ALL <= LINE_MAX_BODY - 64, "a line of longest fields must fit");
 
@@ -143,6 +144,10 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
     }
     PUT_NUMBER(at, "received", record->received);
     PUT_NUMBER(at, "sent", record->sent);
+    if (record->coding.len > 0) {
+        PUT_TEXT(at, "coding", record->coding, MAX_CODING);
+        PUT_NUMBER(at, "plain", record->plain);
+    }
     PUT_NUMBER(at, "duration_us", (uint64_t)(record->duration > 0 ? record->duration / NS_PER_US : 0));
     if (record->tries > 0) {
         PUT_NUMBER(at, "tries", record->tries);

@@ -86,6 +86,8 @@ struct log_record {
     unsigned int tries;                      /* further ones of its route's; 0: none */
     int64_t upstream_duration;               /* ns, sent to answered; -1: no upstream */
     struct slice tls_version, user_agent;
+    struct slice coding; /* that the body was compressed in; empty: none */
+    uint64_t plain;      /* bytes of it before that */
     struct slice closed; /* why a tunnel ended; empty: it was none */
     bool aborted;
 };

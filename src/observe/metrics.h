@@ -67,6 +67,26 @@
     X(RESPONSES_CUT, "sallyport_responses_cut_total", "counter",                                             \
       "Responses broken off after their head had left; they stand under its status in "                      \
       "sallyport_requests_total")                                                                            \
+    X(COMPRESSED_ZSTD, "sallyport_compressed_responses_total{coding=\"zstd\"}", "counter",                   \
+      "Responses that the gateway compressed, by coding")                                                    \
+    X(COMPRESSED_GZIP, "sallyport_compressed_responses_total{coding=\"gzip\"}", "counter", "")               \
+    X(COMPRESS_TAKEN, "sallyport_compression_bytes_total{side=\"before\"}", "counter",                       \
+      "Bytes of bodies before and after they were compressed")                                               \
+    X(COMPRESS_MADE, "sallyport_compression_bytes_total{side=\"after\"}", "counter", "")                     \
+    X(COMPRESS_SKIPPED_STATUS, "sallyport_compression_skipped_total{reason=\"status\"}", "counter",          \
+      "Responses of routes with compress that went as they were, by reason: see docs/compression.md")        \
+    X(COMPRESS_SKIPPED_ENCODED, "sallyport_compression_skipped_total{reason=\"encoded\"}", "counter", "")    \
+    X(COMPRESS_SKIPPED_NO_TRANSFORM, "sallyport_compression_skipped_total{reason=\"no_transform\"}",         \
+      "counter", "")                                                                                         \
+    X(COMPRESS_SKIPPED_SIGNED, "sallyport_compression_skipped_total{reason=\"signed\"}", "counter", "")      \
+    X(COMPRESS_SKIPPED_TYPE, "sallyport_compression_skipped_total{reason=\"type\"}", "counter", "")          \
+    X(COMPRESS_SKIPPED_SMALL, "sallyport_compression_skipped_total{reason=\"small\"}", "counter", "")        \
+    X(COMPRESS_SKIPPED_PRIVATE, "sallyport_compression_skipped_total{reason=\"private\"}", "counter", "")    \
+    X(COMPRESS_SKIPPED_CREDENTIAL, "sallyport_compression_skipped_total{reason=\"credential\"}", "counter",  \
+      "")                                                                                                    \
+    X(COMPRESS_SKIPPED_NOT_ACCEPTED, "sallyport_compression_skipped_total{reason=\"not_accepted\"}",         \
+      "counter", "")                                                                                         \
+    X(COMPRESS_SKIPPED_BUSY, "sallyport_compression_skipped_total{reason=\"busy\"}", "counter", "")          \
     X(GRPC_OK, "sallyport_grpc_calls_total{code=\"OK\"}", "counter",                                         \
       "gRPC calls by the status that their clients were told; none: cancelled, cut, or answered by what is " \
       "no gRPC")                                                                                             \
@@ -211,8 +231,10 @@ enum metric {
     METRICS(METRIC_ENUM)
 #undef METRIC_ENUM
     METRIC_COUNT,
-    METRIC_HTTP2_FLOOD_FIRST = METRIC_HTTP2_FLOOD_RESETS, /* in the order of http/h2/defences.h */
-    METRIC_GRPC_FIRST = METRIC_GRPC_OK,                   /* in the order of grpc-status */
+    METRIC_HTTP2_FLOOD_FIRST = METRIC_HTTP2_FLOOD_RESETS,           /* in the order of http/h2/defences.h */
+    METRIC_GRPC_FIRST = METRIC_GRPC_OK,                             /* in the order of grpc-status */
+    METRIC_COMPRESSED_FIRST = METRIC_COMPRESSED_ZSTD,               /* in the order of compress/settings.h */
+    METRIC_COMPRESS_SKIPPED_FIRST = METRIC_COMPRESS_SKIPPED_STATUS, /* in the order of compress/judge.h */
 };
 
 #define METRICS_ROUTES_MAX 16384 /* slots; routes beyond share slot 0 */

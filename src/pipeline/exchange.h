@@ -144,6 +144,9 @@ struct exchange {
 
     /* the answer */
     struct exchange_response response;
+    struct compress_encoder *encoder; /* its body passes it: pipeline/compression.h; NULL: it goes as it is */
+    struct slice coding;              /* that its body was sent in, static text; empty: in none of ours */
+    uint64_t plain;                   /* bytes of the body before that */
     bool response_begun;
     int32_t grpc_status;         /* of a call: what the client was told, or GRPC_NO_STATUS */
     enum deny_reason reason;     /* DENY_NONE: not denied */

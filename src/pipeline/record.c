@@ -62,6 +62,11 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
         record->upstream_duration =
             exchange->answered_at != 0 ? exchange->answered_at - exchange->forwarded_at : -1;
     }
+    /* A denial that took its place was not compressed. */
+    if (exchange->coding.len > 0 && (exchange->reason == DENY_NONE || exchange->aborted)) {
+        record->coding = exchange->coding;
+        record->plain = exchange->encoder != NULL ? exchange->encoder->taken : exchange->plain;
+    }
     fill_identity(exchange, record);
 }
 

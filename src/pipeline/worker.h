@@ -10,6 +10,7 @@
 #include "auth/jwt.h"
 #include "auth/password_pool.h"
 #include "block/set.h"
+#include "compress/encoder.h"
 #include "config/snapshot.h"
 #include "external/asker.h"
 #include "http/connections.h"
@@ -68,6 +69,7 @@ struct worker {
     struct once_table *once; /* proofs of DPoP that were used */
     struct dpop_verifier *dpop;
     struct filter_scratch *filters;
+    struct compress_pool encoders;
     struct log_queue *logs;
     struct metrics_worker *metrics;
     struct exchange *spare; /* recycled exchanges */

@@ -3,6 +3,7 @@
 
 #include "http/websocket.h"
 #include "pipeline/affinity.h"
+#include "pipeline/compression.h"
 #include "pipeline/filters.h"
 #include "pipeline/mirror.h"
 #include "pipeline/recovery.h"
@@ -135,6 +136,9 @@ static void start_call(struct exchange *exchange)
 
 static enum stage_verdict forward(struct exchange *exchange)
 {
+    if (exchange_policy(exchange)->compress != NULL && !compression_ask(exchange)) {
+        return stage_deny(exchange, DENY_INTERNAL, SLICE("no room for the upstream's Accept-Encoding"));
+    }
     exchange->state = EXCHANGE_STREAMING;
     affinity_choose_late(exchange);
     affinity_set(exchange);
@@ -292,6 +296,9 @@ static void on_response(void *caller, const struct http_response *response)
         if (head_tells_outcome(exchange)) {
             upstream_note_outcome(&exchange->ticket, is_well(exchange));
         }
+        if (exchange_policy(exchange)->compress != NULL) {
+            compression_begin(exchange);
+        }
         exchange_send_head(exchange);
         if (exchange->response.body == BODY_CHUNKED && tunnel_is_event_stream(exchange)) {
             become_tunnel(exchange);
@@ -311,13 +318,35 @@ static void on_informational(void *caller, const struct http_response *response)
     }
 }
 
+/* The client has no room. */
+static void hold_up(struct exchange *exchange)
+{
+    if (exchange->ticket.call != NULL) {
+        note_pause(exchange);
+        http_call_pause(exchange->ticket.call, true);
+    }
+}
+
 static void on_response_body(void *caller, struct slice data)
 {
     struct exchange *exchange = exchange_hold(caller);
-    if (exchange->stream != NULL && !exchange->stream->ops->send_body(exchange->stream, data) &&
-        exchange->ticket.call != NULL) {
-        note_pause(exchange);
-        http_call_pause(exchange->ticket.call, true);
+    if (exchange->stream != NULL &&
+        !(exchange->encoder == NULL ? exchange->stream->ops->send_body(exchange->stream, data)
+                                    : compression_body(exchange, data))) {
+        hold_up(exchange);
+    }
+    exchange_pending_done(exchange);
+}
+
+/* What the encoder keeps goes on first. */
+static void flush_compressed(struct exchange *exchange)
+{
+    exchange_hold(exchange);
+    if (!compression_flush(exchange)) {
+        hold_up(exchange);
+    }
+    if (exchange->stream != NULL) {
+        exchange->stream->ops->flush(exchange->stream);
     }
     exchange_pending_done(exchange);
 }
@@ -325,7 +354,12 @@ static void on_response_body(void *caller, struct slice data)
 static void on_response_pause(void *caller)
 {
     struct exchange *exchange = caller;
-    if (exchange->stream != NULL && exchange->state == EXCHANGE_STREAMING) {
+    if (exchange->stream == NULL || exchange->state != EXCHANGE_STREAMING) {
+        return;
+    }
+    if (exchange->encoder != NULL) {
+        flush_compressed(exchange);
+    } else {
         exchange->stream->ops->flush(exchange->stream);
     }
 }
@@ -342,9 +376,10 @@ static void on_response_end(void *caller, const struct headers *trailers)
     if (!head_tells_outcome(exchange)) {
         upstream_note_outcome(&exchange->ticket, is_well(exchange));
     }
-    exchange->state = EXCHANGE_ANSWERING;
     upstream_release(&exchange->ticket);
-    if (exchange->stream != NULL) {
+    bool whole = exchange->encoder == NULL || compression_end(exchange, &kept);
+    exchange->state = exchange->state == EXCHANGE_STREAMING ? EXCHANGE_ANSWERING : exchange->state;
+    if (whole && exchange->stream != NULL) {
         if (!exchange->request_sent) {
             exchange->stream->ops->discard_body(exchange->stream);
         }
@@ -383,6 +418,12 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
     }
 }
 
+static void forget(struct exchange *exchange)
+{
+    compression_forget(exchange);
+    mirror_forget(exchange);
+}
+
 static const struct http_call_events call_events = {
     .on_response = on_response,
     .on_informational = on_informational,
@@ -398,5 +439,5 @@ const struct stage stage_forward = {
     .on_request = forward,
     .on_body = forward_body,
     .on_body_end = forward_body_end,
-    .done = mirror_forget,
+    .done = forget,
 };

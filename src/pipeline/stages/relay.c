@@ -2,6 +2,7 @@
 #include "pipeline/external.h"
 #include "pipeline/stage.h"
 
+#include "compress/head.h"
 #include "http/query.h"
 
 static enum stage_verdict build_request(struct exchange *exchange)
@@ -28,7 +29,8 @@ static enum stage_verdict build_request(struct exchange *exchange)
         .traceparent = exchange->traceparent,
         .identity_headers = &exchange->snapshot->snapshot->identity_headers,
         .granted = &granted,
-        .spare = filter_request_fields(exchange->route->settings->filters),
+        .spare = filter_request_fields(exchange->route->settings->filters) +
+                 (exchange_policy(exchange)->compress != NULL ? COMPRESS_ASK_FIELDS : 0),
         .credentials = credentials,
     };
     struct error error = relay_build_request(&request, &exchange->arena, &exchange->relayed);

@@ -58,6 +58,8 @@ static void a_record_has_the_documented_members(void **state)
         .client_id = SLICE("web"),
         .received = 5,
         .sent = 123,
+        .coding = SLICE("zstd"),
+        .plain = 456,
         .duration = 1234567,
         .upstream_duration = 45999,
         .tls_version = SLICE("TLSv1.3"),
@@ -75,7 +77,8 @@ static void a_record_has_the_documented_members(void **state)
         "\"status\":401,\"grpc_status\":16,\"reason\":\"token_expired\",\"action\":\"keys.revoke\","
         "\"detail\":\"main\","
         "\"issuer\":\"https://idp.example.com\",\"subject\":\"alice\",\"client_id\":\"web\",\"received\":5,"
-        "\"sent\":123,\"duration_us\":1234,\"upstream_us\":45,\"tls\":\"TLSv1.3\",\"user_agent\":\"curl/8\","
+        "\"sent\":123,\"coding\":\"zstd\",\"plain\":456,\"duration_us\":1234,\"upstream_us\":45,\"tls\":"
+        "\"TLSv1.3\",\"user_agent\":\"curl/8\","
         "\"closed\":\"idle\",\"aborted\":true");
 }
 
@@ -129,6 +132,8 @@ static void the_longest_record_fits(void **state)
         .tls_version = text,
         .user_agent = text,
         .closed = text,
+        .coding = text,
+        .plain = UINT64_MAX,
         .aborted = true,
     };
     memset(record.client.bytes, 0xff, sizeof record.client.bytes);
