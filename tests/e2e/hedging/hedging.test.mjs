@@ -227,14 +227,14 @@ for (const scheme of ['http', 'h2c']) {
 
 describe('the tail, and what it costs', () => {
   let s, fleet, held;
-  const SLOW = 400;
+  const SLOW = 2000; // ms; far beyond `after`, and that beyond what a busy machine makes of a fast answer
   before(async () => {
     fleet = await Fleet.start(3);
     held = await Fleet.start(3);
     s = await openStage({
       config: { workers: 1, listeners: PLAIN, upstreams: { tail: fleet.upstream({ retry_budget: 20 }), twin: fleet.upstream(), storm: held.upstream({ retry_budget: 20 }) } },
       routes: {
-        tail: at('/tail', 'tail', AFTER),
+        tail: at('/tail', 'tail', '250ms'),
         twin: at('/twin', 'twin', undefined),
         storm: at('/storm', 'storm', AFTER, { retry: { on: ['503'], attempts: 3, backoff: '0ms' } }),
       },
@@ -242,7 +242,7 @@ describe('the tail, and what it costs', () => {
   });
   after(() => closeAll(() => s?.close(), () => fleet?.close(), () => held?.close()));
 
-  // How long each request took, ascending.
+  // How long each request took.
   async function times(prefix, requests, width) {
     const took = [];
     let next = 0;
@@ -256,24 +256,25 @@ describe('the tail, and what it costs', () => {
       }
       client.end();
     }));
-    return took.sort((a, b) => a - b);
+    return took;
   }
+  const isLate = (took) => took >= SLOW * 0.9;
   // One of three is slow in every second of its requests: a sixth of all.
   const slow = ({ server, answer }) => (server.name === 'server-0' && server.requests % 2 === 0 ? setTimeout(answer, SLOW) : answer());
 
   it('one of three is slow: few notice, and the servers get a fifth more at the most', async () => {
     fleet.act = slow;
     const before = fleet.requests;
-    const took = await times('/tail', 600, 4);
-    assert.ok(took[Math.floor(took.length * 0.95)] < SLOW * 0.75, `p95 ${took[Math.floor(took.length * 0.95)]} ms`);
-    assert.ok(fleet.requests - before <= 600 * 1.2 + 3, `${fleet.requests - before} requests`);
+    const late = (await times('/tail', 300, 8)).filter(isLate).length;
+    assert.ok(late <= 300 / 18, `${late} of 300 are late`); // a third of those that would be
+    assert.ok(fleet.requests - before <= 300 * 1.2 + 3, `${fleet.requests - before} requests`);
     const metrics = await s.gateway.metrics();
-    assert.equal(metrics.sum('sallyport_hedges_total'), fleet.requests - before - 600);
+    assert.equal(metrics.sum('sallyport_hedges_total'), fleet.requests - before - 300);
   });
   it('twin: without it the slow ones are as slow as their server', async () => {
     fleet.act = slow;
-    const took = await times('/twin', 120, 4);
-    assert.ok(took[Math.floor(took.length * 0.95)] >= SLOW * 0.9, `p95 ${took[Math.floor(took.length * 0.95)]} ms`);
+    const late = (await times('/twin', 120, 8)).filter(isLate).length;
+    assert.ok(late >= 120 / 6 - 1, `${late} of 120 are late`);
   });
   it('all are slow and fail: hedges and retries together are a fifth of the requests', async () => {
     held.act = ({ answer }) => setTimeout(() => answer(503, 'failed'), 50);
