@@ -549,6 +549,18 @@ static void check_retry(const struct check *check)
     }
 }
 
+static void check_hedge(const struct check *check)
+{
+    const struct hedge_settings *hedge = check->policy->hedge;
+    const struct retry_settings *retry = check->policy->retry;
+    const char *problem =
+        hedge != NULL ? hedge_check(hedge, check->policy->timeout, retry != NULL ? retry->try_timeout : 0)
+                      : NULL;
+    if (problem != NULL) {
+        tell(check->loader, &check->policy->hedge, check->node, "%s", problem);
+    }
+}
+
 /* Said by the route itself, and well: what holds for many routes may be larger than the `body` of some. */
 static void check_grpc_message(const struct check *check)
 {
@@ -633,6 +645,7 @@ struct error check_routes(struct loader *loader)
         check_websocket(&check);
         check_grpc_message(&check);
         check_retry(&check);
+        check_hedge(&check);
         check_mirror(&check);
         check_fallback(&check);
         check_team(loader, route, source);

@@ -71,6 +71,7 @@ enum change difference_kind(const char *field)
                                           "max_requests",
                                           "retries",
                                           "retry",
+                                          "hedge",
                                           "retry_budget",
                                           "balance",
                                           "max_head",

@@ -484,10 +484,10 @@ void difference_policies(struct difference *difference, struct slice subject,
                        "keeps inside may be reached from outside now");
     difference_strings(difference, subject, CHANGE_LOSES, &before->exposes, &after->exposes, "what route",
                        "keeps inside may not be reached from outside any more");
-    static const char *const others[] = { "upstream",       "split",          "relay",   "filters",
-                                          "hide_upstream",  "secure_headers", "retry",   "mirror",
-                                          "fallback",       "audit",          "timeout", "idle_timeout",
-                                          "max_stream_age", "outlive_token",  "compress" };
+    static const char *const others[] = { "upstream",      "split",          "relay",         "filters",
+                                          "hide_upstream", "secure_headers", "retry",         "mirror",
+                                          "hedge",         "fallback",       "audit",         "timeout",
+                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);
     }

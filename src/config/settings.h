@@ -27,6 +27,7 @@
 #include "route/websocket.h"
 #include "tls/settings.h"
 #include "upstream/fallback.h"
+#include "upstream/hedge.h"
 #include "upstream/mirror.h"
 #include "upstream/retry.h"
 #include "upstream/settings.h"
@@ -121,6 +122,7 @@ struct route_policy {
     struct mirror_settings *mirror;                 /* NULL: none */
     struct fallback_settings *fallback;             /* NULL: none */
     struct retry_settings *retry;                   /* NULL: only what is always safe */
+    struct hedge_settings *hedge;                   /* NULL: none */
     int64_t timeout;          /* ns from the request's end to the response's head; 15 s */
     int64_t idle_timeout;     /* ns between two pieces of a response body; 60 s */
     int64_t max_stream_age;   /* ns that a WebSocket or an event stream may live; 24 h */

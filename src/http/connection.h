@@ -43,7 +43,7 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
-    bool late; /* the connection may have waited before it was accepted: see http_stream.late */
+    bool late;              /* the connection may have waited before it was accepted: see http_stream.late */
     /* What happens to the connection, for counters; may be NULL. */
     void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);
     /* It is ended for a flood of HTTP/2 frames (h2/defences.h), by name and number; may be NULL. */

@@ -67,6 +67,7 @@ enum {
     MAX_REASON = 40,
     MAX_AUTHORIZER = 56,
     MAX_OUTCOME = 16,
+    MAX_HEDGE = 12, /* with its name the room of grpc_status: no call is hedged */
     MAX_CLOSED = 32,
     MAX_CODING = 8,
     MAX_NUMBERS = 8 * 20 + 2 + 26, /* of tries; the time */
@@ -152,6 +153,7 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
     if (record->tries > 0) {
         PUT_NUMBER(at, "tries", record->tries);
     }
+    PUT_TEXT(at, "hedge", record->hedge, MAX_HEDGE);
     if (record->upstream_duration >= 0) {
         PUT_NUMBER(at, "upstream_us", (uint64_t)(record->upstream_duration / NS_PER_US));
     }

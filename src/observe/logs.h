@@ -84,6 +84,7 @@ struct log_record {
     uint64_t received, sent;                 /* body bytes */
     int64_t duration;                        /* ns, head complete to response handed to the kernel */
     unsigned int tries;                      /* further ones of its route's; 0: none */
+    struct slice hedge;                      /* how its copy went; empty: there was none */
     int64_t upstream_duration;               /* ns, sent to answered; -1: no upstream */
     struct slice tls_version, user_agent;
     struct slice coding; /* that the body was compressed in; empty: none */

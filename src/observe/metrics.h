@@ -175,6 +175,11 @@
       "Requests sent again, on another connection")                                                          \
     X(UPSTREAM_RETRIES_REFUSED, "sallyport_upstream_retries_refused_total", "counter",                       \
       "Requests not sent again, since the retry budget of their upstream was used up")                       \
+    X(HEDGES, "sallyport_hedges_total", "counter",                                                           \
+      "Requests that were sent to a second server, since the first was slow")                                \
+    X(HEDGES_WON, "sallyport_hedges_won_total", "counter", "Those that the second server answered")          \
+    X(HEDGES_REFUSED, "sallyport_hedges_refused_total", "counter",                                           \
+      "Requests not sent to a second server, since the retry budget of their upstream was used up")          \
     X(FALLBACKS, "sallyport_fallbacks_total", "counter", "Requests that their route's fallback answered")    \
     X(BREAKER_OPENED, "sallyport_breaker_opened_total", "counter",                                           \
       "Circuit breakers that opened, since too many requests to their upstream failed")                      \

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "pipeline/answer.h"
 #include "pipeline/candidate.h"
+#include "pipeline/hedge.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/record.h"
 
@@ -201,6 +202,7 @@ static void finish(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_OVER;
     exchange->ended = clock_monotonic_ns();
+    hedge_end(exchange);
     upstream_release(&exchange->ticket);
     if (exchange->stream != NULL) {
         release_stream(exchange);
@@ -433,6 +435,7 @@ void exchange_fail(struct exchange *exchange, enum deny_reason reason, struct sl
         exchange->reason = reason;
         exchange->detail = detail;
     }
+    hedge_end(exchange);
     upstream_release(&exchange->ticket);
     if (exchange->response_begun && exchange->state == EXCHANGE_ANSWERING) {
         return; /* the answer is on its way already, and says something else */

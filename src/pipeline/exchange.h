@@ -136,8 +136,9 @@ struct exchange {
     bool body_started;                 /* a byte of the body has gone: no further try */
     unsigned int tries;                /* further ones, by the route's `retry` */
     bool fell_back;                    /* to the route's `fallback`: there is no further one */
-    struct mirror *mirror;             /* its copy, while that is being made; NULL: none is */
-    struct grpc_messages messages;     /* of a call: where in its body it stands */
+    struct hedge *hedge;   /* its copy at a second server, or the wait for that; NULL: there is none */
+    struct mirror *mirror; /* its copy, while that is being made; NULL: none is */
+    struct grpc_messages messages; /* of a call: where in its body it stands */
 
     /* how long a gRPC call may take (grpc-timeout) */
     int64_t call_ends_at; /* ns, monotonic; 0: it does not say */

@@ -1,6 +1,7 @@
 #include "pipeline/record.h"
 
 #include "pipeline/exchange.h"
+#include "pipeline/hedge.h"
 
 /* "00-<32 digits>-<16 digits>-<2 digits>": the trace id alone. */
 static struct slice trace_id_of(struct slice traceparent)
@@ -59,6 +60,7 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
             slice_equal(exchange->ticket.protocol, SLICE("h2")) ? SLICE("HTTP/2") : SLICE_NONE;
         record->upstream = exchange->snapshot->snapshot->settings->upstreams[exchange->upstream].name;
         record->tries = exchange->tries;
+        record->hedge = hedge_outcome(exchange);
         record->upstream_duration =
             exchange->answered_at != 0 ? exchange->answered_at - exchange->forwarded_at : -1;
     }

@@ -14,10 +14,10 @@ static int64_t time_left(const struct exchange *exchange)
 int64_t recovery_response_timeout(const struct exchange *exchange)
 {
     const struct route_policy *policy = exchange_policy(exchange);
-    if (policy->retry == NULL || exchange->fell_back) {
+    if ((policy->retry == NULL && policy->hedge == NULL) || exchange->fell_back) {
         return policy->timeout;
     }
-    int64_t left = time_left(exchange), try_timeout = policy->retry->try_timeout;
+    int64_t left = time_left(exchange), try_timeout = policy->retry != NULL ? policy->retry->try_timeout : 0;
     left = left > NS_PER_MS ? left : NS_PER_MS;
     return try_timeout > 0 && try_timeout < left ? try_timeout : left;
 }

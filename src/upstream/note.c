@@ -41,6 +41,20 @@ void upstream_note_head(struct upstream_ticket *ticket)
     }
 }
 
+/* A mean that is longer already would only be pulled down. */
+void upstream_note_overtaken(struct upstream_ticket *ticket)
+{
+    if (ticket->endpoint == NULL || ticket->call == NULL) {
+        return;
+    }
+    const struct upstream_pool *pool = ticket->pool;
+    const struct balance_target *target = &pool->balancer.targets[pool_number_of(ticket->endpoint)];
+    const int64_t took = pool->loop->now - ticket->lent_at;
+    if (took > (int64_t)latency_at(&target->latency, pool->loop->now)) {
+        learn(ticket, took, true);
+    }
+}
+
 void upstream_note_outcome(struct upstream_ticket *ticket, bool well)
 {
     if (ticket->endpoint == NULL) {

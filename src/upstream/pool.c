@@ -231,8 +231,14 @@ void pool_attempt(struct upstream_ticket *ticket)
     }
     if (endpoint == NULL) {
         pend(ticket);
-        return;
+    } else {
+        pool_attempt_at(ticket, endpoint);
     }
+}
+
+void pool_attempt_at(struct upstream_ticket *ticket, struct pool_endpoint *endpoint)
+{
+    struct upstream_pool *pool = ticket->pool;
     size_t number = pool_number_of(endpoint);
     ticket->tried_count -= ticket->tried_count == BALANCE_TRIES_MAX ? 1 : 0;
     ticket->tried[ticket->tried_count++] = (uint16_t)number;
@@ -293,7 +299,7 @@ void upstream_acquire(struct upstream_pool *pool, struct upstream_ticket *ticket
 
 bool upstream_may_retry(struct upstream_ticket *ticket)
 {
-    if (ticket->attempts >= (unsigned int)ticket->pool->settings->retries) {
+    if (ticket->once || ticket->attempts >= (unsigned int)ticket->pool->settings->retries) {
         return false;
     }
     ticket->attempts++;

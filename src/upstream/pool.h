@@ -45,6 +45,7 @@ struct upstream_ticket {
     int64_t lent_at; /* ns: when it got its call */
     unsigned int attempts;
     uint32_t probe; /* of this round of the breaker, which waits for its outcome; 0: it is none */
+    bool once;      /* a copy: at the endpoint that was chosen for it, at once, or nowhere */
 };
 
 /* `settings` must outlive the pool. */
@@ -85,6 +86,21 @@ bool upstream_may_retry(struct upstream_ticket *ticket);
 bool upstream_spend_retry(struct upstream_ticket *ticket);
 /* upstream_acquire for a released ticket, in `delay` ns. upstream_release cancels it. */
 void upstream_acquire_later(struct upstream_pool *pool, struct upstream_ticket *ticket, int64_t delay);
+
+/* A second request beside that of `first`, which has a call: at another endpoint, where one has room at once, the breaker is closed,
+ * and the retry budget, which it is taken from, has some left. `copy` has its on_ready, and is answered as by upstream_acquire, possibly
+ * from within, where it is UPSTREAM_COPIED; else it is not. */
+enum upstream_copy {
+    UPSTREAM_COPIED,
+    UPSTREAM_NO_OTHER,
+    UPSTREAM_NO_BUDGET,
+};
+enum upstream_copy upstream_copy(const struct upstream_ticket *first, struct upstream_ticket *copy);
+/* The other one was faster, and the call will be given back without an outcome: its server has neither failed nor served, but it
+ * has taken so long, at least. */
+void upstream_note_overtaken(struct upstream_ticket *ticket);
+/* `first` was given back, and gets the call of `copy`, which is over. */
+void upstream_take_over(struct upstream_ticket *first, struct upstream_ticket *copy);
 
 /* A ticket's call that is no request's any more, but a tunnel's, which notes it before: it and its connection outlive the pool,
  * which counts them as long as there is a pool. The ticket is over. */

@@ -1,5 +1,6 @@
 /* The pool from within: shared by pool.c (lending, keeping), choose.c, connect.c (names, opening), sharing.c (who waits for a
- * connection that others open), pending.c, and generations.c (endpoints that come and go). */
+ * connection that others open), pending.c, copy.c (a request at two
+ * endpoints), and generations.c (endpoints that come and go). */
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 
@@ -116,6 +117,8 @@ void pool_on_idle_lost(struct http_client *client);
 void pool_on_idle_deadline(struct deadline *deadline);
 /* Chooses an endpoint for the ticket, and lends or opens a connection. */
 void pool_attempt(struct upstream_ticket *ticket);
+/* The same at this one. */
+void pool_attempt_at(struct upstream_ticket *ticket, struct pool_endpoint *endpoint);
 /* The same at the endpoint that it has. */
 void pool_attempt_here(struct upstream_ticket *ticket);
 /* A call on a connection that has room: the ticket is answered. */

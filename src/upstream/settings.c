@@ -208,7 +208,8 @@ static const struct conf_field upstream_fields[] = {
       .standard = "20",
       .minimum = 0,
       .maximum = 100,
-      .help = "How many of its requests routes may send again by `retry`, per cent; 0: none." },
+      .help = "How many of its requests routes may send again by `retry`, or twice by `hedge`, per cent; 0: "
+              "none." },
     { .name = "breaker",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, breaker),

@@ -39,7 +39,7 @@ static void pend_first(struct upstream_ticket *ticket)
     ticket->tried_count--; /* the last one is this */
     ticket->endpoint = NULL;
     pool_leave(endpoint);
-    if (!pool_pend(ticket, true)) {
+    if (ticket->once || !pool_pend(ticket, true)) {
         ticket->on_ready(ticket, &busy);
     }
 }

@@ -5,6 +5,7 @@
 #include "pipeline/affinity.h"
 #include "pipeline/compression.h"
 #include "pipeline/filters.h"
+#include "pipeline/hedge.h"
 #include "pipeline/mirror.h"
 #include "pipeline/recovery.h"
 #include "pipeline/tunnel.h"
@@ -74,14 +75,13 @@ static bool tell_time_left(struct exchange *exchange)
     return true;
 }
 
-static const struct http_call_events call_events;
-
-static bool begin_call(struct exchange *exchange)
+static bool begin_call(struct exchange *exchange, struct http_call *call,
+                       const struct http_call_events *events, void *caller)
 {
     const struct route_policy *policy = exchange_policy(exchange);
     struct http_call_request request = {
-        .events = &call_events,
-        .caller = exchange,
+        .events = events,
+        .caller = caller,
         .method = exchange->request.method,
         .method_text = exchange->request.method_text,
         .target = exchange->upstream_target,
@@ -94,8 +94,19 @@ static bool begin_call(struct exchange *exchange)
         .response_timeout = recovery_response_timeout(exchange),
         .idle_timeout = policy->idle_timeout,
     };
-    return request.target.ptr != NULL && request.host.ptr != NULL &&
-           http_call_begin(exchange->ticket.call, &request);
+    return request.target.ptr != NULL && request.host.ptr != NULL && http_call_begin(call, &request);
+}
+
+static const struct http_call_events call_events;
+static const struct hedge_means hedge_means = { .events = &call_events, .begin = begin_call };
+
+static void send_whole(struct exchange *exchange)
+{
+    exchange->request_sent = true;
+    if (exchange_policy(exchange)->hedge != NULL) {
+        hedge_arm(exchange, &hedge_means);
+    }
+    http_call_send_end(exchange->ticket.call, NULL);
 }
 
 static void on_connection(struct upstream_ticket *ticket, const struct http_call_failure *failure)
@@ -114,15 +125,14 @@ static void on_connection(struct upstream_ticket *ticket, const struct http_call
                             "no WebSocket, unless by protocol: http1"));
     } else if (!tell_time_left(exchange)) {
         exchange_fail(exchange, DENY_GRPC_DEADLINE, SLICE("before the upstream was asked"));
-    } else if (!begin_call(exchange)) {
+    } else if (!begin_call(exchange, ticket->call, &call_events, exchange)) {
         exchange_fail(exchange, DENY_INTERNAL, SLICE("the request could not be written"));
     } else if (has_body(exchange)) {
         http_call_flush(ticket->call);
         /* Last: saying 100 to a client that is gone ends the exchange, and with it the call. */
         exchange->stream->ops->pause(exchange->stream, false);
     } else {
-        exchange->request_sent = true;
-        http_call_send_end(ticket->call, NULL);
+        send_whole(exchange);
     }
     exchange_pending_done(exchange);
 }
@@ -273,7 +283,7 @@ static bool take_fields(struct exchange *exchange, const struct http_response *r
 static void on_response(void *caller, const struct http_response *response)
 {
     struct exchange *exchange = exchange_hold(caller);
-    if (recovery_from_response(exchange, response)) {
+    if (hedge_outlives_response(exchange, response) || recovery_from_response(exchange, response)) {
         exchange_pending_done(exchange);
         return;
     }
@@ -312,7 +322,7 @@ static void on_informational(void *caller, const struct http_response *response)
     struct exchange *exchange = caller;
     HEADERS_SCRATCH(items);
     struct headers kept = { .items = items, .capacity = HTTP_HEADERS_MAX };
-    if (exchange->stream != NULL &&
+    if (exchange->stream != NULL && !hedge_mutes(exchange) &&
         relay_build_response(response, exchange_policy(exchange)->hide_upstream, &kept)) {
         exchange->stream->ops->send_informational(exchange->stream, response->status, &kept);
     }
@@ -405,6 +415,9 @@ static void on_call_failed(void *caller, const struct http_call_failure *failure
     struct slice detail = arena_copy(&exchange->arena, slice_from_string(failure->detail));
     upstream_note_failure(&exchange->ticket, failure);
     upstream_release(&exchange->ticket);
+    if (hedge_outlives_failure(exchange)) {
+        return;
+    }
     if (may_retry(exchange, &copy) && upstream_may_retry(&exchange->ticket)) {
         metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_RETRIES, 1);
         exchange->ticket.fresh = copy.reused;

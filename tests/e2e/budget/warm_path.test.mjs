@@ -130,6 +130,19 @@ describe('a warm request', { skip }, () => {
     });
   }
 
+  it('that is never slow enough for its `hedge`', async () => {
+    const servers = await startServers(2);
+    try {
+      const s = await open({
+        upstreams: { pair: { endpoints: servers.map(({ url }) => url) } },
+        routes: { hedged: { ...OPEN, match: { host: HOST, path: '/hedged/**' }, upstream: 'pair', listeners: ['plain'], hedge: '10s' } },
+      });
+      within(await measure(s, () => requestText({ path: '/hedged/x' }), { listener: 'plain', plain: true }), few);
+    } finally {
+      servers.forEach((server) => server.close());
+    }
+  });
+
   it('with a body both ways', async () => {
     const s = await open();
     const body = 'x'.repeat(3000);

@@ -61,6 +61,7 @@ static void a_record_has_the_documented_members(void **state)
         .coding = SLICE("zstd"),
         .plain = 456,
         .duration = 1234567,
+        .hedge = SLICE("won"),
         .upstream_duration = 45999,
         .tls_version = SLICE("TLSv1.3"),
         .user_agent = SLICE("curl/8"),
@@ -77,8 +78,9 @@ static void a_record_has_the_documented_members(void **state)
         "\"status\":401,\"grpc_status\":16,\"reason\":\"token_expired\",\"action\":\"keys.revoke\","
         "\"detail\":\"main\","
         "\"issuer\":\"https://idp.example.com\",\"subject\":\"alice\",\"client_id\":\"web\",\"received\":5,"
-        "\"sent\":123,\"coding\":\"zstd\",\"plain\":456,\"duration_us\":1234,\"upstream_us\":45,\"tls\":"
-        "\"TLSv1.3\",\"user_agent\":\"curl/8\","
+        "\"sent\":123,\"coding\":\"zstd\",\"plain\":456,\"duration_us\":1234,\"hedge\":\"won\",\"upstream_"
+        "us\":45,"
+        "\"tls\":\"TLSv1.3\",\"user_agent\":\"curl/8\","
         "\"closed\":\"idle\",\"aborted\":true");
 }
 

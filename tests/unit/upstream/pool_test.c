@@ -412,6 +412,71 @@ static void a_retry_gets_a_fresh_connection(void **state)
     close(fd);
 }
 
+static enum upstream_copy copy(struct user *first, size_t index)
+{
+    struct user *user = &fixture->users[index];
+    *user = (struct user){ .ticket = { .on_ready = on_ready } };
+    return upstream_copy(&first->ticket, &user->ticket);
+}
+
+static void a_copy_goes_elsewhere_and_is_paid_for(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    fixture->pool->line->retries.left = 150;
+    struct user *first = acquire_ready(0), *second = &fixture->users[1];
+    assert_int_equal(copy(first, 1), UPSTREAM_COPIED);
+    turn_until(&second->ready);
+    assert_non_null(second->ticket.call);
+    assert_ptr_not_equal(second->ticket.endpoint, first->ticket.endpoint);
+    assert_int_equal(fixture->pool->balancer.active, 2);
+    upstream_release(&second->ticket);
+    assert_int_equal(fixture->pool->balancer.active, 1);
+    assert_int_equal(copy(first, 1), UPSTREAM_NO_BUDGET);
+    assert_false(second->ready);
+    assert_int_equal(fixture->pool->balancer.active, 1);
+}
+
+static void a_copy_needs_another_server_with_room(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, NULL);
+    fixture->pool->line->retries.left = 1000;
+    assert_int_equal(copy(acquire_ready(0), 1), UPSTREAM_NO_OTHER);
+    upstream_release(&fixture->users[0].ticket);
+    assert_int_equal(copy(&fixture->users[0], 1), UPSTREAM_NO_OTHER); /* it has no call any more */
+    upstream_pool_free(fixture->pool);
+
+    fixture->settings.max_connections = 1;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    fixture->pool->line->retries.left = 1000;
+    acquire_ready(0);
+    acquire_ready(2);
+    assert_int_equal(copy(&fixture->users[0], 1), UPSTREAM_NO_OTHER);
+    upstream_release(&fixture->users[2].ticket);
+    assert_int_equal(copy(&fixture->users[0], 1), UPSTREAM_COPIED);
+    upstream_release(&fixture->users[1].ticket);
+    assert_int_equal(fixture->pool->line->retries.left, 900);
+}
+
+static void the_call_of_a_copy_is_taken_over(void **state)
+{
+    (void)state;
+    make_pool(fixture->services[0].url, fixture->services[1].url);
+    fixture->pool->line->retries.left = 1000;
+    struct user *first = acquire_ready(0), *second = &fixture->users[1];
+    assert_int_equal(copy(first, 1), UPSTREAM_COPIED);
+    turn_until(&second->ready);
+    upstream_release(&first->ticket);
+    upstream_take_over(&first->ticket, &second->ticket);
+    upstream_release(&second->ticket); /* nothing is its any more */
+    int fd = service_accept(&fixture->services[1]);
+    assert_true(fd >= 0);
+    exchange(first, fd);
+    assert_int_equal(fixture->pool->balancer.active, 0);
+    close(fd);
+}
+
 static void all_connections_in_use_is_busy(void **state)
 {
     (void)state;
@@ -1136,6 +1201,9 @@ int main(void)
         TEST(no_more_idle_connections_than_wanted),
         TEST(a_retired_pool_keeps_no_connection),
         TEST(a_retry_gets_a_fresh_connection),
+        TEST(a_copy_goes_elsewhere_and_is_paid_for),
+        TEST(a_copy_needs_another_server_with_room),
+        TEST(the_call_of_a_copy_is_taken_over),
         TEST(all_connections_in_use_is_busy),
         TEST(who_waits_for_a_connection_gets_it_in_order),
         TEST(nobody_overtakes_who_waits),
