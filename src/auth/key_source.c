@@ -1,12 +1,12 @@
 #include "auth/key_source.h"
 
 #include "auth/discovery.h"
-#include "auth/fetch.h"
 #include "auth/jwt.h"
 #include "auth/key_wanted.h"
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "fetch/fetch.h"
 #include "json/json.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "auth/fetch.h"
+#include "fetch/fetch.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "auth/fetch_request.h"
+#include "fetch/request.h"
 
 #include "base/clock.h"
 #include "base/limits.h"

@@ -4,8 +4,8 @@
  * that somebody else named could lead into the network that the gateway stands in); the address is checked where the socket
  * is opened, so that a name that resolves elsewhere helps nobody. No redirects, proxies, user names, compression, cookies,
  * HTTP/0.9; certificates are always verified. The answer must be 200 and within the maximum: more is cut off while it comes. */
-#ifndef SALLYPORT_AUTH_FETCH_REQUEST_H
-#define SALLYPORT_AUTH_FETCH_REQUEST_H
+#ifndef SALLYPORT_FETCH_REQUEST_H
+#define SALLYPORT_FETCH_REQUEST_H
 
 #include "base/buffer.h"
 #include "base/error.h"

@@ -1,10 +1,10 @@
 /* Fetches documents over HTTP on a loop, with libcurl: key sets, metadata, answers to questions. The loop's thread.
- * What a fetch may do and what not says fetch_request.h. */
-#ifndef SALLYPORT_AUTH_FETCH_H
-#define SALLYPORT_AUTH_FETCH_H
+ * What a fetch may do and what not says request.h. */
+#ifndef SALLYPORT_FETCH_FETCH_H
+#define SALLYPORT_FETCH_FETCH_H
 
-#include "auth/fetch_request.h"
 #include "base/error.h"
+#include "fetch/request.h"
 #include "net/loop.h"
 
 struct fetcher;
