@@ -66,7 +66,7 @@ static const char *parse_port(struct slice text, uint16_t *ret_port)
     return NULL;
 }
 
-static bool is_name(struct slice name)
+bool discovery_is_name(struct slice name)
 {
     struct slice rest = name, label;
     if (name.len == 0 || name.len > 253) {
@@ -89,7 +89,7 @@ static bool is_name(struct slice name)
 static const char *take_name(struct discovery_settings *settings, struct slice text, struct arena *arena)
 {
     struct address address;
-    if (!is_name(text)) {
+    if (!discovery_is_name(text)) {
         return "a DNS name is wanted here";
     }
     if (address_parse(text, &address)) {

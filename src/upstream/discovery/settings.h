@@ -43,6 +43,8 @@ const char *discovery_parse(struct discovery_settings *settings, struct arena *a
 /* The same of resolvers->items[index]. */
 const char *discovery_parse_resolver(struct discovery_settings *settings, size_t index);
 
+/* Labels of letters, digits, "-" and "_". */
+bool discovery_is_name(struct slice name);
 /* "https", "http" or "h2c". */
 const char *discovery_scheme_name(int scheme);
 
