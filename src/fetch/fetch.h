@@ -14,6 +14,8 @@ struct fetch_result {
     const char *failure; /* NULL: `body` is the document */
     long status;         /* of the response; 0: there was none */
     struct slice body;
+    struct slice refusal;                /* the body of an answer that is not 200, which says why, maybe */
+    const struct fetch_request *request; /* for fetch_request_field */
 };
 
 /* The fetch is over, and what the result holds is good during the call. */
