@@ -13,7 +13,7 @@ struct slice discovery_url(struct arena *arena, struct slice issuer);
 
 /* Reads the metadata of `issuer`, who must be named in it exactly (section 4.3): else one provider could pass for another, or
  * another's for its own. NULL with the jwks_uri in the arena; else a static text: what is wrong. What may be fetched from
- * there fetch_request.h decides. */
+ * there fetch/request.h decides. */
 const char *discovery_read(struct slice text, struct slice issuer, struct arena *arena,
                            struct slice *ret_jwks_uri);
 

@@ -4,9 +4,9 @@
 #define SALLYPORT_AUTH_INTROSPECTION_ENDPOINT_H
 
 #include "auth/client_authentication.h"
-#include "auth/fetch.h"
 #include "auth/introspection_source.h"
 #include "base/arena.h"
+#include "fetch/fetch.h"
 
 /* What all endpoints of a source share. */
 struct introspection_asking {

@@ -24,6 +24,24 @@ static bool is_among(const struct confinement_settings *confinement, unsigned in
     return false;
 }
 
+/* The port of an https or http URL; 0 where it is malformed. */
+static unsigned int port_of(struct slice url)
+{
+    bool tls = slice_starts_with(url, SLICE("https://"));
+    struct slice rest = slice_from(url, strlen(tls ? "https://" : "http://"));
+    size_t end = 0;
+    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#') {
+        end++;
+    }
+    char lower[URI_AUTHORITY_MAX];
+    struct uri_authority authority;
+    if (end > sizeof lower || uri_parse_authority(slice_part(rest, 0, end), lower, &authority) != URI_OK) {
+        return 0;
+    }
+    unsigned int standard = tls ? 443 : 80;
+    return authority.port != 0 ? authority.port : standard;
+}
+
 /* Of DNS. What SRV records and files tell is not known before: it can be connected to where the list has it. */
 static void check_discovery_ports(struct loader *loader, const struct upstream_settings *upstream)
 {
@@ -32,6 +50,12 @@ static void check_discovery_ports(struct loader *loader, const struct upstream_s
     if (discover->port != 0 && !is_among(confinement, discover->port)) {
         tell(loader, &discover->from, loader_object(loader, upstream),
              "port %u is not among confinement.connect_ports", discover->port);
+    }
+    struct slice asked = discover->kind == DISCOVERY_CONSUL ? discover->base : discover->api;
+    unsigned int port = discovery_is_watched(discover) && asked.len > 0 ? port_of(asked) : 0;
+    if (port != 0 && !is_among(confinement, port)) {
+        tell(loader, &discover->from, loader_object(loader, upstream),
+             "port %u of who is asked is not among confinement.connect_ports", port);
     }
     for (size_t i = 0; i < discover->server_count; i++) {
         if (!is_among(confinement, discover->servers[i].port)) {
@@ -60,24 +84,6 @@ static void check_endpoints(struct loader *loader)
             }
         }
     }
-}
-
-/* The port of an https or http URL; 0 where it is malformed. */
-static unsigned int port_of(struct slice url)
-{
-    bool tls = slice_starts_with(url, SLICE("https://"));
-    struct slice rest = slice_from(url, strlen(tls ? "https://" : "http://"));
-    size_t end = 0;
-    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#') {
-        end++;
-    }
-    char lower[URI_AUTHORITY_MAX];
-    struct uri_authority authority;
-    if (end > sizeof lower || uri_parse_authority(slice_part(rest, 0, end), lower, &authority) != URI_OK) {
-        return 0;
-    }
-    unsigned int standard = tls ? 443 : 80;
-    return authority.port != 0 ? authority.port : standard;
 }
 
 static void check_key_sets(struct loader *loader)
@@ -166,7 +172,7 @@ static void add_directory(struct conf_strings *paths, struct slice store)
 static struct error list_stores(struct loader *loader, struct conf_strings *paths)
 {
     const struct settings *settings = loader->settings;
-    paths->items = arena_calloc(loader->arena, settings->api_keys_count + settings->upstream_count + 2,
+    paths->items = arena_calloc(loader->arena, settings->api_keys_count + 2 * settings->upstream_count + 2,
                                 sizeof *paths->items);
     if (paths->items == NULL) {
         return NO_MEMORY;
@@ -180,6 +186,7 @@ static struct error list_stores(struct loader *loader, struct conf_strings *path
     for (size_t i = 0; i < settings->upstream_count; i++) {
         if (settings->upstreams[i].discover != NULL) {
             add_directory(paths, settings->upstreams[i].discover->path);
+            add_directory(paths, settings->upstreams[i].discover->token_file);
         }
     }
     return OK;

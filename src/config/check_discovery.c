@@ -1,6 +1,26 @@
 /* Endpoints are written, or discovered: one of both, and such that they can be. */
+#include "config/files.h"
 #include "config/internal.h"
 #include "http/client.h"
+
+/* Of endpoints that do not say theirs. */
+static void check_scheme(struct loader *loader, struct discovery_settings *discover,
+                         const struct upstream_settings *upstream, const struct conf_node *node)
+{
+    if (discover->scheme == DISCOVERY_HTTPS) {
+        return;
+    }
+    warn(loader, &discover->scheme, node,
+         "requests go to these endpoints without TLS: anybody on the way can read them, and who answers for "
+         "those who tell them can have them");
+    if (upstream->tls != NULL) {
+        tell(loader, &upstream->tls, node, "no endpoint is https: these settings would have no effect");
+    }
+    if (upstream->protocol != HTTP_PROTOCOL_1 && discover->scheme == DISCOVERY_HTTP) {
+        tell(loader, &upstream->protocol, node,
+             "no endpoint is https: it would have no effect; write `scheme: h2c` for HTTP/2 without TLS");
+    }
+}
 
 static void check_dns(struct loader *loader, struct discovery_settings *discover,
                       const struct upstream_settings *upstream, const struct conf_node *node)
@@ -15,20 +35,7 @@ static void check_dns(struct loader *loader, struct discovery_settings *discover
             tell(loader, &discover->resolvers.items[i], node, "%s", problem);
         }
     }
-    if (discover->scheme == DISCOVERY_HTTPS) {
-        return;
-    }
-    warn(loader, &discover->scheme, node,
-         "requests go to these endpoints without TLS: anybody on the way can read them, and who answers for "
-         "the "
-         "name servers can have them");
-    if (upstream->tls != NULL) {
-        tell(loader, &upstream->tls, node, "no endpoint is https: these settings would have no effect");
-    }
-    if (upstream->protocol != HTTP_PROTOCOL_1 && discover->scheme == DISCOVERY_HTTP) {
-        tell(loader, &upstream->protocol, node,
-             "no endpoint is https: it would have no effect; write `scheme: h2c` for HTTP/2 without TLS");
-    }
+    check_scheme(loader, discover, upstream, node);
 }
 
 /* What only name servers are asked for. */
@@ -41,6 +48,93 @@ static void check_file(struct loader *loader, const struct conf_node *node)
             diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, written,
                              "`%s` is of DNS: a file has whole URLs, and is looked at twice a second",
                              others[i]);
+        }
+    }
+}
+
+/* ---- what is watched ---- */
+
+#define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/* In a pod: the cluster's API server, its CA, and the pod's own account. */
+static struct error fill_kubernetes(struct loader *loader, struct discovery_settings *discover)
+{
+    struct slice host = SLICE_NONE, port = SLICE_NONE;
+    if (discover->api.len > 0 ||
+        !config_files_environment(loader->files, SLICE("KUBERNETES_SERVICE_HOST"), &host) ||
+        !config_files_environment(loader->files, SLICE("KUBERNETES_SERVICE_PORT"), &port)) {
+        return OK;
+    }
+    bool bare = slice_find(host, ':') >= 0 && !slice_starts_with(host, SLICE("["));
+    discover->api = arena_printf(loader->arena, bare ? "https://[%.*s]:%.*s" : "https://%.*s:%.*s",
+                                 SLICE_ARG(host), SLICE_ARG(port));
+    if (discover->api.ptr == NULL) {
+        return NO_MEMORY;
+    }
+    discover->token_file = discover->token_file.len > 0 ? discover->token_file : SLICE(ACCOUNT "/token");
+    if (discover->tls == NULL) {
+        discover->tls = arena_calloc(loader->arena, 1, sizeof *discover->tls);
+        if (discover->tls == NULL) {
+            return NO_MEMORY;
+        }
+    }
+    discover->tls->ca = discover->tls->ca.len > 0 ? discover->tls->ca : SLICE(ACCOUNT "/ca.crt");
+    return OK;
+}
+
+struct error fill_discovery(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->settings->upstream_count; i++) {
+        struct discovery_settings *discover = loader->settings->upstreams[i].discover;
+        if (discover != NULL && slice_starts_with(discover->from, SLICE("k8s://"))) {
+            TRY(fill_kubernetes(loader, discover));
+        }
+    }
+    return OK;
+}
+
+static void check_watched(struct loader *loader, struct discovery_settings *discover,
+                          const struct upstream_settings *upstream, const struct conf_node *node)
+{
+    const char *problem = NULL;
+    check_scheme(loader, discover, upstream, node);
+    if (discover->kind == DISCOVERY_KUBERNETES && discover->api.len == 0) {
+        tell(loader, &discover->api, node,
+             "api is missing: outside of a pod (KUBERNETES_SERVICE_HOST is not set) the API server is named, "
+             "as in "
+             "https://10.0.0.1:6443");
+    } else if (discover->kind == DISCOVERY_KUBERNETES && (problem = discovery_parse_api(discover)) != NULL) {
+        tell(loader, &discover->api, node, "%s, as in https://10.0.0.1:6443", problem);
+    }
+    if (discover->tags.count > DISCOVERY_TAGS_MAX) {
+        tell(loader, &discover->tags, node, "at most %d tags", DISCOVERY_TAGS_MAX);
+    }
+}
+
+/* What the kind of source has no use for. */
+static void check_fields(struct loader *loader, const struct discovery_settings *discover,
+                         const struct conf_node *node)
+{
+    static const struct {
+        const char *name;
+        unsigned int kinds; /* 1 << enum discovery_kind */
+    } fields[] = {
+        { "interval", 1U << DISCOVERY_DNS | 1U << DISCOVERY_SRV },
+        { "resolvers", 1U << DISCOVERY_DNS | 1U << DISCOVERY_SRV },
+        { "wait", 1U << DISCOVERY_CONSUL | 1U << DISCOVERY_KUBERNETES },
+        { "token_file", 1U << DISCOVERY_CONSUL | 1U << DISCOVERY_KUBERNETES },
+        { "tls", 1U << DISCOVERY_CONSUL | 1U << DISCOVERY_KUBERNETES },
+        { "api", 1U << DISCOVERY_KUBERNETES },
+        { "datacenter", 1U << DISCOVERY_CONSUL },
+        { "tags", 1U << DISCOVERY_CONSUL },
+        { "stale", 1U << DISCOVERY_CONSUL },
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const struct conf_node *written = conf_node_get(node, slice_from_string(fields[i].name));
+        bool is_file_of_dns = discover->kind == DISCOVERY_FILE && i < 2; /* which check_file tells */
+        if (written != NULL && (fields[i].kinds & 1U << discover->kind) == 0 && !is_file_of_dns) {
+            diagnostics_node(loader->diagnostics, DIAGNOSTIC_ERROR, written,
+                             "`%s` has no effect on what `from` names", fields[i].name);
         }
     }
 }
@@ -68,12 +162,18 @@ void check_discovery(struct loader *loader, struct upstream_settings *upstream)
     const char *problem = discover->from.len > 0 ? discovery_parse(discover, loader->arena) : NULL;
     if (problem != NULL) {
         tell(loader, &discover->from, node,
-             "%s, as in file:///etc/sallyport/orders.json, dns://orders.internal:9001 or "
-             "dns+srv://_https._tcp.orders.internal",
+             "%s, as in file:///etc/sallyport/orders.json, dns://orders.internal:9001, "
+             "dns+srv://_https._tcp.orders.internal, consul+https://consul.internal:8501/orders or "
+             "k8s://shop/orders:http",
              problem);
     } else if (discover->kind == DISCOVERY_FILE) {
         check_file(loader, node);
+    } else if (discovery_is_watched(discover)) {
+        check_watched(loader, discover, upstream, node);
     } else {
         check_dns(loader, discover, upstream, node);
+    }
+    if (problem == NULL) {
+        check_fields(loader, discover, node);
     }
 }

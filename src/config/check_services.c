@@ -175,6 +175,9 @@ static struct error check_upstream(struct loader *loader, struct upstream_settin
     }
     TRY(check_balance(loader, upstream));
     check_health(loader, upstream);
+    if (upstream->discover != NULL) {
+        TRY(check_client_tls(loader, upstream->discover->tls));
+    }
     return check_client_tls(loader, upstream->tls);
 }
 

@@ -117,6 +117,9 @@ struct error load_files(struct loader *loader)
     }
     for (size_t i = 0; i < settings->upstream_count; i++) {
         TRY(read_client(loader, settings->upstreams[i].tls));
+        if (settings->upstreams[i].discover != NULL) {
+            TRY(read_client(loader, settings->upstreams[i].discover->tls));
+        }
     }
     for (size_t i = 0; i < settings->authorizer_count; i++) {
         TRY(read_client(loader, settings->authorizers[i].tls));

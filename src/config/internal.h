@@ -112,7 +112,9 @@ struct error check_blocks(struct loader *loader) MUST_CHECK;   /* check_blocks.c
 struct error check_basic(struct loader *loader) MUST_CHECK;    /* check_basic.c */
 void check_failure_budget(struct loader *loader);              /* check_basic.c */
 struct error check_services(struct loader *loader) MUST_CHECK; /* check_services.c: issuers, upstreams */
-/* check_discovery.c: endpoints are written, or discovered. */
+/* check_discovery.c: what a pod knows of its cluster; before files are read. */
+struct error fill_discovery(struct loader *loader) MUST_CHECK;
+/* The same: endpoints are written, or discovered. */
 void check_discovery(struct loader *loader, struct upstream_settings *upstream);
 /* check_balance.c */
 struct error check_balance(struct loader *loader, struct upstream_settings *upstream) MUST_CHECK;

@@ -53,6 +53,7 @@ static struct error check_everything(struct loader *loader)
     TRY(conf_read(&loader->reader, &config_object, loader->places->root, &loader->places->input));
     move_lists(loader);
     TRY(name_instance(loader));
+    TRY(fill_discovery(loader));
     TRY(load_files(loader));
     TRY(load_routes(loader));
     TRY(check_error_pages(loader));

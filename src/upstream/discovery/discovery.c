@@ -1,6 +1,7 @@
 #include "upstream/discovery/discovery.h"
 
 #include "base/log.h"
+#include "fetch/fetch.h"
 #include "observe/metrics.h"
 #include "upstream/discovery/internal.h"
 
@@ -18,6 +19,14 @@ static struct discovery_source *find(const struct discovery *discovery,
     return source;
 }
 
+static void (*how_to_look(const struct discovery_source *source))(struct discovery_source *source)
+{
+    if (discovery_is_watched(&source->settings)) {
+        return source_watch;
+    }
+    return source->settings.kind == DISCOVERY_FILE ? source_look : source_ask;
+}
+
 static struct discovery_source *find_or_add(struct discovery *discovery,
                                             const struct upstream_settings *upstream)
 {
@@ -29,11 +38,7 @@ static struct discovery_source *find_or_add(struct discovery *discovery,
     if (source != NULL) {
         source->next = discovery->sources;
         discovery->sources = source;
-        if (source->settings.kind == DISCOVERY_FILE) {
-            source_look_now(source);
-        } else {
-            source_ask(source);
-        }
+        (source->settings.kind == DISCOVERY_FILE ? source_look_now : how_to_look(source))(source);
     }
     return source;
 }
@@ -53,7 +58,8 @@ struct error discovery_open(struct discovery *discovery, const struct upstream_s
 
 static bool is_unsettled(const struct discovery_source *source)
 {
-    return source->looks_good + source->looks_failed == 0 && source->lookup != NULL;
+    return source->looks_good + source->looks_failed == 0 &&
+           (source->lookup != NULL || source->watched != NULL);
 }
 
 static void look_who_waits(struct discovery *discovery)
@@ -118,6 +124,7 @@ void discovery_commit(struct discovery *discovery, const struct upstream_setting
         if (source != NULL) {
             source->wanted = true;
             set_interval(source, upstreams[i].discover->interval);
+            source->settings.wait = upstreams[i].discover->wait;
         }
     }
     for (struct discovery_source **place = &discovery->sources; *place != NULL;) {
@@ -140,7 +147,7 @@ static void on_timer(uv_timer_t *timer)
     net_loop_woken(discovery->loop);
     for (struct discovery_source *source = discovery->sources; source != NULL; source = source->next) {
         if (source->wanted && source->due <= discovery->loop->now) {
-            (source->settings.kind == DISCOVERY_FILE ? source_look : source_ask)(source);
+            how_to_look(source)(source);
         }
     }
     discovery_looked(discovery);
@@ -205,7 +212,8 @@ static const struct family {
       "0: what the endpoints are found by failed the last time; the ones that were found before stay",
       put_up },
     { "sallyport_discovery_looks_total", "counter",
-      "Times that a file that had changed was read, or name servers were asked, and how that went",
+      "Times that a file that had changed was read, or name servers were asked, or a server told something, "
+      "and how that went",
       put_looks },
 };
 
@@ -258,5 +266,6 @@ void discovery_free(struct discovery *discovery)
         discovery->sources = source->next;
         source_free(source);
     }
+    fetcher_free(discovery->fetcher);
     uv_close((uv_handle_t *)&discovery->timer, on_closed);
 }

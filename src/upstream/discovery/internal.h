@@ -9,6 +9,7 @@
 
 struct file_look;  /* under way in the thread pool */
 struct dns_lookup; /* under way */
+struct watched;    /* what is known of a server that tells changes */
 
 /* Where one upstream's endpoints come from. */
 struct discovery_source {
@@ -28,7 +29,8 @@ struct discovery_source {
     struct file_stamp stamp;
     struct file_look *look;
     struct dns_lookup *lookup;
-    unsigned int empties; /* answers in a row that there is nothing */
+    unsigned int empties;    /* answers in a row that there is nothing */
+    struct watched *watched; /* of Consul and Kubernetes */
 };
 
 struct discovery {
@@ -37,6 +39,7 @@ struct discovery {
     void *context;
     uv_timer_t timer;
     struct discovery_source *sources;
+    struct fetcher *fetcher;        /* NULL: nothing is watched yet */
     void (*settled)(void *context); /* who waits for first answers; NULL: nobody */
     int64_t patience_ends;          /* ns, monotonic: of those */
 };
@@ -49,6 +52,10 @@ bool source_is_of(const struct discovery_source *source, const struct upstream_s
 /* Something was found: takes `memory`, of which it is. False: it is to be told again. */
 bool source_take(struct discovery_source *source, struct arena *memory, const struct found_endpoints *found);
 void source_fail(struct discovery_source *source, const char *reason);
+/* All is well, and nothing else was found. */
+void source_recover(struct discovery_source *source);
+/* Is it believed that there is nothing? `firm`: who says so must know; else it is when said three times in a row. */
+bool source_believes(struct discovery_source *source, const struct found_endpoints *found, bool firm);
 /* An arena for what is found; NULL: no memory. */
 struct arena *source_memory_new(void);
 void source_memory_free(struct arena *memory);
@@ -67,6 +74,12 @@ void source_forget_look(struct discovery_source *source);
 /* Asks the name servers. */
 void source_ask(struct discovery_source *source);
 void source_forget_lookup(struct discovery_source *source);
+
+/* ---- watch.c ---- */
+
+/* It is due: asks, or publishes what was told. */
+void source_watch(struct discovery_source *source);
+void source_forget_watch(struct discovery_source *source);
 
 /* ---- discovery.c ---- */
 

@@ -21,13 +21,15 @@ static const struct conf_field discovery_fields[] = {
       .offset = offsetof(struct discovery_settings, from),
       .help =
           "file:///path: a JSON list of endpoints, as `endpoints` has them; dns://name:port: each address "
-          "of the name; dns+srv://_service._tcp.name: each SRV record of it" },
+          "of the name; dns+srv://_service._tcp.name: each SRV record of it; "
+          "consul+https://host:port/service: "
+          "its passing instances; k8s://namespace/service:port: its EndpointSlices" },
     { .name = "scheme",
       .type = CONF_ENUM,
       .offset = offsetof(struct discovery_settings, scheme),
       .standard = "https",
       .choices = schemes,
-      .help = "of endpoints that DNS tells" },
+      .help = "of endpoints that DNS, Consul or Kubernetes tells" },
     { .name = "interval",
       .type = CONF_DURATION,
       .offset = offsetof(struct discovery_settings, interval),
@@ -41,6 +43,47 @@ static const struct conf_field discovery_fields[] = {
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct discovery_settings, resolvers),
       .help = "name servers, as in 10.0.0.2 or 10.0.0.2:5353; at most 8. Default: the system's" },
+    { .name = "wait",
+      .type = CONF_DURATION,
+      .offset = offsetof(struct discovery_settings, wait),
+      .standard = "1m",
+      .minimum = NS_PER_S,
+      .maximum = 600 * NS_PER_S,
+      .help = "how long one question to Consul or Kubernetes stays open: a server that hangs is noticed "
+              "somewhat later" },
+    { .name = "token_file",
+      .type = CONF_FILE,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct discovery_settings, token_file),
+      .help = "a token for Consul or Kubernetes, read by the gateway before each question; default: none for "
+              "Consul, "
+              "the pod's service account for Kubernetes" },
+    { .name = "tls",
+      .type = CONF_OBJECT,
+      .offset = offsetof(struct discovery_settings, tls),
+      .object = &tls_client_object,
+      .help = "TLS to Consul or to the API server of Kubernetes; default: the system's CAs, in a pod the "
+              "cluster's" },
+    { .name = "api",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct discovery_settings, api),
+      .help = "the API server of Kubernetes, as in https://10.0.0.1:6443; default, in a pod: the cluster's" },
+    { .name = "datacenter",
+      .type = CONF_STRING,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct discovery_settings, datacenter),
+      .help = "of Consul; default: that of the agent that is asked" },
+    { .name = "tags",
+      .type = CONF_STRINGS,
+      .flags = CONF_NON_EMPTY,
+      .offset = offsetof(struct discovery_settings, tags),
+      .help = "Consul's instances must have all of these; at most 8" },
+    { .name = "stale",
+      .type = CONF_BOOL,
+      .offset = offsetof(struct discovery_settings, stale),
+      .standard = "false",
+      .help = "any server of Consul may answer, without its leader: cheaper, and maybe behind" },
     { 0 },
 };
 
@@ -67,7 +110,7 @@ static const char *parse_port(struct slice text, uint16_t *ret_port)
     return NULL;
 }
 
-static bool is_name(struct slice name)
+bool discovery_is_name(struct slice name)
 {
     struct slice rest = name, label;
     if (name.len == 0 || name.len > 253) {
@@ -90,7 +133,7 @@ static bool is_name(struct slice name)
 static const char *take_name(struct discovery_settings *settings, struct slice text, struct arena *arena)
 {
     struct address address;
-    if (!is_name(text)) {
+    if (!discovery_is_name(text)) {
         return "a DNS name is wanted here";
     }
     if (address_parse(text, &address)) {
@@ -134,6 +177,103 @@ static const char *parse_file(struct discovery_settings *settings, struct slice 
     return NULL;
 }
 
+bool discovery_is_watched(const struct discovery_settings *settings)
+{
+    return settings->kind == DISCOVERY_CONSUL || settings->kind == DISCOVERY_KUBERNETES;
+}
+
+static bool is_label(struct slice text)
+{
+    return discovery_is_name(text) && slice_find(text, '.') < 0;
+}
+
+/* host, host:port or [address]:port; else where there is no such server. */
+static bool is_authority(struct slice text)
+{
+    struct slice host = text;
+    struct address address;
+    uint64_t port = 0;
+    ssize_t bracket = slice_find(text, ']');
+    ssize_t colon = slice_find_last(text, ':');
+    if (colon > bracket) {
+        host = slice_part(text, 0, (size_t)colon);
+        if (!slice_to_u64(slice_from(text, (size_t)colon + 1), &port) || port == 0 || port > 65535) {
+            return false;
+        }
+    }
+    return bracket >= 0 ? slice_starts_with(host, SLICE("[")) && address_parse(host, &address)
+                        : discovery_is_name(host);
+}
+
+static bool is_loopback(struct slice authority)
+{
+    struct slice host =
+        slice_part(authority, 0,
+                   (size_t)(slice_find_last(authority, ':') < 0 ? (ssize_t)authority.len
+                                                                : slice_find_last(authority, ':')));
+    struct address address;
+    return slice_equal_nocase(host, SLICE("localhost")) || slice_equal(host, SLICE("[::1]")) ||
+           (address_parse(host, &address) && address_is_v4(&address) && address.bytes[12] == 127);
+}
+
+static const char *parse_consul(struct discovery_settings *settings, struct slice rest, bool tls,
+                                struct arena *arena)
+{
+    ssize_t slash = slice_find(rest, '/');
+    struct slice authority = slash < 0 ? rest : slice_part(rest, 0, (size_t)slash);
+    settings->service = slash < 0 ? SLICE_NONE : slice_from(rest, (size_t)slash + 1);
+    if (!is_authority(authority)) {
+        return "the host and port of Consul are wanted behind `://`";
+    }
+    if (!discovery_is_name(settings->service)) {
+        return "the name of a service is wanted behind the host: letters, digits, \"-\", \"_\" and \".\"";
+    }
+    if (!tls && !is_loopback(authority)) {
+        return "without TLS, Consul is asked on loopback only";
+    }
+    bool has_port = slice_find_last(authority, ':') > slice_find(authority, ']');
+    settings->base = arena_printf(arena, "%s://%.*s%s", tls ? "https" : "http", SLICE_ARG(authority),
+                                  has_port ? "" : (tls ? ":8501" : ":8500"));
+    settings->identity = arena_printf(arena, "%.*s.service.consul", SLICE_ARG(settings->service));
+    return settings->base.ptr != NULL && settings->identity.ptr != NULL ? NULL : "out of memory";
+}
+
+static const char *parse_kubernetes(struct discovery_settings *settings, struct slice rest,
+                                    struct arena *arena)
+{
+    uint64_t number;
+    ssize_t slash = slice_find(rest, '/');
+    ssize_t colon = slice_find(rest, ':');
+    settings->space = slash < 0 ? SLICE_NONE : slice_part(rest, 0, (size_t)slash);
+    settings->port_name = colon < 0 ? SLICE_NONE : slice_from(rest, (size_t)colon + 1);
+    settings->service =
+        slash < 0 ? SLICE_NONE
+                  : slice_from(colon < 0 ? rest : slice_part(rest, 0, (size_t)colon), (size_t)slash + 1);
+    if (!is_label(settings->space) || !is_label(settings->service)) {
+        return "a namespace and a service are wanted";
+    }
+    if (slice_to_u64(settings->port_name, &number)) {
+        return "ports are named here: EndpointSlices do not know the number of a Service's";
+    }
+    if (colon >= 0 && (!is_label(settings->port_name) || settings->port_name.len > 63)) {
+        return "behind the service stands the name of its port";
+    }
+    settings->identity =
+        arena_printf(arena, "%.*s.%.*s.svc", SLICE_ARG(settings->service), SLICE_ARG(settings->space));
+    return settings->identity.ptr != NULL ? NULL : "out of memory";
+}
+
+const char *discovery_parse_api(const struct discovery_settings *settings)
+{
+    bool tls = slice_starts_with(settings->api, SLICE("https://"));
+    bool plain = slice_starts_with(settings->api, SLICE("http://"));
+    struct slice authority = slice_from(settings->api, strlen(tls ? "https://" : "http://"));
+    if ((!tls && !plain) || !is_authority(authority)) {
+        return "the API server is wanted here, without a path";
+    }
+    return plain && !is_loopback(authority) ? "without TLS, the API server is asked on loopback only" : NULL;
+}
+
 const char *discovery_parse(struct discovery_settings *settings, struct arena *arena)
 {
     struct slice from = settings->from;
@@ -149,7 +289,17 @@ const char *discovery_parse(struct discovery_settings *settings, struct arena *a
         settings->kind = DISCOVERY_SRV;
         return take_name(settings, slice_from(from, strlen("dns+srv://")), arena);
     }
-    return "it begins with file:///, dns:// or dns+srv://";
+    bool tls = slice_starts_with(from, SLICE("consul+https://"));
+    if (tls || slice_starts_with(from, SLICE("consul+http://"))) {
+        settings->kind = DISCOVERY_CONSUL;
+        return parse_consul(settings, slice_from(from, strlen(tls ? "consul+https://" : "consul+http://")),
+                            tls, arena);
+    }
+    if (slice_starts_with(from, SLICE("k8s://"))) {
+        settings->kind = DISCOVERY_KUBERNETES;
+        return parse_kubernetes(settings, slice_from(from, strlen("k8s://")), arena);
+    }
+    return "it begins with file:///, dns://, dns+srv://, consul+https:// or k8s://";
 }
 
 /* "address", "address:port" or "[address]:port". */

@@ -1,10 +1,12 @@
 #include "base/log.h"
+#include "base/secret.h"
 #include "upstream/discovery/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SOURCE_ARENA ((size_t)16 * 1024)
+#define SOURCE_ARENA ((size_t)8 * 1024 * 1024) /* with CA, certificate and key of TLS */
+#define EMPTIES      3
 #define FOUND_ARENA  ((size_t)4 * 1024 * 1024)
 
 struct arena *source_memory_new(void)
@@ -35,11 +37,74 @@ static bool is_same_list(const struct conf_strings *a, const struct conf_strings
     return same;
 }
 
+static bool is_same_tls(const struct tls_client_settings *a, const struct tls_client_settings *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return slice_equal(a->ca_pem, b->ca_pem) && slice_equal(a->cert_pem, b->cert_pem) &&
+           slice_equal(a->key_pem, b->key_pem) && slice_equal(a->server_name, b->server_name) &&
+           a->min_version == b->min_version;
+}
+
+static bool is_asked_alike(const struct discovery_settings *a, const struct discovery_settings *b)
+{
+    return slice_equal(a->token_file, b->token_file) && slice_equal(a->api, b->api) &&
+           slice_equal(a->datacenter, b->datacenter) && a->stale == b->stale &&
+           is_same_list(&a->tags, &b->tags) && is_same_tls(a->tls, b->tls);
+}
+
 bool source_is_of(const struct discovery_source *source, const struct upstream_settings *upstream)
 {
     const struct discovery_settings *was = &source->settings, *is = upstream->discover;
     return slice_equal(source->upstream, upstream->name) && slice_equal(was->from, is->from) &&
-           was->scheme == is->scheme && is_same_list(&was->resolvers, &is->resolvers);
+           was->scheme == is->scheme && is_same_list(&was->resolvers, &is->resolvers) &&
+           is_asked_alike(was, is);
+}
+
+static bool copy_text(struct arena *memory, struct slice *text)
+{
+    *text = arena_copy(memory, *text);
+    return text->ptr != NULL;
+}
+
+static bool copy_list(struct arena *memory, struct conf_strings *list)
+{
+    const struct slice *written = list->items;
+    list->items = arena_calloc(memory, list->count + 1, sizeof(struct slice));
+    bool copied = list->items != NULL;
+    for (size_t i = 0; copied && i < list->count; i++) {
+        list->items[i] = written[i];
+        copied = copy_text(memory, &list->items[i]);
+    }
+    return copied;
+}
+
+/* How to ask what is watched. */
+static bool copy_watched(struct discovery_settings *settings, const struct tls_client_settings *tls,
+                         struct arena *memory)
+{
+    if (!copy_text(memory, &settings->token_file) || !copy_text(memory, &settings->api) ||
+        !copy_text(memory, &settings->datacenter) || !copy_list(memory, &settings->tags)) {
+        return false;
+    }
+    if (tls == NULL) {
+        return true;
+    }
+    struct tls_client_settings *made = arena_alloc(memory, sizeof *made);
+    if (made == NULL) {
+        return false;
+    }
+    *made = *tls;
+    made->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
+    settings->tls = made;
+    if (!copy_text(memory, &made->ca) || !copy_text(memory, &made->server_name) ||
+        !copy_text(memory, &made->cert) || !copy_text(memory, &made->key) ||
+        !copy_text(memory, &made->ca_pem) || !copy_text(memory, &made->cert_pem)) {
+        return false;
+    }
+    made->key_pem = arena_copy(memory, tls->key_pem);
+    return made->key_pem.ptr != NULL;
 }
 
 static bool copy_settings(struct discovery_source *source, const struct upstream_settings *upstream)
@@ -48,15 +113,11 @@ static bool copy_settings(struct discovery_source *source, const struct upstream
     struct discovery_settings *settings = &source->settings;
     const struct discovery_settings *written = upstream->discover;
     *settings = *written;
+    settings->tls = NULL; /* never to be wiped before it is our own copy */
     source->upstream = arena_copy(memory, upstream->name);
     settings->from = arena_copy(memory, written->from);
-    settings->resolvers.items = arena_calloc(memory, written->resolvers.count + 1, sizeof(struct slice));
-    bool copied =
-        source->upstream.ptr != NULL && settings->from.ptr != NULL && settings->resolvers.items != NULL;
-    for (size_t i = 0; copied && i < written->resolvers.count; i++) {
-        settings->resolvers.items[i] = arena_copy(memory, written->resolvers.items[i]);
-        copied = settings->resolvers.items[i].ptr != NULL;
-    }
+    bool copied = source->upstream.ptr != NULL && settings->from.ptr != NULL &&
+                  copy_list(memory, &settings->resolvers) && copy_watched(settings, written->tls, memory);
     for (size_t i = 0; copied && i < written->resolvers.count; i++) {
         copied = discovery_parse_resolver(settings, i) == NULL;
     }
@@ -83,6 +144,10 @@ void source_free(struct discovery_source *source)
 {
     source_forget_look(source);
     source_forget_lookup(source);
+    source_forget_watch(source);
+    if (source->settings.tls != NULL && source->settings.tls->key_pem.ptr != NULL) {
+        secret_wipe((void *)source->settings.tls->key_pem.ptr, source->settings.tls->key_pem.len);
+    }
     source_memory_free(source->found_memory);
     arena_done(&source->memory);
     free(source);
@@ -105,7 +170,7 @@ static bool is_same_found(const struct discovery_source *source, const struct fo
     return same;
 }
 
-static void recover(struct discovery_source *source)
+void source_recover(struct discovery_source *source)
 {
     source->looks_good++;
     if (source->failing) {
@@ -157,6 +222,12 @@ bool source_take(struct discovery_source *source, struct arena *memory, const st
     } else {
         put(source, memory, found);
     }
-    recover(source);
+    source_recover(source);
     return true;
+}
+
+bool source_believes(struct discovery_source *source, const struct found_endpoints *found, bool firm)
+{
+    source->empties = found->count == 0 ? source->empties + 1 : 0;
+    return found->count > 0 || firm || source->found.count == 0 || source->empties >= EMPTIES;
 }

@@ -43,6 +43,50 @@ static void sources_are_parsed(void **state)
     assert_slice(settings.identity, "orders.internal");
 }
 
+static void what_is_watched_is_parsed(void **state)
+{
+    (void)state;
+    struct discovery_settings settings;
+    assert_null(parse("consul+https://consul.internal/orders", &settings));
+    assert_int_equal(settings.kind, DISCOVERY_CONSUL);
+    assert_slice(settings.base, "https://consul.internal:8501");
+    assert_slice(settings.service, "orders");
+    assert_slice(settings.identity, "orders.service.consul");
+    assert_null(parse("consul+http://[::1]:8500/orders", &settings));
+    assert_slice(settings.base, "http://[::1]:8500");
+    assert_null(parse("consul+http://127.0.0.1/orders", &settings));
+    assert_slice(settings.base, "http://127.0.0.1:8500");
+    assert_null(parse("k8s://shop/orders:http", &settings));
+    assert_int_equal(settings.kind, DISCOVERY_KUBERNETES);
+    assert_slice(settings.space, "shop");
+    assert_slice(settings.service, "orders");
+    assert_slice(settings.port_name, "http");
+    assert_slice(settings.identity, "orders.shop.svc");
+    assert_null(parse("k8s://shop/orders", &settings));
+    assert_int_equal(settings.port_name.len, 0);
+    static const char *const bad[] = {
+        "consul+https://",
+        "consul+https://a",
+        "consul+https://a/",
+        "consul+https://a:0/b",
+        "consul+https://a/b/c",
+        "consul+https://u@a/b",
+        "consul+http://10.0.0.1/b",
+        "consul+http://consul.internal/b",
+        "consul+https://[::1/b",
+        "consul+https://a/b?c",
+        "k8s://shop",
+        "k8s://shop/orders:80",
+        "k8s://shop/orders:",
+        "k8s:///orders:http",
+        "k8s://a.b/orders:http",
+        "k8s://shop/a/b:http",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_non_null(parse(bad[i], &settings));
+    }
+}
+
 static void anything_else_is_refused(void **state)
 {
     (void)state;
@@ -91,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sources_are_parsed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_watched_is_parsed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(anything_else_is_refused, set_up, tear_down),
         cmocka_unit_test(name_servers_are_addresses),
     };

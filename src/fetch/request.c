@@ -1,4 +1,4 @@
-#include "auth/fetch_request.h"
+#include "fetch/request.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -8,15 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define URL_MAX  2048
-#define HEAD_MAX (64 * 1024) /* bytes of the response's head */
-#define HOST_MAX 256
-#define FORM_MAX (128 * 1024) /* bytes of a form, and of a credential beside it */
+#define URL_MAX     2048
+#define HEAD_MAX    (64 * 1024) /* bytes of the response's head */
+#define HOST_MAX    256
+#define PROBE_AFTER 15L          /* s that nothing comes */
+#define PROBE_EACH  5L           /* s */
+#define FORM_MAX    (128 * 1024) /* bytes of a form, and of a credential beside it */
+
+static long status_of(const struct fetch_request *request)
+{
+    long status = 0;
+    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
 
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
     struct fetch_request *request = context;
     (void)one;
+    if (request->streams && status_of(request) == 200) {
+        return request->stream.take(request->stream.context, slice_of(data, size)) ? size : 0;
+    }
     request->too_large = !buffer_append(&request->body, slice_of(data, size));
     return request->too_large ? 0 : size;
 }
@@ -24,9 +36,11 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
 static size_t on_head(char *data, size_t one, size_t size, void *context)
 {
     struct fetch_request *request = context;
-    (void)data;
     (void)one;
     request->head_size += size;
+    if (request->streams && slice_equal(slice_of(data, size), SLICE("\r\n")) && status_of(request) == 200) {
+        request->stream.begun(request->stream.context);
+    }
     return request->head_size <= HEAD_MAX ? size : 0;
 }
 
@@ -242,6 +256,11 @@ static struct error set_options(struct fetch_request *request, const struct fetc
     CURL *easy = request->easy;
     long timeout_ms = (long)(options->timeout / NS_PER_MS) > 0 ? (long)(options->timeout / NS_PER_MS) : 1L;
     TRY(set_form(request, options->form));
+    if (options->form == NULL && options->authorization.len > 0) {
+        TRY(add_authorization(request, options->authorization));
+    }
+    request->streams = options->stream != NULL;
+    request->stream = request->streams ? *options->stream : request->stream;
     TRY(add_header(request, options->accept));
     request->content_type = options->content_type;
     bool good = curl_easy_setopt(easy, CURLOPT_CURLU, request->url) == CURLE_OK &&
@@ -257,11 +276,19 @@ static struct error set_options(struct fetch_request *request, const struct fetc
                 /* A fetch that is given up does not wait for a resolver that does not answer. */
                 curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)options->maximum) == CURLE_OK &&
+                (request->streams || curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
+                                                      (curl_off_t)options->maximum) == CURLE_OK) &&
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport/" SALLYPORT_VERSION) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers) == CURLE_OK &&
                 (request->connect_to == NULL ||
                  curl_easy_setopt(easy, CURLOPT_CONNECT_TO, request->connect_to) == CURLE_OK);
+    if (options->connect_timeout > 0) {
+        good = good && curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, PROBE_AFTER) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, PROBE_EACH) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                                (long)(options->connect_timeout / NS_PER_MS)) == CURLE_OK;
+    }
     good = good && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
@@ -335,4 +362,11 @@ const char *fetch_request_failure(struct fetch_request *request, CURLcode code)
         return request->failure;
     }
     return has_content_type(request) ? NULL : "the server's answer is of another content type";
+}
+
+struct slice fetch_request_field(const struct fetch_request *request, const char *name)
+{
+    struct curl_header *field = NULL;
+    bool found = curl_easy_header(request->easy, name, 0, CURLH_HEADER, -1, &field) == CURLHE_OK;
+    return found ? slice_from_string(field->value) : SLICE_NONE;
 }

@@ -1,10 +1,10 @@
 /* Fetches documents over HTTP on a loop, with libcurl: key sets, metadata, answers to questions. The loop's thread.
- * What a fetch may do and what not says fetch_request.h. */
-#ifndef SALLYPORT_AUTH_FETCH_H
-#define SALLYPORT_AUTH_FETCH_H
+ * What a fetch may do and what not says request.h. */
+#ifndef SALLYPORT_FETCH_FETCH_H
+#define SALLYPORT_FETCH_FETCH_H
 
-#include "auth/fetch_request.h"
 #include "base/error.h"
+#include "fetch/request.h"
 #include "net/loop.h"
 
 struct fetcher;
@@ -14,6 +14,8 @@ struct fetch_result {
     const char *failure; /* NULL: `body` is the document */
     long status;         /* of the response; 0: there was none */
     struct slice body;
+    struct slice refusal;                /* the body of an answer that is not 200, which says why, maybe */
+    const struct fetch_request *request; /* for fetch_request_field */
 };
 
 /* The fetch is over, and what the result holds is good during the call. */

@@ -1,4 +1,4 @@
-#include "auth/fetch.h"
+#include "fetch/fetch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -50,6 +50,9 @@ static void finish(struct fetch *fetch, CURLcode code)
     struct fetch_result result = { .failure = fetch_request_failure(&fetch->request, code) };
     curl_easy_getinfo(fetch->request.easy, CURLINFO_RESPONSE_CODE, &result.status);
     result.body = result.failure == NULL ? buffer_slice(&fetch->request.body) : SLICE_NONE;
+    result.refusal =
+        result.status != 0 && result.status != 200 ? buffer_slice(&fetch->request.body) : SLICE_NONE;
+    result.request = &fetch->request;
     fetch->done(fetch->context, &result);
     free_fetch(fetch);
 }

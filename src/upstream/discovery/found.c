@@ -1,0 +1,66 @@
+#include "upstream/discovery/found.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+bool found_is_odd(const struct address *address)
+{
+    const unsigned char *bytes = address->bytes;
+    bool is_group = address_is_v4(address) ? bytes[12] == 0 || bytes[12] >= 224 : bytes[0] == 0xff;
+    return is_group || address_is_unspecified(address);
+}
+
+struct found_endpoint found_at(const struct found_frame *frame, const struct address *address,
+                               struct arena *memory)
+{
+    char text[ADDRESS_TEXT_MAX];
+    address_format(address, text);
+    return (struct found_endpoint){
+        .url = arena_printf(memory, address_is_v4(address) ? "%s://%s:%u" : "%s://[%s]:%u", frame->scheme,
+                            text, address->port),
+        .host = frame->host,
+        .weight = 1,
+    };
+}
+
+void found_scale_weights(struct found_endpoints *found)
+{
+    uint64_t most = 1;
+    for (size_t i = 0; i < found->count; i++) {
+        most = found->items[i].weight > most ? found->items[i].weight : most;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        struct found_endpoint *endpoint = &found->items[i];
+        if (most > ENDPOINT_WEIGHT_MAX) {
+            endpoint->weight = (uint32_t)(endpoint->weight * (uint64_t)ENDPOINT_WEIGHT_MAX / most);
+        }
+        endpoint->weight = endpoint->weight > 0 ? endpoint->weight : 1;
+    }
+}
+
+/* Of two with one URL the heavier goes first, and so stays. */
+static int compare(const void *a, const void *b)
+{
+    const struct found_endpoint *one = a, *other = b;
+    int order = slice_compare(one->url, other->url);
+    if (order == 0) {
+        order = one->weight == other->weight ? slice_compare(one->zone, other->zone)
+                                             : (one->weight < other->weight) - (one->weight > other->weight);
+    }
+    return order;
+}
+
+void found_settle(struct found_endpoints *found)
+{
+    size_t kept = 0;
+    if (found->count > 0) {
+        qsort(found->items, found->count, sizeof *found->items, compare);
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        if (kept == 0 || !slice_equal(found->items[kept - 1].url, found->items[i].url)) {
+            found->items[kept++] = found->items[i];
+        }
+    }
+    found->count = kept;
+}
