@@ -177,7 +177,7 @@ bool http_client_wants_http1(const struct http_client *client);
 size_t http_client_room(struct http_client *client);
 
 /* Is a connection without a call still good: open, and silent? One that has something to say has lost count of questions and
- * answers; what it said must not become the answer to the next question. */
+ * answers; what it said must not become the answer to the next question. As of this turn's look at the sockets, or later. */
 bool http_client_is_quiet(struct http_client *client);
 
 /* A call on an established connection with room; NULL: no memory. It must be given back, whether it was begun or not. */

@@ -13,8 +13,20 @@
 /* What a turn takes at most, of all that is ready. */
 #define TURN_EVENTS_MAX 256
 
-/* The last look at the sockets found as many ready as it may take: more may wait. */
-static _Thread_local bool more_may_wait;
+/* Descriptors are told apart by their last bits: two that share them are taken to be ready together. */
+#define READY_BITS 4096
+
+/* The thread's last look at the sockets. */
+static _Thread_local struct look {
+    int epoll;    /* -1: it told nothing */
+    bool is_full; /* as many were ready as it may take: more may wait */
+    uint64_t ready[READY_BITS / 64];
+} look = { .epoll = -1 };
+
+static void note_ready(uint32_t fd)
+{
+    look.ready[fd % READY_BITS / 64] |= UINT64_C(1) << fd % 64;
+}
 
 /* Stands before libc's, for libuv. It takes 1024 at once, and where there are so many it looks again, 48 times, before anything
  * else gets its turn: under load deadlines, tasks and what waits for another's end would wait for seconds. Where fewer come
@@ -24,8 +36,17 @@ __attribute__((visibility("default"))) int epoll_wait(int epoll, struct epoll_ev
 {
     int most = maximum < TURN_EVENTS_MAX ? maximum : TURN_EVENTS_MAX;
     int ready = epoll_pwait(epoll, events, most, timeout, NULL);
-    more_may_wait = ready == most;
+    look = (struct look){ .epoll = ready >= 0 ? epoll : -1, .is_full = ready == most };
+    for (int i = 0; i < ready; i++) {
+        note_ready((uint32_t)events[i].data.fd); /* which is what libuv keeps there */
+    }
     return ready;
+}
+
+bool net_loop_saw_silence(const struct net_loop *loop, int fd)
+{
+    bool seen = look.epoll == uv_backend_fd(&loop->uv) && !look.is_full;
+    return seen && (look.ready[(uint32_t)fd % READY_BITS / 64] >> (uint32_t)fd % 64 & 1) == 0;
 }
 
 static void queue_init(struct net_task_queue *queue)
@@ -100,7 +121,7 @@ static void run_last(struct net_loop *loop)
 static void end_turn(struct net_loop *loop)
 {
     loop->last_turn = loop->now - loop->turn_began;
-    bool is_full = more_may_wait && loop->long_turn != INT64_MAX;
+    bool is_full = look.is_full && loop->long_turn != INT64_MAX;
     if (loop->last_turn < loop->long_turn && !is_full) {
         loop->long_since = INT64_MAX;
     } else if (loop->long_since == INT64_MAX) {

@@ -98,6 +98,10 @@ void net_loop_post(struct net_loop *loop, struct net_task *task);
  * brought. What is posted so from there still runs in the same turn. */
 void net_loop_at_end(struct net_loop *loop, struct net_task *task);
 
+/* Had the descriptor nothing to say, data, end or error, when this turn's look at the sockets was taken? It must have been watched
+ * for reading by then. False: it had, or it is not known. No system call. */
+bool net_loop_saw_silence(const struct net_loop *loop, int fd);
+
 /* Any thread: runs the task on the loop's thread. A task that waits already is not queued twice; one task is used with
  * either post or send. False: the loop has ended, and the task will not run. */
 bool net_loop_send(struct net_loop *loop, struct net_task *task);

@@ -151,6 +151,12 @@ void stream_want(struct stream *stream, unsigned int events)
     }
 }
 
+bool stream_was_silent(const struct stream *stream)
+{
+    return (stream->watched & UV_READABLE) != 0 && !stream->ops->pending(stream) &&
+           net_loop_saw_silence(stream->loop, stream->fd);
+}
+
 static void on_close(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;

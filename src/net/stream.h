@@ -71,6 +71,10 @@ struct error stream_open(struct stream *stream, struct net_loop *loop, int fd,
  * until the next call. The end of the peer's direction alone is readiness to read, never BROKEN. */
 void stream_want(struct stream *stream, unsigned int events);
 
+/* Had it nothing to be read at this turn's look at the sockets? Of one that the owner has wanted to read since an earlier turn.
+ * False: it had, or it is not known. No system call. */
+bool stream_was_silent(const struct stream *stream);
+
 /* Closes the descriptor; on_closed comes in a later turn, and only then may the memory go. No other callback after this. */
 void stream_close(struct stream *stream, void (*on_closed)(struct stream *stream));
 

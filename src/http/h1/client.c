@@ -137,12 +137,18 @@ bool h1_client_has_nothing_to_say(struct h1_client *client)
     return client->base.stream.ops->read(&client->base.stream, &byte, 1, &size) == STREAM_AGAIN;
 }
 
-/* A read of the socket, but for one whose last answer was read to the socket's end in this same turn of the loop. */
+/* Asks the socket only where this turn has not told already: by a read to the socket's end, or by the loop's look at all sockets,
+ * which saw it idle and silent. */
 static bool h1_is_quiet(struct http_client *base)
 {
     struct h1_client *client = of(base);
-    return client->state == CLIENT_IDLE && (client->emptied_in == client->base.stream.loop->turn_began ||
-                                            h1_client_has_nothing_to_say(client));
+    int64_t turn = client->base.stream.loop->turn_began;
+    if (client->state != CLIENT_IDLE) {
+        return false;
+    }
+    bool known =
+        client->idle_since == turn ? client->emptied_in == turn : stream_was_silent(&client->base.stream);
+    return known || h1_client_has_nothing_to_say(client);
 }
 
 /* What comes now comes for nobody: the end of the connection, or an answer to no question. */
@@ -185,6 +191,7 @@ static enum http_client_state h1_finish(struct http_call *call)
         return HTTP_CLIENT_CLOSING;
     }
     client->state = CLIENT_IDLE;
+    client->idle_since = client->base.stream.loop->turn_began;
     client->reused = true;
     client->call = (struct http_call){ .ops = call->ops };
     h1_client_update_interest(client);
@@ -243,6 +250,7 @@ static void h1_start(struct http_client *base)
     struct h1_client *client = of(base);
     client->call.ops = &call_ops;
     client->state = CLIENT_IDLE;
+    client->idle_since = base->stream.loop->turn_began;
     client->resume.run = h1_client_resume;
     client->base.stream.on_ready = on_ready;
     client->base.deadline.expired = on_deadline;

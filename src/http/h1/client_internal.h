@@ -28,6 +28,7 @@ struct h1_client {
     uint64_t body_left;
     int64_t limit;      /* what the deadline was set to */
     int64_t emptied_in; /* the loop's turn whose read left nothing in the socket; 0: it may have */
+    int64_t idle_since; /* the turn in which the last call ended */
     struct net_task resume;
     unsigned int informational; /* 1xx answers so far */
     bool processing;

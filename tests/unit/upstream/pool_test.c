@@ -293,16 +293,58 @@ static void a_connection_is_used_again(void **state)
     close(fd);
 }
 
-/* An answer sent in advance, that the loop has not looked at yet, must not be taken for the next request's. */
+/* A client, whose request comes with the same look at the sockets as something else, and before it. */
+struct client {
+    struct stream stream; /* first */
+    int other;            /* the other end */
+    bool asked, closed;
+};
+
+static void on_client_ready(struct stream *stream, unsigned int ready)
+{
+    (void)ready;
+    ((struct client *)stream)->asked = true;
+    (void)acquire(1);
+    stream_want(stream, 0);
+}
+
+static void on_client_closed(struct stream *stream)
+{
+    ((struct client *)stream)->closed = true;
+}
+
+static void client_open(struct client *client)
+{
+    int fds[2];
+    *client = (struct client){ 0 };
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_ok(stream_open(&client->stream, &fixture->loop, fds[0], on_client_ready));
+    client->other = fds[1];
+    stream_want(&client->stream, STREAM_READABLE);
+    turn();
+    assert_int_equal(write(client->other, "x", 1), 1); /* the first to be ready is the first to be told */
+}
+
+/* The user whose request it was. */
+static struct user *client_asks(struct client *client)
+{
+    turn_until(&client->asked);
+    stream_close(&client->stream, on_client_closed);
+    turn_until(&client->closed);
+    close(client->other);
+    return &fixture->users[1];
+}
+
+/* An answer sent in advance must not be taken for the next request's. */
 static void a_connection_that_spoke_unasked_is_not_used_again(void **state)
 {
     (void)state;
+    struct client client;
     int fd = make_pool_with_one_kept();
-    turn(); /* what was emptied in this turn is not asked again */
+    client_open(&client);
     static const char evil[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     assert_int_equal(write(fd, evil, sizeof evil - 1), sizeof evil - 1);
-    struct user *next = acquire(1);
-    assert_false(next->ready);
+    struct user *next = client_asks(&client);
     turn_until(&next->ready);
     int fresh = service_accept(&fixture->services[0]);
     assert_true(fresh >= 0);
@@ -315,10 +357,12 @@ static void a_connection_that_spoke_unasked_is_not_used_again(void **state)
 static void a_connection_that_was_closed_is_not_used_again(void **state)
 {
     (void)state;
+    struct client client;
     int fd = make_pool_with_one_kept();
-    turn();
+    client_open(&client);
     close(fd);
-    struct user *next = acquire_ready(1);
+    struct user *next = client_asks(&client);
+    turn_until(&next->ready);
     int fresh = service_accept(&fixture->services[0]);
     assert_true(fresh >= 0);
     exchange(next, fresh);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "http/client.h"
+#include "net/stream.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -424,41 +425,99 @@ static void half_a_trailer_is_a_failure_at_once(void **state)
     assert_int_equal(fixture->failure.reason, DENY_UPSTREAM_CLOSED);
 }
 
-static void an_idle_connection_that_speaks_is_not_quiet(void **state)
+/* Somebody who gets its turn before the connection does, of what one look at the sockets found: as a request that wants it. */
+struct rival {
+    struct stream stream; /* first */
+    int other;            /* the other end */
+    bool asked, quiet, closed;
+};
+
+static void on_rival_ready(struct stream *stream, unsigned int ready)
 {
-    (void)state;
+    struct rival *rival = (struct rival *)stream;
+    (void)ready;
+    rival->asked = true;
+    rival->quiet = http_client_is_quiet(fixture->client);
+    stream_want(stream, 0);
+}
+
+static void on_rival_closed(struct stream *stream)
+{
+    ((struct rival *)stream)->closed = true;
+}
+
+/* What is_quiet tells in the turn whose look at the sockets finds what `happens` at the upstream's end. */
+static bool is_quiet_when(void (*happens)(void))
+{
+    struct rival rival = { 0 };
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_ok(stream_open(&rival.stream, &fixture->loop, fds[0], on_rival_ready));
+    stream_want(&rival.stream, STREAM_READABLE);
+    turn_while_nothing_happens();
+    assert_int_equal(write(fds[1], "x", 1), 1); /* the first to be ready is the first to be told */
+    happens();
+    turn_until(&rival.asked);
+    stream_close(&rival.stream, on_rival_closed);
+    turn_until(&rival.closed);
+    close(fds[1]);
+    return rival.quiet;
+}
+
+static void nothing_happens(void)
+{
+}
+
+static void an_answer_comes_in_advance(void)
+{
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+}
+
+static void it_ends(void)
+{
+    shutdown(fixture->upstream, SHUT_WR);
+}
+
+static void become_idle(void)
+{
     get();
     upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     turn_until(&fixture->finished);
     assert_true(fixture->kept);
-    assert_true(http_client_is_quiet(fixture->client));
-    turn_while_nothing_happens();
-    /* Before the loop looks at the socket: an answer in advance must not become the next request's. */
-    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-    assert_false(http_client_is_quiet(fixture->client));
 }
 
-/* A read to the socket's end needs no second one within its turn; the loop's next look finds what came since. */
-static void what_was_read_to_its_end_is_not_asked_in_the_same_turn(void **state)
+static void an_idle_connection_is_quiet(void **state)
 {
     (void)state;
-    get();
-    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    turn_until(&fixture->finished);
-    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    become_idle();
     assert_true(http_client_is_quiet(fixture->client));
-    turn_until(&fixture->idle_lost);
+    assert_true(is_quiet_when(nothing_happens));
+    assert_false(fixture->idle_lost);
+}
+
+/* An answer in advance must not become the next request's. */
+static void an_idle_connection_that_speaks_is_not_quiet(void **state)
+{
+    (void)state;
+    become_idle();
+    assert_false(is_quiet_when(an_answer_comes_in_advance));
 }
 
 static void a_closed_idle_connection_is_not_quiet(void **state)
 {
     (void)state;
-    get();
-    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    turn_until(&fixture->finished);
-    turn_while_nothing_happens();
-    shutdown(fixture->upstream, SHUT_WR);
-    assert_false(http_client_is_quiet(fixture->client));
+    become_idle();
+    assert_false(is_quiet_when(it_ends));
+}
+
+/* The loop's next look finds what came since. */
+static void what_this_turn_has_told_is_not_asked_again(void **state)
+{
+    (void)state;
+    become_idle();
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    assert_true(http_client_is_quiet(fixture->client));
+    turn_until(&fixture->idle_lost);
 }
 
 static void a_head_that_trickles_is_not_in_time(void **state)
@@ -554,8 +613,9 @@ int main(void)
         TEST(a_paused_body_waits),
         TEST(half_a_head_is_a_failure_at_once),
         TEST(half_a_trailer_is_a_failure_at_once),
+        TEST(an_idle_connection_is_quiet),
         TEST(an_idle_connection_that_speaks_is_not_quiet),
-        TEST(what_was_read_to_its_end_is_not_asked_in_the_same_turn),
+        TEST(what_this_turn_has_told_is_not_asked_again),
         TEST(a_closed_idle_connection_is_not_quiet),
         TEST(a_head_that_trickles_is_not_in_time),
         TEST(a_request_that_is_not_taken_is_not_in_time),
