@@ -31,7 +31,8 @@ def api_keys(place):
 
 
 def floor(place, contestant, folder):
-    return [str(place.tools / 'relay'), str(contestant.port), str(place.upstream_port), '1024']
+    connections = [str(contestant.endpoints)] if contestant.endpoints > 1 else []
+    return [str(place.tools / 'relay'), str(contestant.port), str(place.upstream_port), '1024', *connections]
 
 
 def openssl(place, contestant, folder):

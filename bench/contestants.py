@@ -48,7 +48,7 @@ class Contestant:
     filters: bool = False     # ten filters of routes
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none
-    endpoints: int = 1        # of the service behind: more are balanced by p2c, and their health is checked
+    endpoints: int = 1        # of the service behind: more are balanced by p2c, and their health is checked; the floor has a connection to each
     connections: int = 64
     idle: int = 0             # connections that are open beside them and say nothing
     path: str = '/orders/42'

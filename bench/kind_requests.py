@@ -46,6 +46,9 @@ def request_targets(costs):
     if costs.have('sallyport plain, 100 endpoints', 'sallyport plain'):
         yield method.Target('100 endpoints, p2c and health, as × of one endpoint',
                             costs.ratio('sallyport plain, 100 endpoints', 'sallyport plain'), 1.03)
+    if costs.have('floor of 100 connections', 'floor'):
+        yield method.Target('of which the kernel and the caches: 100 connections in turn, as × of those used last',
+                            costs.ratio('floor of 100 connections', 'floor'), None)
     if costs.have('sallyport plain, ten filters', 'sallyport plain'):
         yield method.Target('ten filters: what they add to a plain proxy',
                             costs.difference('sallyport plain, ten filters', 'sallyport plain'), 1.0, None, 'µs')
@@ -88,6 +91,7 @@ REQUESTS = method.Kind(
     targets=request_targets, warm=warm, fresh=True,  # how a process comes to lie in memory is drawn anew at each start
     contestants=[
         Contestant('floor'),
+        Contestant('floor of 100 connections', endpoints=100),
         Contestant('nginx plain'),
         Contestant('haproxy plain'),
         Contestant('sallyport plain'),

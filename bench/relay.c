@@ -1,7 +1,9 @@
 /* The floor: what it costs to pass a request on at all. One thread, epoll, pooled keep-alive connections upstream, and
  * nothing looked at beyond the end of a head: two recv, two send per request. It trusts both sides: a measure, no proxy.
+ * With CONNECTIONS it opens so many to the upstream and takes the one that has rested longest, as who balances does: what the
+ * caches hold of the last used one is of no use to it.
  *
- * usage: relay PORT UPSTREAM_PORT BODY_SIZE */
+ * usage: relay PORT UPSTREAM_PORT BODY_SIZE [CONNECTIONS] */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +30,8 @@ struct peer {
 
 static int poll_fd, listen_fd;
 static struct sockaddr_in upstream_address;
-static struct peer *pool;
+static struct peer *pool, *pool_last;
+static bool in_turn;
 static size_t body_size;
 
 static void die(const char *what)
@@ -53,18 +56,35 @@ static struct peer *peer_new(int fd, bool is_upstream)
     return peer;
 }
 
-static struct peer *take_upstream(void)
+static struct peer *connect_upstream(void)
 {
-    if (pool != NULL) {
-        struct peer *peer = pool;
-        pool = peer->next;
-        return peer;
-    }
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&upstream_address, sizeof upstream_address) != 0) {
         die("connect");
     }
     return peer_new(fd, true);
+}
+
+static struct peer *take_upstream(void)
+{
+    struct peer *peer = pool;
+    if (peer == NULL) {
+        return connect_upstream();
+    }
+    pool = peer->next;
+    return peer;
+}
+
+static void give_upstream(struct peer *peer)
+{
+    if (in_turn && pool != NULL) {
+        peer->next = NULL;
+        pool_last = pool_last->next = peer;
+        return;
+    }
+    peer->next = pool;
+    pool_last = peer->next == NULL ? peer : pool_last;
+    pool = peer;
 }
 
 static void send_all(int fd, const char *data, size_t size)
@@ -114,8 +134,7 @@ static void on_upstream(struct peer *upstream)
     }
     upstream->other = NULL;
     upstream->size = 0;
-    upstream->next = pool;
-    pool = upstream;
+    give_upstream(upstream);
 }
 
 static void on_readable(struct peer *peer)
@@ -138,8 +157,8 @@ static void on_readable(struct peer *peer)
 
 int main(int count, char **arguments)
 {
-    if (count != 4) {
-        fprintf(stderr, "usage: relay PORT UPSTREAM_PORT BODY_SIZE\n");
+    if (count != 4 && count != 5) {
+        fprintf(stderr, "usage: relay PORT UPSTREAM_PORT BODY_SIZE [CONNECTIONS]\n");
         return 2;
     }
     struct sockaddr_in address = { .sin_family = AF_INET,
@@ -155,6 +174,10 @@ int main(int count, char **arguments)
         setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(listen_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(listen_fd, 1024) != 0) {
         die("listen");
+    }
+    in_turn = count == 5;
+    for (unsigned long i = in_turn ? strtoul(arguments[4], NULL, 10) : 0; i > 0; i--) {
+        give_upstream(connect_upstream());
     }
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
     if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, listen_fd, &event) != 0) {
