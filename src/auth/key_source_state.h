@@ -3,7 +3,7 @@
 #ifndef SALLYPORT_AUTH_KEY_SOURCE_STATE_H
 #define SALLYPORT_AUTH_KEY_SOURCE_STATE_H
 
-#include "auth/fetch.h"
+#include "fetch/fetch.h"
 #include "auth/key_source.h"
 #include "auth/key_wanted.h"
 

@@ -1,7 +1,6 @@
 /* Follows what upstreams discover their endpoints from, on the control thread: files are looked at twice a second, in the thread pool;
- * name servers are asked when a TTL is over; Consul and Kubernetes tell by themselves what changes. What was found last stays until
- * something else is found: what cannot be read, is malformed
- * or gives no answer changes nothing. Log and metrics say so. */
+ * name servers are asked when a TTL is over; Consul and Kubernetes tell by themselves what changes. What was found last stays
+ * until something else is found: what cannot be read, is malformed or gives no answer changes nothing. Log and metrics say so. */
 #ifndef SALLYPORT_UPSTREAM_DISCOVERY_DISCOVERY_H
 #define SALLYPORT_UPSTREAM_DISCOVERY_DISCOVERY_H
 
