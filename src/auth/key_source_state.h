@@ -3,9 +3,9 @@
 #ifndef SALLYPORT_AUTH_KEY_SOURCE_STATE_H
 #define SALLYPORT_AUTH_KEY_SOURCE_STATE_H
 
-#include "fetch/fetch.h"
 #include "auth/key_source.h"
 #include "auth/key_wanted.h"
+#include "fetch/fetch.h"
 
 #define KEY_DOCUMENT_ARENA (16 * 1024 * 1024) /* the tree of a document while it is looked at */
 

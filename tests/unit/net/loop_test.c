@@ -318,7 +318,8 @@ static void test_a_turn_takes_no_more_than_it_may(void **state)
     turn_events = 0;
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(turn_events, MOST);
-    assert_false(net_loop_saw_silence(&loop, fds[0][1])); /* it may be among those that did not come to be told */
+    assert_false(
+        net_loop_saw_silence(&loop, fds[0][1])); /* it may be among those that did not come to be told */
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     assert_int_not_equal(loop.long_since, INT64_MAX); /* the one before was full */
     for (size_t i = 200; i < PIPES; i++) {

@@ -39,12 +39,13 @@ static void an_instance_is_at_its_own_address_or_at_its_nodes(void **state)
 {
     (void)state;
     struct found_endpoints found;
-    assert_ok(
-        parse("[" INSTANCE("\"Address\":\"10.1.10.13\",\"Port\":8000,\"Weights\":{\"Passing\":10,\"Warning\":"
-                           "1}") "," INSTANCE("\"Address\":\"\",\"Port\":8001") "," INSTANCE(
-                  "\"Address\":\"fd00::7\",\"Port\":8002") "," INSTANCE("\"Address\":\"redis.example.com\","
-                                                                        "\"Port\":8003") "]",
-              &found));
+    assert_ok(parse(
+        "[" INSTANCE(
+            "\"Address\":\"10.1.10.13\",\"Port\":8000,\"Weights\":{\"Passing\":10,\"Warning\":"
+            "1}") "," INSTANCE("\"Address\":\"\",\"Port\":8001") "," INSTANCE("\"Address\":\"fd00::7\","
+                                                                              "\"Port\":8002") "," INSTANCE("\"Address\":\"redis.example.com\","
+                                                                                                            "\"Port\":8003") "]",
+        &found));
     assert_int_equal(found.count, 4);
     assert_slice(found.items[0].url, "https://10.1.10.12:8001");
     assert_slice(found.items[0].host, "redis.service.consul");
@@ -61,9 +62,11 @@ static void the_service_says_its_zone_before_its_node(void **state)
     (void)state;
     struct found_endpoints found;
     assert_ok(
-        parse("[" INSTANCE("\"Port\":1,\"Meta\":{\"zone\":\"m\"},\"Locality\":{\"Region\":\"r\",\"Zone\":"
-                           "\"l\"}") "," INSTANCE("\"Port\":2,\"Meta\":{\"zone\":\"m\"}") "," INSTANCE(
-                  "\"Port\":3,\"Locality\":null") "]",
+        parse("[" INSTANCE(
+                  "\"Port\":1,\"Meta\":{\"zone\":\"m\"},\"Locality\":{\"Region\":\"r\",\"Zone\":"
+                  "\"l\"}") "," INSTANCE("\"Port\":2,\"Meta\":{\"zone\":\"m\"}") "," INSTANCE("\"Port\":3,"
+                                                                                              "\"Locality\":"
+                                                                                              "null") "]",
               &found));
     assert_slice(found.items[0].zone, "l");
     assert_slice(found.items[1].zone, "m");
