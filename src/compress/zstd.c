@@ -28,7 +28,7 @@ static bool begin(void *state, int level)
 static bool take_memory(ZSTD_CCtx *context)
 {
     static const int levels[] = { FAST, SMALL, STANDARD };
-    char out[64];
+    char out[64] = { 0 };
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         ZSTD_inBuffer from = { "", 1, 0 };
         ZSTD_outBuffer to = { out, sizeof out, 0 };

@@ -139,6 +139,27 @@ static void check_fields(struct loader *loader, const struct discovery_settings 
     }
 }
 
+/* Of its own scheme, where it has one that is known. */
+static const char *example_of(struct slice from)
+{
+    static const struct {
+        struct slice scheme;
+        const char *example;
+    } all[] = {
+        { SLICE_INIT("dns:"), "dns://orders.internal:9001" },
+        { SLICE_INIT("dns+srv:"), "dns+srv://_https._tcp.orders.internal" },
+        { SLICE_INIT("file:"), "file:///etc/sallyport/orders.json" },
+        { SLICE_INIT("consul"), "consul+https://consul.internal:8501/orders" },
+        { SLICE_INIT("k8s:"), "k8s://shop/orders:http" },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (slice_starts_with(from, all[i].scheme)) {
+            return all[i].example;
+        }
+    }
+    return all[0].example;
+}
+
 void check_discovery(struct loader *loader, struct upstream_settings *upstream)
 {
     const struct conf_node *upstream_node = loader_object(loader, upstream);
@@ -161,11 +182,7 @@ void check_discovery(struct loader *loader, struct upstream_settings *upstream)
     }
     const char *problem = discover->from.len > 0 ? discovery_parse(discover, loader->arena) : NULL;
     if (problem != NULL) {
-        tell(loader, &discover->from, node,
-             "%s, as in file:///etc/sallyport/orders.json, dns://orders.internal:9001, "
-             "dns+srv://_https._tcp.orders.internal, consul+https://consul.internal:8501/orders or "
-             "k8s://shop/orders:http",
-             problem);
+        tell(loader, &discover->from, node, "%s, as in %s", problem, example_of(discover->from));
     } else if (discover->kind == DISCOVERY_FILE) {
         check_file(loader, node);
     } else if (discovery_is_watched(discover)) {

@@ -401,6 +401,13 @@ void stream_want(struct stream *stream, unsigned int events)
     }
 }
 
+/* Not known: the socket is asked. */
+bool stream_was_silent(const struct stream *stream)
+{
+    (void)stream;
+    return false;
+}
+
 void stream_close(struct stream *stream, void (*on_closed)(struct stream *stream))
 {
     if (stream->closing) {
