@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "route/fault.h"
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -8,8 +9,10 @@ int cli_version(int count, char **arguments)
 {
     (void)count;
     (void)arguments;
-    printf("sallyport %s\n%s, libuv %s, libcurl %s\n", SALLYPORT_VERSION, OpenSSL_version(OPENSSL_VERSION),
-           uv_version_string(), curl_version_info(CURLVERSION_NOW)->version);
+    printf("sallyport %s%s\n%s, libuv %s, libcurl %s\n", SALLYPORT_VERSION,
+           fault_is_built_in() ? ", which makes faults on purpose: for tests" : "",
+           OpenSSL_version(OPENSSL_VERSION), uv_version_string(),
+           curl_version_info(CURLVERSION_NOW)->version);
     return 0;
 }
 

@@ -442,6 +442,18 @@ static void check_websocket(const struct check *check)
     }
 }
 
+static void check_fault(const struct check *check)
+{
+    const struct fault_settings *const *fault = (const struct fault_settings *const *)&check->policy->fault;
+    const char *problem = *fault != NULL ? fault_check(*fault) : NULL;
+    if (problem != NULL) {
+        tell(check->loader, fault, check->node, "%s", problem);
+    } else if (*fault != NULL) {
+        warn(check->loader, fault, check->node,
+             "requests are delayed or denied on purpose: this is for tests");
+    }
+}
+
 static void check_fallback(const struct check *check)
 {
     struct loader *loader = check->loader;
@@ -648,6 +660,7 @@ struct error check_routes(struct loader *loader)
         check_hedge(&check);
         check_mirror(&check);
         check_fallback(&check);
+        check_fault(&check);
         check_team(loader, route, source);
     }
     if (settings->route_count == 0) {

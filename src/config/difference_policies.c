@@ -487,7 +487,8 @@ void difference_policies(struct difference *difference, struct slice subject,
     static const char *const others[] = { "upstream",      "split",          "relay",         "filters",
                                           "hide_upstream", "secure_headers", "retry",         "mirror",
                                           "hedge",         "fallback",       "audit",         "timeout",
-                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress" };
+                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress",
+                                          "fault" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);
     }

@@ -21,6 +21,7 @@
 #include "observe/logs.h"
 #include "relay/relay.h"
 #include "route/error_page.h"
+#include "route/fault.h"
 #include "route/filter.h"
 #include "route/route.h"
 #include "route/secure_headers.h"
@@ -123,6 +124,7 @@ struct route_policy {
     struct fallback_settings *fallback;             /* NULL: none */
     struct retry_settings *retry;                   /* NULL: only what is always safe */
     struct hedge_settings *hedge;                   /* NULL: none */
+    struct fault_settings *fault;                   /* NULL: none */
     int64_t timeout;          /* ns from the request's end to the response's head; 15 s */
     int64_t idle_timeout;     /* ns between two pieces of a response body; 60 s */
     int64_t max_stream_age;   /* ns that a WebSocket or an event stream may live; 24 h */

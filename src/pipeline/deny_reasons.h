@@ -321,6 +321,9 @@
       "Temporarily unavailable",                                                                             \
       "The upstream's endpoints are discovered, and there is none: none was found yet, or the list is "      \
       "empty.")                                                                                              \
+    X(FAULT_INJECTED, "fault_injected", 503, 14, NOTHING, "unavailable", "Temporarily unavailable",          \
+      "The route's `fault` says that so many requests are denied: this is a test. Only a program that was "  \
+      "built with fault_injection does so.")                                                                 \
     X(GRPC_DEADLINE, "grpc_deadline", 504, 4, NOTHING, "deadline_exceeded", "Deadline exceeded",             \
       "The time that a gRPC call's client had set by grpc-timeout was over.")                                \
     /* ourselves */                                                                                          \

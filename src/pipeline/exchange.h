@@ -160,6 +160,7 @@ struct exchange {
     int64_t started, ended; /* ns, monotonic */
     int64_t started_real;
     bool audit_reserved;
+    void *fault; /* one that is being made: struct fault_wait; NULL: none */
     uint64_t body_received;
     uint64_t bytes_received, bytes_sent;
 

@@ -18,6 +18,7 @@ static const struct stage *const request_stages[] = {
     &stage_admin,        /* answered here, for who may: what it changes is no upstream's */
     &stage_relay,        /* strips spoofed identity and unowned credentials, adds the proven identity */
     &stage_filter,       /* what the route makes of it: last, so that nothing is decided on what it made */
+    &stage_fault,        /* in tests alone: as if the upstream were slow or away */
     &stage_forward,      /* last: the upstream */
 };
 

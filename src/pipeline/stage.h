@@ -29,7 +29,11 @@ struct stage {
 
 extern const struct stage stage_admit, stage_deadline, stage_route, stage_local, stage_limit_client,
     stage_capacity, stage_tunnel, stage_authenticate, stage_authorize, stage_limit_caller, stage_validate,
-    stage_admin, stage_relay, stage_filter, stage_forward;
+    stage_admin, stage_relay, stage_filter, stage_fault, stage_forward;
+
+/* Of stage_fault: what another program puts in their place (src/fault_injection.c). `fault_forget` where exchange->fault is set. */
+enum stage_verdict fault_make(struct exchange *exchange, const struct fault_settings *settings);
+void fault_forget(struct exchange *exchange);
 
 static inline enum stage_verdict stage_deny(struct exchange *exchange, enum deny_reason reason,
                                             struct slice detail)
