@@ -179,13 +179,6 @@ struct error expand_admin(struct loader *loader)
 
 /* ---- what is particular ---- */
 
-static bool is_loopback(const struct listener_settings *listener)
-{
-    static const unsigned char v6[16] = { [15] = 1 };
-    const struct address *address = &listener->parsed_address;
-    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
-}
-
 static struct listener_settings *listener_of(const struct loader *loader, struct slice name)
 {
     const struct settings *settings = loader->settings;
@@ -203,7 +196,7 @@ static void check_listener(struct loader *loader, const struct slice *name, cons
         tell(loader, name, node,
              "the admin API is for the inside: listener \"%.*s\" needs exposure: internal", SLICE_ARG(*name));
     }
-    if (listener->tls == NULL && listener->path.len == 0 && !is_loopback(listener)) {
+    if (listener->tls == NULL && listener->path.len == 0 && !address_is_loopback(&listener->parsed_address)) {
         tell(loader, name, node,
              "listener \"%.*s\" has no tls: without it the admin API is for loopback addresses and Unix "
              "sockets only",

@@ -4,12 +4,6 @@
 #include "config/internal.h"
 #include "http/connection.h"
 
-static bool is_loopback(const struct address *address)
-{
-    static const unsigned char v6[16] = { [15] = 1 };
-    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
-}
-
 static void tell_twin(struct loader *loader, const void *at, const struct conf_node *node,
                       const struct listener_settings *other, const char *what)
 {
@@ -168,7 +162,7 @@ static void check_kind(struct loader *loader, const struct listener_settings *li
                          "has no tls: add certificates, or redirect_to_https: true, or plaintext: allow");
     }
     if (plain && !listener->status && listener->exposure == EXPOSURE_EXTERNAL &&
-        slice_is_empty(listener->path) && !is_loopback(&listener->parsed_address)) {
+        slice_is_empty(listener->path) && !address_is_loopback(&listener->parsed_address)) {
         warn(loader, &listener->plaintext, node, "credentials will come in plain text from outside");
     }
 }

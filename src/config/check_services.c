@@ -85,15 +85,13 @@ static struct error check_introspection(struct loader *loader,
 
 bool check_stays_here(const struct upstream_endpoint *endpoint)
 {
-    static const unsigned char v6[16] = { [15] = 1 };
     if (endpoint->path.len > 0) {
         return true;
     }
     if (!endpoint->is_address) {
         return slice_equal(endpoint->host, SLICE("localhost"));
     }
-    return address_is_v4(&endpoint->address) ? endpoint->address.bytes[12] == 127
-                                             : memcmp(endpoint->address.bytes, v6, sizeof v6) == 0;
+    return address_is_loopback(&endpoint->address);
 }
 
 /* An endpoint without TLS, of a service that says what only TLS can give. */

@@ -44,19 +44,13 @@ static size_t on_head(char *data, size_t one, size_t size, void *context)
     return request->head_size <= HEAD_MAX ? size : 0;
 }
 
-static bool is_loopback(const struct address *address)
-{
-    static const unsigned char v6[16] = { [15] = 1 };
-    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
-}
-
 /* The address that is connected to, whatever the name said. */
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *to)
 {
     struct fetch_request *request = context;
     struct address address;
     if (purpose != CURLSOCKTYPE_IPCXN || !address_from_sockaddr(&to->addr, &address) ||
-        (request->loopback_only && !is_loopback(&address))) {
+        (request->loopback_only && !address_is_loopback(&address))) {
         return CURL_SOCKET_BAD;
     }
     if (request->public_only && !address_is_public(&address)) {
@@ -125,7 +119,7 @@ static struct error parse_url(struct fetch_request *request, struct slice url, s
     }
     struct address address;
     bool loopback = address_parse(slice_from_string(host), &address)
-                        ? is_loopback(&address)
+                        ? address_is_loopback(&address)
                         : slice_equal_nocase(slice_from_string(host), SLICE("localhost"));
     if (request->loopback_only && !loopback) {
         return FAIL(ERROR_VALUE, "http is for loopback only: https is needed");

@@ -26,6 +26,12 @@ bool address_is_none(const struct address *address)
     return memcmp(address->bytes, zero, sizeof zero) == 0;
 }
 
+bool address_is_loopback(const struct address *address)
+{
+    static const unsigned char v6[16] = { [15] = 1 };
+    return address_is_v4(address) ? address->bytes[12] == 127 : memcmp(address->bytes, v6, sizeof v6) == 0;
+}
+
 bool address_is_unspecified(const struct address *address)
 {
     return address_is_v4(address) ? memcmp(address->bytes + 12, zero, 4) == 0 : address_is_none(address);

@@ -24,6 +24,8 @@ struct address_prefix {
 bool address_is_v4(const struct address *address);
 /* 0.0.0.0 or "::": any address to a listener, nobody's to a peer. */
 bool address_is_unspecified(const struct address *address);
+/* 127.0.0.0/8 or ::1: nobody outside this machine. */
+bool address_is_loopback(const struct address *address);
 /* Whatever their ports are. */
 bool address_is_same(const struct address *a, const struct address *b);
 bool address_is_none(const struct address *address);

@@ -178,6 +178,23 @@ static void who_has_no_address(void **state)
     assert_false(address_is_unspecified(&some) || address_is_none(&any));
 }
 
+static void test_what_is_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_loopback;
+    } cases[] = {
+        { "127.0.0.1", true },  { "127.255.0.9", true }, { "::1", true },      { "::ffff:127.0.0.1", true },
+        { "126.0.0.1", false }, { "128.0.0.1", false },  { "0.0.0.0", false }, { "::", false },
+        { "::2", false },       { "7f00::1", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct address address = parsed(cases[i].text);
+        assert_int_equal(address_is_loopback(&address), cases[i].is_loopback);
+    }
+}
+
 static void test_what_is_public(void **state)
 {
     (void)state;
@@ -256,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_refuses_bad_prefixes),
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_what_is_loopback),
         cmocka_unit_test(test_what_is_public),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
