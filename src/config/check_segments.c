@@ -345,6 +345,61 @@ static void check_pair(struct loader *loader, const struct route_settings *route
         SLICE_ARG(listener->name), SLICE_ARG(inner->name), SLICE_ARG(service), SLICE_ARG(inner->name));
 }
 
+/* ---- the gateway's own listeners, as a service ---- */
+
+/* One that listens everywhere is known by loopback; which addresses this machine has otherwise, a configuration cannot tell. */
+static bool is_listener(const struct upstream_endpoint *endpoint, const struct listener_settings *listener)
+{
+    const struct address *address = &listener->parsed_address;
+    if (endpoint->path.len > 0 || listener->path.len > 0) {
+        return slice_equal(endpoint->path, listener->path);
+    }
+    if (endpoint->port != listener->port || endpoint->port == 0) {
+        return false;
+    }
+    if (!endpoint->is_address) {
+        return slice_equal_nocase(endpoint->host, SLICE("localhost"));
+    }
+    return address_is_unspecified(address) ? address_is_loopback(&endpoint->address)
+                                           : address_is_same(address, &endpoint->address);
+}
+
+/* The inner listener that the upstream leads back to; NULL: none. */
+static const struct listener_settings *leads_back(const struct settings *settings, struct slice name)
+{
+    const struct upstream_settings *upstream =
+        settings_find(settings->upstreams, settings->upstream_count, sizeof *upstream, name);
+    for (size_t i = 0; upstream != NULL && i < settings->listener_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
+        for (size_t k = 0; k < upstream->endpoints.count && listener->exposure == EXPOSURE_INTERNAL; k++) {
+            if (is_listener(&upstream->parsed[k], listener)) {
+                return listener;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* There its requests would be taken for those of somebody inside. */
+static void check_way_back(struct loader *loader, const struct route_settings *route,
+                           const struct listener_settings *outer)
+{
+    struct slice names[SERVICES_MAX];
+    size_t count = services_of(&route->policy, names);
+    for (size_t i = 0; i < count; i++) {
+        const struct listener_settings *inner = leads_back(loader->settings, names[i]);
+        if (inner != NULL) {
+            diagnostics_node(
+                loader->diagnostics, DIAGNOSTIC_ERROR,
+                loader->places->routes[route - loader->settings->routes].node,
+                "listener \"%.*s\" is external, and upstream \"%.*s\" of this route is the gateway's own "
+                "listener "
+                "\"%.*s\", which is internal: let the route go to the service that stands behind it",
+                SLICE_ARG(outer->name), SLICE_ARG(names[i]), SLICE_ARG(inner->name));
+        }
+    }
+}
+
 /* Names that nobody has, or that stand for nothing inner, would hide a mistake. */
 static void check_exposes(struct loader *loader, const struct route_settings *route)
 {
@@ -369,6 +424,9 @@ void check_segments(struct loader *loader)
         check_exposes(loader, &settings->routes[i]);
         const struct listener_settings *listener = outside(settings, &settings->routes[i]);
         bool is_outer = listener != NULL && settings->routes[i].policy.exposure != EXPOSURE_INTERNAL;
+        if (listener != NULL) {
+            check_way_back(loader, &settings->routes[i], listener);
+        }
         for (size_t k = 0; is_outer && k < settings->route_count; k++) {
             if (settings->routes[k].policy.exposure == EXPOSURE_INTERNAL && !settings->routes[k].admin) {
                 check_pair(loader, &settings->routes[i], &settings->routes[k], listener);

@@ -209,6 +209,39 @@ static void the_same_service_by_another_name(void **state)
         tells(TWO("discover: dns://orders.internal:9", "endpoints: [https://users.internal:9]"), kept));
 }
 
+/* An upstream that is the gateway itself, at a listener that nobody outside may reach. */
+static void no_way_back_in(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listener, *endpoint;
+        bool leads;
+    } cases[] = {
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://127.0.0.1:2", true },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://localhost:2", true },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://127.0.0.1:3", false },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://127.0.0.2:2", false },
+        { "address: 0.0.0.0, port: 2, exposure: internal", "http://127.0.0.7:2", true },
+        { "address: \"::\", port: 2, exposure: internal", "http://[::1]:2", true },
+        { "address: 0.0.0.0, port: 2, exposure: internal", "http://10.0.0.1:2", false },
+        { "path: /run/in.sock, exposure: internal", "unix:/run/in.sock", true },
+        { "path: /run/in.sock, exposure: internal", "unix:/run/other.sock", false },
+        { "address: 127.0.0.1, port: 2", "http://127.0.0.1:2", false }, /* external as well */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[2048];
+        snprintf(text, sizeof text,
+                 "listeners: { out: { address: 127.0.0.1, port: 1, plaintext: allow }, in: { %s, plaintext: "
+                 "allow } }\n"
+                 "upstreams: { back: { endpoints: [\"%s\"] } }\n"
+                 "defaults: { auth: none, limits: [{ limit: 1/1s, by: address }] }\n"
+                 "routes: { x: { match: { host: a.example, path: /** }, listeners: out, upstream: back } }\n",
+                 cases[i].listener, cases[i].endpoint);
+        assert_int_equal(tells(text, "is the gateway's own listener \"in\", which is internal"),
+                         cases[i].leads);
+    }
+}
+
 static void what_is_exposed_is_inner(void **state)
 {
     (void)state;
@@ -221,9 +254,13 @@ static void what_is_exposed_is_inner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_place_by_another_way), cmocka_unit_test(another_place),
-        cmocka_unit_test(a_wider_host_guards_nothing),   cmocka_unit_test(a_path_in_another_spelling),
-        cmocka_unit_test(both_ends_of_a_path),           cmocka_unit_test(the_same_service_by_another_name),
+        cmocka_unit_test(the_same_place_by_another_way),
+        cmocka_unit_test(another_place),
+        cmocka_unit_test(a_wider_host_guards_nothing),
+        cmocka_unit_test(a_path_in_another_spelling),
+        cmocka_unit_test(both_ends_of_a_path),
+        cmocka_unit_test(the_same_service_by_another_name),
+        cmocka_unit_test(no_way_back_in),
         cmocka_unit_test(what_is_exposed_is_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
