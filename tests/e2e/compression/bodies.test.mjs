@@ -125,10 +125,12 @@ describe('bodies that are compressed', () => {
       const client = await s.connect({ listener: 'clear', plain: true });
       await client.send(requestText({ path: '/fast/x', version: '1.0', fields: accepting(coding) }));
       const response = await client.head();
-      const parts = [(await response.pieces.next()).value];
+      // All that was flushed: where data and a reset come together, libuv tells of an orderly end.
+      let had = Buffer.alloc(0);
+      while (decodePart(coding, had).length < 200_000) had = Buffer.concat([had, (await response.pieces.next()).value]);
       begun();
       await assert.rejects(response.read(), /reset/);
-      isBroken(coding, parts[0]);
+      isBroken(coding, had);
     });
     it(`${coding}: trailers follow, but none that is about another body`, async () => {
       script = (exchange) => exchange.send(Buffer.concat([Buffer.from(CHUNKED), chunk(orders(2000)), Buffer.from('0\r\nServer-Timing: a\r\nContent-Digest: sha-256=:a:\r\n\r\n')]));
