@@ -282,8 +282,7 @@ static bool looks_numeric(struct slice label)
            slice_starts_with(label, SLICE("0X"));
 }
 
-/* A DNS name, and none that a resolver would take for a number: "127.1" and "0x7f000001" are addresses to some. */
-static bool is_host_name(struct slice host)
+bool upstream_is_host_name(struct slice host)
 {
     struct slice rest = host, label = SLICE_NONE;
     if (host.len == 0 || host.len > 253) {
@@ -337,7 +336,7 @@ static const char *parse_host(struct slice host, struct arena *arena, struct ups
     if (bracketed && !endpoint->is_address) {
         return "the brackets hold no IPv6 address";
     }
-    if (!endpoint->is_address && !is_host_name(host)) {
+    if (!endpoint->is_address && !upstream_is_host_name(host)) {
         return "the host is neither a name nor an address";
     }
     endpoint->address.port = endpoint->port;

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "upstream/settings.h"
 
 #include <string.h>
 
@@ -110,34 +111,14 @@ static const char *parse_port(struct slice text, uint16_t *ret_port)
     return NULL;
 }
 
-bool discovery_is_name(struct slice name)
-{
-    struct slice rest = name, label;
-    if (name.len == 0 || name.len > 253) {
-        return false;
-    }
-    while (slice_next(&rest, '.', &label)) {
-        if (label.len == 0 || label.len > 63 || label.ptr[0] == '-') {
-            return false;
-        }
-        for (size_t i = 0; i < label.len; i++) {
-            char c = label.ptr[i];
-            if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 static const char *take_name(struct discovery_settings *settings, struct slice text, struct arena *arena)
 {
     struct address address;
-    if (!discovery_is_name(text)) {
-        return "a DNS name is wanted here";
-    }
     if (address_parse(text, &address)) {
         return "an address needs no discovery: write it into `endpoints`";
+    }
+    if (!upstream_is_host_name(text)) {
+        return "a DNS name is wanted here";
     }
     settings->name = arena_copy(arena, text);
     if (settings->name.ptr == NULL) {
@@ -182,58 +163,75 @@ bool discovery_is_watched(const struct discovery_settings *settings)
     return settings->kind == DISCOVERY_CONSUL || settings->kind == DISCOVERY_KUBERNETES;
 }
 
-static bool is_label(struct slice text)
+/* Labels of letters, digits, "-" and "_"; unlike a host's, they may be numbers. */
+static bool is_service_name(struct slice name)
 {
-    return discovery_is_name(text) && slice_find(text, '.') < 0;
-}
-
-/* host, host:port or [address]:port; else where there is no such server. */
-static bool is_authority(struct slice text)
-{
-    struct slice host = text;
-    struct address address;
-    uint64_t port = 0;
-    ssize_t bracket = slice_find(text, ']');
-    ssize_t colon = slice_find_last(text, ':');
-    if (colon > bracket) {
-        host = slice_part(text, 0, (size_t)colon);
-        if (!slice_to_u64(slice_from(text, (size_t)colon + 1), &port) || port == 0 || port > 65535) {
+    struct slice rest = name, label;
+    if (name.len == 0 || name.len > 253) {
+        return false;
+    }
+    while (slice_next(&rest, '.', &label)) {
+        if (label.len == 0 || label.len > 63 || label.ptr[0] == '-') {
             return false;
         }
+        for (size_t i = 0; i < label.len; i++) {
+            char c = label.ptr[i];
+            if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
+                return false;
+            }
+        }
     }
-    return bracket >= 0 ? slice_starts_with(host, SLICE("[")) && address_parse(host, &address)
-                        : discovery_is_name(host);
+    return true;
 }
 
-static bool is_loopback(struct slice authority)
+static bool is_label(struct slice text)
 {
-    struct slice host =
-        slice_part(authority, 0,
-                   (size_t)(slice_find_last(authority, ':') < 0 ? (ssize_t)authority.len
-                                                                : slice_find_last(authority, ':')));
+    return is_service_name(text) && slice_find(text, '.') < 0;
+}
+
+/* Who is asked about a service: host, host:port or [address]:port. */
+struct registry {
+    bool has_port;
+    bool is_loopback;
+};
+
+/* False where there is no such server. */
+static bool parse_registry(struct slice text, struct registry *ret_registry)
+{
     struct address address;
-    return slice_equal_nocase(host, SLICE("localhost")) || slice_equal(host, SLICE("[::1]")) ||
-           (address_parse(host, &address) && address_is_v4(&address) && address.bytes[12] == 127);
+    uint64_t port = 0;
+    ssize_t colon = slice_find_last(text, ':');
+    bool has_port = colon > slice_find(text, ']');
+    struct slice host = has_port ? slice_part(text, 0, (size_t)colon) : text;
+    bool is_address = address_parse(host, &address) && (host.ptr[0] == '[') == !address_is_v4(&address);
+    *ret_registry = (struct registry){
+        .has_port = has_port,
+        .is_loopback =
+            is_address ? address_is_loopback(&address) : slice_equal_nocase(host, SLICE("localhost")),
+    };
+    return (!has_port ||
+            (slice_to_u64(slice_from(text, (size_t)colon + 1), &port) && port >= 1 && port <= 65535)) &&
+           (is_address || upstream_is_host_name(host));
 }
 
 static const char *parse_consul(struct discovery_settings *settings, struct slice rest, bool tls,
                                 struct arena *arena)
 {
+    struct registry registry;
     ssize_t slash = slice_find(rest, '/');
     struct slice authority = slash < 0 ? rest : slice_part(rest, 0, (size_t)slash);
     settings->service = slash < 0 ? SLICE_NONE : slice_from(rest, (size_t)slash + 1);
-    if (!is_authority(authority)) {
+    if (!parse_registry(authority, &registry)) {
         return "the host and port of Consul are wanted behind `://`";
     }
-    if (!discovery_is_name(settings->service)) {
+    if (!is_service_name(settings->service)) {
         return "the name of a service is wanted behind the host: letters, digits, \"-\", \"_\" and \".\"";
     }
-    if (!tls && !is_loopback(authority)) {
+    if (!tls && !registry.is_loopback) {
         return "without TLS, Consul is asked on loopback only";
     }
-    bool has_port = slice_find_last(authority, ':') > slice_find(authority, ']');
     settings->base = arena_printf(arena, "%s://%.*s%s", tls ? "https" : "http", SLICE_ARG(authority),
-                                  has_port ? "" : (tls ? ":8501" : ":8500"));
+                                  registry.has_port ? "" : (tls ? ":8501" : ":8500"));
     settings->identity = arena_printf(arena, "%.*s.service.consul", SLICE_ARG(settings->service));
     return settings->base.ptr != NULL && settings->identity.ptr != NULL ? NULL : "out of memory";
 }
@@ -265,13 +263,14 @@ static const char *parse_kubernetes(struct discovery_settings *settings, struct 
 
 const char *discovery_parse_api(const struct discovery_settings *settings)
 {
+    struct registry registry;
     bool tls = slice_starts_with(settings->api, SLICE("https://"));
     bool plain = slice_starts_with(settings->api, SLICE("http://"));
     struct slice authority = slice_from(settings->api, strlen(tls ? "https://" : "http://"));
-    if ((!tls && !plain) || !is_authority(authority)) {
+    if ((!tls && !plain) || !parse_registry(authority, &registry)) {
         return "the API server is wanted here, without a path";
     }
-    return plain && !is_loopback(authority) ? "without TLS, the API server is asked on loopback only" : NULL;
+    return plain && !registry.is_loopback ? "without TLS, the API server is asked on loopback only" : NULL;
 }
 
 const char *discovery_parse(struct discovery_settings *settings, struct arena *arena)

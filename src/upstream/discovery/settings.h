@@ -61,8 +61,6 @@ const char *discovery_parse_resolver(struct discovery_settings *settings, size_t
 
 /* Is it told by a server that says by itself what changes? */
 bool discovery_is_watched(const struct discovery_settings *settings);
-/* Labels of letters, digits, "-" and "_". */
-bool discovery_is_name(struct slice name);
 /* "https", "http" or "h2c". */
 const char *discovery_scheme_name(int scheme);
 

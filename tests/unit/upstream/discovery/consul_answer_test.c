@@ -104,6 +104,8 @@ static void what_can_be_no_endpoint_is_passed_over_unless_nothing_else_is_there(
         "\"Address\":\"0.0.0.0\",\"Port\":1",     "\"Address\":\"ff02::1\",\"Port\":1",
         "\"Address\":\"a b\",\"Port\":1",         "\"Address\":\"x/../y\",\"Port\":1",
         "\"Address\":\"unix:/run/a\",\"Port\":1", "\"Address\":\"u@h\",\"Port\":1",
+        "\"Address\":\"127.1\",\"Port\":1",       "\"Address\":\"05.1.10.13\",\"Port\":1",
+        "\"Address\":\"a-\",\"Port\":1",          "\"Address\":\"0x7f000001\",\"Port\":1",
     };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         char text[2048];

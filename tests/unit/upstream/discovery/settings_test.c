@@ -54,6 +54,8 @@ static void what_is_watched_is_parsed(void **state)
     assert_slice(settings.identity, "orders.service.consul");
     assert_null(parse("consul+http://[::1]:8500/orders", &settings));
     assert_slice(settings.base, "http://[::1]:8500");
+    assert_null(parse("consul+http://[::1]/orders", &settings));
+    assert_slice(settings.base, "http://[::1]:8500");
     assert_null(parse("consul+http://127.0.0.1/orders", &settings));
     assert_slice(settings.base, "http://127.0.0.1:8500");
     assert_null(parse("k8s://shop/orders:http", &settings));
@@ -74,6 +76,11 @@ static void what_is_watched_is_parsed(void **state)
         "consul+http://10.0.0.1/b",
         "consul+http://consul.internal/b",
         "consul+https://[::1/b",
+        "consul+https://::1/b",
+        "consul+https://fd00::1:8501/b",
+        "consul+https://[10.0.0.1]/b",
+        "consul+http://[fd00::1]/b",
+        "consul+https://10.1/b",
         "consul+https://a/b?c",
         "k8s://shop",
         "k8s://shop/orders:80",
@@ -102,6 +109,8 @@ static void anything_else_is_refused(void **state)
         "dns://a b:1",
         "dns://a..b:1",
         "dns://-a:1",
+        "dns://127.1:1",
+        "dns://a.0x7f000001:1",
         "dns+srv://",
         "dns+srv://_https._tcp",
         "dns+srv://a/b",
