@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { listen } from '../lib/listen.mjs';
 import { HOST, OPEN } from '../lib/stage.mjs';
 import { within } from '../lib/wait.mjs';
 
@@ -34,9 +35,7 @@ export class Server {
     });
   }
   async start(port = 0) {
-    this.server.listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    this.port = await listen(this.server, port);
     this.url = `http://127.0.0.1:${this.port}`;
     return this;
   }
@@ -49,9 +48,7 @@ export class Server {
 // Servers at one port, each at an address of its own.
 export class HomedServer extends Server {
   async at(address, port) {
-    this.server.listen(port, address);
-    await new Promise((resolve, reject) => this.server.once('listening', resolve).once('error', reject));
-    this.port = this.server.address().port;
+    this.port = await listen(this.server, port, address);
     this.address = address;
     return this;
   }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import { Session } from '../lib/h2.mjs';
-import { freePort, nginx, startNginx } from '../lib/proxy.mjs';
+import { lastingPort } from '../lib/listen.mjs';
+import { nginx, startNginx } from '../lib/proxy.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { OPEN, openStage } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
@@ -213,7 +214,7 @@ describe('nginx as the upstream', { skip: nginx ? false : 'nginx is not installe
   let s, server;
   const PAGE = orders(300_000).toString('latin1');
   before(async () => {
-    const port = await freePort();
+    const port = await lastingPort();
     const dir = tempDir('pages');
     writeFileSync(join(dir, 'page.json'), PAGE);
     // It compresses by itself whatever it is asked to.

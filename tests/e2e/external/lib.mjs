@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import { lastingPort, listen } from '../lib/listen.mjs';
 
 // `decide(asked, response)`: answers a question, or returns [status, fields, body]. Sent fields are told in the order in which they
 // came; `asked` is { method, url, fields, get(name), all(name) }.
@@ -23,10 +24,8 @@ export class Authorizer {
     return authorizer;
   }
 
-  async listen(port = this.port ?? 0) {
-    this.server.listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+  async listen(port = this.port) {
+    this.port = await listen(this.server, port);
   }
 
   get url() {
@@ -93,13 +92,14 @@ export async function startProcess() {
   const program = `
     const server = require('node:http').createServer((request, response) => response.writeHead(200, { 'X-User': 'alice' }).end());
     server.keepAliveTimeout = 60000;
-    server.listen(Number(process.argv[1] || 0), '127.0.0.1', () => console.log(server.address().port));`;
-  const start = async (port = 0) => {
+    server.listen(Number(process.argv[1]), '127.0.0.1', () => console.log('ready'));`;
+  const port = await lastingPort();
+  const start = async () => {
     const child = spawn(process.execPath, ['-e', program, `${port}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [line] = await once(child.stdout, 'data');
-    return { child, port: Number(line) };
+    await once(child.stdout, 'data');
+    return child;
   };
-  let { child, port } = await start();
+  let child = await start();
   return {
     url: `http://127.0.0.1:${port}`,
     freeze: () => child.kill('SIGSTOP'),
@@ -109,7 +109,7 @@ export async function startProcess() {
       child.kill('SIGKILL');
       await exited;
     },
-    restart: async () => ({ child } = await start(port)),
+    restart: async () => (child = await start()),
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');

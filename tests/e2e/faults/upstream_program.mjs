@@ -1,5 +1,6 @@
 // An upstream as a process of its own, so that it can be killed and frozen. Prints its port; answers by the path.
 import http from 'node:http';
+import { listen } from '../lib/listen.mjs';
 
 const server = http.createServer((request, response) => {
   if (request.url.endsWith('/hang')) return request.resume();
@@ -12,4 +13,4 @@ const server = http.createServer((request, response) => {
   return request.on('end', () => response.end('{}'));
 });
 server.keepAliveTimeout = 60_000;
-server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(server.address().port));
+console.log(await listen(server, Number(process.argv[2] ?? 0)));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
+import { listen } from '../lib/listen.mjs';
 import { HOST, OPEN } from '../lib/stage.mjs';
 
 // Quick, and not so quick that a busy machine fails a check.
@@ -37,10 +38,8 @@ export class Service {
     });
   }
   async start(where = 0, host = '127.0.0.1') {
-    if (typeof where === 'string') this.server.listen(where);
-    else this.server.listen(where, host);
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    if (typeof where === 'string') await once(this.server.listen(where), 'listening');
+    else this.port = await listen(this.server, where, host);
     return this;
   }
   get url() {

@@ -3,6 +3,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { once } from 'node:events';
 import { acknowledgement, data, FLAG, frameReader, headers, PREFACE, settings, TYPE } from '../lib/h2_frames.mjs';
+import { listen } from '../lib/listen.mjs';
 import { originCertificate } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -48,9 +49,7 @@ export class Http2Upstream {
   }
 
   async start(port = 0) {
-    this.server.listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    this.port = await listen(this.server, port);
     return this;
   }
 

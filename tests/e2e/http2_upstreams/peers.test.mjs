@@ -6,7 +6,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { freePort, haproxy, nghttpd, nginx, start, startNginx } from '../lib/proxy.mjs';
+import { lastingPort } from '../lib/listen.mjs';
+import { haproxy, nghttpd, nginx, start, startNginx } from '../lib/proxy.mjs';
 import { closeAll, OPEN, openStage, originCertificate } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
 import { onStage } from './lib.mjs';
@@ -49,7 +50,7 @@ describe('peers of HTTP/2', () => {
   for (const scheme of ['https', 'h2c']) {
     it(`nghttpd, ${scheme}`, { skip: !nghttpd && 'nghttpd is not installed' }, async () => {
       const { dir, digest } = site();
-      const port = await freePort();
+      const port = await lastingPort();
       const { certFile, keyFile } = originCertificate();
       const tls = scheme === 'https' ? [keyFile, certFile] : [];
       const args = ['-a', '127.0.0.1', '-d', join(dir, 'www'), ...(scheme === 'h2c' ? ['--no-tls'] : []), String(port), ...tls];
@@ -58,7 +59,7 @@ describe('peers of HTTP/2', () => {
   }
   it('nginx, over TLS: also past the requests that it allows a connection', { skip: !nginx && 'nginx is not installed' }, async () => {
     const { dir, digest } = site();
-    const port = await freePort();
+    const port = await lastingPort();
     const { certFile, keyFile } = originCertificate();
     const server = `server { listen 127.0.0.1:${port} ssl http2; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile}; root ${dir}/www; keepalive_requests 50; http2_max_concurrent_streams 16; }`;
     await withPeer((where) => startNginx(server, where), port, 'https', async (s) => {
@@ -73,7 +74,7 @@ describe('peers of HTTP/2', () => {
   for (const scheme of ['https', 'h2c']) {
     it(`HAProxy, ${scheme}, before an HTTP/1.1 server: bodies both ways`, { skip: !haproxy && 'HAProxy is not installed' }, async () => {
       const dir = tempDir('peer');
-      const port = await freePort();
+      const port = await lastingPort();
       const { certFile, keyFile } = originCertificate();
       writeFileSync(join(dir, 'both.pem'), execFileSync('cat', [certFile, keyFile]));
       const back = net.createServer((socket) => {

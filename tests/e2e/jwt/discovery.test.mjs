@@ -4,14 +4,9 @@ import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK } from 'jose';
 import { Issuer, newKeyPair } from '../lib/issuer.mjs';
+import { listen } from '../lib/listen.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
-
-const listen = (server, port = 0, host = '127.0.0.1') =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve(server.address().port));
-  });
 
 const closeServer = (server) =>
   new Promise((resolve) => {

@@ -5,12 +5,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { exportJWK } from 'jose';
 import { newKeyPair } from './issuer.mjs';
-
-export const listen = (server, port = 0) =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve(server.address().port));
-  });
+import { listen } from './listen.mjs';
 
 export const closeServer = (server) =>
   new Promise((resolve) => {

@@ -5,6 +5,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { promisify } from 'node:util';
 import { exportJWK, SignJWT } from 'jose';
+import { listen } from './listen.mjs';
 
 const generate = promisify(generateKeyPair);
 export const b64 = (data) => Buffer.from(typeof data === 'string' ? data : Buffer.isBuffer(data) ? data : JSON.stringify(data)).toString('base64url');
@@ -137,11 +138,7 @@ export async function serveKeys(document, { tls = null, port = 0 } = {}) {
         server.sockets.add(socket);
         socket.on('close', () => server.sockets.delete(socket));
       });
-      await new Promise((resolve, reject) => {
-        server.http.once('error', reject);
-        server.http.listen(at, '127.0.0.1', resolve);
-      });
-      server.port = server.http.address().port;
+      server.port = await listen(server.http, at);
       server.url = `${tls ? 'https' : 'http'}://127.0.0.1:${server.port}/jwks.json`;
       return server;
     },

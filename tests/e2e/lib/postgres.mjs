@@ -1,8 +1,8 @@
 // A real PostgreSQL for tests: a cluster in a temporary directory, on an ephemeral port, which they may kill, freeze and start again.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { lastingPort } from './listen.mjs';
 import { tempDir } from './temp.mjs';
 import { deadline, until } from './wait.mjs';
 
@@ -27,15 +27,6 @@ const own = (path, mode) => {
   chmodSync(path, mode);
   if (isRoot) chownSync(path, ...user());
 };
-
-const freePort = () =>
-  new Promise((done, fail) => {
-    const server = createServer().once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
 
 export const WRITER = { user: 'sallyport_keys', password: 'writers-own-secret' };
 export const READER = { user: 'sallyport_gateway', password: 'readers-own-secret' };
@@ -79,7 +70,7 @@ export class Postgres {
 
   // The same port again, where it had one.
   async up() {
-    this.port ??= await freePort();
+    this.port ??= await lastingPort();
     const [program, ...args] = command('postgres', ['-D', this.data, '-p', String(this.port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${this.dir}`, ...this.options]);
     this.said = '';
     this.process = spawn(program, args, { env: ENV, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
+import { lastingPort } from './listen.mjs';
 import { tempDir } from './temp.mjs';
 import { until, within } from './wait.mjs';
 
@@ -41,13 +42,6 @@ export const haproxy = find('haproxy');
 export const nginx = find('nginx');
 export const nghttpd = find('nghttpd');
 
-export const freePort = () => new Promise((done) => {
-  const server = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
-});
-
 const connects = (where) => new Promise((done) => {
   const socket = net.connect(where);
   socket.once('connect', () => done(true)).once('error', () => done(false));
@@ -72,7 +66,7 @@ export async function start(program, args, where) {
 // A TCP proxy (`mode`: or an HTTP one) from a port, or the Unix socket `bind`, to `server`: HAProxy's words for both.
 export async function startHaproxy({ mode = 'tcp', bind, server }) {
   const dir = tempDir('haproxy');
-  const port = bind ? null : await freePort();
+  const port = bind ? null : await lastingPort();
   const file = join(dir, 'haproxy.cfg');
   writeFileSync(file, `global
   maxconn 1000

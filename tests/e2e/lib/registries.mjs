@@ -2,6 +2,7 @@
 // their public documentation: neither of the real ones is among the packages that tests may use.
 import http from 'node:http';
 import { once } from 'node:events';
+import { listen } from './listen.mjs';
 
 class Registry {
   constructor() {
@@ -23,9 +24,7 @@ class Registry {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket)).on('error', () => {});
     });
-    this.server.listen(this.port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    this.port = await listen(this.server, this.port);
     return this;
   }
   drop() {

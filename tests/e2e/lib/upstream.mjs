@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import { ByteReader, ProtocolError, readRequest } from './http.mjs';
+import { listen } from './listen.mjs';
 import { until } from './wait.mjs';
 import { bytes, resetBeneath } from './raw.mjs';
 
@@ -116,11 +117,7 @@ export class Upstream {
       if (this.tlsServer) this.tlsServer.emit('connection', socket);
       else accept(socket);
     });
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(port, '127.0.0.1', resolve);
-    });
-    this.port = this.server.address().port;
+    this.port = await listen(this.server, port);
     return this;
   }
 

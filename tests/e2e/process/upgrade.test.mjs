@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { binary, sallyport, startGateway } from '../lib/gateway.mjs';
 import { standardIssuer } from '../lib/issuer.mjs';
+import { listen } from '../lib/listen.mjs';
 import { Load, startPlainUpstream } from '../lib/load.mjs';
 import { authority } from '../lib/pki.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
@@ -263,8 +264,7 @@ describe('what one program leaves to the next', () => {
   const startKeys = async () => {
     const file = await issuer.writeJwks(join(dir, 'keys.json'));
     keys = http.createServer((request, response) => response.end(readFileSync(file)));
-    await new Promise((done) => keys.listen(port ?? 0, '127.0.0.1', done));
-    port = keys.address().port;
+    port = await listen(keys, port);
   };
   const stopKeys = async () => {
     keys?.closeAllConnections();

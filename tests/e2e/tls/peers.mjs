@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import https from 'node:https';
+import { lastingPort } from '../lib/listen.mjs';
 import { HOST, OPEN } from '../lib/stage.mjs';
-import { freePort, start, startNginx } from '../lib/proxy.mjs';
+import { start, startNginx } from '../lib/proxy.mjs';
 
 export const DOMAIN = 'mesh.example';
 export const ORDERS = `spiffe://${DOMAIN}/ns/orders/sa/api`;
@@ -59,7 +60,7 @@ export const routesTo = (names) => Object.fromEntries(names.map((name) => [name,
 
 // nginx that verifies clients, and says what it knows of one.
 export async function startVerifyingNginx({ own, clients, verify = 'on' }) {
-  const port = await freePort();
+  const port = await lastingPort();
   const server = `server { listen 127.0.0.1:${port} ssl; ssl_certificate ${own.certFile}; ssl_certificate_key ${own.keyFile};
     ssl_client_certificate ${clients.certFile}; ssl_verify_client ${verify}; keepalive_requests 1000;
     location / { default_type application/json; return 200 '{"verified":"$ssl_client_verify","subject":"$ssl_client_s_dn","serial":"$ssl_client_serial","resumed":"$ssl_session_reused"}'; } }`;
@@ -69,7 +70,7 @@ export async function startVerifyingNginx({ own, clients, verify = 'on' }) {
 
 // OpenSSL's own server, which refuses a client's certificate by an alert. It answers with a page about the connection.
 export async function startOpensslServer({ own, clients }) {
-  const port = await freePort();
+  const port = await lastingPort();
   const peer = await start('/usr/bin/openssl', ['s_server', '-accept', `127.0.0.1:${port}`, '-cert', own.certFile, '-key', own.keyFile, '-CAfile', clients.certFile, '-Verify', '3', '-verify_return_error', '-www'], { port, host: '127.0.0.1' });
   return { ...peer, url: `https://127.0.0.1:${port}` };
 }

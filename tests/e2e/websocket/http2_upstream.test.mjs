@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { WebSocket } from 'ws';
 import { data, FLAG, headers, onStage, reset, settings, startFrames, startHttp2 } from '../http2_upstreams/lib.mjs';
-import { freePort, haproxy, start } from '../lib/proxy.mjs';
+import { lastingPort } from '../lib/listen.mjs';
+import { haproxy, start } from '../lib/proxy.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { closeAll, HOST, openStage, originCertificate } from '../lib/stage.mjs';
 import { tempDir } from '../lib/temp.mjs';
@@ -274,7 +275,7 @@ describe('WebSocket that an HTTP/2 service resets', () => {
 describe('WebSocket by HTTP/2 to HAProxy', { skip: !haproxy && 'HAProxy is not installed' }, () => {
   it('which asks a server over HTTP/1.1', async () => {
     const server = await startSocketServer();
-    const port = await freePort();
+    const port = await lastingPort();
     const { certFile, keyFile } = originCertificate();
     const dir = tempDir('haproxy');
     writeFileSync(join(dir, 'both.pem'), execFileSync('cat', [certFile, keyFile]));
