@@ -109,10 +109,10 @@ void control_look_at_lists(struct control *control);
 /* What the next process is to have has changed. Only the one that serves leaves anything. */
 void control_bequeath(struct control *control);
 
-/* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
 /* Keys came, or did not: a first configuration that waits for them need not wait any longer for this issuer. */
 void control_keys_settled(struct control *control, struct slice issuer_name);
 
+/* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
 void control_note_refusal(struct control *control, struct slice why);
 /* The same, and tells the supervisor. */
 void control_refuse(struct control *control, const char *why);
