@@ -47,6 +47,11 @@ static inline bool conf_strings_contain(const struct conf_strings *strings, stru
     }
     return false;
 }
+/* The same texts in the same order. */
+bool conf_strings_equal(const struct conf_strings *a, const struct conf_strings *b);
+/* Its texts become copies in `arena`. False: no memory, and nothing of it is to be read. */
+struct arena;
+bool conf_strings_copy(struct conf_strings *strings, struct arena *arena);
 
 struct conf_pair {
     struct slice name, value;
