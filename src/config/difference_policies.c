@@ -301,10 +301,16 @@ static bool same_rate(struct conf_rate a, struct conf_rate b)
     return a.count == b.count && a.window == b.window;
 }
 
+/* Until when it is only observed, seconds since 1970; 0: it is enforced. */
+static int64_t lax_until(const struct limit_settings *limit)
+{
+    return limit->shadow.mode == SHADOW_OBSERVE ? limit->shadow.until_at : 0;
+}
+
 static bool same_limit(const struct limit_settings *a, const struct limit_settings *b)
 {
     return slice_equal(a->by, b->by) && same_rate(a->limit, b->limit) && same_rate(a->rate, b->rate) &&
-           a->burst == b->burst;
+           a->burst == b->burst && lax_until(a) == lax_until(b);
 }
 
 /* What counts by the same thing is one limit that was changed. */
@@ -348,7 +354,12 @@ static double speed(const struct limit_settings *limit)
 static void tell_changed_limit(struct difference *difference, struct slice subject,
                                const struct limit_settings *before, const struct limit_settings *after)
 {
-    double was = speed(before), is = speed(after);
+    /* One that is only observed holds up nobody. */
+    double was = (double)lax_until(before), is = (double)lax_until(after);
+    if (lax_until(before) == lax_until(after)) {
+        was = speed(before);
+        is = speed(after);
+    }
     enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
     difference_tell(difference, kind, subject, "the limit is %.*s, was %.*s",
                     SLICE_ARG(limit_text(difference, after)), SLICE_ARG(limit_text(difference, before)));
@@ -381,6 +392,26 @@ void difference_limits(struct difference *difference, struct slice subject, cons
     tell_unmatched(difference, subject, &is, CHANGE_LOSES, "holds now");
 }
 
+static void compare_lists(struct difference *difference, struct slice subject, const struct conf_strings *was,
+                          const struct conf_strings *is, const char *what)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, is, was, what, "are allowed now");
+    difference_strings(difference, subject, CHANGE_LOSES, was, is, what, "are not allowed any more");
+}
+
+/* Without a list they allow what the route takes. */
+static void compare_preflights(struct difference *difference, struct slice subject,
+                               const struct conf_strings *was, const struct conf_strings *is)
+{
+    if ((was->count > 0) == (is->count > 0)) {
+        compare_lists(difference, subject, was, is, "preflights for method");
+        return;
+    }
+    difference_tell(difference, CHANGE_OTHER, subject, "preflights allow %s now, before %s",
+                    is->count > 0 ? "the methods of a list" : "the route's methods",
+                    was->count > 0 ? "those of a list" : "the route's methods");
+}
+
 static void compare_cors(struct difference *difference, struct slice subject, const struct cors_settings *was,
                          const struct cors_settings *is)
 {
@@ -390,6 +421,15 @@ static void compare_cors(struct difference *difference, struct slice subject, co
     difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
                        is != NULL ? &is->origins : &no_strings, "pages of origin",
                        "may not read responses any more");
+    static const struct cors_settings nothing;
+    const struct cors_settings *before = was != NULL ? was : &nothing, *after = is != NULL ? is : &nothing;
+    compare_lists(difference, subject, &before->headers, &after->headers,
+                  "pages of other origins with header");
+    compare_lists(difference, subject, &before->expose, &after->expose,
+                  "pages of other origins that read the response's header");
+    if (was != NULL && is != NULL) {
+        compare_preflights(difference, subject, &was->methods, &is->methods);
+    }
     bool sent = was != NULL && was->credentials, sends = is != NULL && is->credentials;
     if (sent != sends) {
         difference_tell(difference, sends ? CHANGE_GAINS : CHANGE_LOSES, subject,
@@ -484,11 +524,11 @@ void difference_policies(struct difference *difference, struct slice subject,
                        "keeps inside may be reached from outside now");
     difference_strings(difference, subject, CHANGE_LOSES, &before->exposes, &after->exposes, "what route",
                        "keeps inside may not be reached from outside any more");
-    static const char *const others[] = { "upstream",      "split",          "relay",         "filters",
-                                          "hide_upstream", "secure_headers", "retry",         "mirror",
-                                          "hedge",         "fallback",       "audit",         "timeout",
-                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress",
-                                          "fault" };
+    static const char *const others[] = { "exposure", "upstream",      "split",          "relay",
+                                          "filters",  "hide_upstream", "secure_headers", "retry",
+                                          "mirror",   "hedge",         "fallback",       "audit",
+                                          "timeout",  "idle_timeout",  "max_stream_age", "outlive_token",
+                                          "compress", "fault" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);
     }
