@@ -1,6 +1,6 @@
 /* Requests are compared, not texts: for each host, path, listener and method, the route that served it before and the one that
  * serves it after. Which one that is, is decided as route/find.c decides it: the best host that exists on the listener, then the
- * best path, and no other is asked. */
+ * best path that does, and no other is asked. So each place that either side knows is compared, and those that two paths share. */
 #include "config/difference.h"
 #include "http/message.h"
 #include "route/alike.h"
@@ -51,9 +51,10 @@ static uint64_t methods_of(struct methods *methods, const struct conf_strings *n
     return bits;
 }
 
-/* One side's route for some methods of a host and path on a listener. */
+/* One side's route for some methods of a host and path on a listener; or what serves them there. */
 struct place_entry {
     struct slice host, path, listener;
+    struct slice key;        /* of the path: the same for all that are one path to the table */
     struct slice conditions; /* as text; empty: none */
     uint64_t methods;
     const struct route_settings *route;
@@ -74,6 +75,26 @@ static struct slice conditions_text(struct difference *difference, const struct 
     return conditions;
 }
 
+/* Names of variables count for nothing, nor does how a text is escaped. */
+static struct slice key_of(struct difference *difference, struct slice path)
+{
+    struct buffer key;
+    struct segment segment;
+    char canonical[HTTP_TARGET_MAX + 1];
+    buffer_init(&key, 2 * HTTP_TARGET_MAX);
+    for (struct slice rest = path; pattern_next(&rest, &segment);) {
+        struct slice text = segment.kind == SEGMENT_REST ? SLICE("**") : SLICE("{}");
+        if (segment.kind == SEGMENT_TEXT && pattern_canonical_text(segment.text, canonical, &text) != NULL) {
+            text = segment.text;
+        }
+        buffer_append_char(&key, '/');
+        buffer_append(&key, text);
+    }
+    struct slice copy = difference_take(difference, &key);
+    buffer_done(&key);
+    return copy;
+}
+
 static bool collect_side(struct difference *difference, struct methods *methods,
                          const struct settings *settings, struct side *out)
 {
@@ -89,10 +110,12 @@ static bool collect_side(struct difference *difference, struct methods *methods,
         struct slice conditions = conditions_text(difference, &route->match);
         for (size_t h = 0; h < route->match.host.count; h++) {
             for (size_t p = 0; p < route->match.path.count; p++) {
+                struct slice key = key_of(difference, route->match.path.items[p]);
                 for (size_t l = 0; l < route->policy.listeners.count; l++) {
                     out->entries[out->count++] = (struct place_entry){ route->match.host.items[h],
                                                                        route->match.path.items[p],
                                                                        route->policy.listeners.items[l],
+                                                                       key,
                                                                        conditions,
                                                                        bits,
                                                                        route };
@@ -101,81 +124,6 @@ static bool collect_side(struct difference *difference, struct methods *methods,
         }
     }
     return out->entries != NULL;
-}
-
-/* The host of this side whose routes serve requests for that one there; an empty one: none. */
-static struct slice serving_host(const struct side *side, const struct place_entry *entry)
-{
-    struct slice best = SLICE_NONE;
-    for (size_t i = 0; i < side->count; i++) {
-        const struct place_entry *candidate = &side->entries[i];
-        if (slice_equal(candidate->listener, entry->listener) && host_covers(candidate->host, entry->host) &&
-            (best.len == 0 || host_covers(best, candidate->host))) {
-            best = candidate->host;
-        }
-    }
-    return best;
-}
-
-/* The first of a host and listener stands for all of them. */
-static bool is_first_of_host(const struct side *side, size_t at)
-{
-    for (size_t i = 0; i < at; i++) {
-        if (slice_equal(side->entries[i].host, side->entries[at].host) &&
-            slice_equal(side->entries[i].listener, side->entries[at].listener)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Copies of what serves `entry`'s host on this side, under that host; counts them where `out` is NULL. */
-static size_t copy_host(const struct side *side, const struct place_entry *entry, struct place_entry *out)
-{
-    struct slice host = serving_host(side, entry);
-    size_t count = 0;
-    if (host.len == 0 || slice_equal(host, entry->host)) {
-        return 0; /* nothing does, or it is there by itself */
-    }
-    for (size_t i = 0; i < side->count; i++) {
-        const struct place_entry *from = &side->entries[i];
-        if (slice_equal(from->host, host) && slice_equal(from->listener, entry->listener)) {
-            if (out != NULL) {
-                out[count] = *from;
-                out[count].host = entry->host;
-            }
-            count++;
-        }
-    }
-    return count;
-}
-
-/* A host that only the other side names is served by a wildcard here, if at all, and that by none of its routes there: all of them
- * are compared. */
-static bool add_hosts(struct difference *difference, const struct side *side, const struct side *other,
-                      struct side *out)
-{
-    size_t count = side->count;
-    for (size_t i = 0; i < other->count; i++) {
-        count += is_first_of_host(other, i) ? copy_host(side, &other->entries[i], NULL) : 0;
-    }
-    *out = (struct side){ arena_calloc(&difference->arena, count + 1, sizeof *out->entries), side->count };
-    if (out->entries == NULL) {
-        return false;
-    }
-    memcpy(out->entries, side->entries, side->count * sizeof *out->entries);
-    for (size_t i = 0; i < other->count; i++) {
-        if (is_first_of_host(other, i)) {
-            out->count += copy_host(side, &other->entries[i], out->entries + out->count);
-        }
-    }
-    return true;
-}
-
-static bool same_place(const struct place_entry *a, const struct place_entry *b)
-{
-    return slice_equal(a->host, b->host) && slice_equal(a->path, b->path) &&
-           slice_equal(a->listener, b->listener) && slice_equal(a->conditions, b->conditions);
 }
 
 static struct slice listener_text(struct difference *difference, const struct config *config,
@@ -221,138 +169,294 @@ struct comparison {
     struct side before, after;
 };
 
-/* Methods of `entry` that the other side has no route for, under the same host, path and listener. */
-static uint64_t left_over(const struct place_entry *entry, const struct side *other)
+/* What is compared at one host of one listener. */
+struct place {
+    const struct comparison *comparison;
+    struct slice host, listener;
+    struct side before, after; /* what serves the host there */
+    struct map had, has;       /* an entry of each path, by its key */
+    struct map paths;          /* keys of those that were compared */
+};
+
+/* ---- which route serves it ---- */
+
+static bool is_at(const struct place_entry *entry, struct slice host, struct slice listener)
 {
-    uint64_t bits = entry->methods;
-    for (size_t i = 0; i < other->count; i++) {
-        if (same_place(entry, &other->entries[i])) {
-            bits &= ~other->entries[i].methods;
-        }
-    }
-    return bits;
+    return slice_equal(entry->host, host) && slice_equal(entry->listener, listener);
 }
 
-static bool same_host(const struct place_entry *a, const struct place_entry *b)
+/* The host of this side whose routes serve requests for that one there; an empty one: none. */
+static struct slice serving_host(const struct side *side, struct slice host, struct slice listener)
 {
-    return slice_equal(a->host, b->host) && slice_equal(a->listener, b->listener);
+    struct slice best = SLICE_NONE;
+    for (size_t i = 0; i < side->count; i++) {
+        const struct place_entry *candidate = &side->entries[i];
+        if (slice_equal(candidate->listener, listener) && host_covers(candidate->host, host) &&
+            (best.len == 0 || host_covers(best, candidate->host))) {
+            best = candidate->host;
+        }
+    }
+    return best;
+}
+
+/* The routes of that host, by path, too. */
+static bool take_host(struct difference *difference, const struct side *side, struct slice host,
+                      struct slice listener, struct side *out, struct map *ret_map)
+{
+    struct slice serving = serving_host(side, host, listener);
+    size_t count = 0;
+    map_init(ret_map);
+    for (size_t i = 0; i < side->count; i++) {
+        count += is_at(&side->entries[i], serving, listener);
+    }
+    *out = (struct side){ arena_calloc(&difference->arena, count + 1, sizeof *out->entries), 0 };
+    for (size_t i = 0; out->entries != NULL && i < side->count; i++) {
+        if (!is_at(&side->entries[i], serving, listener)) {
+            continue;
+        }
+        struct place_entry *entry = &out->entries[out->count++];
+        *entry = side->entries[i];
+        if (map_get(ret_map, entry->key) == NULL && !map_put(ret_map, entry->key, entry)) {
+            return false;
+        }
+    }
+    return out->entries != NULL;
 }
 
 /* Of two patterns that take the same path: is this the one that is found? Text goes before a variable, and that before a rest. */
 static bool goes_first(struct slice path, struct slice other)
 {
     struct segment one, two;
-    while (pattern_next(&path, &one)) {
-        if (!pattern_next(&other, &two) || one.kind != two.kind) {
-            return one.kind != SEGMENT_REST && (other.len == 0 || one.kind < two.kind);
+    for (;;) {
+        bool has_one = pattern_next(&path, &one), has_two = pattern_next(&other, &two);
+        if (!has_one || !has_two) {
+            return !has_one && has_two;
+        }
+        if (one.kind != two.kind) {
+            return one.kind < two.kind;
         }
     }
-    return pattern_next(&other, &two);
 }
 
-/* The path of the other side at which these requests end, whatever routes there are; NULL: none. */
-static const struct place_entry *end_of(const struct place_entry *entry, const struct side *other)
+/* The path at which requests for this one end, whatever routes there are; NULL: none. */
+static const struct place_entry *end_of(const struct side *side, const struct map *by_key, struct slice path,
+                                        struct slice key)
 {
-    const struct place_entry *best = NULL;
-    for (size_t i = 0; i < other->count; i++) {
-        const struct place_entry *candidate = &other->entries[i];
-        if (same_host(candidate, entry) && path_covers(candidate->path, entry->path) &&
-            (best == NULL || goes_first(candidate->path, best->path))) {
+    const struct place_entry *best = map_get(by_key, key);
+    if (best != NULL) {
+        return best;
+    }
+    for (size_t i = 0; best == NULL && i < side->count; i++) {
+        best = path_covers(side->entries[i].path, path) ? &side->entries[i] : NULL;
+    }
+    for (size_t i = 0; best != NULL && i < side->count; i++) {
+        const struct place_entry *candidate = &side->entries[i];
+        if (path_covers(candidate->path, path) && goes_first(candidate->path, best->path)) {
             best = candidate;
         }
     }
     return best;
 }
 
-static void compare_pair(const struct comparison *comparison, const struct place_entry *entry,
-                         const struct place_entry *wider, uint64_t shared, bool entry_is_after)
+/* ---- what it says ---- */
+
+static struct slice subject_at(const struct place *place, struct slice path, const struct place_entry *entry,
+                               uint64_t bits, bool is_after)
 {
-    struct difference *difference = comparison->difference;
+    const struct comparison *comparison = place->comparison;
     struct place_entry subject = *entry;
-    subject.route = entry_is_after ? entry->route : wider->route;
-    const struct route_policy *before = entry_is_after ? &wider->route->policy : &entry->route->policy;
-    const struct route_policy *after = entry_is_after ? &entry->route->policy : &wider->route->policy;
-    difference_policies(difference,
-                        subject_of(difference, comparison->methods, shared, &subject, difference->after),
-                        before, after);
+    subject.host = place->host;
+    subject.path = path;
+    return subject_of(comparison->difference, comparison->methods, bits, &subject,
+                      is_after ? comparison->difference->after : comparison->difference->before);
 }
 
-/* Compares with the routes that take the requests on the other side, those of the same conditions first; returns the methods that
- * none takes. */
-static uint64_t compare_with_others(const struct comparison *comparison, const struct place_entry *entry,
-                                    uint64_t bits, bool entry_is_after)
+/* Compares with the routes at that end of the other side that have these conditions; returns the methods that none of them takes. */
+static uint64_t compare_with(const struct place *place, struct slice path, const struct place_entry *entry,
+                             uint64_t bits, bool entry_is_after, const struct place_entry *end,
+                             struct slice conditions)
 {
-    const struct side *other = entry_is_after ? &comparison->before : &comparison->after;
-    const struct place_entry *end = bits != 0 ? end_of(entry, other) : NULL;
-    for (int free = entry->conditions.len == 0; end != NULL && free <= 1; free++) {
-        const struct slice conditions = free != 0 ? SLICE_NONE : entry->conditions;
-        for (size_t i = 0; i < other->count && bits != 0; i++) {
-            const struct place_entry *wider = &other->entries[i];
-            uint64_t shared = bits & wider->methods;
-            if (shared != 0 && same_host(wider, end) && route_paths_same(wider->path, end->path) &&
-                slice_equal(wider->conditions, conditions)) {
-                compare_pair(comparison, entry, wider, shared, entry_is_after);
-                bits &= ~shared;
-            }
+    const struct side *other = entry_is_after ? &place->before : &place->after;
+    for (size_t i = 0; end != NULL && bits != 0 && i < other->count; i++) {
+        const struct place_entry *its = &other->entries[i];
+        uint64_t shared = bits & its->methods;
+        if (shared == 0 || !slice_equal(its->conditions, conditions) || !slice_equal(its->key, end->key)) {
+            continue;
         }
+        const struct place_entry *before = entry_is_after ? its : entry,
+                                 *after = entry_is_after ? entry : its;
+        struct place_entry named = *entry;
+        named.route = after->route;
+        difference_policies(place->comparison->difference, subject_at(place, path, &named, shared, true),
+                            &before->route->policy, &after->route->policy);
+        bits &= ~shared;
     }
     return bits;
 }
 
-static void tell_one_sided(const struct comparison *comparison, bool is_after)
+/* Those of the same conditions serve the same requests; else those of none do. */
+static void compare_entry(const struct place *place, struct slice path, const struct place_entry *entry,
+                          bool is_after, const struct place_entry *end)
 {
-    struct difference *difference = comparison->difference;
-    const struct side *side = is_after ? &comparison->after : &comparison->before;
-    const struct side *other = is_after ? &comparison->before : &comparison->after;
-    for (size_t i = 0; i < side->count; i++) {
-        const struct place_entry *entry = &side->entries[i];
-        uint64_t bits = compare_with_others(comparison, entry, left_over(entry, other), is_after);
-        if (bits == 0) {
-            continue;
-        }
-        const struct config *config = is_after ? difference->after : difference->before;
-        difference_tell(difference, is_after ? CHANGE_GAINS : CHANGE_LOSES,
-                        subject_of(difference, comparison->methods, bits, entry, config),
+    uint64_t bits = compare_with(place, path, entry, entry->methods, is_after, end, entry->conditions);
+    if (entry->conditions.len > 0) {
+        bits = compare_with(place, path, entry, bits, is_after, end, SLICE(""));
+    }
+    if (bits != 0) {
+        difference_tell(place->comparison->difference, is_after ? CHANGE_GAINS : CHANGE_LOSES,
+                        subject_at(place, path, entry, bits, is_after),
                         is_after ? "%.*s may call it now; there was no such route"
                                  : "%.*s could call it; there is no such route any more",
-                        SLICE_ARG(difference_callers(difference, &entry->route->policy)));
+                        SLICE_ARG(difference_callers(place->comparison->difference, &entry->route->policy)));
     }
 }
 
-static void tell_both_sided(const struct comparison *comparison)
+static void compare_ends(const struct place *place, struct slice path, const struct place_entry *had,
+                         const struct place_entry *has)
 {
-    for (size_t i = 0; i < comparison->after.count; i++) {
-        const struct place_entry *after = &comparison->after.entries[i];
-        for (size_t k = 0; k < comparison->before.count; k++) {
-            const struct place_entry *before = &comparison->before.entries[k];
-            uint64_t bits = before->methods & after->methods;
-            if (bits != 0 && same_place(before, after)) {
-                difference_policies(comparison->difference,
-                                    subject_of(comparison->difference, comparison->methods, bits, after,
-                                               comparison->difference->after),
-                                    &before->route->policy, &after->route->policy);
-            }
+    for (size_t i = 0; has != NULL && i < place->after.count; i++) {
+        if (slice_equal(place->after.entries[i].key, has->key)) {
+            compare_entry(place, path, &place->after.entries[i], true, had);
         }
     }
+    for (size_t i = 0; had != NULL && i < place->before.count; i++) {
+        if (slice_equal(place->before.entries[i].key, had->key)) {
+            compare_entry(place, path, &place->before.entries[i], false, has);
+        }
+    }
+}
+
+/* ---- which places ---- */
+
+static bool compare_path(struct place *place, struct slice path, struct slice key)
+{
+    if (map_get(&place->paths, key) != NULL) {
+        return true;
+    }
+    compare_ends(place, path, end_of(&place->before, &place->had, path, key),
+                 end_of(&place->after, &place->has, path, key));
+    return map_put(&place->paths, key, place);
+}
+
+static bool append(struct buffer *out, const struct segment *segment)
+{
+    return segment->kind == SEGMENT_VARIABLE
+               ? buffer_printf(out, "/{%.*s}", SLICE_ARG(segment->text))
+               : buffer_printf(out, "/%.*s", segment->kind == SEGMENT_REST ? 2 : (int)segment->text.len,
+                               segment->kind == SEGMENT_REST ? "**" : segment->text.ptr);
+}
+
+/* The pattern of what both take, where they meet. */
+static struct slice shared_path(struct difference *difference, struct slice a, struct slice b)
+{
+    struct buffer out;
+    struct segment one, two;
+    buffer_init(&out, 2 * HTTP_TARGET_MAX);
+    bool good = true;
+    while (good) {
+        struct slice rest = a, other_rest = b;
+        bool has_one = pattern_next(&a, &one), has_two = pattern_next(&b, &two);
+        if (has_one && one.kind == SEGMENT_REST) {
+            a = rest; /* all that the other one says */
+            has_one = false;
+        }
+        if (has_two && two.kind == SEGMENT_REST) {
+            b = other_rest;
+            has_two = false;
+        }
+        if (!has_one && !has_two) {
+            break;
+        }
+        const struct segment *narrow = !has_two || (has_one && one.kind == SEGMENT_TEXT) ? &one : &two;
+        good = append(&out, narrow);
+    }
+    struct slice path = good ? difference_take(difference, &out) : SLICE_NONE;
+    buffer_done(&out);
+    return path;
+}
+
+/* Where a path of one side, which the other has not, and another path take the same requests, and neither takes all of the other's. */
+static bool compare_crossing(struct place *place, struct slice path, const struct side *side)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        struct slice other = side->entries[i].path;
+        if (!route_paths_meet(path, other) || path_covers(path, other) || path_covers(other, path)) {
+            continue;
+        }
+        struct slice shared = shared_path(place->comparison->difference, path, other);
+        struct slice key = key_of(place->comparison->difference, shared);
+        const struct place_entry *had = end_of(&place->before, &place->had, shared, key);
+        const struct place_entry *has = end_of(&place->after, &place->has, shared, key);
+        bool same = had != NULL && has != NULL && slice_equal(had->key, has->key);
+        if (shared.len > 0 && !same && !compare_path(place, shared, key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool compare_side(struct place *place, const struct side *side, const struct map *others)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        struct slice path = side->entries[i].path, key = side->entries[i].key;
+        bool is_known = map_get(others, key) != NULL || map_get(&place->paths, key) != NULL;
+        if (!compare_path(place, path, key)) {
+            return false;
+        }
+        if (!is_known && !(compare_crossing(place, path, &place->before) &&
+                           compare_crossing(place, path, &place->after))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool compare_host(const struct comparison *comparison, const struct place_entry *entry)
+{
+    struct place place = { .comparison = comparison, .host = entry->host, .listener = entry->listener };
+    struct difference *difference = comparison->difference;
+    map_init(&place.paths);
+    bool good =
+        take_host(difference, &comparison->before, place.host, place.listener, &place.before, &place.had);
+    good = take_host(difference, &comparison->after, place.host, place.listener, &place.after, &place.has) &&
+           good;
+    good = good && compare_side(&place, &place.after, &place.had) &&
+           compare_side(&place, &place.before, &place.has);
+    map_done(&place.had);
+    map_done(&place.has);
+    map_done(&place.paths);
+    return good;
+}
+
+/* Each host and listener once: where `first` names it, it was compared. */
+static bool compare_hosts(const struct comparison *comparison, const struct side *side,
+                          const struct side *first)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < i && !known; k++) {
+            known = is_at(&side->entries[k], side->entries[i].host, side->entries[i].listener);
+        }
+        for (size_t k = 0; first != NULL && k < first->count && !known; k++) {
+            known = is_at(&first->entries[k], side->entries[i].host, side->entries[i].listener);
+        }
+        if (!known && !compare_host(comparison, &side->entries[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool difference_requests(struct difference *difference)
 {
     struct methods methods = { .count = 0 };
-    struct side before, after;
     method_bit(&methods, SLICE("GET"));
     method_bit(&methods, SLICE("HEAD"));
     collect_methods(&methods, &difference->before->settings);
     collect_methods(&methods, &difference->after->settings);
     struct comparison comparison = { .difference = difference, .methods = &methods };
-    if (!collect_side(difference, &methods, &difference->before->settings, &before) ||
-        !collect_side(difference, &methods, &difference->after->settings, &after) ||
-        !add_hosts(difference, &before, &after, &comparison.before) ||
-        !add_hosts(difference, &after, &before, &comparison.after)) {
-        return false;
-    }
-    tell_one_sided(&comparison, true);
-    tell_one_sided(&comparison, false);
-    tell_both_sided(&comparison);
-    return true;
+    return collect_side(difference, &methods, &difference->before->settings, &comparison.before) &&
+           collect_side(difference, &methods, &difference->after->settings, &comparison.after) &&
+           compare_hosts(&comparison, &comparison.after, NULL) &&
+           compare_hosts(&comparison, &comparison.before, &comparison.after);
 }

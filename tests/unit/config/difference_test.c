@@ -89,11 +89,17 @@ static void wider_routes_take_over(void **state)
         "now; there was no such route\n"
         "  GET, HEAD h.example/admin on public (external), route wide: scope admin is not needed any more\n"
         "  GET, HEAD h.example/admin on public (external), route wide: every authenticated caller may call "
-        "it now\n");
+        "it now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n");
     assert_differs(
         BASE "routes: { " WIDE " }\n", BASE "routes: { " WIDE ", " NARROW " }\n",
         "Loses access\n"
         "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main "
+        "could call "
+        "it; there is no such route any more\n"
         "  every method h.example/** on public (external), route wide: callers with a token of main could "
         "call "
         "it; there is no such route any more\n");
@@ -126,6 +132,40 @@ static void hosts_come_and_go(void **state)
     assert_differs(BASE "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/**",
                                                                                     "none") " }\n",
                    BASE "routes: { " AT("wide", "*.example", "/**", "none") " }\n", "The same access.\n");
+}
+
+/* A path that exists is asked alone, whatever methods it takes: the others are 405, and no wider path's. */
+static void paths_come_and_go(void **state)
+{
+    (void)state;
+#define GETS(name, host, path)                                                                               \
+    name ": { match: { host: " host ", path: " path ", methods: [GET] }, upstream: svc, auth: none, " LIMITS \
+         " }"
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        "Gains access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY may call it now; there was "
+        "no such route\n");
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        "Loses access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY could call it; there is no "
+        "such route any more\n");
+    /* What two paths share goes from the one to the other, though neither takes all of the other's. */
+    assert_differs(
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") " }\n",
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") ", " AT("early", "h.example",
+                                                                                "\"/a/{b}\"", TOKEN) " }\n",
+        "Gains access\n"
+        "  every method h.example/a/{b} on public (external), route early: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n"
+        "\n"
+        "Loses access\n"
+        "  every method h.example/a/b on public (external), route early: was public; now only callers with a "
+        "token of main may call it\n");
 }
 
 /* Of two paths that take a request the one with the earlier text does, wherever it stands in the file. */
@@ -591,6 +631,7 @@ int main(void)
         cmocka_unit_test(routes_come_and_go),
         cmocka_unit_test(wider_routes_take_over),
         cmocka_unit_test(hosts_come_and_go),
+        cmocka_unit_test(paths_come_and_go),
         cmocka_unit_test(the_path_that_is_found_is_compared),
         cmocka_unit_test(tells_of_limits_that_are_only_observed),
         cmocka_unit_test(tells_of_all_that_cors_allows),
