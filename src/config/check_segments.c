@@ -192,13 +192,26 @@ static bool discovers(const struct discovery_settings *discover, const struct up
             (is_localhost(discover->name) && is_here(endpoint)));
 }
 
+/* Who is asked, and which of the servers are wanted, says nothing: a registry has several names, and one server several tags. */
 static bool is_same_source(const struct discovery_settings *a, const struct discovery_settings *b)
 {
-    if (a->kind == DISCOVERY_FILE && b->kind == DISCOVERY_FILE) {
-        return is_same_file(a->path, b->path);
+    if (a->kind != b->kind) {
+        return false;
     }
-    return slice_equal_nocase(a->from, b->from) || (a->kind == DISCOVERY_DNS && b->kind == DISCOVERY_DNS &&
-                                                    slice_equal(a->name, b->name) && a->port == b->port);
+    switch (a->kind) {
+    case DISCOVERY_FILE:
+        return is_same_file(a->path, b->path);
+    case DISCOVERY_DNS:
+        return slice_equal(a->name, b->name) && a->port == b->port;
+    case DISCOVERY_CONSUL:
+        return slice_equal_nocase(a->service, b->service);
+    case DISCOVERY_KUBERNETES: /* without a name of a port it is the only one */
+        return slice_equal_nocase(a->space, b->space) && slice_equal_nocase(a->service, b->service) &&
+               (a->port_name.len == 0 || b->port_name.len == 0 ||
+                slice_equal_nocase(a->port_name, b->port_name));
+    default:
+        return slice_equal(a->name, b->name);
+    }
 }
 
 /* Of what is discovered, the source is known alone. */

@@ -208,6 +208,21 @@ static void the_same_service_by_another_name(void **state)
     assert_false(tells(TWO("discover: file:///run/e.json", "discover: file:///run/E.json"), kept));
     assert_true(tells(TWO("endpoints: [\"unix:/run/s.sock\"]", "endpoints: [\"unix:/run/./s.sock\"]"), kept));
     assert_false(tells(TWO("endpoints: [\"unix:/run/s.sock\"]", "endpoints: [\"unix:/run/t.sock\"]"), kept));
+    assert_true(tells(
+        TWO("discover: { from: \"k8s://prod/orders:http\", api: https://10.0.0.1:6443, token_file: /t }",
+            "discover: { from: \"k8s://prod/orders\", api: https://10.0.0.1:6443, token_file: /t }"),
+        kept));
+    assert_false(tells(
+        TWO("discover: { from: \"k8s://prod/orders:http\", api: https://10.0.0.1:6443, token_file: /t }",
+            "discover: { from: \"k8s://prod/orders:admin\", api: https://10.0.0.1:6443, token_file: /t }"),
+        kept));
+    assert_true(tells(
+        TWO("discover: consul+http://127.0.0.1/orders", "discover: consul+https://consul.internal/orders"),
+        kept));
+    assert_false(tells(
+        TWO("discover: consul+http://127.0.0.1/orders", "discover: consul+http://127.0.0.1/users"), kept));
+    assert_true(tells(
+        TWO("discover: dns+srv://_http._tcp.a.internal", "discover: dns+srv://_HTTP._tcp.a.internal"), kept));
     /* What this machine has on one of its own addresses it mostly has on all. */
     assert_true(
         tells(TWO("endpoints: [\"http://localhost:9\"]", "endpoints: [\"http://127.0.0.1:9\"]"), kept));
