@@ -84,6 +84,17 @@ static void a_limit_that_is_only_observed_is_the_laxer_one(void **state)
         "address, mode: observe, until: 2090-01-01 }] }\n");
 }
 
+/* Nor does one choose to be let in for longer. */
+static void a_stream_that_outlives_its_token_is_the_laxer_one(void **state)
+{
+    (void)state;
+    assert_choice(
+        BASE "defaults: { upstream: svc, auth: { jwt: main }, authorize: any_caller, limits: [{ limit: "
+             "1/1s, by: address }] }\nroutes:\n"
+             "  strict: { match: { host: h.example, path: /x } }\n"
+             "  lax: { match: { host: h.example, path: /x, headers: { X-V: b } }, outlive_token: true }\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +102,7 @@ int main(void)
         cmocka_unit_test(different_requests_are_not_ambiguous),
         cmocka_unit_test(a_choice_is_seen_through_other_spellings),
         cmocka_unit_test(a_limit_that_is_only_observed_is_the_laxer_one),
+        cmocka_unit_test(a_stream_that_outlives_its_token_is_the_laxer_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

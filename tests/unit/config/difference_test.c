@@ -199,6 +199,15 @@ static void tells_of_limits_that_are_only_observed(void **state)
                    "until 2090-01-01\n");
 }
 
+static void tells_of_streams_that_outlive_their_tokens(void **state)
+{
+    (void)state;
+    assert_differs(ONE(USER), ONE(USER ", outlive_token: true"),
+                   "Gains access\n" SUBJECT "streams go on when what they were opened with has expired\n");
+    assert_differs(ONE(USER ", outlive_token: true"), ONE(USER),
+                   "Loses access\n" SUBJECT "streams end when what they were opened with expires\n");
+}
+
 static void tells_of_all_that_cors_allows(void **state)
 {
     (void)state;
@@ -634,6 +643,7 @@ int main(void)
         cmocka_unit_test(paths_come_and_go),
         cmocka_unit_test(the_path_that_is_found_is_compared),
         cmocka_unit_test(tells_of_limits_that_are_only_observed),
+        cmocka_unit_test(tells_of_streams_that_outlive_their_tokens),
         cmocka_unit_test(tells_of_all_that_cors_allows),
         cmocka_unit_test(tells_of_listeners_that_tell_metrics),
         cmocka_unit_test(tells_who_gets_and_who_loses_api_keys),
