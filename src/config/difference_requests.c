@@ -5,6 +5,8 @@
 #include "http/message.h"
 #include "route/alike.h"
 
+#include <inttypes.h>
+
 #define SUBJECT_MAX 8192
 #define METHODS_MAX 64 /* bits; the last one stands for every other method */
 
@@ -271,6 +273,20 @@ static struct slice subject_at(const struct place *place, struct slice path, con
                       is_after ? comparison->difference->after : comparison->difference->before);
 }
 
+/* What it takes from others of the same path, or leaves to them, is not computed. */
+static void tell_priority(struct difference *difference, struct slice subject,
+                          const struct place_entry *before, const struct place_entry *after)
+{
+    int64_t was = before->route->match.priority, is = after->route->match.priority;
+    if (was != is && slice_equal(before->conditions, after->conditions) &&
+        slice_equal(before->key, after->key)) {
+        difference_tell(difference, CHANGE_OTHER, subject,
+                        "its priority is %" PRId64 ", was %" PRId64
+                        ": it may be asked before others of its path now, or behind them",
+                        is, was);
+    }
+}
+
 /* Compares with the routes at that end of the other side that have these conditions; returns the methods that none of them takes. */
 static uint64_t compare_with(const struct place *place, struct slice path, const struct place_entry *entry,
                              uint64_t bits, bool entry_is_after, const struct place_entry *end,
@@ -287,8 +303,10 @@ static uint64_t compare_with(const struct place *place, struct slice path, const
                                  *after = entry_is_after ? entry : its;
         struct place_entry named = *entry;
         named.route = after->route;
-        difference_policies(place->comparison->difference, subject_at(place, path, &named, shared, true),
-                            &before->route->policy, &after->route->policy);
+        struct slice subject = subject_at(place, path, &named, shared, true);
+        difference_policies(place->comparison->difference, subject, &before->route->policy,
+                            &after->route->policy);
+        tell_priority(place->comparison->difference, subject, before, after);
         bits &= ~shared;
     }
     return bits;

@@ -199,6 +199,22 @@ static void tells_of_limits_that_are_only_observed(void **state)
                    "until 2090-01-01\n");
 }
 
+/* The first of two conditions that both hold decides. */
+static void tells_of_another_order_of_conditions(void **state)
+{
+    (void)state;
+#define OFFICE(priority)                                                                                     \
+    BASE "routes:\n  open: { match: { host: h.example, path: /r, addresses: [10.0.0.0/8] }, upstream: svc, " \
+         "auth: "                                                                                            \
+         "none, " LIMITS                                                                                     \
+         " }\n  lab: { match: { host: h.example, path: /r, addresses: [10.1.0.0/16], priority: " priority    \
+         " }, upstream: svc, " USER " }\n"
+    assert_differs(OFFICE("1"), OFFICE("-1"),
+                   "Other changes\n"
+                   "  every method h.example/r where from [10.1.0.0/16] on public (external), route lab: its "
+                   "priority is -1, was 1: it may be asked before others of its path now, or behind them\n");
+}
+
 static void tells_of_streams_that_outlive_their_tokens(void **state)
 {
     (void)state;
@@ -643,6 +659,7 @@ int main(void)
         cmocka_unit_test(paths_come_and_go),
         cmocka_unit_test(the_path_that_is_found_is_compared),
         cmocka_unit_test(tells_of_limits_that_are_only_observed),
+        cmocka_unit_test(tells_of_another_order_of_conditions),
         cmocka_unit_test(tells_of_streams_that_outlive_their_tokens),
         cmocka_unit_test(tells_of_all_that_cors_allows),
         cmocka_unit_test(tells_of_listeners_that_tell_metrics),
