@@ -2,6 +2,7 @@
 #ifndef SALLYPORT_CONFIG_DIFFERENCE_H
 #define SALLYPORT_CONFIG_DIFFERENCE_H
 
+#include "base/map.h"
 #include "config/print.h"
 
 enum change {
@@ -21,6 +22,7 @@ struct difference {
     struct arena arena;
     const struct config *before, *after;
     struct change_line *first[CHANGE_KINDS], **last[CHANGE_KINDS];
+    struct map known[CHANGE_KINDS]; /* their texts */
     size_t count;
 };
 
@@ -34,6 +36,9 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
 
 /* Text into the arena; the buffer is emptied. */
 struct slice difference_take(struct difference *difference, struct buffer *buffer);
+
+/* For each request the policy of before and that of after. False: too much to compare. */
+bool difference_requests(struct difference *difference) MUST_CHECK;
 
 /* What the policies of the same requests differ in. `subject`: which requests. */
 void difference_policies(struct difference *difference, struct slice subject,
@@ -53,6 +58,13 @@ void difference_limits(struct difference *difference, struct slice subject, cons
 void difference_strings(struct difference *difference, struct slice subject, enum change kind,
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb);
+
+/* Every field of two things of the same kind that is not among `told`, which ends with NULL. */
+void difference_fields(struct difference *difference, struct slice subject, const struct conf_object *object,
+                       const char *before, const char *after, const char *const *told);
+
+/* Two sets of API keys (struct api_keys_settings) of the same name: the keys that the configuration and its files hold. */
+void difference_api_keys(struct difference *difference, const void *before, const void *after);
 
 /* Blocks of the file. */
 void difference_blocks(struct difference *difference);

@@ -209,16 +209,6 @@ static struct slice claim_text(struct difference *difference, const struct claim
     return copy;
 }
 
-static struct slice limit_text(struct difference *difference, const struct limit_settings *limit)
-{
-    struct buffer text;
-    buffer_init(&text, VALUE_MAX);
-    print_limit(limit, &text);
-    struct slice copy = difference_take(difference, &text);
-    buffer_done(&text);
-    return copy;
-}
-
 /* The texts of a list's items. */
 static struct conf_strings claim_texts(struct difference *difference, const struct conf_list *list)
 {
@@ -296,89 +286,24 @@ static void compare_authorize(struct difference *difference, struct slice subjec
     }
 }
 
-static bool same_rate(struct conf_rate a, struct conf_rate b)
+static void compare_lists(struct difference *difference, struct slice subject, const struct conf_strings *was,
+                          const struct conf_strings *is, const char *what)
 {
-    return a.count == b.count && a.window == b.window;
+    difference_strings(difference, subject, CHANGE_GAINS, is, was, what, "are allowed now");
+    difference_strings(difference, subject, CHANGE_LOSES, was, is, what, "are not allowed any more");
 }
 
-static bool same_limit(const struct limit_settings *a, const struct limit_settings *b)
+/* Without a list they allow what the route takes. */
+static void compare_preflights(struct difference *difference, struct slice subject,
+                               const struct conf_strings *was, const struct conf_strings *is)
 {
-    return slice_equal(a->by, b->by) && same_rate(a->limit, b->limit) && same_rate(a->rate, b->rate) &&
-           a->burst == b->burst;
-}
-
-/* What counts by the same thing is one limit that was changed. */
-static bool same_kind(const struct limit_settings *a, const struct limit_settings *b)
-{
-    return slice_equal(a->by, b->by);
-}
-
-/* The limits of a list, each with whether the other side has its like. */
-struct limits {
-    const struct limit_settings *items;
-    size_t count;
-    bool *matched;
-};
-
-static void match_limits(struct limits *before, struct limits *after,
-                         bool (*alike)(const struct limit_settings *, const struct limit_settings *),
-                         void (*tell_pair)(struct difference *, struct slice, const struct limit_settings *,
-                                           const struct limit_settings *),
-                         struct difference *difference, struct slice subject)
-{
-    for (size_t i = 0; i < before->count; i++) {
-        for (size_t k = 0; k < after->count && !before->matched[i]; k++) {
-            if (!after->matched[k] && alike(&before->items[i], &after->items[k])) {
-                before->matched[i] = after->matched[k] = true;
-                if (tell_pair != NULL) {
-                    tell_pair(difference, subject, &before->items[i], &after->items[k]);
-                }
-            }
-        }
-    }
-}
-
-/* Requests per time in the long run. */
-static double speed(const struct limit_settings *limit)
-{
-    struct conf_rate rate = limit->limit.count > 0 ? limit->limit : limit->rate;
-    return rate.window > 0 ? (double)rate.count / (double)rate.window : 0;
-}
-
-static void tell_changed_limit(struct difference *difference, struct slice subject,
-                               const struct limit_settings *before, const struct limit_settings *after)
-{
-    double was = speed(before), is = speed(after);
-    enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
-    difference_tell(difference, kind, subject, "the limit is %.*s, was %.*s",
-                    SLICE_ARG(limit_text(difference, after)), SLICE_ARG(limit_text(difference, before)));
-}
-
-static void tell_unmatched(struct difference *difference, struct slice subject, const struct limits *limits,
-                           enum change kind, const char *verb)
-{
-    for (size_t i = 0; i < limits->count; i++) {
-        if (!limits->matched[i]) {
-            difference_tell(difference, kind, subject, "the limit %.*s %s",
-                            SLICE_ARG(limit_text(difference, &limits->items[i])), verb);
-        }
-    }
-}
-
-void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,
-                       const struct conf_list *after)
-{
-    struct limits was = { before->items, before->count,
-                          arena_calloc(&difference->arena, before->count + 1, sizeof(bool)) };
-    struct limits is = { after->items, after->count,
-                         arena_calloc(&difference->arena, after->count + 1, sizeof(bool)) };
-    if (was.matched == NULL || is.matched == NULL) {
+    if ((was->count > 0) == (is->count > 0)) {
+        compare_lists(difference, subject, was, is, "preflights for method");
         return;
     }
-    match_limits(&was, &is, same_limit, NULL, difference, subject);
-    match_limits(&was, &is, same_kind, tell_changed_limit, difference, subject);
-    tell_unmatched(difference, subject, &was, CHANGE_GAINS, "does not hold any more");
-    tell_unmatched(difference, subject, &is, CHANGE_LOSES, "holds now");
+    difference_tell(difference, CHANGE_OTHER, subject, "preflights allow %s now, before %s",
+                    is->count > 0 ? "the methods of a list" : "the route's methods",
+                    was->count > 0 ? "those of a list" : "the route's methods");
 }
 
 static void compare_cors(struct difference *difference, struct slice subject, const struct cors_settings *was,
@@ -390,6 +315,15 @@ static void compare_cors(struct difference *difference, struct slice subject, co
     difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
                        is != NULL ? &is->origins : &no_strings, "pages of origin",
                        "may not read responses any more");
+    static const struct cors_settings nothing;
+    const struct cors_settings *before = was != NULL ? was : &nothing, *after = is != NULL ? is : &nothing;
+    compare_lists(difference, subject, &before->headers, &after->headers,
+                  "pages of other origins with header");
+    compare_lists(difference, subject, &before->expose, &after->expose,
+                  "pages of other origins that read the response's header");
+    if (was != NULL && is != NULL) {
+        compare_preflights(difference, subject, &was->methods, &is->methods);
+    }
     bool sent = was != NULL && was->credentials, sends = is != NULL && is->credentials;
     if (sent != sends) {
         difference_tell(difference, sends ? CHANGE_GAINS : CHANGE_LOSES, subject,
@@ -484,10 +418,15 @@ void difference_policies(struct difference *difference, struct slice subject,
                        "keeps inside may be reached from outside now");
     difference_strings(difference, subject, CHANGE_LOSES, &before->exposes, &after->exposes, "what route",
                        "keeps inside may not be reached from outside any more");
-    static const char *const others[] = { "upstream",      "split",          "relay",         "filters",
-                                          "hide_upstream", "secure_headers", "retry",         "mirror",
-                                          "hedge",         "fallback",       "audit",         "timeout",
-                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress",
+    if (before->outlive_token != after->outlive_token) {
+        difference_tell(difference, after->outlive_token ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        after->outlive_token ? "streams go on when what they were opened with has expired"
+                                             : "streams end when what they were opened with expires");
+    }
+    static const char *const others[] = { "exposure", "upstream",      "split",          "relay",
+                                          "filters",  "hide_upstream", "secure_headers", "retry",
+                                          "mirror",   "hedge",         "fallback",       "audit",
+                                          "timeout",  "idle_timeout",  "max_stream_age", "compress",
                                           "fault" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         compare_field(difference, subject, others[i], before, after);

@@ -40,10 +40,8 @@ static void compare_field(struct difference *difference, struct slice subject, c
     }
 }
 
-/* Every field that has no sentence of its own. */
-static void compare_fields(struct difference *difference, struct slice subject,
-                           const struct conf_object *object, const char *before, const char *after,
-                           const char *const *told)
+void difference_fields(struct difference *difference, struct slice subject, const struct conf_object *object,
+                       const char *before, const char *after, const char *const *told)
 {
     for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
         if (!is_among(told, field->name)) {
@@ -88,7 +86,7 @@ static void compare_server(struct difference *difference, struct slice subject,
                     "clients with TLS 1.2 may connect now", "clients need TLS 1.3 now");
     }
     static const char *const told[] = { "client_ca", "client_certificate", "min_version", NULL };
-    compare_fields(difference, subject, &tls_server_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &tls_server_object, (const char *)was, (const char *)is, told);
 }
 
 static void compare_listener(struct difference *difference, const void *before, const void *after)
@@ -110,7 +108,22 @@ static void compare_listener(struct difference *difference, const void *before, 
                        "the proxy", "is not believed any more about its clients' addresses");
     compare_server(difference, subject, was->tls, is->tls);
     static const char *const told[] = { "exposure", "plaintext", "limits", "trusted_proxies", "tls", NULL };
-    compare_fields(difference, subject, &listener_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &listener_object, (const char *)was, (const char *)is, told);
+}
+
+/* What ordinary listeners serve is told of their routes; these have none. */
+static void tell_status_listeners(struct difference *difference, const struct settings *some,
+                                  const struct settings *others, bool gains)
+{
+    for (size_t i = 0; i < some->listener_count; i++) {
+        const struct listener_settings *listener = &some->listeners[i];
+        if (listener->status && settings_find(others->listeners, others->listener_count, sizeof *listener,
+                                              listener->name) == NULL) {
+            tell_either(
+                difference, arena_printf(&difference->arena, "listener %.*s", SLICE_ARG(listener->name)),
+                gains, "tells the metrics to whoever reaches it now", "tells the metrics to nobody any more");
+        }
+    }
 }
 
 /* ---- issuers ---- */
@@ -194,7 +207,7 @@ static void compare_issuer(struct difference *difference, const void *before, co
                                         "algorithms", "token_types", "max_token_lifetime",
                                         "clock_skew", "secret",      "dpop",
                                         NULL };
-    compare_fields(difference, subject, &issuer_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &issuer_object, (const char *)was, (const char *)is, told);
 }
 
 /* What all issuers' bound tokens are proven by; where one side has none, their own lines tell it. */
@@ -260,7 +273,7 @@ static void compare_introspection(struct difference *difference, const void *bef
                                         "client_secret",
                                         "dpop",
                                         NULL };
-    compare_fields(difference, subject, &introspection_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &introspection_object, (const char *)was, (const char *)is, told);
 }
 
 static void compare_certificates(struct difference *difference, const void *before, const void *after)
@@ -280,8 +293,8 @@ static void compare_certificates(struct difference *difference, const void *befo
     difference_strings(difference, subject, CHANGE_LOSES, &was->scopes, &is->scopes, "the scope",
                        "is no caller's any more");
     static const char *const told[] = { "allow", "trust_domains", "scopes", NULL };
-    compare_fields(difference, subject, &client_certificate_object, (const char *)was, (const char *)is,
-                   told);
+    difference_fields(difference, subject, &client_certificate_object, (const char *)was, (const char *)is,
+                      told);
 }
 
 static void compare_basic(struct difference *difference, const void *before, const void *after)
@@ -308,7 +321,7 @@ static void compare_basic(struct difference *difference, const void *before, con
         }
     }
     static const char *const told[] = { "htpasswd", NULL };
-    compare_fields(difference, subject, &basic_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &basic_object, (const char *)was, (const char *)is, told);
 }
 
 static void compare_upstream(struct difference *difference, const void *before, const void *after)
@@ -316,7 +329,7 @@ static void compare_upstream(struct difference *difference, const void *before, 
     const struct upstream_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "upstream %.*s", SLICE_ARG(is->name));
     static const char *const told[] = { NULL };
-    compare_fields(difference, subject, &upstream_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &upstream_object, (const char *)was, (const char *)is, told);
     if (was->tls != NULL && is->tls != NULL && !slice_equal(was->tls->ca_pem, is->tls->ca_pem)) {
         difference_tell(difference, CHANGE_OTHER, subject,
                         "its certificates are verified against other CAs now");
@@ -332,7 +345,7 @@ static void compare_authorizer(struct difference *difference, const void *before
     const struct authorizer_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "authorizer %.*s", SLICE_ARG(is->name));
     static const char *const told[] = { NULL };
-    compare_fields(difference, subject, &authorizer_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &authorizer_object, (const char *)was, (const char *)is, told);
 }
 
 /* Who may use it is told of its routes. */
@@ -360,7 +373,7 @@ static void compare_resource(struct difference *difference, const void *before, 
     const struct resource_settings *was = before, *is = after;
     static const char *const told[] = { NULL };
     struct slice subject = arena_printf(&difference->arena, "resource %.*s", SLICE_ARG(is->name));
-    compare_fields(difference, subject, &resource_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, &resource_object, (const char *)was, (const char *)is, told);
 }
 
 /* Lists of things with names: those that stand in both are compared. */
@@ -377,6 +390,7 @@ static const struct list {
     LIST(listeners, listener_count, compare_listener),
     LIST(issuers, issuer_count, compare_issuer),
     LIST(introspection, introspection_count, compare_introspection),
+    LIST(api_keys, api_keys_count, difference_api_keys),
     LIST(client_certificates, client_certificate_count, compare_certificates),
     LIST(authorizers, authorizer_count, compare_authorizer),
     LIST(resources, resource_count, compare_resource),
@@ -433,6 +447,8 @@ void difference_things(struct difference *difference)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         compare_list(difference, &lists[i]);
     }
+    tell_status_listeners(difference, after, before, true);
+    tell_status_listeners(difference, before, after, false);
     if (before->dpop != NULL && after->dpop != NULL) {
         compare_dpop(difference, before->dpop, after->dpop);
     }

@@ -258,14 +258,12 @@ static enum stream_result read_fresh(struct h1_client *client)
 {
     struct net_loop *loop = client->base.stream.loop;
     char *memory = net_loop_take_scratch(loop);
-    size_t size = 0;
-    enum stream_result result =
-        client->base.stream.ops->read(&client->base.stream, memory, http_read_size(), &size);
+    size_t size = 0, room = http_read_size();
+    enum stream_result result = client->base.stream.ops->read(&client->base.stream, memory, room, &size);
     if (result == STREAM_OK) {
         client->answered = true;
-        /* Of TLS a read gives one record, and more may lie behind it. */
-        client->emptied_in =
-            size < HTTP_BULK_BUFFER && client->base.settings.tls == NULL ? loop->turn_began : 0;
+        /* Behind what fills the room more may lie; of TLS a read gives one record, whatever lies behind it. */
+        client->emptied_in = size < room && client->base.settings.tls == NULL ? loop->turn_began : 0;
         size_t consumed = process_data(client, slice_of(memory, size));
         bool goes_on = client->state == CLIENT_HEAD || client->state == CLIENT_BODY;
         if (goes_on && !buffer_append(&client->in, slice_of(memory + consumed, size - consumed))) {

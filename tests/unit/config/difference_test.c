@@ -84,13 +84,213 @@ static void wider_routes_take_over(void **state)
     assert_differs(
         BASE "routes: { " WIDE ", " NARROW " }\n", BASE "routes: { " WIDE " }\n",
         "Gains access\n"
+        "  every method h.example/** on public (external), route wide: callers with a token of main may call "
+        "it "
+        "now; there was no such route\n"
         "  GET, HEAD h.example/admin on public (external), route wide: scope admin is not needed any more\n"
         "  GET, HEAD h.example/admin on public (external), route wide: every authenticated caller may call "
-        "it now\n");
+        "it now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n");
     assert_differs(
         BASE "routes: { " WIDE " }\n", BASE "routes: { " WIDE ", " NARROW " }\n",
         "Loses access\n"
-        "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n");
+        "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main "
+        "could call "
+        "it; there is no such route any more\n"
+        "  every method h.example/** on public (external), route wide: callers with a token of main could "
+        "call "
+        "it; there is no such route any more\n");
+}
+
+#define AT(name, host, path, auth) \
+    name ": { match: { host: \"" host "\", path: " path " }, upstream: svc, auth: " auth ", " LIMITS " }"
+#define TOKEN "{ jwt: main }, authorize: any_caller"
+
+/* A host that exists is asked alone: what stands under a wildcard does not serve its other paths. */
+static void hosts_come_and_go(void **state)
+{
+    (void)state;
+    assert_differs(
+        BASE
+        "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/x", "none") " }\n",
+        BASE "routes: { " AT("wide", "*.example", "/**", "none") " }\n",
+        "Gains access\n"
+        "  every method a.example/** on public (external), route wide: ANYBODY may call it now; there was no "
+        "such route\n");
+    assert_differs(
+        BASE
+        "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/x", "none") " }\n",
+        BASE "routes: { " AT("wide", "*.example", "/**", "none") ", " AT(
+            "own", "a.example", "/x", "none") ", " AT("other", "a.example", "/y", "none") " }\n",
+        "Gains access\n"
+        "  every method a.example/y on public (external), route other: ANYBODY may call it now; there was no "
+        "such route\n");
+    /* Under any host but that one nothing has changed. */
+    assert_differs(BASE "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/**",
+                                                                                    "none") " }\n",
+                   BASE "routes: { " AT("wide", "*.example", "/**", "none") " }\n", "The same access.\n");
+}
+
+/* A path that exists is asked alone, whatever methods it takes: the others are 405, and no wider path's. */
+static void paths_come_and_go(void **state)
+{
+    (void)state;
+#define GETS(name, host, path)                                                                               \
+    name ": { match: { host: " host ", path: " path ", methods: [GET] }, upstream: svc, auth: none, " LIMITS \
+         " }"
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        "Gains access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY may call it now; there was "
+        "no such route\n");
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        "Loses access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY could call it; there is no "
+        "such route any more\n");
+    /* What two paths share goes from the one to the other, though neither takes all of the other's. */
+    assert_differs(
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") " }\n",
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") ", " AT("early", "h.example",
+                                                                                "\"/a/{b}\"", TOKEN) " }\n",
+        "Gains access\n"
+        "  every method h.example/a/{b} on public (external), route early: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n"
+        "\n"
+        "Loses access\n"
+        "  every method h.example/a/b on public (external), route early: was public; now only callers with a "
+        "token of main may call it\n");
+}
+
+/* Of two paths that take a request the one with the earlier text does, wherever it stands in the file. */
+static void the_path_that_is_found_is_compared(void **state)
+{
+    (void)state;
+#define TWO AT("late", "h.example", "\"/{a}/b\"", "none") ", " AT("early", "h.example", "\"/a/{b}\"", TOKEN)
+    assert_differs(
+        BASE "routes: { " TWO " }\n",
+        BASE "routes: { " TWO ", " AT("new", "h.example", "/a/b", "none") " }\n",
+        "Gains access\n"
+        "  every method h.example/a/b on public (external), route new: PUBLIC now: anybody may call "
+        "it, before only callers with a token of main\n");
+    assert_differs(BASE "routes: { " TWO " }\n",
+                   BASE "routes: { " TWO ", " AT("new", "h.example", "/a/b", TOKEN) " }\n",
+                   "The same access.\n");
+}
+
+/* One that is only observed is none, and the laxer of two. */
+static void tells_of_limits_that_are_only_observed(void **state)
+{
+    (void)state;
+#define LAX "auth: none, limits: [{ limit: 10/1s, by: address, mode: observe, until: 2090-01-01 }]"
+    assert_differs(ONE("auth: none, " LIMITS), ONE(LAX),
+                   "Gains access\n" SUBJECT
+                   "the limit is 10/1s by address, only observed until 2090-01-01, was "
+                   "10/1s by address\n");
+    assert_differs(ONE(LAX), ONE("auth: none, " LIMITS),
+                   "Loses access\n" SUBJECT
+                   "the limit is 10/1s by address, was 10/1s by address, only observed "
+                   "until 2090-01-01\n");
+}
+
+/* The first of two conditions that both hold decides. */
+static void tells_of_another_order_of_conditions(void **state)
+{
+    (void)state;
+#define OFFICE(priority)                                                                                     \
+    BASE "routes:\n  open: { match: { host: h.example, path: /r, addresses: [10.0.0.0/8] }, upstream: svc, " \
+         "auth: "                                                                                            \
+         "none, " LIMITS                                                                                     \
+         " }\n  lab: { match: { host: h.example, path: /r, addresses: [10.1.0.0/16], priority: " priority    \
+         " }, upstream: svc, " USER " }\n"
+    assert_differs(OFFICE("1"), OFFICE("-1"),
+                   "Other changes\n"
+                   "  every method h.example/r where from [10.1.0.0/16] on public (external), route lab: its "
+                   "priority is -1, was 1: it may be asked before others of its path now, or behind them\n");
+}
+
+static void tells_of_streams_that_outlive_their_tokens(void **state)
+{
+    (void)state;
+    assert_differs(ONE(USER), ONE(USER ", outlive_token: true"),
+                   "Gains access\n" SUBJECT "streams go on when what they were opened with has expired\n");
+    assert_differs(ONE(USER ", outlive_token: true"), ONE(USER),
+                   "Loses access\n" SUBJECT "streams end when what they were opened with expires\n");
+}
+
+static void tells_of_all_that_cors_allows(void **state)
+{
+    (void)state;
+#define CORS(more) ONE("auth: none, " LIMITS ", cors: { origins: [https://a.example]" more " }")
+    assert_differs(
+        CORS(""), CORS(", headers: [Authorization], expose: [X-A], methods: [POST]"),
+        "Gains access\n" SUBJECT "pages of other origins with header Authorization are allowed now\n" SUBJECT
+        "pages of other origins that read the response's header X-A are allowed now\n"
+        "\n"
+        "Other changes\n" SUBJECT "preflights allow the methods of a list now, before the route's methods\n");
+    assert_differs(CORS(", methods: [POST, PUT]"), CORS(", methods: [POST]"),
+                   "Loses access\n" SUBJECT "preflights for method PUT are not allowed any more\n");
+}
+
+static void tells_of_listeners_that_tell_metrics(void **state)
+{
+    (void)state;
+#define LISTENERS(more)                                                                               \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow }" more " }\n"           \
+    "upstreams: { svc: { endpoints: [https://127.0.0.1:9001] } }\n"                                   \
+    "routes: { r: { match: { host: h.example, path: /r }, listeners: [public], upstream: svc, auth: " \
+    "none, " LIMITS " } }\n"
+#define STATUS ", status: { address: 127.0.0.1, port: 8081, exposure: internal, status: true }"
+    assert_differs(LISTENERS(""), LISTENERS(STATUS),
+                   "Gains access\n"
+                   "  listener status: tells the metrics to whoever reaches it now\n");
+    assert_differs(LISTENERS(STATUS), LISTENERS(""),
+                   "Loses access\n"
+                   "  listener status: tells the metrics to nobody any more\n");
+}
+
+#define DIGEST            "1af93b1e4ad2a3a5b9ac5a3dc5aa8c8fd5ae2ea9e9d8c5f0c3a7d5d1f8b5c1a0"
+#define OTHER             "2af93b1e4ad2a3a5b9ac5a3dc5aa8c8fd5ae2ea9e9d8c5f0c3a7d5d1f8b5c1a0"
+#define KEY(digest, more) "k: { digest: " digest ", pepper: p, consumer: alice" more " }"
+#define HELD(keys)                                                                                           \
+    BASE "api_keys: { partners: { peppers: { p: { secret: \"${file:pepper}\" } }, keys: { " keys " } } }\n"  \
+         "routes: { r: { match: { host: h.example, path: /r }, upstream: svc, auth: { api_key: partners }, " \
+         "authorize: any_caller, " LIMITS " } }\n"
+#define OF_KEY "  API keys partners, key k: "
+
+static void tells_who_gets_and_who_loses_api_keys(void **state)
+{
+    (void)state;
+    static const char held[] = HELD(KEY(DIGEST, ", scopes: [read], limit: 10/1s, expires: 2090-01-01"));
+    assert_differs(held, held, "The same access.\n");
+    assert_differs(HELD(KEY(DIGEST, "")),
+                   HELD(KEY(DIGEST, "") ", "
+                                        "l: { digest: " OTHER ", pepper: p, consumer: bob }"),
+                   "Gains access\n  API keys partners, key l: is let in now, as bob\n");
+    assert_differs(HELD(KEY(DIGEST, "")), HELD(KEY(DIGEST, ", revoked: true")),
+                   "Loses access\n" OF_KEY "is not let in any more\n");
+    assert_differs(HELD(KEY(DIGEST, ", revoked: true")), HELD(KEY(OTHER, "")),
+                   "Gains access\n" OF_KEY "is let in now, as alice\n");
+    assert_differs(held, HELD(KEY(DIGEST, ", scopes: [write], limit: 20/1s")),
+                   "Gains access\n" OF_KEY "the scope write is its own now\n" OF_KEY
+                   "its limit is 20/1s, was 10/1s\n" OF_KEY "it ends never, was 2090-01-01\n"
+                   "\n"
+                   "Loses access\n" OF_KEY "the scope read is not its own any more\n");
+    assert_differs(held,
+                   HELD("k: { digest: " OTHER ", pepper: p, consumer: bob, scopes: [read], limit: 10/1s, "
+                        "expires: 2080-01-01 }"),
+                   "Gains access\n" OF_KEY "who has it is bob now\n"
+                   "\n"
+                   "Loses access\n" OF_KEY "who has it is not alice any more\n" OF_KEY
+                   "it ends 2080-01-01, was 2090-01-01\n"
+                   "\n"
+                   "Other changes\n" OF_KEY "it is another key now\n");
 }
 
 static void a_route_that_becomes_public_stands_first(void **state)
@@ -455,6 +655,15 @@ int main(void)
         cmocka_unit_test(the_same_in_other_words_is_the_same),
         cmocka_unit_test(routes_come_and_go),
         cmocka_unit_test(wider_routes_take_over),
+        cmocka_unit_test(hosts_come_and_go),
+        cmocka_unit_test(paths_come_and_go),
+        cmocka_unit_test(the_path_that_is_found_is_compared),
+        cmocka_unit_test(tells_of_limits_that_are_only_observed),
+        cmocka_unit_test(tells_of_another_order_of_conditions),
+        cmocka_unit_test(tells_of_streams_that_outlive_their_tokens),
+        cmocka_unit_test(tells_of_all_that_cors_allows),
+        cmocka_unit_test(tells_of_listeners_that_tell_metrics),
+        cmocka_unit_test(tells_who_gets_and_who_loses_api_keys),
         cmocka_unit_test(a_route_that_becomes_public_stands_first),
         cmocka_unit_test(lists_of_ways),
         cmocka_unit_test(scopes_and_claims),
