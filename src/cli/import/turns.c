@@ -59,10 +59,16 @@ static bool has_variables(const struct import_filter *list)
 
 /* ---- what is refused ---- */
 
+/* They hold no quotes. */
 static struct conf_strings paths_of(struct import *import, const struct import_route *route)
 {
     struct slice rest = buffer_slice(&route->match[IMPORT_PATH]), between, path;
-    struct conf_strings paths = { .items = arena_calloc(&import->arena, rest.len + 1, sizeof *paths.items) };
+    size_t quotes = 0;
+    for (size_t i = 0; i < rest.len; i++) {
+        quotes += rest.ptr[i] == '"';
+    }
+    struct conf_strings paths = { .items =
+                                      arena_calloc(&import->arena, quotes / 2 + 1, sizeof *paths.items) };
     while (paths.items != NULL && slice_next(&rest, '"', &between) && slice_next(&rest, '"', &path)) {
         paths.items[paths.count++] = path;
     }
@@ -70,16 +76,16 @@ static struct conf_strings paths_of(struct import *import, const struct import_r
     return paths;
 }
 
-/* Empty, or what `check` would say of it. */
-static struct slice problem_of(struct import *import, const struct conf_strings *paths,
+/* Empty, or what `check` would say of it, in `arena` as all that it takes. */
+static struct slice problem_of(struct import *import, struct arena *arena, const struct conf_strings *paths,
                                const struct import_filter *filter)
 {
     static const struct conf_source source = { .path = SLICE_INIT("") };
     struct diagnostics diagnostics;
     struct places places;
-    diagnostics_init(&diagnostics, &import->arena);
-    places_init(&places, &import->arena);
-    struct conf_reader reader = { .arena = &import->arena, .diagnostics = &diagnostics, .places = &places };
+    diagnostics_init(&diagnostics, arena);
+    places_init(&places, arena);
+    struct conf_reader reader = { .arena = arena, .diagnostics = &diagnostics, .places = &places };
     struct conf_node *node = NULL;
     struct filter_settings settings = { 0 };
     struct error error = yaml_parse(filter->text, &source, &diagnostics, &node);
@@ -94,7 +100,7 @@ static struct slice problem_of(struct import *import, const struct conf_strings 
     struct filter_chain *chain;
     const void *wrong;
     if (!failed(error)) {
-        error = filter_chain_new(&(struct conf_list){ &settings, 1 }, &about, &import->arena, &chain, &wrong);
+        error = filter_chain_new(&(struct conf_list){ &settings, 1 }, &about, arena, &chain, &wrong);
     }
     import->full |= failed(error) && error.kind == ERROR_MEMORY;
     return failed(error) ? slice_from_string(error.what) : SLICE("");
@@ -105,13 +111,16 @@ static struct slice problem_of(struct import *import, const struct conf_strings 
 static void put_filter(struct import *import, struct import_route *route, const struct conf_strings *paths,
                        const struct import_filter *filter)
 {
-    struct slice problem = problem_of(import, paths, filter);
+    struct arena arena;
+    arena_init(&arena, CONFIG_ARENA_MAX);
+    struct slice problem = problem_of(import, &arena, paths, filter);
     if (problem.len == 0) {
         import_put(import, &route->filters, "      - %.*s\n", SLICE_ARG(filter->text));
     } else {
         import_note(import, route, filter->place, "the filter %.*s: %.*s", SLICE_ARG(filter->name),
                     SLICE_ARG(problem));
     }
+    arena_done(&arena);
 }
 
 static size_t count_filters(const struct import_filter *list)
