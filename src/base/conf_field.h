@@ -82,6 +82,7 @@ enum conf_flags {
     CONF_NON_EMPTY = 1 << 5,  /* a string or list that is given must not be empty */
     CONF_SUBSET = 1 << 6,     /* "tighter" means a subset of the list */
     CONF_EMPTY_SAYS = 1 << 7, /* an empty string that is given says something: `ptr` NULL is none */
+    CONF_GROUPS = 1 << 8,     /* "${name}" in the string is notation of its own, and no reference */
 };
 
 struct conf_object;
