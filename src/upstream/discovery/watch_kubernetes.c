@@ -9,7 +9,8 @@
 #define LIST_TIME   (30 * NS_PER_S)
 #define REFUSAL_MAX ((size_t)64 * 1024)
 #define GONE        410
-#define SHORT_WATCH (5 * NS_PER_S) /* one that ends as soon, without a word, is no good sign */
+#define SHORT_WATCH \
+    (5 * NS_PER_S) /* one that ends as soon, or in half its time, without a word, is no good sign */
 
 /* ---- publishing ---- */
 
@@ -218,7 +219,7 @@ static void watch_ended(struct watched *watched, const struct fetch_result *resu
     } else if (begun && !silent) {
         unsigned int failures = watched->failures;
         watch_go_on(watched);
-        if (lasted < SHORT_WATCH && !watched->told) {
+        if (lasted < SHORT_WATCH && lasted < watched->source->settings.wait / 2 && !watched->told) {
             watched->failures = failures + 1;
             int64_t pause = NS_PER_S * (int64_t)(failures < 30 ? failures : 30);
             watched->source->due += pause;

@@ -82,6 +82,15 @@ describe('endpoints of EndpointSlices', () => {
     await discovered(1, () => api.remove('b'), 10_000);
   });
 
+  it('are asked for again at once where a watch has lasted as long as it was to', async () => {
+    api.set('a', [at(0)]);
+    await open({ wait: '1s' });
+    const watches = () => api.questions.filter(({ url }) => url.searchParams.has('watch')).length;
+    await watching();
+    const before = watches();
+    await until('six more watches of a second', () => watches() >= before + 6, 11_000);
+  });
+
   it('stay where the server is silent, talks nonsense or is gone, and follow it when it is back', async () => {
     api.set('a', [at(0)]);
     await open({ wait: '1s' });
