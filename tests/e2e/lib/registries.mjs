@@ -90,7 +90,9 @@ export class Kubernetes extends Registry {
   #object(name, endpoints, version) {
     return { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1', metadata: { name, namespace: 'shop', resourceVersion: String(version), labels: { 'kubernetes.io/service-name': 'orders' } }, addressType: 'IPv4', ports: [{ name: 'http', protocol: 'TCP', port: endpoints[0]?.port ?? 80 }], endpoints: endpoints.map(({ address, zone, conditions, uid }) => ({ addresses: [address ?? '127.0.0.1'], conditions: conditions ?? {}, zone, targetRef: { kind: 'Pod', uid: uid ?? '' } })) };
   }
+  history = []; // what a watch from before it is told
   event(type, object) {
+    this.history.push({ type, object });
     for (const response of this.watches) response.write(`${JSON.stringify({ type, object })}\n`);
   }
   set(name, endpoints) {
@@ -115,7 +117,7 @@ export class Kubernetes extends Registry {
     const since = Number(url.searchParams.get('resourceVersion'));
     const expired = { kind: 'Status', message: 'too old resource version', reason: 'Expired', code: 410 };
     if (since < this.oldest) return response.end(`${JSON.stringify({ type: 'ERROR', object: expired })}\n`);
-    for (const object of this.slices.values()) if (Number(object.metadata.resourceVersion) > since) response.write(`${JSON.stringify({ type: 'MODIFIED', object })}\n`);
+    for (const { type, object } of this.history) if (Number(object.metadata?.resourceVersion) > since) response.write(`${JSON.stringify({ type, object })}\n`);
     this.watches.add(response);
     const timer = setTimeout(() => response.end(), Number(url.searchParams.get('timeoutSeconds')) * 1000);
     response.on('close', () => (clearTimeout(timer), this.watches.delete(response)));
