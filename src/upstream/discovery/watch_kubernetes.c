@@ -114,6 +114,7 @@ static bool take_piece(void *context, struct slice piece)
 static void on_begun(void *context)
 {
     struct watched *watched = context;
+    watched->begun = true;
     source_recover(watched->source);
 }
 
@@ -136,6 +137,7 @@ static bool ask(struct watched *watched, struct question *ret_question)
         /* What the server's cache has is good enough at first: the watch brings what came since. */
         return good && (watched->fresh || buffer_printf(url, "&resourceVersion=0"));
     }
+    watched->begun = false;
     watched->told = false;
     watched->problem = NULL;
     watch_lines_clear(&watched->lines);

@@ -114,6 +114,20 @@ describe('endpoints of EndpointSlices', () => {
     assert.equal((await get()).status, 200);
   });
 
+  it('stay where a watch hangs before it begins, which is noticed long before `wait` is over', async () => {
+    api.set('a', [at(0)]);
+    const answer = api.answer.bind(api);
+    api.broken = (response, url) => url.searchParams.has('watch') || answer(url, response);
+    await open({ wait: '10m' });
+    const failed = await s.gateway.event('discovery_failed', () => true, 25_000);
+    assert.match(failed.reason, /does not begin to answer/);
+    assert.equal((await get()).status, 200);
+    const recovered = next(s, 'discovery_recovered');
+    api.broken = undefined;
+    await recovered();
+    await discovered(2, () => api.set('b', [at(1)]));
+  });
+
   it('are asked for with the token that the file holds now', async () => {
     const path = join(tempDir('k8s'), 'token');
     writeFileSync(path, 'wrong');

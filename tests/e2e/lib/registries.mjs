@@ -14,6 +14,7 @@ class Registry {
     this.token = undefined; // that is wanted
     this.accepts = undefined; // while it rotates: these
     this.broken = undefined; // (response, url) => void, in place of an answer
+    this.host = '127.0.0.1';
     this.port = 0;
   }
   async start() {
@@ -29,7 +30,7 @@ class Registry {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket)).on('error', () => {});
     });
-    this.port = await listen(this.server, this.port);
+    this.port = await listen(this.server, this.port, this.host);
     return this;
   }
   drop() {
