@@ -196,7 +196,6 @@ describe('a candidate that asks others', () => {
       gateway: { env: { INTROSPECTION_SECRET: 'secret' } },
       config: (stage) => ({
         workers: 1,
-        overload: { queue_deadline: '60s' },
         listeners: { public: { tls: { certificates: [{ cert, key }], client_ca: ca.certFile, client_certificate: 'optional' } } },
         introspection: { tried: { ...settings, endpoint: endpoint.url }, main: { ...settings, endpoint: other.url } },
         upstreams: { sockets: { endpoints: [server.url], tls: { ca: stage.ca.certFile } } },

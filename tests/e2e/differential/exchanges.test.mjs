@@ -197,7 +197,6 @@ describe('the same exchange by every way', () => {
     }
     return {
       workers: 1,
-      overload: { queue_deadline: '10s' },
       listeners,
       upstreams: {
         'order-service': null,

@@ -68,7 +68,6 @@ describe('HTTP/2 messages', () => {
     s = await openStage({
       config: {
         // Two hundred requests at once are too much for a slow build on a busy machine, and that is not what is tested here.
-        overload: { queue_deadline: '10s' },
         listeners: {
           clear: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow', h2c: true },
           closed: { address: '127.0.0.1', port: 0, exposure: 'internal', plaintext: 'allow' },

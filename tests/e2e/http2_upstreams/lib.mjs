@@ -141,7 +141,6 @@ export const answer = (connection, stream, body = '{}') => connection.send(heade
 export const onStage = (upstream, { upstream: settings = {}, routes, ...config } = {}) => ({
   config: (stage) => ({
     workers: 1,
-    overload: { queue_deadline: '60s' }, // crowds are what is tested, on machines with much else to do
     ...config,
     upstreams: {
       'order-service': {

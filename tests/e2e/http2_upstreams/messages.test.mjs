@@ -196,7 +196,7 @@ describe('what is spoken', () => {
     }
   });
   it('auto: HTTP/1.1 where the upstream knows no other; a crowd is served, too', async () => {
-    const s = await openStage({ config: { workers: 1, overload: { queue_deadline: '60s' }, upstreams: { 'order-service': { protocol: 'auto' } } }, routes: ROUTES });
+    const s = await openStage({ config: { workers: 1, upstreams: { 'order-service': { protocol: 'auto' } } }, routes: ROUTES });
     try {
       await s.allowed(() => s.request({ path: '/open/x' }));
       const all = await Promise.all(Array.from({ length: 20 }, () => s.request({ path: '/open/x' })));
@@ -206,7 +206,7 @@ describe('what is spoken', () => {
     }
   });
   it('auto: a crowd that comes first, and the upstream turns out to speak HTTP/1.1', async () => {
-    const s = await openStage({ config: { workers: 1, overload: { queue_deadline: '60s' }, upstreams: { 'order-service': { protocol: 'auto', max_connections: 4 } } }, routes: ROUTES });
+    const s = await openStage({ config: { workers: 1, upstreams: { 'order-service': { protocol: 'auto', max_connections: 4 } } }, routes: ROUTES });
     try {
       const all = await Promise.all(Array.from({ length: 40 }, () => s.request({ path: '/open/x' })));
       assert.ok(all.every((r) => r.status === 200), all.map((r) => r.status).join());
@@ -216,7 +216,7 @@ describe('what is spoken', () => {
     }
   });
   it('h2: an upstream that does not agree to it is a failure that says so', async () => {
-    const s = await openStage({ config: { workers: 1, overload: { queue_deadline: '60s' }, upstreams: { 'order-service': { protocol: 'h2' } } }, routes: ROUTES });
+    const s = await openStage({ config: { workers: 1, upstreams: { 'order-service': { protocol: 'h2' } } }, routes: ROUTES });
     try {
       const { access } = await s.denied({ status: 502, code: 'bad_gateway', reason: 'upstream_tls' }, () => s.request({ path: '/open/x' }));
       assert.match(access.detail, /h2|application protocol/i);

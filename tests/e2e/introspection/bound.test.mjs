@@ -33,7 +33,6 @@ describe('opaque tokens of an authorization server that binds them', () => {
       gateway: { env: { INTROSPECTION_SECRET: SECRET } },
       config: (_, base) => ({
         ...base,
-        overload: { queue_deadline: '60s' },
         introspection: {
           allowed: { ...endpoint, dpop: 'allowed', cache: '30s' },
           fresh: { ...endpoint, dpop: 'allowed', cache: '0s' },

@@ -17,7 +17,6 @@ async function open(settings = {}, config = {}) {
     gateway: { env: { INTROSPECTION_SECRET: 'secret' } },
     config: {
       workers: 1,
-      overload: { queue_deadline: '60s' },
       introspection: { main: { endpoint: endpoint.url, client_id: 'gateway', client_secret: '${env:INTROSPECTION_SECRET}', audiences: ['orders'], timeout: '30s', ...settings } },
       ...config,
     },

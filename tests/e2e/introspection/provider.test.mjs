@@ -25,7 +25,6 @@ const open = (provider, settings, { routes = { orders: ROUTE }, config = {} } = 
     routes,
     gateway: { env: { INTROSPECTION_SECRET: SECRET } },
     config: {
-      overload: { queue_deadline: '60s' },
       introspection: { main: { endpoint: provider.url, client_id: 'gateway:1', audiences: [AUDIENCE], issuer: provider.issuer, cache: '1s', timeout: '30s', ...settings } },
       ...config,
     },

@@ -32,7 +32,6 @@ describe('jwt and introspection on one route', () => {
       },
       gateway: { env: { INTROSPECTION_SECRET: 'secret' } },
       config: {
-        overload: { queue_deadline: '60s' },
         introspection: {
           main: endpointSettings(endpoint),
           other: endpointSettings(endpoint, { audiences: ['invoices'] }),

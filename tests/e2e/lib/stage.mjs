@@ -74,6 +74,8 @@ export class Stage {
       logs: { access: { file: '-' }, audit: { file: '-' } },
       // All clients of a test share one address, and many of them are wrong on purpose: failure_budget/ is about this.
       failure_budget: 'off',
+      // A machine that is slow, or busy with other tests, is not a gateway that is asked for too much: overload/ is about that.
+      overload: { queue_deadline: '60s' },
       listeners: {
         // All clients of a test share one address, and none of them may be turned away for that.
         public: { address: '127.0.0.1', port: 0, handshakes: '100000/1s', handshakes_per_address: '100000/1s', tls: { certificates: [{ cert: server.certFile, key: server.keyFile }] } },

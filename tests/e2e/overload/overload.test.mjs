@@ -16,7 +16,7 @@ const KEYS = 8;
 const TOKENS = 100;
 const CLIENTS = 1_000;
 const DEADLINE = 200;
-const RETRY_AFTER = 1_000;
+const RETRY_AFTER = 3_000;
 
 // Asks again as soon as it was answered, and remembers what it was told, and when.
 class Impatient {
@@ -136,11 +136,11 @@ describe('overload', () => {
       const took = client.answers[first].took + client.answers[first + 1].took;
       assert.ok(took >= RETRY_AFTER, `listened to after ${took} ms`);
     }
-    // The wait that the gateway allows is DEADLINE; four times as much is for what this client and the upstream, who share a
+    // The wait that the gateway allows is DEADLINE; nine times as much is for what this client and the upstream, who share a
     // process, add on a busy machine. What was taken after it had waited for Retry-After would be later than that.
     const times = served.map((a) => a.took).sort((a, b) => a - b);
     const p99 = times[Math.floor(times.length * 0.99)];
-    assert.ok(p99 < deadline(5 * DEADLINE), `the slowest in a hundred answers took ${p99} ms`);
+    assert.ok(p99 < deadline(10 * DEADLINE), `the slowest in a hundred answers took ${p99} ms`);
     assert.ok(Math.max(...asked) < deadline(3_000), `the status pages took ${Math.max(...asked)} ms`);
     assert.ok((await shed()) >= denied.length);
     const line = await s.gateway.access('a denial', (l) => l.reason === 'overloaded');

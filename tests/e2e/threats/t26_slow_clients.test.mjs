@@ -16,7 +16,6 @@ describe('T26: slow clients', () => {
     s = await openStage({
       config: {
         // Two hundred handshakes are too much for a slow build on a busy machine, and that is not what is tested here.
-        overload: { queue_deadline: '10s' },
         listeners: { public: { timeouts: { handshake: '1s', head: '1s', body: '1s', idle: '1s', write: '1s', drain: '500ms' } } },
       },
       routes: { open: OPEN },

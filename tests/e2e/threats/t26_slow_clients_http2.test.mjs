@@ -14,7 +14,6 @@ describe('T26: slow clients over HTTP/2', () => {
     s = await openStage({
       config: {
         workers: 1,
-        overload: { queue_deadline: '10s' },
         listeners: { public: { timeouts: { handshake: '2s', head: '1s', body: '1s', idle: '1s', write: '1s', drain: '500ms' } } },
         upstreams: { 'order-service': { max_connections: 2000, max_pending: 10000, connect_timeout: '30s' } },
       },

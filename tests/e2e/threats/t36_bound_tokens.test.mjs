@@ -125,7 +125,7 @@ describe('T36: tokens that an endpoint says are bound', () => {
         half: { ...READ_ORDERS, match: { host: HOST, path: '/half/**' }, auth: { any_of: [{ jwt: 'main' }, { introspection: 'plain' }] } },
       },
       gateway: { env: { INTROSPECTION_SECRET: 'secret' } },
-      config: (_, base) => ({ ...base, overload: { queue_deadline: '60s' }, introspection: { main: settings, plain: { ...settings, dpop: undefined } } }),
+      config: (_, base) => ({ ...base, introspection: { main: settings, plain: { ...settings, dpop: undefined } } }),
     });
     [mine, other] = [await Holder.make(), await Holder.make()];
     await s.allowed(() => mine.ask(send, endpoint.active('first', { cnf: mine.cnf, token_type: 'DPoP' })));
