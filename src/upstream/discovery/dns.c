@@ -53,15 +53,6 @@ static void note_ttl(struct dns_lookup *lookup, uint32_t ttl)
 
 /* ---- records ---- */
 
-/* An address that no server can have. */
-static bool is_odd(const struct address *address)
-{
-    static const unsigned char none[16];
-    bool v4 = address_is_v4(address);
-    const unsigned char *bytes = address->bytes + (v4 ? 12 : 0);
-    return memcmp(bytes, none, v4 ? 4 : 16) == 0 || (v4 ? bytes[0] >= 224 : bytes[0] == 0xff);
-}
-
 static uint32_t weight_of(const struct dns_lookup *lookup, const struct dns_target *target)
 {
     uint32_t most = 1;
@@ -75,7 +66,7 @@ static void add(struct dns_lookup *lookup, const struct dns_target *target, stru
 {
     const struct discovery_settings *settings = &lookup->source->settings;
     const struct found_frame frame = { discovery_scheme_name(settings->scheme), settings->identity };
-    if (is_odd(address)) {
+    if (found_is_odd(address)) {
         return;
     }
     if (lookup->found.count == ENDPOINTS_MAX) {
