@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "upstream/discovery/dns_channel.h"
 #include "upstream/discovery/dns_ttl.h"
+#include "upstream/discovery/found.h"
 #include "upstream/discovery/internal.h"
 
 #include <arpa/nameser.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 
 #define SERVICES_MAX 256 /* SRV records of a name */
-#define EMPTIES      3   /* answers in a row that there is nothing, before it is believed */
 
 /* Whose addresses are asked for. */
 struct dns_target {
@@ -53,51 +53,36 @@ static void note_ttl(struct dns_lookup *lookup, uint32_t ttl)
 
 /* ---- records ---- */
 
-/* An address that no server can have. */
-static bool is_odd(const struct address *address)
-{
-    static const unsigned char none[16];
-    bool v4 = address_is_v4(address);
-    const unsigned char *bytes = address->bytes + (v4 ? 12 : 0);
-    return memcmp(bytes, none, v4 ? 4 : 16) == 0 || (v4 ? bytes[0] >= 224 : bytes[0] == 0xff);
-}
-
 static uint32_t weight_of(const struct dns_lookup *lookup, const struct dns_target *target)
 {
     uint32_t most = 1;
     for (size_t i = 0; i < lookup->target_count; i++) {
         most = lookup->targets[i].weight > most ? lookup->targets[i].weight : most;
     }
-    uint32_t weight =
-        most > ENDPOINT_WEIGHT_MAX ? target->weight * (uint32_t)ENDPOINT_WEIGHT_MAX / most : target->weight;
-    return weight > 0 ? weight : 1; /* 0 is "very rarely chosen" */
+    return found_weight(target->weight, most);
 }
 
-static void add(struct dns_lookup *lookup, const struct dns_target *target, const struct address *address)
+static void add(struct dns_lookup *lookup, const struct dns_target *target, struct address *address)
 {
     const struct discovery_settings *settings = &lookup->source->settings;
-    char text[ADDRESS_TEXT_MAX];
-    if (is_odd(address)) {
+    const struct found_frame frame = { discovery_scheme_name(settings->scheme), settings->identity };
+    if (found_is_odd(address)) {
         return;
     }
     if (lookup->found.count == ENDPOINTS_MAX) {
         fail(lookup, "more addresses than a service may have endpoints, 1024");
         return;
     }
-    address_format(address, text);
-    struct slice url = arena_printf(lookup->memory, address_is_v4(address) ? "%s://%s:%u" : "%s://[%s]:%u",
-                                    discovery_scheme_name(settings->scheme), text, target->port);
-    if (url.ptr == NULL) {
+    address->port = target->port;
+    struct found_endpoint endpoint = found_at(&frame, address, lookup->memory);
+    if (endpoint.url.ptr == NULL) {
         fail(lookup, "no memory for endpoints");
         return;
     }
-    lookup->found.items[lookup->found.count++] = (struct found_endpoint){
-        .url = url,
-        .host = settings->identity,
-        .weight = weight_of(lookup, target),
-        .tiered = settings->kind == DISCOVERY_SRV,
-        .tier = target->tier,
-    };
+    endpoint.weight = weight_of(lookup, target);
+    endpoint.tiered = settings->kind == DISCOVERY_SRV;
+    endpoint.tier = target->tier;
+    lookup->found.items[lookup->found.count++] = endpoint;
 }
 
 static void note_ttls(struct dns_lookup *lookup, const struct ares_addrinfo *result)
@@ -220,34 +205,6 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
 
 /* ---- what is made of them ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const struct found_endpoint *one = a, *other = b;
-    int order = slice_compare(one->url, other->url);
-    order = order != 0 ? order : one->tier - other->tier;
-    return order != 0 ? order : (one->weight < other->weight) - (one->weight > other->weight);
-}
-
-/* In an order that says nothing: name servers turn theirs with each answer. Of what is told twice, the better one stays. */
-static void settle_order(struct found_endpoints *found)
-{
-    size_t kept = 0;
-    qsort(found->items, found->count, sizeof *found->items, compare);
-    for (size_t i = 0; i < found->count; i++) {
-        if (kept == 0 || !slice_equal(found->items[kept - 1].url, found->items[i].url)) {
-            found->items[kept++] = found->items[i];
-        }
-    }
-    found->count = kept;
-}
-
-/* One answer may be that of a name server that has just been set up anew. */
-static bool is_believed(struct discovery_source *source, const struct found_endpoints *found)
-{
-    source->empties = found->count == 0 ? source->empties + 1 : 0;
-    return found->count > 0 || source->found.count == 0 || source->empties >= EMPTIES;
-}
-
 static void free_lookup(struct dns_lookup *lookup)
 {
     if (lookup->channel != NULL) {
@@ -274,10 +231,10 @@ static void finish(struct dns_lookup *lookup)
     struct discovery *discovery = source->discovery;
     source->lookup = NULL;
     source->due = discovery->loop->now + pause_after(lookup);
-    settle_order(&lookup->found);
+    found_settle(&lookup->found); /* name servers turn their order with each answer */
     if (lookup->problem != NULL) {
         source_fail(source, lookup->problem);
-    } else if (!is_believed(source, &lookup->found)) {
+    } else if (!source_believes(source, &lookup->found, false)) {
         source_fail(source, "there is no such name, or it has no addresses");
     } else {
         struct arena *memory = lookup->memory;

@@ -24,26 +24,30 @@ struct found_endpoint found_at(const struct found_frame *frame, const struct add
     };
 }
 
+uint32_t found_weight(uint32_t weight, uint32_t most)
+{
+    uint32_t scaled =
+        most > ENDPOINT_WEIGHT_MAX ? (uint32_t)(weight * (uint64_t)ENDPOINT_WEIGHT_MAX / most) : weight;
+    return scaled > 0 ? scaled : 1;
+}
+
 void found_scale_weights(struct found_endpoints *found)
 {
-    uint64_t most = 1;
+    uint32_t most = 1;
     for (size_t i = 0; i < found->count; i++) {
         most = found->items[i].weight > most ? found->items[i].weight : most;
     }
     for (size_t i = 0; i < found->count; i++) {
-        struct found_endpoint *endpoint = &found->items[i];
-        if (most > ENDPOINT_WEIGHT_MAX) {
-            endpoint->weight = (uint32_t)(endpoint->weight * (uint64_t)ENDPOINT_WEIGHT_MAX / most);
-        }
-        endpoint->weight = endpoint->weight > 0 ? endpoint->weight : 1;
+        found->items[i].weight = found_weight(found->items[i].weight, most);
     }
 }
 
-/* Of two with one URL the heavier goes first, and so stays. */
+/* Of two with one URL that of the better tier goes first, then the heavier, and so stays. */
 static int compare(const void *a, const void *b)
 {
     const struct found_endpoint *one = a, *other = b;
     int order = slice_compare(one->url, other->url);
+    order = order != 0 ? order : one->tier - other->tier;
     if (order == 0) {
         order = one->weight == other->weight ? slice_compare(one->zone, other->zone)
                                              : (one->weight < other->weight) - (one->weight > other->weight);

@@ -1,4 +1,4 @@
-/* What those who tell endpoints as JSON have in common: addresses and weights become found endpoints. Pure. */
+/* What those who tell endpoints have in common: addresses and weights become found endpoints. Pure. */
 #ifndef SALLYPORT_UPSTREAM_DISCOVERY_FOUND_H
 #define SALLYPORT_UPSTREAM_DISCOVERY_FOUND_H
 
@@ -10,14 +10,16 @@ struct found_frame {
     struct slice host;  /* that its certificate must show; lives as long as what is found */
 };
 
-/* No server can have it: unspecified, multicast, broadcast. */
+/* No server can have it: of "this network" (RFC 6890), unspecified, multicast, broadcast. */
 bool found_is_odd(const struct address *address);
 /* Of an address and its port, in `memory`; url.ptr NULL: no room. Weight 1, no zone. */
 struct found_endpoint found_at(const struct found_frame *frame, const struct address *address,
                                struct arena *memory);
-/* Weights of any size become 1 to ENDPOINT_WEIGHT_MAX: scaled down where one is larger; 0 counts as 1. */
+/* A weight, where the largest is `most`: up to ENDPOINT_WEIGHT_MAX as it is, else scaled down; 0 counts as 1. */
+uint32_t found_weight(uint32_t weight, uint32_t most);
+/* The same of all of them. */
 void found_scale_weights(struct found_endpoints *found);
-/* In an order that says nothing, and none twice. */
+/* In an order that says nothing, and none twice: the one of the better tier stays, then the heavier. */
 void found_settle(struct found_endpoints *found);
 
 #endif

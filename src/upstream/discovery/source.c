@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define SOURCE_ARENA ((size_t)8 * 1024 * 1024) /* with CA, certificate and key of TLS */
-#define EMPTIES      3
+#define EMPTIES      3 /* answers in a row that there is nothing, before it is believed */
 #define FOUND_ARENA  ((size_t)4 * 1024 * 1024)
 
 struct arena *source_memory_new(void)

@@ -166,7 +166,7 @@ describe('endpoints of DNS', () => {
     names.records[NAME] = { A: many };
     await failed();
     const recovered = next(s, 'discovery_recovered');
-    names.records[NAME] = { A: ['0.0.0.0', '255.255.255.255', '224.0.0.1', servers[0].address] };
+    names.records[NAME] = { A: ['0.0.0.0', '0.1.2.3', '255.255.255.255', '224.0.0.1', servers[0].address] };
     await recovered();
     assert.deepEqual(await ask(s, '/found/x', 10), { 200: 10 });
     assert.equal((await s.gateway.metrics()).sum('sallyport_discovery_endpoints', { upstream: 'found' }), 1);

@@ -42,6 +42,8 @@ static void weights_are_scaled_to_what_an_endpoint_may_have(void **state)
     found = (struct found_endpoints){ small, 2 };
     found_scale_weights(&found);
     assert_int_equal(small[1].weight, 7);
+    assert_int_equal(found_weight(UINT32_MAX, UINT32_MAX), 1000);
+    assert_int_equal(found_weight(0, 1), 1);
 }
 
 static void twins_are_one_and_the_order_says_nothing(void **state)
@@ -56,6 +58,12 @@ static void twins_are_one_and_the_order_says_nothing(void **state)
     assert_slice(items[0].url, "https://a:1");
     assert_slice(items[1].url, "https://b:1");
     assert_int_equal(items[1].weight, 5);
+    struct found_endpoint tiers[] = { { .url = SLICE_INIT("https://a:1"), .weight = 9, .tier = 2 },
+                                      { .url = SLICE_INIT("https://a:1"), .weight = 1, .tier = 1 } };
+    found = (struct found_endpoints){ tiers, 2 };
+    found_settle(&found);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(tiers[0].tier, 1);
     found = (struct found_endpoints){ NULL, 0 };
     found_settle(&found);
     assert_int_equal(found.count, 0);
