@@ -361,9 +361,8 @@ static void tell_unknown_key(struct conf_reader *reader, const struct conf_objec
     }
     const char *place = is_of_the_whole(object) ? find_elsewhere(object, entry->key) : NULL;
     if (place != NULL && suggestion.distance > 1) {
-        diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry,
-                         "unknown key here: it stands in %s%.*s", place,
-                         SLICE_ARG(suggestion_text(&suggestion, reader->arena)));
+        diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key here: it stands in %s",
+                         place);
     } else if (suggestion.best.len > 0) {
         diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key%.*s",
                          SLICE_ARG(suggestion_text(&suggestion, reader->arena)));
