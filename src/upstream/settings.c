@@ -225,6 +225,7 @@ static const struct conf_field upstream_fields[] = {
       .standard = "0s",
       .minimum = 0,
       .maximum = 3600 * NS_PER_S,
+      .example = "30s",
       .help =
           "in which an endpoint that joins the others, or comes back to them, gets up to its share of the "
           "requests; 0: at once" },
