@@ -37,12 +37,14 @@ static const struct conf_field issuer_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct issuer_settings, issuer),
+      .example = "https://idp.example.com",
       .help = "The exact iss of its tokens. Where neither jwks_file, jwks_url nor secret is given, an https "
               "URL (http to loopback), and keys are discovered there: OpenID Connect Discovery 1.0." },
     { .name = "audiences",
       .type = CONF_STRINGS,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY | CONF_SUBSET,
       .offset = offsetof(struct issuer_settings, audiences),
+      .example = "[orders]",
       .help = "Who the tokens must be meant for: at least one of these must stand in aud." },
     { .name = "algorithms",
       .type = CONF_FLAGS,
@@ -184,8 +186,9 @@ const struct auth_method_info auth_method_infos[AUTH_METHOD_COUNT] = {
 #define WAY_FIELDS(TYPE, MEMBER)                                                                             \
     { .name = "jwt",                                                                                         \
       .type = CONF_STRINGS,                                                                                  \
-      .flags = CONF_NON_EMPTY | CONF_SUBSET,                                                                 \
+      .flags = CONF_TYPICAL | CONF_NON_EMPTY | CONF_SUBSET,                                                  \
       .offset = offsetof(TYPE, MEMBER[AUTH_JWT]),                                                            \
+      .example = "main",                                                                                     \
       .help = "Names of the issuers whose Bearer tokens are accepted." },                                    \
         { .name = "introspection",                                                                           \
           .type = CONF_STRINGS,                                                                              \

@@ -83,6 +83,7 @@ enum conf_flags {
     CONF_SUBSET = 1 << 6,     /* "tighter" means a subset of the list */
     CONF_EMPTY_SAYS = 1 << 7, /* an empty string that is given says something: `ptr` NULL is none */
     CONF_GROUPS = 1 << 8,     /* "${name}" in the string is notation of its own, and no reference */
+    CONF_TYPICAL = 1 << 9,    /* stands in examples of its object, as what is required does */
 };
 
 struct conf_object;
@@ -96,7 +97,8 @@ struct conf_field {
     int64_t minimum, maximum; /* of integers, durations, sizes and rate counts; both 0: not bounded */
     const struct conf_choice *choices;
     const struct conf_object *object;
-    const char *help; /* one line for the reference; required */
+    const char *help;    /* one line for the reference; required */
+    const char *example; /* for messages, as one would write it; NULL: the default, or what fits the type */
 };
 
 struct conf_object {

@@ -64,5 +64,9 @@ const char *compress_check_type(struct slice type)
         slice_find(slice_part(type, 0, (size_t)slash), '*') >= 0) {
         return wrong;
     }
+    if (slice_equal_nocase(type, SLICE("text/event-stream")) ||
+        slice_starts_with(type, SLICE("application/grpc"))) {
+        return "event streams and gRPC are never compressed: leave it out";
+    }
     return NULL;
 }

@@ -128,6 +128,7 @@ struct error check_routes(struct loader *loader)
         check_match(&check);
         TRY(check_route_listeners(&check));
         TRY(check_filters(loader, route, source->node, &identity));
+        check_meanings(loader, route, source->node);
         check_admin_route(loader, route, source->node);
         check_route_upstream(&check);
         TRY(check_route_access(&check));

@@ -1,5 +1,7 @@
 #include "config/diagnostics.h"
 
+#include "config/foreign.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +171,7 @@ void suggestion_offer(struct suggestion *suggestion, struct slice candidate)
         candidate.len > NAME_MAX_COMPARED) {
         return;
     }
-    size_t distance = edit_distance(wrong, candidate);
+    size_t distance = foreign_word_means(wrong, candidate) ? 0 : edit_distance(wrong, candidate);
     if (distance < suggestion->distance && distance < candidate.len) {
         suggestion->distance = distance;
         suggestion->best = candidate;

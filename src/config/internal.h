@@ -147,6 +147,9 @@ void check_place(struct loader *loader, struct auth_place_settings *const *field
 void check_auth_names(struct loader *loader, const struct auth_settings *auth, const struct conf_node *node);
 /* A bare word that is no mode: it has been told, and what was meant is not known. */
 bool auth_is_broken(const struct auth_settings *auth, const struct conf_node *node);
+/* check_meanings.c: warns of what may be written and is most likely not meant. */
+void check_meanings(struct loader *loader, const struct route_settings *route, const struct conf_node *node);
+
 /* check_filters.c: fills in the route's chain. `identity`: names of identity_collect. */
 struct error check_filters(struct loader *loader, struct route_settings *route, const struct conf_node *node,
                            const struct conf_strings *identity) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "config/reader.h"
 
+#include "config/tables.h"
 #include "config/values.h"
 
 #define NO_MEMORY FAIL(ERROR_MEMORY, "no memory for the configuration")
@@ -168,10 +169,13 @@ static struct error read_pairs(struct conf_reader *reader, const struct conf_fie
     if (pairs.items == NULL) {
         return NO_MEMORY;
     }
+    struct conf_field text = *field; /* an entry by itself */
+    text.type = CONF_STRING;
+    text.example = NULL;
     for (size_t i = 0; i < node->count; i++) {
         struct conf_pair *pair = &pairs.items[pairs.count];
         struct slice value;
-        if (!value_read_text(field, node->items[i], reader->diagnostics, &value)) {
+        if (!value_read_text(&text, node->items[i], reader->diagnostics, &value)) {
             continue;
         }
         *pair = (struct conf_pair){ node->items[i]->key, value };
@@ -261,6 +265,9 @@ static struct error read_map(struct conf_reader *reader, const struct conf_field
     if (list.items == NULL) {
         return NO_MEMORY;
     }
+    struct conf_field one = *field; /* an entry by itself */
+    one.type = CONF_OBJECT;
+    one.example = NULL;
     for (size_t i = 0; i < node->count; i++) {
         const struct conf_node *entry = node->items[i];
         if (!name_is_good(entry->key)) {
@@ -269,7 +276,7 @@ static struct error read_map(struct conf_reader *reader, const struct conf_field
             continue;
         }
         if (!accepts(field->object, entry)) {
-            tell_wrong(reader, field, entry);
+            tell_wrong(reader, &one, entry);
             continue;
         }
         void *item = (char *)list.items + list.count++ * field->object->size;
@@ -305,6 +312,41 @@ static struct error read_default(struct conf_reader *reader, const struct conf_f
     return node != NULL ? read_field(reader, field, node, out) : NO_MEMORY;
 }
 
+/* Where a key stands that is unknown here; NULL: nowhere that people take for here. */
+static const char *find_elsewhere(const struct conf_object *object, struct slice key)
+{
+    static const struct {
+        const struct conf_object *object;
+        const char *place;
+    } places[] = {
+        { &upstream_object, "an upstream" },
+        { &effective_object, "a route (or defaults, a policy, a group)" },
+        { &match_object, "match of a route" },
+        { &listener_object, "a listener" },
+        { &config_object, "the configuration itself, at the left" },
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].object != object && conf_field_find(places[i].object, key) != NULL) {
+            return places[i].place;
+        }
+    }
+    return NULL;
+}
+
+/* Keys are mixed up among these. */
+static bool is_of_the_whole(const struct conf_object *object)
+{
+    static const struct conf_object *const objects[] = { &upstream_object, &route_object,    &group_object,
+                                                         &policy_object,   &defaults_object, &listener_object,
+                                                         &config_object };
+    for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+        if (objects[i] == object) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void tell_unknown_key(struct conf_reader *reader, const struct conf_object *object,
                              const struct conf_node *entry)
 {
@@ -317,7 +359,11 @@ static void tell_unknown_key(struct conf_reader *reader, const struct conf_objec
             arena_printf(reader->arena, "%.*s%s%s", SLICE_ARG(known), known.len > 0 ? ", " : "", field->name);
         known = longer.ptr != NULL ? longer : known;
     }
-    if (suggestion.best.len > 0) {
+    const char *place = is_of_the_whole(object) ? find_elsewhere(object, entry->key) : NULL;
+    if (place != NULL && suggestion.distance > 1) {
+        diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key here: it stands in %s",
+                         place);
+    } else if (suggestion.best.len > 0) {
         diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key%.*s",
                          SLICE_ARG(suggestion_text(&suggestion, reader->arena)));
     } else {
@@ -359,6 +405,24 @@ static struct error read_map_fields(struct conf_reader *reader, const struct con
     return OK;
 }
 
+/* `auth: jwt` names a key where a value is wanted. */
+static bool tell_key_as_value(struct conf_reader *reader, const struct conf_object *object,
+                              const struct conf_field *of, const struct conf_node *node)
+{
+    const struct conf_field *key =
+        node->type == CONF_NODE_SCALAR ? conf_field_find(object, node->text) : NULL;
+    for (const struct conf_choice *choice = of->choices; key != NULL && choice->name != NULL; choice++) {
+        key = slice_equal(node->text, slice_from_string(choice->name)) ? NULL : key;
+    }
+    if (key == NULL || node->key.len == 0) {
+        return false;
+    }
+    diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, node,
+                     "\"%s\" is a key, and wants a value, as in \"%.*s: { %.*s }\"", key->name,
+                     SLICE_ARG(node->key), SLICE_ARG(value_example(key, reader->arena)));
+    return true;
+}
+
 /* A bare scalar or list in place of an object sets one of its fields. `authorize: any_caller` names a boolean. */
 static struct error read_shorthand(struct conf_reader *reader, const struct conf_object *object,
                                    const struct conf_node *node, char *out)
@@ -370,6 +434,9 @@ static struct error read_shorthand(struct conf_reader *reader, const struct conf
             if ((field->flags & CONF_REQUIRED) != 0 && !reader->partial) {
                 tell_missing(reader, object, field, node);
             }
+            continue;
+        }
+        if (field->type == CONF_ENUM && tell_key_as_value(reader, object, field, node)) {
             continue;
         }
         if (field->type == CONF_BOOL && slice_equal(node->text, slice_from_string(name))) {

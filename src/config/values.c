@@ -24,6 +24,18 @@ static void print_number(const struct conf_field *field, int64_t value, struct b
     }
 }
 
+/* An object that a bare value may stand for is wanted as that. */
+static const struct conf_field *scalar_field(const struct conf_object *object)
+{
+    for (const struct conf_field *field = object->fields; object->scalar != NULL && field->name != NULL;
+         field++) {
+        if (strcmp(field->name, object->scalar) == 0) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
 static void print_wanted(const struct conf_field *field, struct buffer *out)
 {
     static const char *const wanted[] = {
@@ -45,7 +57,12 @@ static void print_wanted(const struct conf_field *field, struct buffer *out)
         [CONF_MAP] = "a map of names to maps",
     };
     bool is_plain = field->type == CONF_LIST && field->object->scalar != NULL;
-    buffer_printf(out, "%s", wanted[is_plain ? CONF_STRINGS : field->type]);
+    bool is_map = field->type == CONF_MAP,
+         is_short = (is_map || field->type == CONF_OBJECT) && field->object->scalar != NULL;
+    buffer_printf(out, "%s%s", wanted[is_plain ? CONF_STRINGS : field->type],
+                  !is_short ? ""
+                  : is_map  ? " or single values"
+                            : " or a single value");
     if (field->type == CONF_ENUM || field->type == CONF_FLAGS) {
         for (const struct conf_choice *choice = field->choices; choice->name != NULL; choice++) {
             buffer_printf(out, "%s%s", choice == field->choices ? "" : ", ", choice->name);
@@ -76,7 +93,35 @@ struct slice value_wanted(const struct conf_field *field, struct arena *arena)
     return text;
 }
 
-static void print_example(const struct conf_field *field, struct buffer *out)
+#define EXAMPLE_DEPTH_MAX 3
+
+static void print_example(const struct conf_field *field, size_t depth, struct buffer *out);
+
+/* "{ limit: 100/1m, by: address }": what is required or typical; or the bare value that stands for it. */
+static void print_object_example(const struct conf_object *object, size_t depth, // NOLINT(misc-no-recursion)
+                                 struct buffer *out)
+{
+    size_t count = 0, typical = 0;
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        typical += (field->flags & CONF_TYPICAL) != 0;
+    }
+    const struct conf_field *bare = typical == 0 ? scalar_field(object) : NULL;
+    if (bare != NULL && depth < EXAMPLE_DEPTH_MAX) {
+        print_example(bare, depth + 1, out);
+        return;
+    }
+    for (const struct conf_field *field = object->fields; field->name != NULL && depth < EXAMPLE_DEPTH_MAX;
+         field++) {
+        if ((field->flags & (CONF_REQUIRED | CONF_TYPICAL)) != 0) {
+            buffer_printf(out, "%s%s: ", count++ > 0 ? ", " : "{ ", field->name);
+            print_example(field, depth + 1, out);
+        }
+    }
+    buffer_printf(out, "%s", count > 0 ? " }" : "{ … }");
+}
+
+static void print_example(const struct conf_field *field, size_t depth, // NOLINT(misc-no-recursion)
+                          struct buffer *out)
 {
     static const char *const examples[] = {
         [CONF_BOOL] = "true",
@@ -89,11 +134,16 @@ static void print_example(const struct conf_field *field, struct buffer *out)
         [CONF_STRINGS] = "[one, other]",
         [CONF_FILES] = "[one.pem]",
         [CONF_PAIRS] = "{ name: text }",
-        [CONF_OBJECT] = "{ … }",
-        [CONF_LIST] = "[{ … }]",
-        [CONF_MAP] = "{ name: { … } }",
     };
-    if (field->standard != NULL && strcmp(field->standard, "{}") != 0) {
+    if (field->example != NULL) {
+        buffer_printf(out, "%s", field->example);
+    } else if (field->type == CONF_OBJECT) {
+        print_object_example(field->object, depth, out);
+    } else if (field->type == CONF_LIST || field->type == CONF_MAP) {
+        buffer_printf(out, "%s", field->type == CONF_LIST ? "[" : "{ name: ");
+        print_object_example(field->object, depth, out);
+        buffer_printf(out, "%s", field->type == CONF_LIST ? "]" : " }");
+    } else if (field->standard != NULL && strcmp(field->standard, "{}") != 0) {
         buffer_printf(out, "%s", field->standard);
     } else if (field->type == CONF_INTEGER) {
         bool fits =
@@ -105,31 +155,51 @@ static void print_example(const struct conf_field *field, struct buffer *out)
         buffer_printf(out, "[%s]", field->choices->name);
     } else if ((field->type == CONF_DURATION || field->type == CONF_SIZE) && field->maximum != 0) {
         print_number(field, field->maximum, out);
-    } else if (field->type == CONF_LIST && field->object->scalar != NULL) {
-        buffer_printf(out, "%s", examples[CONF_STRINGS]);
     } else {
         buffer_printf(out, "%s", examples[field->type]);
     }
 }
 
-struct slice value_example(const struct conf_field *field, struct arena *arena)
+/* "key: example"; of what is said in short, by the key that it is said by. */
+static struct slice example_at(const struct conf_field *field, const struct conf_node *node,
+                               struct arena *arena)
 {
     struct buffer out;
     buffer_init(&out, 1024);
-    buffer_printf(&out, "%s: ", field->name);
-    print_example(field, &out);
+    bool has_key = node != NULL && node->key.len > 0;
+    buffer_printf(&out, "%.*s: ", SLICE_ARG(has_key ? node->key : slice_from_string(field->name)));
+    print_example(field, 0, &out);
     struct slice text = or_empty(arena_copy(arena, buffer_slice(&out)));
     buffer_done(&out);
     return text;
+}
+
+struct slice value_example(const struct conf_field *field, struct arena *arena)
+{
+    return example_at(field, NULL, arena);
+}
+
+/* An item of a list is wanted as such. */
+static struct conf_field wanted_at(const struct conf_field *field, const struct conf_node *node)
+{
+    struct conf_field wanted = *field;
+    bool is_item = node->parent != NULL && node->parent->type == CONF_NODE_SEQUENCE;
+    if (is_item && field->type == CONF_LIST) {
+        wanted.type = CONF_OBJECT;
+    } else if (is_item && field->type == CONF_FLAGS) {
+        wanted.type = CONF_ENUM;
+    }
+    return wanted;
 }
 
 void value_tell_wrong(const struct conf_field *field, const struct conf_node *node,
                       struct diagnostics *diagnostics)
 {
     struct arena *arena = diagnostics->arena;
+    const struct conf_field wanted = wanted_at(field, node);
     diagnostics_node(diagnostics, DIAGNOSTIC_ERROR, node, "%.*s is wanted here, not %.*s, as in \"%.*s\"",
-                     SLICE_ARG(value_wanted(field, arena)), SLICE_ARG(conf_node_describe(node, arena)),
-                     SLICE_ARG(value_example(field, arena)));
+                     SLICE_ARG(value_wanted(&wanted, arena)), SLICE_ARG(conf_node_describe(node, arena)),
+                     SLICE_ARG(example_at(field, node, arena)));
 }
 
 bool value_read_text(const struct conf_field *field, const struct conf_node *node,
@@ -174,8 +244,9 @@ bool value_read_choice(const struct conf_field *field, const struct conf_node *n
         suggestion_offer(&suggestion, name);
     }
     struct arena *arena = diagnostics->arena;
+    const struct conf_field wanted = wanted_at(field, node);
     diagnostics_node(diagnostics, DIAGNOSTIC_ERROR, node, "%.*s is wanted here, not %.*s%.*s",
-                     SLICE_ARG(value_wanted(field, arena)), SLICE_ARG(conf_node_describe(node, arena)),
+                     SLICE_ARG(value_wanted(&wanted, arena)), SLICE_ARG(conf_node_describe(node, arena)),
                      SLICE_ARG(suggestion_text(&suggestion, arena)));
     return false;
 }

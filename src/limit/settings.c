@@ -18,9 +18,11 @@ static const struct conf_field limit_fields[] = {
       .help = "What RateLimit fields call it. Absent: made from kind and position, \"address-1\"." },
     { .name = "limit",
       .type = CONF_RATE,
+      .flags = CONF_TYPICAL,
       .offset = offsetof(struct limit_settings, limit),
       .minimum = 1,
       .maximum = COUNT_MAX,
+      .example = "100/1m",
       .help = "At most so many requests in any window of this length; one of limit and rate is given." },
     { .name = "rate",
       .type = CONF_RATE,
@@ -38,6 +40,7 @@ static const struct conf_field limit_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct limit_settings, by),
+      .example = "address",
       .help = "What is counted by: address (IPv6 by /64), caller, claims.NAME, header:NAME (together with "
               "the address; a request that repeats the field is denied), "
               "or route (everybody together)." },

@@ -9,6 +9,7 @@ static const struct conf_field fault_fields[] = {
       .standard = "0",
       .minimum = 0,
       .maximum = 60 * NS_PER_S,
+      .example = "200ms",
       .help = "How long requests wait before they go to the upstream." },
     { .name = "delay_percent",
       .type = CONF_INTEGER,

@@ -71,6 +71,9 @@ static const char *text_problem(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
+        if (c == '?') {
+            return "a path has no query: what must stand there is for match.query";
+        }
         if (c == '{' || c == '}') {
             return "a {variable} must be a whole segment of the path";
         }
@@ -96,6 +99,9 @@ static bool name_is_among(struct slice name, const struct slice *names, size_t c
 
 static const char *variable_problem(struct slice name, struct slice *names, size_t *count)
 {
+    if (slice_find(name, ':') > 0) {
+        return "a {variable} takes any segment: there are no expressions in paths; write {name}";
+    }
     if (!variable_name_valid(name)) {
         return "the name of a {variable} is made of letters, digits, _ and -, and starts with a letter or _";
     }

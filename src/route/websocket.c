@@ -7,8 +7,9 @@
 static const struct conf_field websocket_fields[] = {
     { .name = "origins",
       .type = CONF_STRINGS,
-      .flags = CONF_SUBSET,
+      .flags = CONF_TYPICAL | CONF_SUBSET,
       .offset = offsetof(struct websocket_settings, origins),
+      .example = "[https://shop.example.com]",
       .help = "Origins, besides that of the request's own host, whose pages may open one, exactly as "
               "browsers send them, or "
               "\"*\"." },

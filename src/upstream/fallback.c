@@ -25,6 +25,7 @@ static const struct conf_field fallback_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct fallback_settings, upstream),
+      .example = "orders-archive",
       .help =
           "Name of the upstream that is asked instead, as long as nothing of the request's body has gone." },
     { .name = "status",

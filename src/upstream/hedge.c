@@ -9,6 +9,7 @@ static const struct conf_field hedge_fields[] = {
       .offset = offsetof(struct hedge_settings, after),
       .minimum = NS_PER_MS,
       .maximum = 60 * NS_PER_S,
+      .example = "100ms",
       .help = "How long the first server may take until the response's head before a second one is asked. "
               "About what 95 of a hundred requests need." },
     { .name = "methods",

@@ -5,6 +5,7 @@ static const struct conf_field mirror_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct mirror_settings, upstream),
+      .example = "orders-next",
       .help = "Name of the upstream that gets the copies." },
     { .name = "percent",
       .type = CONF_INTEGER,

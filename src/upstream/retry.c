@@ -15,22 +15,26 @@ static const struct conf_choice retry_events[] = {
 static const struct conf_field retry_fields[] = {
     { .name = "on",
       .type = CONF_FLAGS,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_TYPICAL | CONF_NON_EMPTY,
       .offset = offsetof(struct retry_settings, on),
       .choices = retry_events,
+      .example = "[connect, 503]",
       .help = "After what: failures, and statuses of responses. Default: connect, reset, 503." },
     { .name = "attempts",
       .type = CONF_INTEGER,
+      .flags = CONF_TYPICAL,
       .offset = offsetof(struct retry_settings, attempts),
       .standard = "1",
       .minimum = 1,
       .maximum = 10,
+      .example = "2",
       .help = "How often it is sent again." },
     { .name = "try_timeout",
       .type = CONF_DURATION,
       .offset = offsetof(struct retry_settings, try_timeout),
       .minimum = NS_PER_MS,
       .maximum = 3600 * NS_PER_S,
+      .example = "1s",
       .help = "How long each try may take until the response's head; `timeout` is for all of them together. "
               "Default: what is "
               "left of that." },
@@ -72,6 +76,17 @@ bool retry_is_idempotent(enum http_method method)
     return idempotent[method];
 }
 
+/* Methods are case-sensitive: "get" is no method that anybody sends. */
+static bool is_lower_case(struct slice method)
+{
+    for (size_t i = 0; i < method.len; i++) {
+        if (method.ptr[i] >= 'a' && method.ptr[i] <= 'z') {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *retry_check(const struct retry_settings *settings, int64_t timeout)
 {
     if (settings->try_timeout >= timeout) {
@@ -86,6 +101,9 @@ const char *retry_check(const struct retry_settings *settings, int64_t timeout)
         enum http_method method = http_method_of(settings->methods.items[i]);
         if (method == METHOD_CONNECT || !http_token_valid(settings->methods.items[i])) {
             return "methods are names like GET and PUT, and CONNECT is never sent again";
+        }
+        if (is_lower_case(settings->methods.items[i])) {
+            return "methods are written in upper case: others would never be sent again";
         }
     }
     return NULL;

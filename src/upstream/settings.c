@@ -22,6 +22,7 @@ static const struct conf_field endpoint_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_endpoint_settings, url),
+      .example = "https://10.0.0.5:9001",
       .help = "https://host:port or http://host:port, without a path; h2c://host:port: HTTP/2 without TLS; "
               "unix:/path: HTTP/1.1 without TLS on that socket" },
     { .name = "weight",
@@ -59,9 +60,10 @@ static const struct conf_choice protocols[] = {
 static const struct conf_field upstream_fields[] = {
     { .name = "endpoints",
       .type = CONF_LIST,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_TYPICAL | CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_settings, endpoints),
       .object = &endpoint_object,
+      .example = "[https://10.0.0.5:9001]",
       .help = "its servers, as in https://10.0.0.5:9001; at most 1024. They are written here, or found by "
               "`discover`" },
     { .name = "discover",
@@ -121,6 +123,7 @@ static const struct conf_field upstream_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_NON_EMPTY,
       .offset = offsetof(struct upstream_settings, host_header),
+      .example = "orders.internal",
       .help = "Host field that the upstream sees; default: the client's" },
     { .name = "connect_timeout",
       .type = CONF_DURATION,
@@ -224,6 +227,7 @@ static const struct conf_field upstream_fields[] = {
       .standard = "0s",
       .minimum = 0,
       .maximum = 3600 * NS_PER_S,
+      .example = "30s",
       .help =
           "in which an endpoint that joins the others, or comes back to them, gets up to its share of the "
           "requests; 0: at once" },

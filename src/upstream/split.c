@@ -36,6 +36,7 @@ static const struct conf_field split_fields[] = {
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct split_settings, weights),
       .object = &share_object,
+      .example = "{ orders-v1: 95, orders-v2: 5 }",
       .help = "Names of upstreams, and their weights." },
     { .name = "sticky",
       .type = CONF_STRING,

@@ -257,12 +257,13 @@ bool import_endpoint(struct import *import, struct slice uri, struct slice *ret_
         if (!slice_next(&rest, '/', &host)) {
             return false;
         }
-        host = slice_from(host, (size_t)(slice_find_last(host, '@') + 1));
+        ssize_t at = slice_find_last(host, '@');
+        host = at >= 0 ? slice_from(host, (size_t)at + 1) : host;
         if (!is_host(host)) {
             return false;
         }
         ssize_t colon = slice_find_last(host, ':');
-        bool has_port = colon >= 0 && host.ptr[host.len - 1] != ']';
+        bool has_port = colon >= 0 && !slice_ends_with(host, SLICE("]"));
         *ret_host = host;
         *ret_endpoint = has_port
                             ? arena_printf(&import->arena, "%s://%.*s", schemes[i].scheme, SLICE_ARG(host))

@@ -50,7 +50,7 @@ static bool has_variables(const struct import_filter *list)
         for (size_t i = 0; i < one->text.len; i++) {
             braces += one->text.ptr[i] == '{';
         }
-        if (braces > is_map) {
+        if (braces > (is_map ? 1U : 0U)) {
             return true;
         }
     }

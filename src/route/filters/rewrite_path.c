@@ -155,6 +155,18 @@ static struct error take_reference(struct filter_compiler *compiler, const struc
     return OK;
 }
 
+/* As others write groups: it would be taken for text that no path may hold. */
+static struct error check_notation(struct filter_compiler *compiler, const struct slice *replacement)
+{
+    for (size_t i = 0; i < replacement->len; i++) {
+        char c = replacement->ptr[i];
+        if (c == '\\' || (c == '{' && (i == 0 || replacement->ptr[i - 1] != '$'))) {
+            return filter_wrong(compiler, replacement, "what a group matched is written $1 or ${name}");
+        }
+    }
+    return OK;
+}
+
 static struct error compile_replacement(struct filter_compiler *compiler, const struct slice *replacement,
                                         struct rewrite *rewrite)
 {
@@ -249,6 +261,7 @@ struct error filter_rewrite_path(struct filter_compiler *compiler, const struct 
         return FILTER_NO_MEMORY;
     }
     TRY(compile_pattern(compiler, &said->pattern, compiled));
+    TRY(check_notation(compiler, &said->replacement));
     TRY(compile_replacement(compiler, &said->replacement, compiled));
     TRY(check_replacement(compiler, &said->replacement, compiled));
     return filter_add(compiler, &compiler->chain->request, rewrite, compiled);

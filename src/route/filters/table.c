@@ -11,11 +11,13 @@ static const struct conf_field rewrite_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct rewrite_settings, pattern),
+      .example = "^/api/(.*)",
       .help = "A regular expression (PCRE2); its first match in the path is replaced. Anchor it by \"^\"." },
     { .name = "replacement",
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_GROUPS,
       .offset = offsetof(struct rewrite_settings, replacement),
+      .example = "/$1",
       .help = "What stands there instead; $1 or ${name} is what a group matched, $$ a dollar." },
     { 0 },
 };
@@ -43,6 +45,7 @@ static const struct conf_field redirect_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct redirect_settings, location),
+      .example = "/new",
       .help = "Where to: \"/path\" of the same origin, or \"https://host/path\"; {name} is a variable of the "
               "path. Scheme and host are constants, so that no client can say where it leads." },
     { .name = "status",
@@ -70,48 +73,60 @@ static const struct conf_object redirect_object = {
 /* ROW(key, the function that compiles it, the rest of its conf_field) */
 #define FILTER_ROWS(ROW)                                                                                     \
     ROW(strip_prefix, filter_strip_prefix, .type = CONF_INTEGER, .minimum = 1,                               \
-        .maximum = ROUTE_SEGMENTS_MAX,                                                                       \
+        .maximum = ROUTE_SEGMENTS_MAX, .flags = CONF_TYPICAL, .example = "1",                                \
         .help = "Takes so many segments off the front of the path; of one that has no more, \"/\" is left. " \
                 "They are told to the upstream as X-Forwarded-Prefix.")                                      \
     ROW(prefix_path, filter_prefix_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY,                       \
+        .example = "/internal",                                                                              \
         .help = "Puts this in front of the path: it begins with \"/\" and does not end with one.")           \
-    ROW(set_path, filter_set_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY,                             \
+    ROW(set_path, filter_set_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY, .example = "/v2/orders",    \
         .help = "Another path; {name} is the segment that the route's path calls so. The query stays.")      \
     ROW(rewrite_path, filter_rewrite_path, .type = CONF_OBJECT, .object = &rewrite_object,                   \
         .help = "Rewrites the path by a regular expression.")                                                \
     ROW(add_request_header, filter_add_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,          \
+        .example = "{ X-Gateway: edge }",                                                                    \
         .help = "Adds header fields beside those that the client sent; {name} is a variable of the path.")   \
     ROW(set_request_header, filter_set_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,          \
+        .example = "{ X-Gateway: edge }",                                                                    \
         .help = "Sets header fields, in place of all that the client sent by that name.")                    \
     ROW(remove_request_header, filter_remove_request_header, .type = CONF_STRINGS, .flags = CONF_NON_EMPTY,  \
-        .help = "Removes header fields of the client by their names.")                                       \
+        .example = "[X-Debug]", .help = "Removes header fields of the client by their names.")               \
     ROW(map_request_header, filter_map_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,          \
+        .example = "{ X-Request-Id: X-Correlation-Id }",                                                     \
         .help = "Copies a header field to another name: FROM: TO. What TO was is replaced.")                 \
     ROW(dedupe_request_header, filter_dedupe_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,    \
+        .example = "{ X-Api-Version: first }",                                                               \
         .help = "Of header fields that stand there more than once, keeps the first, the last or each value " \
                 "once: NAME: first, last or unique.")                                                        \
     ROW(add_request_parameter, filter_add_request_parameter, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,    \
+        .example = "{ source: edge }",                                                                       \
         .help =                                                                                              \
             "Adds parameters to the query, encoded, in place of all that the client sent by that name; "     \
             "{name} is a variable of the path, {claims.NAME}, {subject} and their like what was proven.")    \
     ROW(remove_request_parameter, filter_remove_request_parameter, .type = CONF_STRINGS,                     \
-        .flags = CONF_NON_EMPTY, .help = "Removes parameters from the query by their names.")                \
+        .flags = CONF_NON_EMPTY, .example = "[debug]",                                                       \
+        .help = "Removes parameters from the query by their names.")                                         \
     ROW(preserve_host_header, filter_preserve_host_header, .type = CONF_BOOL,                                \
         .help = "Tells the upstream the client's own Host, though it has a `host_header`.")                  \
     ROW(set_host_header, filter_set_host_header, .type = CONF_STRING, .flags = CONF_NON_EMPTY,               \
-        .help = "Tells the upstream this Host (over HTTP/2, :authority).")                                   \
+        .example = "orders.internal", .help = "Tells the upstream this Host (over HTTP/2, :authority).")     \
     ROW(add_response_header, filter_add_response_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,        \
+        .example = "{ X-Served-By: edge }",                                                                  \
         .help = "Adds header fields to the upstream's answer; values as in add_request_parameter.")          \
     ROW(set_response_header, filter_set_response_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,        \
+        .example = "{ X-Served-By: edge }",                                                                  \
         .help = "Sets header fields of the upstream's answer, in place of all that it has by that name.")    \
     ROW(remove_response_header, filter_remove_response_header, .type = CONF_STRINGS,                         \
-        .flags = CONF_NON_EMPTY, .help = "Removes header fields of the upstream's answer by their names.")   \
+        .flags = CONF_NON_EMPTY, .example = "[X-Debug]",                                                     \
+        .help = "Removes header fields of the upstream's answer by their names.")                            \
     ROW(dedupe_response_header, filter_dedupe_response_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,  \
-        .help = "As dedupe_request_header, of the upstream's answer.")                                       \
+        .example = "{ X-Served-By: first }", .help = "As dedupe_request_header, of the upstream's answer.")  \
     ROW(rewrite_location, filter_rewrite_location, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,              \
+        .example = "{ /: /api }",                                                                            \
         .help = "Where the answer's Location leads to a path of this service: the first of these prefixes "  \
                 "that it has is replaced, as in \"/: /api\" beside strip_prefix.")                           \
     ROW(set_status, filter_set_status, .type = CONF_INTEGER, .minimum = 200, .maximum = 599,                 \
+        .example = "404",                                                                                    \
         .help = "Another status for the upstream's answer, unless that has no body by its own (204, 304).")  \
     ROW(redirect_to, filter_redirect_to, .type = CONF_OBJECT, .object = &redirect_object,                    \
         .help = "Answers by a redirect; the route needs no upstream.")

@@ -21,6 +21,7 @@ static const struct conf_field discovery_fields[] = {
       .type = CONF_STRING,
       .flags = CONF_REQUIRED | CONF_NON_EMPTY,
       .offset = offsetof(struct discovery_settings, from),
+      .example = "dns://orders.internal:9001",
       .help =
           "file:///path: a JSON list of endpoints, as `endpoints` has them; dns://name:port: each address "
           "of the name; dns+srv://_service._tcp.name: each SRV record of it; "

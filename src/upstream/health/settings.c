@@ -6,8 +6,9 @@
 static const struct conf_field health_fields[] = {
     { .name = "path",
       .type = CONF_STRING,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_TYPICAL | CONF_NON_EMPTY,
       .offset = offsetof(struct health_settings, path),
+      .example = "/healthz",
       .help = "HTTP: GET of this path, with a query or not" },
     { .name = "statuses",
       .type = CONF_STRINGS,

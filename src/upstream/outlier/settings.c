@@ -5,10 +5,12 @@
 static const struct conf_field outlier_fields[] = {
     { .name = "failures",
       .type = CONF_INTEGER,
+      .flags = CONF_TYPICAL,
       .offset = offsetof(struct outlier_settings, failures),
       .standard = "5",
       .minimum = 0,
       .maximum = 1000,
+      .example = "5",
       .help = "failed requests in a row, over all workers, that eject an endpoint: 5xx but 501, no "
               "connection, no "
               "answer in time; 0: these do not" },

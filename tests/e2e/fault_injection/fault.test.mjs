@@ -4,13 +4,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { binary, sallyport } from '../lib/gateway.mjs';
+import { binary, ROOT, sallyport } from '../lib/gateway.mjs';
 import { closeAll, HOST, OPEN, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
 import { tempDir } from '../lib/temp.mjs';
 import { until } from '../lib/wait.mjs';
 
 const PROGRAM = join(dirname(binary()), 'sallyport-faults');
+const EXAMPLE = join(ROOT, 'examples/faults.yaml');
 const DELAY = 300;
 
 const configuration = (fault) => JSON.stringify({
@@ -29,6 +30,13 @@ describe('a program without faults', () => {
     const { code, stderr } = await sallyport(['check', written({ abort_percent: 5 })]);
     assert.notEqual(code, 0);
     assert.match(stderr, /this program makes no faults: .*-Dfault_injection=true/);
+  });
+
+  it('refuses the example of them for nothing else', async () => {
+    const { code, stderr } = await sallyport(['check', EXAMPLE]);
+    assert.equal(code, 1);
+    assert.deepEqual(stderr.match(/ error: /g).length, 1);
+    assert.match(stderr, /routes\.orders\.fault: this program makes no faults/);
   });
 
   it('says nothing of them', () => {
@@ -61,6 +69,11 @@ describe('a program with faults', () => {
     return { ...response, took: performance.now() - began };
   };
 
+  it('takes the example, and warns of it', () => {
+    const { status, stderr } = spawnSync(PROGRAM, ['check', EXAMPLE], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /routes\.orders\.fault: requests are delayed or denied on purpose/);
+  });
   it('says so', () => {
     assert.match(execFileSync(PROGRAM, ['version'], { encoding: 'utf8' }), /makes faults on purpose: for tests/);
     const { status, stderr } = spawnSync(PROGRAM, ['check', written({ delay: '1s' })], { encoding: 'utf8' });

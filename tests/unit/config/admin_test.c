@@ -131,9 +131,10 @@ static void somebody_is_asked_who_they_are(void **state)
     told_of(LISTENERS(""), ADMIN(", listeners: inside, hosts: a, auth: { jwt: main, mode: optional }"),
             "c.yaml:5:126: error: admin.auth: the admin API is never public: name an issuer, a set of API "
             "keys or client certificates\n");
-    told_of(LISTENERS(""), ADMIN(", listeners: inside, hosts: a"),
-            "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
-            "c.yaml:5:1: error: admin: auth is missing: every admin needs it, as in \"auth: { … }\"\n");
+    told_of(
+        LISTENERS(""), ADMIN(", listeners: inside, hosts: a"),
+        "c.yaml:1:1: warning: there are no routes: every request is answered 404\n"
+        "c.yaml:5:1: error: admin: auth is missing: every admin needs it, as in \"auth: { jwt: main }\"\n");
     told_of(LISTENERS(""), ADMIN(", listeners: inside, hosts: \"*.internal\", auth: { jwt: main }"),
             "c.yaml:5:116: error: admin.hosts: a name is wanted here, as in admin.internal: a wildcard would "
             "let any page that knows the address in (DNS rebinding)\n");

@@ -31,7 +31,7 @@ static void what_has_no_effect_is_refused(void **state)
             "c.yaml:8:54: error: upstreams.f.hash_by: `hash_by` is caller, address, header:NAME or cookie:NAME, as in cookie:session\n"
             "c.yaml:8:80: error: upstreams.f.max_load: one endpoint has to be allowed more than the mean: from 101 on, as in 150; or 0: any\n"
             "c.yaml:9:49: error: upstreams.g.endpoints[0].weight: weights have no effect here: write `balance: weighted`\n"
-            "c.yaml:10:20: error: upstreams.h.endpoints[0]: url is missing: every endpoint needs it, as in \"url: text\"\n"
+            "c.yaml:10:20: error: upstreams.h.endpoints[0]: url is missing: every endpoint needs it, as in \"url: https://10.0.0.5:9001\"\n"
             "c.yaml:10:64: error: upstreams.h.endpoints[1].weight: a whole number from 1 to 1000 is wanted here, not \"0\", as in \"weight: 1\"\n"
             "c.yaml:11:39: error: upstreams.j.zone_spill: no endpoint has a zone: it has no effect; as in `endpoints: [{ url: https://10.0.0.5:9001, zone: a }]`\n"
             "c.yaml:12:49: warning: upstreams.k.endpoints[0].zone: zones have no effect: this gateway has none; say at the top where it stands, as in `zone: a`\n"
@@ -39,7 +39,7 @@ static void what_has_no_effect_is_refused(void **state)
             "c.yaml:13:73: error: upstreams.l.outliers.failures: nothing would ever eject an endpoint: leave `failures` at 5, or say a `success_gap`, as in 20\n"
             "c.yaml:13:86: error: upstreams.l.outliers.min_requests: it has no effect without `success_gap`, as in 20\n"
             "c.yaml:14:39: warning: upstreams.m.outliers: there is one endpoint: it is never ejected, since no other one could take its requests\n"
-            "c.yaml:15:8: error: upstreams.i.endpoints: a text or a list of texts is wanted here, not a map, as in \"endpoints: [one, other]\"\n");
+            "c.yaml:15:8: error: upstreams.i.endpoints: a text or a list of texts is wanted here, not a map, as in \"endpoints: [https://10.0.0.5:9001]\"\n");
     /* clang-format on */
 }
 

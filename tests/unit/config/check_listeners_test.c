@@ -125,7 +125,7 @@ static void http2_without_tls_is_for_the_inside(void **state)
                   "c.yaml:4:62: error: listeners.c.h2c: h2c needs plaintext: allow\n"
                   "c.yaml:5:55: error: listeners.d.h2c: protocols does not name h2\n"
                   "c.yaml:6:55: error: listeners.e.protocols: without tls or h2c nobody can speak h2 here\n"
-                  "c.yaml:7:67: error: listeners.f.protocols[0]: a list of http/1.1, h2 is wanted here, not "
+                  "c.yaml:7:67: error: listeners.f.protocols[0]: one of http/1.1, h2 is wanted here, not "
                   "\"h3\"; did you mean \"h2\"?\n"
                   "c.yaml:8:55: error: listeners.g.protocols: must not be empty; a list of http/1.1, h2 is "
                   "wanted here\n");

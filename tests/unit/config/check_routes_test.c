@@ -229,8 +229,8 @@ static void rules_and_headers_are_sound(void **state)
         "c.yaml:6:165: error: routes.b.relay.headers.X-Bad: a header's value is claims.NAME, subject, "
         "issuer, client_id, scopes, roles or 'text'\n"
         "c.yaml:7:113: error: routes.c.cors: the origin \"*\" cannot be combined with credentials\n"
-        "c.yaml:8:113: error: routes.d.cors: origins is missing: every cors needs it, as in \"origins: [one, "
-        "other]\"\n");
+        "c.yaml:8:113: error: routes.d.cors: origins is missing: every cors needs it, as in \"origins: "
+        "[https://shop.example.com]\"\n");
 }
 
 static void websockets_are_sound(void **state)

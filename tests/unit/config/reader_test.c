@@ -219,7 +219,7 @@ static void every_wrong_value_is_told_at_once(void **state)
         "name.pem\"\n"
         "dir/c.yaml:7:1: error: colour: one of red, green is wanted here, not \"geen\"; did you mean "
         "\"green\"?\n"
-        "dir/c.yaml:8:16: error: colours[1]: a list of red, green is wanted here, not \"blue\"\n"
+        "dir/c.yaml:8:16: error: colours[1]: one of red, green is wanted here, not \"blue\"\n"
         "dir/c.yaml:9:1: error: rate: a rate from 1 to 1000 per duration (ms, s, m, h, d) is wanted "
         "here, not \"5000/1s\", as "
         "in \"rate: 100/1m\"\n"
@@ -228,12 +228,12 @@ static void every_wrong_value_is_told_at_once(void **state)
         "name: "
         "text }\"\n"
         "dir/c.yaml:12:10: error: inner.moed: unknown key; did you mean \"mode\"?\n"
-        "dir/c.yaml:13:1: error: list: a list of maps is wanted here, not a map, as in \"list: [{ … }]\"\n"
+        "dir/c.yaml:13:1: error: list: a list of maps is wanted here, not a map, as in \"list: [{ number: 10 "
+        "}]\"\n"
         "dir/c.yaml:14:8: error: map.first: number is missing: every item needs it, as in \"number: 10\"\n"
         "dir/c.yaml:14:19: error: map.not good: a name has 1 to 64 letters, digits, \"-\", \"_\" and \".\"\n"
-        "dir/c.yaml:14:46: error: map.third: a map of names to maps is wanted here, not \"3\", as in \"map: "
-        "{ name: { "
-        "… } }\"\n"
+        "dir/c.yaml:14:46: error: map.third: a map is wanted here, not \"3\", as in \"third: { number: 10 "
+        "}\"\n"
         "dir/c.yaml:15:1: error: colr: unknown key; did you mean \"colour\"?\n"
         "dir/c.yaml:16:1: error: zzz: unknown key; known here: flag, port, wait, size, text, secret, file, "
         "colour, "
@@ -251,7 +251,8 @@ static void nothing_is_no_value(void **state)
         "dir/c.yaml:1:1: error: port: a whole number from 1 to 65535 is wanted here, not nothing, as in "
         "\"port: 8443\"\n"
         "dir/c.yaml:2:1: error: text: a text is wanted here, not nothing, as in \"text: text\"\n"
-        "dir/c.yaml:3:1: error: inner: a map is wanted here, not nothing, as in \"inner: { … }\"\n");
+        "dir/c.yaml:3:1: error: inner: a map or a single value is wanted here, not nothing, as in \"inner: "
+        "green\"\n");
     assert_int_equal(outer.port, 8443); /* what is wrong leaves its default */
     reading_done(&reading);
 }

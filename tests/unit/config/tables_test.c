@@ -56,6 +56,43 @@ static void every_default_can_be_read(void **state)
     reading_done(&reading);
 }
 
+/* What messages give as an example is something that one may write; alone, but for what it needs beside it. */
+static void every_example_can_be_read(void **state)
+{
+    (void)state;
+    struct object_list list;
+    collect(&list);
+    size_t count = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        for (const struct conf_field *field = list.items[i]->fields; field->name != NULL; field++) {
+            struct reading reading;
+            struct conf_field alone[2] = { *field, { 0 } };
+            alone[0].offset = 0;
+            const struct conf_object object = { .name = "x", .size = 64, .fields = alone };
+            struct arena arena;
+            arena_init(&arena, 4096);
+            struct slice example = value_example(field, &arena);
+            bool is_whole = !slice_contains(example, SLICE("…")) && !slice_contains(example, SLICE("${")) &&
+                            !slice_contains(example, SLICE("text")) && !slice_ends_with(example, SLICE(": "));
+            if (is_whole) {
+                reading_init(&reading, example);
+                struct conf_reader reader = { .arena = &reading.arena,
+                                              .diagnostics = &reading.diagnostics,
+                                              .places = &reading.places };
+                uint64_t out[8] = { 0 };
+                assert_ok(conf_read(&reader, &object, reading.root, out));
+                if (reading.diagnostics.error_count > 0) {
+                    fail_msg("%s.%s: %.*s", list.items[i]->name, field->name, SLICE_ARG(example));
+                }
+                reading_done(&reading);
+                count++;
+            }
+            arena_done(&arena);
+        }
+    }
+    assert_true(count > 200);
+}
+
 static void shorthands_name_fields(void **state)
 {
     (void)state;
@@ -75,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_is_explained),
         cmocka_unit_test(every_default_can_be_read),
+        cmocka_unit_test(every_example_can_be_read),
         cmocka_unit_test(shorthands_name_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

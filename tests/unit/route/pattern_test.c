@@ -73,7 +73,8 @@ static void test_bad_patterns(void **state)
     assert_bad_pattern("/{a}/{a}", "two {variables}");
     assert_bad_pattern("/a/../b", "dot segment");
     assert_bad_pattern("/%2e", "dot segment");
-    assert_bad_pattern("/a?b", "byte");
+    assert_bad_pattern("/a?b", "match.query");
+    assert_bad_pattern("/{id:[0-9]+}", "no expressions in paths");
     assert_bad_pattern("/a#b", "fragment");
     assert_bad_pattern("/a b", "byte");
     assert_bad_pattern("/%zz", "byte");

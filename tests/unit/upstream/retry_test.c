@@ -113,6 +113,8 @@ static void test_checks(void **state)
     assert_non_null(retry_check(&settings, NS_PER_S));
     method = SLICE("GET POST");
     assert_non_null(retry_check(&settings, NS_PER_S));
+    method = SLICE("post");
+    assert_non_null(strstr(retry_check(&settings, NS_PER_S), "upper case"));
 }
 
 int main(void)

@@ -41,6 +41,8 @@ static void patterns_are_checked(void **state)
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$0"), "no group \"0\"");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/${b}"), "no group \"b\"");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$"), "no group \"\"");
+    assert_filter_refused(f, rewriting(f, "^/(a)", "/\\1"), "is written $1 or ${name}");
+    assert_filter_refused(f, rewriting(f, "^/(?<a>a)", "/{a}"), "is written $1 or ${name}");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$1/../b"), "dot segment");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$1?b=c"), "no query");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$1%2F"), "encoded slash");
