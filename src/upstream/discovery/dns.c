@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "upstream/discovery/dns_channel.h"
 #include "upstream/discovery/dns_ttl.h"
+#include "upstream/discovery/found.h"
 #include "upstream/discovery/internal.h"
 
 #include <arpa/nameser.h>
@@ -53,15 +54,6 @@ static void note_ttl(struct dns_lookup *lookup, uint32_t ttl)
 
 /* ---- records ---- */
 
-/* An address that no server can have. */
-static bool is_odd(const struct address *address)
-{
-    static const unsigned char none[16];
-    bool v4 = address_is_v4(address);
-    const unsigned char *bytes = address->bytes + (v4 ? 12 : 0);
-    return memcmp(bytes, none, v4 ? 4 : 16) == 0 || (v4 ? bytes[0] >= 224 : bytes[0] == 0xff);
-}
-
 static uint32_t weight_of(const struct dns_lookup *lookup, const struct dns_target *target)
 {
     uint32_t most = 1;
@@ -77,7 +69,7 @@ static void add(struct dns_lookup *lookup, const struct dns_target *target, cons
 {
     const struct discovery_settings *settings = &lookup->source->settings;
     char text[ADDRESS_TEXT_MAX];
-    if (is_odd(address)) {
+    if (found_is_odd(address)) {
         return;
     }
     if (lookup->found.count == ENDPOINTS_MAX) {
