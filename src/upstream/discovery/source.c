@@ -203,6 +203,7 @@ static void put(struct discovery_source *source, struct arena *memory, const str
     source_memory_free(source->found_memory);
     source->found_memory = memory;
     source->found = *found;
+    source->discovery->changed(source->discovery->context);
 }
 
 bool source_take(struct discovery_source *source, struct arena *memory, const struct found_endpoints *found)
