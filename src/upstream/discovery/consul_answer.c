@@ -1,8 +1,8 @@
 #include "upstream/discovery/consul_answer.h"
 
 #include "base/limits.h"
-#include "json/json.h"
 #include "upstream/settings.h"
+#include "json/json.h"
 
 #define NO_MEMORY  FAIL(ERROR_MEMORY, "no memory for endpoints")
 #define WEIGHT_MAX 65535 /* Consul's */
