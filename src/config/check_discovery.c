@@ -93,6 +93,28 @@ struct error fill_discovery(struct loader *loader)
     return OK;
 }
 
+struct error fill_own_listeners(struct loader *loader)
+{
+    const struct settings *settings = loader->settings;
+    size_t count = 0;
+    struct address *own = arena_calloc(loader->arena, settings->listener_count + 1, sizeof *own);
+    if (own == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        if (settings->listeners[i].path.len == 0) {
+            own[count++] = settings->listeners[i].parsed_address;
+        }
+    }
+    for (size_t i = 0; i < settings->upstream_count; i++) {
+        if (settings->upstreams[i].discover != NULL) {
+            settings->upstreams[i].discover->own = own;
+            settings->upstreams[i].discover->own_count = count;
+        }
+    }
+    return OK;
+}
+
 static void check_watched(struct loader *loader, struct discovery_settings *discover,
                           const struct upstream_settings *upstream, const struct conf_node *node)
 {

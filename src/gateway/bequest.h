@@ -1,5 +1,5 @@
-/* What a gateway process leaves to the one that relieves it at an upgrade: the key of its TLS tickets, and the key sets that
- * it fetched. Shared memory that the supervisor makes for each process and never looks into; sealed, so that nobody can
+/* What a gateway process leaves to the one that relieves it at an upgrade: the key of its TLS tickets, the key sets that
+ * it fetched, and the endpoints that it discovered. Shared memory that the supervisor makes for each process and never looks into; sealed, so that nobody can
  * shorten it under a reader. Never on a disk: where key sets are to be there, they are kept apart (gateway/key_cache.h).
  *
  * The process that serves writes it; the one that is to relieve it reads it, meanwhile. One that has died leaves nothing: it

@@ -409,7 +409,9 @@ static struct error begin(struct control *control, struct change *change,
         count_lives(control, json);
     }
     const struct settings *settings = change->snapshot->settings;
-    return discovery_open(control->discovery, settings->upstreams, settings->upstream_count);
+    TRY(discovery_open(control->discovery, settings->upstreams, settings->upstream_count));
+    testament_give_endpoints(control->testament, control->discovery);
+    return OK;
 }
 
 static void give_up(struct control *control, struct error error)

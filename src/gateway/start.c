@@ -217,8 +217,13 @@ static struct error start_workers(struct control *control, const struct settings
 void control_bequeath(struct control *control)
 {
     if (control->bequest != NULL && control->started && !control->draining) {
-        testament_write(control->bequest, control->tickets, control->keys);
+        testament_write(control->bequest, control->tickets, control->keys, control->discovery);
     }
+}
+
+static void on_endpoints(void *context)
+{
+    control_bequeath(context);
 }
 
 /* Without it clients make a full handshake, and keys are awaited: no reason not to start. */
@@ -263,7 +268,7 @@ struct error control_start_all(struct control *control, struct change *change)
     TRY(block_follower_new(&control->loop, &block_events, control, &control->blocks));
     TRY(health_checker_new(&control->loop, control->own_metrics, on_health, control, &control->health));
     TRY(outlier_detector_new(&control->loop, on_outlier, control, &control->outliers));
-    TRY(discovery_new(&control->loop, control_set_endpoints, control, &control->discovery));
+    TRY(discovery_new(&control->loop, control_set_endpoints, on_endpoints, control, &control->discovery));
     metrics_set_more(control->metrics, render_more, control);
     TRY(status_new(&control->loop, control->metrics, &control->status));
     status_set_remark(control->status, what_to_add, control);

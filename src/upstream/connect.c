@@ -1,4 +1,5 @@
 /* The way to a connection: the endpoint's name, then its addresses, one after the other. */
+#include "upstream/discovery/forbidden.h"
 #include "upstream/pool_internal.h"
 
 #include <stdlib.h>
@@ -96,11 +97,28 @@ static socklen_t address_of(const struct upstream_ticket *ticket, struct sockadd
     return address_to_sockaddr(&address, out);
 }
 
+/* A name that was discovered may stand for anything, each time that it is looked up. */
+static const char *forbids(const struct upstream_ticket *ticket)
+{
+    const struct pool_endpoint *endpoint = ticket->endpoint;
+    const struct discovery_settings *discover = endpoint->pool->settings->discover;
+    if (discover == NULL || endpoint->settings->is_address) {
+        return NULL;
+    }
+    struct address address = resolved_at(&endpoint->addresses, ticket->address);
+    address.port = endpoint->settings->port;
+    return discovery_forbids(discover, &address);
+}
+
 static struct error open_connection(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct upstream_pool *pool = endpoint->pool;
     const struct upstream_settings *settings = pool->settings;
+    const char *forbidden = forbids(ticket);
+    if (forbidden != NULL) {
+        return FAIL(ERROR_VALUE, forbidden);
+    }
     struct pool_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
         return FAIL(ERROR_MEMORY, "upstream connection");
@@ -153,7 +171,10 @@ static void connect_next(struct upstream_ticket *ticket)
         .detail = "no descriptor or memory is left for a connection to the upstream"
     };
     struct error error = open_connection(ticket);
-    if (failed(error)) {
+    if (failed(error) && error.kind == ERROR_VALUE) {
+        const struct http_call_failure forbidden = { .reason = DENY_UPSTREAM_CONNECT, .detail = error.what };
+        connect_failed(ticket, &forbidden);
+    } else if (failed(error)) {
         /* What is short is ours, not the upstream's: its operators must not look for a fault that is here. */
         connect_failed(ticket, error_is_shortage(error) ? &shortage : &refused);
     }
@@ -227,7 +248,7 @@ static void wait_for_name(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct net_loop *loop = ticket->pool->loop;
-    if (!resolved_start(&endpoint->addresses, endpoint->settings->host, on_resolved)) {
+    if (!resolved_start(&endpoint->addresses, endpoint->settings->name, on_resolved)) {
         go_on_without(ticket, "host name not resolved");
         return;
     }
@@ -246,7 +267,7 @@ void pool_connect(struct upstream_ticket *ticket)
     }
     if (resolved_stale(&endpoint->addresses, ticket->pool->loop->now)) {
         /* For the next ones. Without memory they use what there is, too. */
-        (void)resolved_start(&endpoint->addresses, endpoint->settings->host, on_resolved);
+        (void)resolved_start(&endpoint->addresses, endpoint->settings->name, on_resolved);
     }
     connect_endpoint(ticket);
 }

@@ -284,6 +284,7 @@ static const char *parse_host(struct slice host, struct arena *arena, struct ups
     for (size_t i = 0; i < endpoint->host.len; i++) {
         text[i] = ascii_lower(text[i]);
     }
+    endpoint->name = endpoint->host;
     return NULL;
 }
 

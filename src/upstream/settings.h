@@ -26,8 +26,10 @@ struct upstream_endpoint {
     struct slice url;
     struct slice path; /* of a Unix socket, within `url`; empty: it has a host and port */
     bool tls;
-    bool h2c;          /* HTTP/2 in the clear, by prior knowledge */
-    struct slice host; /* as written, lower-case, without brackets */
+    bool h2c; /* HTTP/2 in the clear, by prior knowledge */
+    struct slice
+        host; /* as written, lower-case, without brackets; or what a certificate must show, where that is another */
+    struct slice name; /* the host as written: what is looked up */
     uint16_t port;
     bool is_address; /* host is an IP address: `address` is set */
     struct address address;

@@ -235,8 +235,8 @@ bool discovery_render(const struct discovery *discovery, struct buffer *out)
 
 /* ---- life ---- */
 
-struct error discovery_new(struct net_loop *loop, discovery_callback *callback, void *context,
-                           struct discovery **ret_discovery)
+struct error discovery_new(struct net_loop *loop, discovery_callback *callback,
+                           void (*changed)(void *context), void *context, struct discovery **ret_discovery)
 {
     struct discovery *discovery = calloc(1, sizeof *discovery);
     if (discovery == NULL) {
@@ -244,6 +244,7 @@ struct error discovery_new(struct net_loop *loop, discovery_callback *callback, 
     }
     discovery->loop = loop;
     discovery->callback = callback;
+    discovery->changed = changed;
     discovery->context = context;
     uv_timer_init(&loop->uv, &discovery->timer);
     discovery->timer.data = discovery;

@@ -17,7 +17,9 @@ struct discovery;
 typedef struct error discovery_callback(void *context, struct slice upstream,
                                         const struct found_endpoints *found);
 
-struct error discovery_new(struct net_loop *loop, discovery_callback *callback, void *context,
+/* `changed`: something else is known of an upstream than before, which discovery_export gives (estate.h). */
+struct error discovery_new(struct net_loop *loop, discovery_callback *callback,
+                           void (*changed)(void *context), void *context,
                            struct discovery **ret_discovery) MUST_CHECK;
 /* NULL is fine. The loop must run until what is under way in the pool is done. */
 void discovery_free(struct discovery *discovery);

@@ -1,7 +1,9 @@
 #include "upstream/discovery/endpoint_set.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "http/client.h"
+#include "upstream/discovery/forbidden.h"
 
 #include <stdlib.h>
 
@@ -54,6 +56,42 @@ static struct error add(struct upstream_settings *made, size_t index, const stru
     return OK;
 }
 
+static const char *forbids(const struct upstream_settings *upstream, const struct upstream_endpoint *endpoint)
+{
+    struct address address = endpoint->address;
+    address.port = endpoint->port;
+    return upstream->discover != NULL && endpoint->is_address
+               ? discovery_forbids(upstream->discover, &address)
+               : NULL;
+}
+
+/* Of instances that register themselves one may be a liar, and takes no other with it. Who writes a file writes all of it. */
+static struct error add_all(struct upstream_settings *made, const struct found_endpoints *found,
+                            struct slice zone, struct arena *arena, size_t *ret_at)
+{
+    size_t kept = 0;
+    const char *problem = NULL;
+    for (size_t i = 0; i < found->count; i++) {
+        *ret_at = i;
+        TRY(add(made, kept, &found->items[i], zone, arena));
+        const char *why = forbids(made, &made->parsed[kept]);
+        if (why != NULL && made->discover->kind == DISCOVERY_FILE) {
+            return FAIL(ERROR_VALUE, why);
+        }
+        problem = why != NULL ? why : problem;
+        kept += why == NULL;
+    }
+    if (problem != NULL && kept == 0) {
+        return FAIL(ERROR_VALUE, problem);
+    }
+    if (problem != NULL) {
+        log_event(LOG_WARNING, "endpoints_passed_over", LOG_TEXT("upstream", made->name),
+                  LOG_NUMBER("endpoints", found->count - kept), LOG_STRING("reason", problem));
+    }
+    made->endpoints.count = kept;
+    return OK;
+}
+
 static struct error set_maglev(struct upstream_settings *made, struct arena *arena)
 {
     size_t count = made->endpoints.count;
@@ -85,12 +123,11 @@ struct error upstream_set_endpoints(struct upstream_settings *upstream, const st
     if (made.endpoints.items == NULL || made.parsed == NULL) {
         return NO_MEMORY;
     }
-    for (size_t i = 0; i < count; i++) {
-        *ret_at = i;
-        TRY(add(&made, i, &found->items[i], zone, arena));
+    TRY(add_all(&made, found, zone, arena, ret_at));
+    for (size_t i = 0; i < made.endpoints.count; i++) {
         local += made.parsed[i].tier == 0;
     }
-    made.has_local = local > 0 && local < count;
+    made.has_local = local > 0 && local < made.endpoints.count;
     TRY(set_maglev(&made, arena));
     *upstream = made;
     return OK;

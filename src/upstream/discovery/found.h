@@ -10,7 +10,8 @@ struct found_frame {
     struct slice host;  /* that its certificate must show; lives as long as what is found */
 };
 
-/* No server can have it: of "this network" (RFC 6890), unspecified, multicast, broadcast. */
+/* No service has it: of "this network" (RFC 6890), unspecified, multicast, broadcast, of one link alone, and where clouds tell
+ * machines their secrets. */
 bool found_is_odd(const struct address *address);
 /* Of an address and its port, in `memory`; url.ptr NULL: no room. Weight 1, no zone. */
 struct found_endpoint found_at(const struct found_frame *frame, const struct address *address,

@@ -36,6 +36,7 @@ struct discovery_source {
 struct discovery {
     struct net_loop *loop;
     discovery_callback *callback;
+    void (*changed)(void *context);
     void *context;
     uv_timer_t timer;
     struct discovery_source *sources;

@@ -167,7 +167,8 @@ static struct health_target *new_target(struct health_service *service,
     arena_init(&target->memory, TARGET_ARENA);
     if (!copy_text(&target->memory, &target->endpoint.url) ||
         !copy_text(&target->memory, &target->endpoint.path) ||
-        !copy_text(&target->memory, &target->endpoint.host) || !name_authority(target) ||
+        !copy_text(&target->memory, &target->endpoint.host) ||
+        !copy_text(&target->memory, &target->endpoint.name) || !name_authority(target) ||
         !health_target_begin(target)) {
         free_target(target);
         return NULL;

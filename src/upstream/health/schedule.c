@@ -241,7 +241,7 @@ static void look_at_name(struct health_target *target)
     }
     if (!known || resolved_stale(names, target->service->checker->loop->now)) {
         /* Joins one that is under way. Without memory: the next time. */
-        (void)resolved_start(names, target->endpoint.host, on_resolved);
+        (void)resolved_start(names, target->endpoint.name, on_resolved);
     }
 }
 

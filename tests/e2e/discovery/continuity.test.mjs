@@ -96,6 +96,42 @@ for (const [kind, { start, discover, set, watches, lists }] of Object.entries(KI
       }
       await none();
     });
+    it('that is down while one process relieves the other: its endpoints are there, and followed when it is back', async () => {
+      await registry.close();
+      await upgrade(s);
+      const inherited = await s.gateway.event('endpoints_inherited');
+      assert.deepEqual([inherited.upstream, inherited.endpoints], ['found', 2]);
+      await upgrade(s); // the last but one has told nobody, and leaves what it has inherited
+      assert.equal(s.gateway.events.filter(({ event }) => event === 'endpoints_inherited').length, 2);
+      await load.stop();
+      assert.deepEqual(load.failed, []);
+      assert.deepEqual(await shares(), [true, true, false]);
+      const found = next(s, 'endpoints_discovered', ({ endpoints }) => endpoints === 1, 60_000);
+      await registry.start();
+      set(registry, [servers[2]]);
+      await found();
+      assert.deepEqual(await shares(), [false, false, true]);
+    });
+    it('twins: another source inherits nothing, and nor does anybody of a process that has died', async () => {
+      await load.stop();
+      await registry.close();
+      const status = async () => (await s.request({ path: '/found/x', plain: true, listener: 'plain' })).status;
+      const other = kind === 'Consul' ? { tags: ['v2'] } : { from: 'k8s://shop/orders' };
+      s.gateway.write(merge(s.config, { upstreams: { found: { discover: other } } }));
+      await upgrade(s);
+      assert.equal(await status(), 503);
+      s.gateway.write(s.config);
+      await registry.start();
+      const found = next(s, 'endpoints_discovered', ({ endpoints }) => endpoints === 2, 60_000);
+      await upgrade(s);
+      await found();
+      await registry.close();
+      const ready = next(s, 'ready', () => true, 20_000);
+      process.kill(s.gateway.child(), 'SIGKILL');
+      await ready();
+      assert.equal(await status(), 503);
+      assert.deepEqual(s.gateway.events.filter(({ event }) => event === 'endpoints_inherited'), []);
+    });
     it('sees what changes while one process relieves the other', async () => {
       let turn = 0, going = true;
       const lists = [[servers[0], servers[1]], [servers[1], servers[2]], servers];

@@ -59,7 +59,7 @@ static void a_ticket_key_and_a_key_set_come_through(void **state)
     unsigned char key[TLS_TICKET_KEY_SIZE];
     assert_ok(tls_tickets_new(&tickets));
     tls_tickets_export(tickets, key);
-    testament_write(bequest, tickets, source); /* no key set yet */
+    testament_write(bequest, tickets, source, NULL); /* no key set yet */
     struct testament *testament = testament_read(fd);
     assert_non_null(testament);
     testament_give_keys(testament, source);
@@ -69,7 +69,7 @@ static void a_ticket_key_and_a_key_set_come_through(void **state)
     struct key_document document = { issuer.name, issuer.jwks_url, SLICE(KEY), 0 };
     key_source_inherit(source, &document);
     assert_int_equal(inherited, 1);
-    testament_write(bequest, tickets, source);
+    testament_write(bequest, tickets, source, NULL);
     testament = testament_read(fd);
     assert_non_null(testament);
     struct key_source *next;
@@ -101,7 +101,7 @@ static void what_is_no_testament_is_nothing(void **state)
     assert_true(bequest_write(bequest, SLICE("too short for a ticket key")));
     assert_null(testament_read(fd));
     key_source_inherit(source, &document);
-    testament_write(bequest, tickets, source);
+    testament_write(bequest, tickets, source, NULL);
     buffer_init(&text, BEQUEST_SIZE);
     assert_true(bequest_read(fd, &text));
     struct slice whole = buffer_slice(&text);

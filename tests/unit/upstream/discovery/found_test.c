@@ -13,9 +13,16 @@ static void addresses_that_no_server_has_are_odd(void **state)
 {
     (void)state;
     static const char *const odd[] = {
-        "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "::", "ff02::1"
+        "0.0.0.0",       "0.1.2.3",         "224.0.0.1",   "255.255.255.255",        "::",
+        "ff02::1",       "169.254.169.254", "169.254.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+        "64:ff9b::",     "fe80::1",         "febf::1",     "fd00:ec2::254",          "fd20:ce::254",
+        "168.63.129.16", "100.100.100.200", "192.0.0.192",
     };
-    static const char *const good[] = { "10.0.0.1", "127.0.0.1", "223.255.255.255", "::1", "fd00::1" };
+    static const char *const good[] = {
+        "10.0.0.1",      "127.0.0.1",       "223.255.255.255", "::1",
+        "fd00::1",       "169.253.255.255", "169.255.0.0",     "fec0::1",
+        "fd00:ec2::253", "64:ff9b::a00:1",  "168.63.129.17",   "100.100.100.100",
+    };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         struct address address = at(odd[i]);
         assert_true(found_is_odd(&address));
