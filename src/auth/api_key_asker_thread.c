@@ -239,17 +239,6 @@ static void ask(struct api_key_asker *asker)
 
 /* ---- changes ---- */
 
-static bool note_change(void *context, const struct key_record *record)
-{
-    struct api_key_changes *changes = context;
-    if (changes->count == API_KEY_CHANGES_MAX) {
-        changes->all = true;
-        return false;
-    }
-    changes->numbers[changes->count++] = record->number;
-    return true;
-}
-
 static struct error look_at(struct api_key_asker *asker, struct key_store_state *out,
                             struct api_key_changes *changes)
 {
@@ -258,7 +247,7 @@ static struct error look_at(struct api_key_asker *asker, struct key_store_state 
     changes->all = memcmp(out->identity, before->identity, sizeof out->identity) != 0 ||
                    out->sequence < before->sequence;
     if (!changes->all && out->sequence > before->sequence) {
-        TRY(key_store_changes(asker->store, before->sequence, note_change, changes));
+        TRY(key_store_changes(asker->store, before->sequence, api_key_changes_note, changes));
     }
     return OK;
 }

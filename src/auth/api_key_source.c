@@ -199,7 +199,7 @@ void api_key_source_note_use(struct api_key_source *source, uint64_t number,
 
 /* ---- changes ---- */
 
-static bool note_change(void *context, const struct key_record *record)
+bool api_key_changes_note(void *context, const struct key_record *record)
 {
     struct api_key_changes *changes = context;
     if (changes->count == API_KEY_CHANGES_MAX) {
@@ -229,7 +229,7 @@ static struct error look(struct api_key_source *source, struct api_key_changes *
     changes->all = memcmp(state.identity, source->state.identity, sizeof state.identity) != 0 ||
                    state.sequence < source->state.sequence;
     if (!changes->all && state.sequence > source->state.sequence) {
-        TRY(key_store_changes(source->store, source->state.sequence, note_change, changes));
+        TRY(key_store_changes(source->store, source->state.sequence, api_key_changes_note, changes));
     }
     source->state = state;
     return OK;

@@ -63,6 +63,8 @@ struct api_key_changes {
 #define API_KEY_CHANGES_MAX 1024 /* beyond it, `all` */
 
 struct error api_key_source_look(struct api_key_source *source, struct api_key_changes *out) MUST_CHECK;
+/* A key_store_visit: adds the record's number to a struct api_key_changes that has room for API_KEY_CHANGES_MAX. */
+bool api_key_changes_note(void *changes, const struct key_record *record);
 void api_key_changes_sort(struct api_key_changes *changes);
 
 /* ---- remote ones ---- */

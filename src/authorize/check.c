@@ -46,18 +46,6 @@ static const char *role_problem(const struct scope_settings *roles)
                : NULL;
 }
 
-static bool has_variable(struct slice pattern, struct slice name)
-{
-    struct slice names[ROUTE_VARIABLES_MAX];
-    size_t count = route_pattern_variables(pattern, names, ROUTE_VARIABLES_MAX);
-    for (size_t i = 0; i < count && i < ROUTE_VARIABLES_MAX; i++) {
-        if (slice_equal(names[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct error read_number(struct slice text, struct arena *arena, const struct json **ret_number)
 {
     struct json *value = NULL;
@@ -114,7 +102,7 @@ static bool header_valid(struct slice name)
 
 static const char *said_problem(const struct claim_settings *rule, struct slice path_pattern)
 {
-    if (rule->path_variable.len > 0 && !has_variable(path_pattern, rule->path_variable)) {
+    if (rule->path_variable.len > 0 && route_pattern_variable(path_pattern, rule->path_variable) < 0) {
         return "the route's path has no {variable} of this name";
     }
     if (!parameter_valid(rule->query)) {

@@ -24,17 +24,9 @@ struct error loader_read_root(struct loader *loader, const struct slice *path, c
     *ret_root = NULL;
     TRY(new_source(loader, *path, &source));
     struct slice text;
-    struct error error = config_files_read(loader->files, source->path, CONFIG_FILE_MAX, &text);
-    if (error.kind == ERROR_MEMORY) {
-        return error;
-    }
-    if (failed(error)) {
-        char why[256];
-        error_describe(error, why, sizeof why);
-        tell(loader, path, owner, "%.*s: %s", SLICE_ARG(*path), why);
-        return OK;
-    }
-    return yaml_parse(text, source, loader->diagnostics, ret_root);
+    bool read = false;
+    TRY(load_read(loader, path, owner, CONFIG_FILE_MAX, &text, &read));
+    return read ? yaml_parse(text, source, loader->diagnostics, ret_root) : OK;
 }
 
 static struct error read_keys(struct loader *loader, const struct slice *path, const struct conf_node *owner,

@@ -161,25 +161,9 @@ static struct error read_users(struct loader *loader, struct basic_settings *set
 
 static struct error read_file(struct loader *loader, struct basic_settings *set)
 {
-    const struct conf_node *node = loader_object(loader, set);
-    struct slice text, kept;
-    config_files_watch(loader->files, set->htpasswd);
-    struct error error = config_files_read(loader->files, set->htpasswd, BASIC_FILE_MAX, &text);
-    if (error.kind == ERROR_MEMORY) {
-        return error;
-    }
-    if (failed(error)) {
-        char why[256];
-        error_describe(error, why, sizeof why);
-        tell(loader, &set->htpasswd, node, "%.*s: %s", SLICE_ARG(set->htpasswd), why);
-        return OK;
-    }
-    if (text.len == 0) {
-        tell(loader, &set->htpasswd, node, "%.*s is empty", SLICE_ARG(set->htpasswd));
-        return OK;
-    }
-    TRY(secret_keep(loader->arena, text, &kept));
-    return read_users(loader, set, kept);
+    struct slice text = SLICE_NONE;
+    TRY(load_file_text(loader, &set->htpasswd, loader_object(loader, set), BASIC_FILE_MAX, &text));
+    return text.len > 0 ? read_users(loader, set, text) : OK; /* else it was told */
 }
 
 static void check_users(struct loader *loader, const struct basic_settings *set)

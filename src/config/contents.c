@@ -5,6 +5,22 @@
 
 #define PEM_FILE_MAX (1024 * 1024) /* bytes of a PEM file */
 
+struct error load_read(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                       size_t maximum, struct slice *out, bool *ret_read)
+{
+    struct error error = config_files_read(loader->files, *path, maximum, out);
+    if (error.kind == ERROR_MEMORY) {
+        return error;
+    }
+    if (failed(error)) {
+        char why[256];
+        error_describe(error, why, sizeof why);
+        tell(loader, path, owner, "%.*s: %s", SLICE_ARG(*path), why);
+    }
+    *ret_read = !failed(error);
+    return OK;
+}
+
 /* `path`: a field of a struct whose node is `owner`; empty: there is nothing to read. */
 static struct error read_contents(struct loader *loader, const struct slice *path,
                                   const struct conf_node *owner, size_t maximum, struct slice *out)
@@ -13,14 +29,9 @@ static struct error read_contents(struct loader *loader, const struct slice *pat
         return OK;
     }
     struct slice text;
-    struct error error = config_files_read(loader->files, *path, maximum, &text);
-    if (error.kind == ERROR_MEMORY) {
-        return error;
-    }
-    if (failed(error)) {
-        char why[256];
-        error_describe(error, why, sizeof why);
-        tell(loader, path, owner, "%.*s: %s", SLICE_ARG(*path), why);
+    bool read = false;
+    TRY(load_read(loader, path, owner, maximum, &text, &read));
+    if (!read) {
         return OK;
     }
     if (text.len == 0) {

@@ -174,6 +174,21 @@ static void compare_dpop_modes(struct difference *difference, struct slice subje
                      is != DPOP_REQUIRED);
 }
 
+static void compare_audiences(struct difference *difference, struct slice subject,
+                              const struct conf_strings *was, const struct conf_strings *is)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, is, was, "tokens for audience", "are accepted now");
+    difference_strings(difference, subject, CHANGE_LOSES, was, is, "tokens for audience",
+                       "are not accepted any more");
+}
+
+static void compare_required_claims(struct difference *difference, struct slice subject,
+                                    const struct conf_strings *was, const struct conf_strings *is)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, was, is, "the claim", "is not required any more");
+    difference_strings(difference, subject, CHANGE_LOSES, is, was, "the claim", "is required now");
+}
+
 static void compare_issuer(struct difference *difference, const void *before, const void *after)
 {
     const struct issuer_settings *was = before, *is = after;
@@ -184,14 +199,8 @@ static void compare_issuer(struct difference *difference, const void *before, co
         difference_tell(difference, CHANGE_LOSES, subject, "tokens of %.*s are not accepted any more",
                         SLICE_ARG(was->issuer));
     }
-    difference_strings(difference, subject, CHANGE_GAINS, &is->audiences, &was->audiences,
-                       "tokens for audience", "are accepted now");
-    difference_strings(difference, subject, CHANGE_LOSES, &was->audiences, &is->audiences,
-                       "tokens for audience", "are not accepted any more");
-    difference_strings(difference, subject, CHANGE_GAINS, &was->required_claims, &is->required_claims,
-                       "the claim", "is not required any more");
-    difference_strings(difference, subject, CHANGE_LOSES, &is->required_claims, &was->required_claims,
-                       "the claim", "is required now");
+    compare_audiences(difference, subject, &was->audiences, &is->audiences);
+    compare_required_claims(difference, subject, &was->required_claims, &is->required_claims);
     compare_flags(difference, subject, conf_field_find(&issuer_object, SLICE("algorithms")), was->algorithms,
                   is->algorithms, "tokens signed with");
     compare_flags(difference, subject, conf_field_find(&issuer_object, SLICE("token_types")),
@@ -246,14 +255,8 @@ static void compare_introspection(struct difference *difference, const void *bef
                         is->server_checks_audience ? "tokens for any audience are accepted now"
                                                    : "tokens for any audience are not accepted any more");
     }
-    difference_strings(difference, subject, CHANGE_GAINS, &is->audiences, &was->audiences,
-                       "tokens for audience", "are accepted now");
-    difference_strings(difference, subject, CHANGE_LOSES, &was->audiences, &is->audiences,
-                       "tokens for audience", "are not accepted any more");
-    difference_strings(difference, subject, CHANGE_GAINS, &was->required_claims, &is->required_claims,
-                       "the claim", "is not required any more");
-    difference_strings(difference, subject, CHANGE_LOSES, &is->required_claims, &was->required_claims,
-                       "the claim", "is required now");
+    compare_audiences(difference, subject, &was->audiences, &is->audiences);
+    compare_required_claims(difference, subject, &was->required_claims, &is->required_claims);
     compare_dpop_modes(difference, subject, was->dpop, is->dpop);
     compare_longer(difference, subject, "the time that a revocation may go unnoticed",
                    was->cache + was->stale, is->cache + is->stale);

@@ -88,6 +88,9 @@ struct error loader_read_root(struct loader *loader, const struct slice *path, c
 struct error expand_admin(struct loader *loader) MUST_CHECK; /* admin.c: the routes of `admin` */
 struct error load_routes(struct loader *loader) MUST_CHECK;  /* expand.c: layers, match, names */
 struct error load_files(struct loader *loader) MUST_CHECK;   /* contents.c: certificates, keys, key sets */
+/* The bytes of the file that the field `path` of a struct at `owner` names, until the files are read again; or it is told why not. */
+struct error load_read(struct loader *loader, const struct slice *path, const struct conf_node *owner,
+                       size_t maximum, struct slice *out, bool *ret_read) MUST_CHECK;
 /* One PEM file that the field `path` of a struct at `owner` names. */
 struct error load_contents(struct loader *loader, const struct slice *path, const struct conf_node *owner,
                            struct slice *out) MUST_CHECK;

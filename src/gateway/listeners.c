@@ -93,22 +93,36 @@ static unsigned int protocols_of(const struct listener_settings *settings)
     return settings->tls != NULL || settings->h2c ? protocols : HTTP_SPEAKS_H1;
 }
 
+struct http_server_timeouts listener_http_timeouts(const struct listener_settings *settings)
+{
+    const struct timeout_settings *timeouts = settings->timeouts;
+    return (struct http_server_timeouts){
+        .handshake = timeouts->handshake,
+        .head = timeouts->head,
+        .body = timeouts->body,
+        .idle = timeouts->idle,
+        .write = timeouts->write,
+        .drain = timeouts->drain,
+        .min_rate = timeouts->min_rate,
+    };
+}
+
+struct http_head_limits listener_http_limits(const struct listener_settings *settings)
+{
+    return (struct http_head_limits){
+        .head_max = (uint32_t)settings->max_head,
+        .target_max = HTTP_TARGET_MAX,
+        .fields_max = HTTP_HEADERS_MAX,
+    };
+}
+
 static struct http_server_settings server_settings(struct worker_listener *listener)
 {
     const struct worker *worker = listener->worker;
     const struct listener_settings *settings = settings_of(listener);
-    const struct timeout_settings *timeouts = settings->timeouts;
     return (struct http_server_settings){
-        .timeouts = { .handshake = timeouts->handshake,
-                      .head = timeouts->head,
-                      .body = timeouts->body,
-                      .idle = timeouts->idle,
-                      .write = timeouts->write,
-                      .drain = timeouts->drain,
-                      .min_rate = timeouts->min_rate },
-        .limits = { .head_max = (uint32_t)settings->max_head,
-                    .target_max = HTTP_TARGET_MAX,
-                    .fields_max = HTTP_HEADERS_MAX },
+        .timeouts = listener_http_timeouts(settings),
+        .limits = listener_http_limits(settings),
         .protocols = protocols_of(settings),
         .max_requests = (uint64_t)settings->max_connection_requests,
         .max_age = settings->max_connection_age,

@@ -12,6 +12,9 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
                              size_t count) MUST_CHECK;
 /* Accepts nothing more. */
 void worker_listeners_close(struct gateway_worker *worker);
+/* What a listener's settings say about its connections, whatever it serves. Any thread. */
+struct http_server_timeouts listener_http_timeouts(const struct listener_settings *settings);
+struct http_head_limits listener_http_limits(const struct listener_settings *settings);
 /* After the loop is gone. */
 void worker_listeners_free(struct gateway_worker *worker);
 

@@ -1,5 +1,6 @@
 #include "gateway/status.h"
 
+#include "gateway/listeners.h"
 #include "gateway/status_internal.h"
 
 #include <stdlib.h>
@@ -13,22 +14,13 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct address *p
     struct status_server *status = socket->status;
     const struct listener_settings *settings =
         &status->current->snapshot->settings->listeners[socket->listener];
-    const struct timeout_settings *timeouts = settings->timeouts;
     if (status->connections.count >= (size_t)settings->max_connections) {
         close(fd);
         return;
     }
     struct http_server_settings server = {
-        .timeouts = { .handshake = timeouts->handshake,
-                      .head = timeouts->head,
-                      .body = timeouts->body,
-                      .idle = timeouts->idle,
-                      .write = timeouts->write,
-                      .drain = timeouts->drain,
-                      .min_rate = timeouts->min_rate },
-        .limits = { .head_max = (uint32_t)settings->max_head,
-                    .target_max = HTTP_TARGET_MAX,
-                    .fields_max = HTTP_HEADERS_MAX },
+        .timeouts = listener_http_timeouts(settings),
+        .limits = listener_http_limits(settings),
         .handler = &status_handler,
         .tls = status->current->tls[socket->listener],
         .owner = socket,

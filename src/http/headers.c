@@ -253,6 +253,23 @@ static bool forbidden_by_name(struct slice name)
     return false;
 }
 
+bool header_is_of_frame(enum header_id id)
+{
+    switch (id) {
+    case HEADER_CONNECTION:
+    case HEADER_CONTENT_LENGTH:
+    case HEADER_HTTP2_SETTINGS:
+    case HEADER_KEEP_ALIVE:
+    case HEADER_PROXY_CONNECTION:
+    case HEADER_TE:
+    case HEADER_TRANSFER_ENCODING:
+    case HEADER_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool http_may_be_trailer(enum header_id id, struct slice name)
 {
     return id == HEADER_OTHER && !forbidden_by_name(name);

@@ -94,6 +94,9 @@ struct headers {
 
 /* The number of a name, whatever its case; HEADER_OTHER where we do not know it. */
 enum header_id header_id_of(struct slice name);
+/* Of the connection, or of the message's frame: who writes a message has it from elsewhere, or leaves it out. Host frames requests,
+ * too, but an answer may have one. */
+bool header_is_of_frame(enum header_id id);
 /* The lower-case name of a number. */
 struct slice header_name(enum header_id id);
 

@@ -165,6 +165,18 @@ size_t route_pattern_variables(struct slice pattern, struct slice *names, size_t
     return count;
 }
 
+int route_pattern_variable(struct slice pattern, struct slice name)
+{
+    struct slice names[ROUTE_VARIABLES_MAX];
+    size_t count = route_pattern_variables(pattern, names, ROUTE_VARIABLES_MAX);
+    for (size_t i = 0; i < count && i < ROUTE_VARIABLES_MAX; i++) {
+        if (slice_equal(names[i], name)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 const char *route_host_problem(struct slice host)
 {
     if (slice_equal(host, SLICE("*"))) {

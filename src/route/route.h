@@ -116,6 +116,8 @@ bool route_serves_host(const struct route_table *table, unsigned int listener, s
 
 /* The names of the {variables} of a pattern, for `check`. Returns their number, which may be above `capacity`. */
 size_t route_pattern_variables(struct slice pattern, struct slice *names, size_t capacity);
+/* Which of the first ROUTE_VARIABLES_MAX of them has this name; -1: none. */
+int route_pattern_variable(struct slice pattern, struct slice name);
 
 /* NULL, or what is wrong with a pattern, host or method. */
 const char *route_pattern_problem(struct slice pattern);

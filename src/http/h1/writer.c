@@ -3,26 +3,6 @@
 #include "base/decimal.h"
 #include "http/bytes.h"
 
-/* Fields that frame the message or belong to the connection: written from the arguments or not at all. */
-static bool skipped(enum header_id id, bool request)
-{
-    switch (id) {
-    case HEADER_CONNECTION:
-    case HEADER_CONTENT_LENGTH:
-    case HEADER_HTTP2_SETTINGS:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_TE:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_UPGRADE:
-        return true;
-    case HEADER_HOST:
-        return request;
-    default:
-        return false;
-    }
-}
-
 /* Bytes that the fields take at the most. */
 static size_t fields_max(const struct headers *headers)
 {
@@ -66,7 +46,7 @@ static char *put_fields(char *at, const struct headers *headers, bool request)
             !http_field_value_valid(header->value)) {
             return NULL;
         }
-        if (!skipped(id, request)) {
+        if (!header_is_of_frame(id) && (id != HEADER_HOST || !request)) {
             at = put(at, header->name);
             at = put(at, SLICE(": "));
             at = put(at, header->value);

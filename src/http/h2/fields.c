@@ -5,25 +5,6 @@
 
 #include <assert.h>
 
-/* Fields of the connection or of the message's frame: written from the arguments or not at all. */
-static bool skipped(enum header_id id)
-{
-    switch (id) {
-    case HEADER_CONNECTION:
-    case HEADER_CONTENT_LENGTH:
-    case HEADER_HOST:
-    case HEADER_HTTP2_SETTINGS:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_TE:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_UPGRADE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static uint8_t flags_of(enum header_id id, struct slice name)
 {
     const uint8_t ours = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
@@ -77,7 +58,7 @@ static bool put_field(struct writer *writer, const struct header *header)
     if ((id == HEADER_OTHER && !http_token_valid(header->name)) || !http_field_value_valid(header->value)) {
         return false;
     }
-    if (skipped(id)) {
+    if (header_is_of_frame(id) || id == HEADER_HOST) {
         return true;
     }
     struct slice name = header_name(id);

@@ -3,19 +3,6 @@
 #include "http/bytes.h"
 #include "relay/value.h"
 
-static bool path_has_variable(struct slice pattern, struct slice name, size_t *ret_index)
-{
-    struct slice names[ROUTE_VARIABLES_MAX];
-    size_t count = route_pattern_variables(pattern, names, ROUTE_VARIABLES_MAX);
-    for (size_t i = 0; i < count && i < ROUTE_VARIABLES_MAX; i++) {
-        if (slice_equal(names[i], name)) {
-            *ret_index = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool tells_caller(struct slice name)
 {
     return !slice_starts_with(name, SLICE("'")) && value_expression_problem(name) == NULL;
@@ -43,7 +30,9 @@ static struct error find_variable(struct filter_compiler *compiler, const void *
     size_t index = 0, found = 0;
     struct slice lacking = SLICE("");
     for (size_t i = paths->count; i-- > 0;) {
-        bool has = path_has_variable(paths->items[i], name, &index);
+        int there = route_pattern_variable(paths->items[i], name);
+        bool has = there >= 0;
+        index = has ? (size_t)there : index;
         found += has;
         lacking = has ? lacking : paths->items[i];
     }
