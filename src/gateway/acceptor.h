@@ -29,6 +29,7 @@ struct arrival {
     int fd;
     struct address client; /* who it is taken for: the socket's peer, or whom a trusted proxy announced */
     bool announced;        /* the latter */
+    int exposure;          /* of the listener that it came by, then */
     int64_t behind;        /* acceptor_behind, when it was accepted */
 };
 

@@ -10,7 +10,7 @@
 
 /* Between two lines about refused connections, of a listener of this worker. */
 #define TELL_INTERVAL (10 * NS_PER_S)
-/* How long the tunnels of a listener that is no more may go on at the most, ns. */
+/* How long the tunnels of a listener that is no more, or an inner one by now, may go on at the most, ns. */
 #define TUNNEL_PATIENCE (10 * NS_PER_S)
 
 /* A socket that is accepted on; freed when its handle has closed. */
@@ -27,6 +27,7 @@ struct worker_listener_entry {
     struct gateway_worker *worker;
     struct admission admission;
     struct worker_acceptor *acceptors;
+    int exposure;    /* enum exposure, of the configuration in force; -1: it is not of it */
     int64_t told_at; /* when the log was last told of a connection that was refused; 0: never */
     uint64_t untold; /* how many were since */
     struct worker_listener_entry *next;
@@ -226,7 +227,9 @@ static void begin(struct worker_listener_entry *entry, const struct arrival *arr
 static void on_accept(struct acceptor *acceptor, int fd, const struct address *peer)
 {
     struct worker_listener_entry *entry = ((struct worker_acceptor *)acceptor)->entry;
-    struct arrival arrival = { .fd = fd, .client = *peer, .behind = acceptor_behind(acceptor) };
+    struct arrival arrival = {
+        .fd = fd, .client = *peer, .behind = acceptor_behind(acceptor), .exposure = entry->exposure
+    };
     if (!worker_hand_on(entry->worker, entry->listener.name, &arrival)) {
         begin(entry, &arrival);
     }
@@ -275,6 +278,7 @@ static struct worker_listener_entry *make_listener(struct gateway_worker *worker
     entry->listener =
         (struct worker_listener){ .worker = &worker->worker, .name = { copy, name.len }, .index = -1 };
     entry->worker = worker;
+    entry->exposure = -1;
     entry->next = worker->listeners;
     worker->listeners = entry;
     return entry;
@@ -284,7 +288,8 @@ void worker_take_connection(struct gateway_worker *worker, struct slice listener
                             const struct arrival *arrival)
 {
     struct worker_listener_entry *entry = find_listener(worker, listener);
-    if (entry == NULL || entry->listener.index < 0 || worker->worker.draining) {
+    if (entry == NULL || entry->listener.index < 0 || entry->exposure != arrival->exposure ||
+        worker->worker.draining) {
         admission_refuse(worker->worker.metrics, arrival->fd, REFUSAL_ERROR);
         return;
     }
@@ -372,6 +377,19 @@ static int listener_index(const struct settings *settings, struct slice name)
     return -1;
 }
 
+/* Whoever came from outside is not let in where there is an inner listener by now, though its name has stayed. */
+static void look_at_clients(struct worker_listener_entry *entry, const struct settings *settings)
+{
+    struct gateway_worker *worker = entry->worker;
+    const int index = entry->listener.index, before = entry->exposure;
+    entry->exposure = index >= 0 ? settings->listeners[index].exposure : -1;
+    if (index < 0 || (before == EXPOSURE_EXTERNAL && entry->exposure == EXPOSURE_INTERNAL)) {
+        announcements_end(&worker->announcements, entry);
+        http_connections_drain_owner(&worker->worker.connections, &entry->listener);
+        tunnel_drain_listener(&worker->worker, &entry->listener, TUNNEL_PATIENCE);
+    }
+}
+
 bool worker_listeners_update(struct gateway_worker *worker, const struct worker_socket *sockets, size_t count)
 {
     const struct settings *settings = worker->worker.current->snapshot->settings;
@@ -383,11 +401,7 @@ bool worker_listeners_update(struct gateway_worker *worker, const struct worker_
     for (struct worker_listener_entry *entry = worker->listeners; entry != NULL; entry = entry->next) {
         close_unwanted(entry);
         entry->listener.index = listener_index(settings, entry->listener.name);
-        if (entry->listener.index < 0) {
-            announcements_end(&worker->announcements, entry);
-            http_connections_drain_owner(&worker->worker.connections, &entry->listener);
-            tunnel_drain_listener(&worker->worker, &entry->listener, TUNNEL_PATIENCE);
-        }
+        look_at_clients(entry, settings);
     }
     return complete;
 }

@@ -126,3 +126,43 @@ describe('reload', () => {
     assert.deepEqual([await ask(), await ask()], [200, 429]);
   });
 });
+
+describe('a listener that becomes an inner one', () => {
+  const INSIDE = { ...OPEN, match: { host: HOST, path: '/inside' }, listeners: ['edge'], exposure: 'internal' };
+  const edge = (more) => ({ listeners: { edge: { address: '127.0.0.1', port: 0, plaintext: 'allow', ...more } } });
+  for (const [how, inner] of [['at another address', { address: '127.0.0.3', exposure: 'internal' }], ['where it is', { exposure: 'internal' }]]) {
+    it(`${how} has no clients from outside any more`, async () => {
+      const s = await openStage({ config: edge({ exposure: 'external' }), routes: { open: { ...OPEN, listeners: ['edge'] } } });
+      try {
+        const outside = await Promise.all([1, 2].map(() => RawClient.connect({ port: s.gateway.ports.edge })));
+        for (const client of outside) {
+          await client.send(requestText({ path: '/open/x' }));
+          assert.equal((await client.response()).status, 200);
+        }
+        assert.equal((await s.gateway.reload(merge(s.config, { ...edge(inner), routes: { open: null, inside: INSIDE } }))).event, 'ready');
+        for (const client of outside) await client.ended();
+        const inside = await RawClient.connect({ host: inner.address ?? '127.0.0.1', port: s.gateway.ports.edge });
+        await inside.send(requestText({ path: '/inside' }));
+        assert.equal((await inside.response()).status, 200);
+        inside.destroy();
+      } finally {
+        await s.close();
+      }
+    });
+  }
+
+  it('and one that stays what it is keeps its clients', async () => {
+    const s = await openStage({ config: edge({ exposure: 'external' }), routes: { open: { ...OPEN, listeners: ['edge'] } } });
+    try {
+      const client = await RawClient.connect({ port: s.gateway.ports.edge });
+      for (const timeout of ['9s', '8s']) {
+        assert.equal((await s.gateway.reload(merge(s.config, { ...edge({ exposure: 'external' }), routes: { open: { timeout } } }))).event, 'ready');
+        await client.send(requestText({ path: '/open/x' }));
+        assert.equal((await client.response()).status, 200);
+      }
+      client.destroy();
+    } finally {
+      await s.close();
+    }
+  });
+});

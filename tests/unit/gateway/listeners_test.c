@@ -329,6 +329,31 @@ static void an_overloaded_worker_hands_connections_on(void **state)
     net_loop_done(&other.worker.loop);
 }
 
+static void take_up_inner(const char *name, size_t index)
+{
+    struct worker_socket socket = socket_of(name, index);
+    struct worker_snapshot *made = snapshot_of(name, false, 10);
+    ((struct listener_settings *)made->snapshot->settings->listeners)[0].exposure = EXPOSURE_INTERNAL;
+    assert_true(take_up(made, &socket, 1));
+}
+
+/* By an outer listener, and it is an inner one now. */
+static void who_came_from_outside_is_let_go_where_it_is_inside(void **state)
+{
+    (void)state;
+    take_up_one("public", 0);
+    int fd = connect_to(0);
+    assert_true(is_served(fd));
+    take_up_inner("public", 0);
+    turn();
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    fd = connect_to(0);
+    assert_true(is_served(fd));
+    take_up_inner("public", 0);
+    assert_true(is_served(fd));
+}
+
 static void what_was_handed_on_is_taken(void **state)
 {
     (void)state;
@@ -339,13 +364,17 @@ static void what_was_handed_on_is_taken(void **state)
     struct arrival arrival = { .fd = ends[0], .client = { .port = 1 } };
     worker_take_connection(&fixture->gateway, SLICE("public"), &arrival);
     assert_true(is_served(ends[1]));
-    /* Of a listener that is gone meanwhile. */
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    fixture->peers[fixture->peer_count++] = ends[1];
-    arrival.fd = ends[0];
-    worker_take_connection(&fixture->gateway, SLICE("other"), &arrival);
-    char byte;
-    assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
+    /* Of a listener that is gone meanwhile, or an inner one by now. */
+    take_up_inner("public", 0);
+    static const struct slice names[] = { SLICE_INIT("other"), SLICE_INIT("public") };
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+        fixture->peers[fixture->peer_count++] = ends[1];
+        arrival.fd = ends[0];
+        worker_take_connection(&fixture->gateway, names[i], &arrival);
+        char byte;
+        assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
+    }
 }
 
 static void an_address_has_as_many_as_allowed(void **state)
@@ -490,6 +519,7 @@ int main(void)
         TEST(an_address_has_as_many_as_allowed),
         TEST(an_overloaded_worker_hands_connections_on),
         TEST(what_was_handed_on_is_taken),
+        TEST(who_came_from_outside_is_let_go_where_it_is_inside),
         TEST(a_proxy_announces_who_the_client_is),
         TEST(who_announces_nothing_is_not_served),
         TEST(waiting_for_a_header_takes_a_place),
