@@ -27,7 +27,9 @@ struct worker_listener_entry {
     struct gateway_worker *worker;
     struct admission admission;
     struct worker_acceptor *acceptors;
-    int exposure;    /* enum exposure, of the configuration in force; -1: it is not of it */
+    /* Of the configuration in force. */
+    int exposure; /* enum exposure; -1: it is not of it */
+    bool has_tls;
     int64_t told_at; /* when the log was last told of a connection that was refused; 0: never */
     uint64_t untold; /* how many were since */
     struct worker_listener_entry *next;
@@ -113,6 +115,7 @@ static struct http_server_settings server_settings(struct worker_listener *liste
         .handler = &exchange_handler,
         .tls = worker->current->tls[listener->index],
         .owner = listener,
+        .mark = settings->exposure,
         .on_event = on_connection_event,
         .on_flood = on_flood,
     };
@@ -377,13 +380,19 @@ static int listener_index(const struct settings *settings, struct slice name)
     return -1;
 }
 
-/* Whoever came from outside is not let in where there is an inner listener by now, though its name has stayed. */
+/* Whoever came from outside, or without TLS, has no business where there is an inner listener by now, or one with TLS, though its name
+ * has stayed. Who does not take the hint is refused by `admit`. */
 static void look_at_clients(struct worker_listener_entry *entry, const struct settings *settings)
 {
     struct gateway_worker *worker = entry->worker;
-    const int index = entry->listener.index, before = entry->exposure;
-    entry->exposure = index >= 0 ? settings->listeners[index].exposure : -1;
-    if (index < 0 || (before == EXPOSURE_EXTERNAL && entry->exposure == EXPOSURE_INTERNAL)) {
+    const int index = entry->listener.index;
+    const struct listener_settings *now = index >= 0 ? &settings->listeners[index] : NULL;
+    bool stricter = now != NULL && entry->exposure >= 0 &&
+                    ((entry->exposure == EXPOSURE_EXTERNAL && now->exposure == EXPOSURE_INTERNAL) ||
+                     (!entry->has_tls && now->tls != NULL));
+    entry->exposure = now != NULL ? now->exposure : -1;
+    entry->has_tls = now != NULL && now->tls != NULL;
+    if (now == NULL || stricter) {
         announcements_end(&worker->announcements, entry);
         http_connections_drain_owner(&worker->worker.connections, &entry->listener);
         tunnel_drain_listener(&worker->worker, &entry->listener, TUNNEL_PATIENCE);

@@ -43,6 +43,7 @@ struct http_server_settings {
     const struct http_handler *handler;
     struct tls_server *tls; /* NULL: plaintext. Used at accept only */
     void *owner;            /* for http_connection_facts */
+    int mark;               /* the same */
     bool late;              /* the connection may have waited before it was accepted: see http_stream.late */
     /* What happens to the connection, for counters; may be NULL. */
     void (*on_event)(const struct http_connection_facts *facts, enum http_connection_event event);

@@ -294,6 +294,7 @@ struct error http_connections_accept(struct http_connections *list, struct net_l
         .is_tls = settings->tls != NULL,
         .id = ++list->next_id,
         .owner = settings->owner,
+        .mark = settings->mark,
     };
     connection->late = settings->late;
     connection->opened_at = loop->now;

@@ -26,6 +26,7 @@ struct http_connection_facts {
     struct tls_facts tls;
     uint64_t id; /* unique in this process */
     void *owner; /* the listener, as given to the connection */
+    int mark;    /* the owner's, of when it was accepted */
 };
 
 enum http_abort {

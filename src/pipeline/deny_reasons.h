@@ -60,7 +60,8 @@
       "A plain-HTTP request that cannot be redirected safely: its credential has already leaked, or its "    \
       "method is unsafe.")                                                                                   \
     X(MISDIRECTED, "misdirected", 421, 5, NOTHING, "misdirected_request", "Misdirected request",             \
-      "The authority is not served on this TLS connection, or under another client-certificate policy.")     \
+      "The authority is not served on this TLS connection, or under another client-certificate policy; or "  \
+      "the connection came by what its listener is no longer: from outside, or without TLS.")                \
     X(CLIENT_CERTIFICATE_MISSING, "client_certificate_missing", 403, 7, NOTHING,                             \
       "client_certificate_required", "Client certificate required",                                          \
       "The listener's policy demands a client certificate and none was given.")                              \

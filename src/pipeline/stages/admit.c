@@ -115,6 +115,18 @@ static enum deny_reason check_message(const struct http_request *input)
     return DENY_NONE;
 }
 
+/* A kept connection is its listener's by name, whatever that has become since. NULL: it might come today. */
+static const char *stale_way(const struct http_connection_facts *facts,
+                             const struct listener_settings *listener)
+{
+    if (facts->mark == EXPOSURE_EXTERNAL && listener->exposure == EXPOSURE_INTERNAL) {
+        return "the connection came from outside, and the listener is an inner one by now";
+    }
+    return !facts->is_tls && listener->tls != NULL
+               ? "the connection came without TLS, and the listener has it by now"
+               : NULL;
+}
+
 /* What its handshake was judged by may have changed since. */
 static enum deny_reason check_standing(const struct exchange *exchange, struct tls_facts *tls)
 {
@@ -218,6 +230,11 @@ static enum stage_verdict admit(struct exchange *exchange)
     const struct listener_settings *listener = exchange->listener_settings;
     if (listener == NULL) {
         return stage_deny(exchange, DENY_NO_ROUTE, SLICE("the listener is no longer configured"));
+    }
+    const char *stale = stale_way(facts, listener);
+    if (stale != NULL) {
+        exchange->stream->ops->end_connection(exchange->stream);
+        return stage_deny(exchange, DENY_MISDIRECTED, slice_from_string(stale));
     }
     exchange->client = relay_client_address(&exchange->input.headers, &facts->peer, listener->forwarded,
                                             listener->trusted, listener->trusted_proxies.count);

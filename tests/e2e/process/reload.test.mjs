@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HOST, OPEN, READ_ORDERS, merge, openStage } from '../lib/stage.mjs';
+import { FrameClient, GET } from '../lib/h2.mjs';
 import { RawClient, requestText } from '../lib/raw.mjs';
 import { echo } from '../lib/upstream.mjs';
 import { until } from '../lib/wait.mjs';
@@ -127,11 +128,11 @@ describe('reload', () => {
   });
 });
 
-describe('a listener that becomes an inner one', () => {
+describe('a listener that is stricter by now', () => {
   const INSIDE = { ...OPEN, match: { host: HOST, path: '/inside' }, listeners: ['edge'], exposure: 'internal' };
   const edge = (more) => ({ listeners: { edge: { address: '127.0.0.1', port: 0, plaintext: 'allow', ...more } } });
   for (const [how, inner] of [['at another address', { address: '127.0.0.3', exposure: 'internal' }], ['where it is', { exposure: 'internal' }]]) {
-    it(`${how} has no clients from outside any more`, async () => {
+    it(`as an inner one ${how} has no clients from outside any more`, async () => {
       const s = await openStage({ config: edge({ exposure: 'external' }), routes: { open: { ...OPEN, listeners: ['edge'] } } });
       try {
         const outside = await Promise.all([1, 2].map(() => RawClient.connect({ port: s.gateway.ports.edge })));
@@ -150,6 +151,41 @@ describe('a listener that becomes an inner one', () => {
       }
     });
   }
+
+  it('and who does not take the hint is refused', async () => {
+    const s = await openStage({ routes: { open: { ...OPEN, listeners: ['public'] } } });
+    try {
+      const client = await FrameClient.connect(s);
+      client.deaf = true; // it does not say that it has seen the end coming
+      client.headers(1, GET('/open/x'));
+      await client.end(1);
+      assert.equal(client.status(1), 200);
+      const inner = merge(s.config, { listeners: { public: { exposure: 'internal' } }, routes: { open: null, inside: { ...INSIDE, listeners: ['public'] } } });
+      assert.equal((await s.gateway.reload(inner)).event, 'ready');
+      client.headers(3, GET('/inside'));
+      await client.end(3);
+      assert.notEqual(client.status(3), 200);
+      const { status, listener, route } = await s.gateway.access('the refusal', (l) => l.reason === 'misdirected');
+      assert.deepEqual({ status, listener, route }, { status: 421, listener: 'public', route: undefined });
+      await client.ended();
+    } finally {
+      await s.close();
+    }
+  });
+
+  it('nor has one that gets TLS clients without it', async () => {
+    const s = await openStage({ config: edge({ exposure: 'external' }), routes: { open: { ...OPEN, listeners: ['edge'] } } });
+    try {
+      const plain = await RawClient.connect({ port: s.gateway.ports.edge });
+      await plain.send(requestText({ path: '/open/x' }));
+      assert.equal((await plain.response()).status, 200);
+      const secured = merge(s.config, { listeners: { edge: { plaintext: null, tls: s.config.listeners.public.tls } } });
+      assert.equal((await s.gateway.reload(secured)).event, 'ready');
+      await plain.ended();
+    } finally {
+      await s.close();
+    }
+  });
 
   it('and one that stays what it is keeps its clients', async () => {
     const s = await openStage({ config: edge({ exposure: 'external' }), routes: { open: { ...OPEN, listeners: ['edge'] } } });
