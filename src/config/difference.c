@@ -8,8 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SENTENCE_MAX 8192
-#define METHODS_MAX  64 /* bits; the last one stands for every other method */
+#define METHODS_MAX 64 /* bits; the last one stands for every other method */
 
 void difference_init(struct difference *difference)
 {
@@ -17,34 +16,55 @@ void difference_init(struct difference *difference)
     arena_init(&difference->arena, CONFIG_ARENA_MAX);
     for (int kind = 0; kind < CHANGE_KINDS; kind++) {
         difference->last[kind] = &difference->first[kind];
+        map_init(&difference->said[kind]);
     }
 }
 
 void difference_done(struct difference *difference)
 {
+    for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+        map_done(&difference->said[kind]);
+    }
     arena_done(&difference->arena);
 }
 
 /* ---- sentences ---- */
 
+/* "SUBJECT: TEXT" */
+static struct slice sentence(struct difference *difference, struct slice subject, const char *format,
+                             va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t begin = subject.len + 2;
+    char *text = length < 0 ? NULL : arena_alloc(&difference->arena, begin + (size_t)length + 1);
+    if (text == NULL) {
+        return SLICE_NONE;
+    }
+    memcpy(text, subject.ptr, subject.len);
+    memcpy(text + subject.len, ": ", 2);
+    vsnprintf(text + begin, (size_t)length + 1, format, arguments);
+    return slice_of(text, begin + (size_t)length);
+}
+
 void difference_tell(struct difference *difference, enum change kind, struct slice subject,
                      const char *format, ...)
 {
-    char text[SENTENCE_MAX];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    struct slice whole = sentence(difference, subject, format, arguments);
     va_end(arguments);
     struct change_line *line = arena_alloc(&difference->arena, sizeof *line);
-    struct slice whole = arena_printf(&difference->arena, "%.*s: %s", SLICE_ARG(subject), text);
     if (line == NULL || whole.ptr == NULL) {
+        difference->too_much = true;
         return;
     }
-    for (const struct change_line *other = difference->first[kind]; other != NULL; other = other->next) {
-        if (slice_equal(other->text, whole)) {
-            return;
-        }
+    if (map_get(&difference->said[kind], whole) != NULL) {
+        return;
     }
+    difference->too_much = !map_put(&difference->said[kind], whole, line) || difference->too_much;
     *line = (struct change_line){ NULL, whole };
     *difference->last[kind] = line;
     difference->last[kind] = &line->next;
@@ -79,7 +99,10 @@ enum change difference_kind(const char *field)
                                           "max_connection_age",
                                           "jwks_refresh",
                                           "jwks_timeout",
-                                          "jwks_unknown_kid_interval" };
+                                          "jwks_unknown_kid_interval",
+                                          "statement_timeout",
+                                          "warn_before",
+                                          "max_age" };
     for (size_t i = 0; i < sizeof tuning / sizeof *tuning; i++) {
         if (strcmp(tuning[i], field) == 0) {
             return CHANGE_TUNING;
@@ -92,6 +115,7 @@ struct slice difference_take(struct difference *difference, struct buffer *buffe
 {
     struct slice text = arena_copy(&difference->arena, buffer_slice(buffer));
     buffer_clear(buffer);
+    difference->too_much = text.ptr == NULL || difference->too_much;
     return text.ptr != NULL ? text : SLICE("");
 }
 
@@ -156,7 +180,7 @@ struct side {
 static struct slice conditions_text(struct difference *difference, const struct match_settings *match)
 {
     struct buffer text;
-    buffer_init(&text, SENTENCE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     print_conditions(match, &text);
     struct slice conditions = difference_take(difference, &text);
     buffer_done(&text);
@@ -213,7 +237,7 @@ static struct slice subject_of(struct difference *difference, const struct metho
                                const struct place_entry *entry, const struct config *config)
 {
     struct buffer text;
-    buffer_init(&text, SENTENCE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     uint64_t all = (UINT64_C(2) << methods->count) - 1;
     if (bits == all) {
         buffer_append(&text, SLICE("every method"));
@@ -325,6 +349,16 @@ static void tell_one_sided(const struct comparison *comparison, bool is_after)
     }
 }
 
+/* Which of several routes of a place is asked first. */
+static void compare_priorities(const struct comparison *comparison, uint64_t bits,
+                               const struct place_entry *before, const struct place_entry *after)
+{
+    struct difference *difference = comparison->difference;
+    difference_field(difference, subject_of(difference, comparison->methods, bits, after, difference->after),
+                     "", conf_field_find(&match_object, SLICE("priority")), &before->route->match,
+                     &after->route->match);
+}
+
 static void tell_both_sided(const struct comparison *comparison)
 {
     for (size_t i = 0; i < comparison->after.count; i++) {
@@ -337,6 +371,7 @@ static void tell_both_sided(const struct comparison *comparison)
                                     subject_of(comparison->difference, comparison->methods, bits, after,
                                                comparison->difference->after),
                                     &before->route->policy, &after->route->policy);
+                compare_priorities(comparison, bits, before, after);
             }
         }
     }
@@ -393,6 +428,7 @@ bool config_print_difference(const struct config *before, const struct config *a
     bool complete = compare_requests(&difference);
     difference_things(&difference);
     difference_blocks(&difference);
+    complete = complete && !difference.too_much;
     if (complete) {
         print(&difference, out);
     } else {

@@ -2,7 +2,10 @@
 #ifndef SALLYPORT_CONFIG_DIFFERENCE_H
 #define SALLYPORT_CONFIG_DIFFERENCE_H
 
+#include "base/map.h"
 #include "config/print.h"
+
+#define DIFFERENCE_TEXT_MAX (1024 * 1024) /* bytes of one value or sentence */
 
 enum change {
     CHANGE_GAINS,
@@ -21,7 +24,9 @@ struct difference {
     struct arena arena;
     const struct config *before, *after;
     struct change_line *first[CHANGE_KINDS], **last[CHANGE_KINDS];
+    struct map said[CHANGE_KINDS]; /* the same lines, by their texts */
     size_t count;
+    bool too_much; /* something could not be compared or told: there is no memory for it */
 };
 
 /* Nothing said yet; before and after are the caller's to set, where it compares more than policies. */
@@ -45,7 +50,21 @@ struct slice difference_callers(struct difference *difference, const struct rout
 /* The kind of a change of a field that has no sentence of its own. */
 enum change difference_kind(const char *field);
 
-/* Limits that went or came. */
+/* A field that has no sentence of its own, "WHERE and NAME is A, was B": nothing where both are the same. `before` and `after`: the
+ * structs that have it. */
+void difference_field(struct difference *difference, struct slice subject, const char *where,
+                      const struct conf_field *field, const void *before, const void *after);
+/* Each field of the table that is not among `told`, which NULL ends. Secrets are not told apart. */
+void difference_fields(struct difference *difference, struct slice subject, const char *where,
+                       const struct conf_object *object, const void *before, const void *after,
+                       const char *const *told);
+bool difference_is_among(const char *const *names, const char *name);
+
+/* Who is let in for a longer time gains; ns. */
+void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is);
+
+/* Limits that went, came or changed. */
 void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,
                        const struct conf_list *after);
 
@@ -53,6 +72,9 @@ void difference_limits(struct difference *difference, struct slice subject, cons
 void difference_strings(struct difference *difference, struct slice subject, enum change kind,
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb);
+
+/* Sets of API keys of the same name: struct api_keys_settings. Keys of a store are no matter of the configuration. */
+void difference_keys(struct difference *difference, const void *before, const void *after);
 
 /* Blocks of the file. */
 void difference_blocks(struct difference *difference);

@@ -1,25 +1,4 @@
-#include "loading.h"
-
-static void assert_differs(const char *before, const char *after, const char *expected)
-{
-    struct loading old, new;
-    load_text(&old, before);
-    load_text(&new, after);
-    assert_int_equal(old.config->error_count, 0);
-    assert_int_equal(new.config->error_count, 0);
-    struct buffer out;
-    buffer_init(&out, 1024 * 1024);
-    bool differs = config_print_difference(old.config, new.config, &out);
-    buffer_append_char(&out, '\0');
-    if (strcmp(out.data, expected) != 0) {
-        printf("--- is:\n%s--- wanted:\n%s---\n", out.data, expected);
-        fail();
-    }
-    assert_int_equal(differs, strcmp(expected, "The same access.\n") != 0);
-    buffer_done(&out);
-    loading_done(&old);
-    loading_done(&new);
-}
+#include "differing.h"
 
 /* One route with a policy. */
 #define ONE(policy)                                                                                     \
@@ -428,12 +407,13 @@ static void the_gateways_own_settings(void **state)
     }
 }
 
-#define ADMIN(sets)                                                                                          \
+#define ADMIN(sets) ADMIN_OF("any_caller", sets)
+#define ADMIN_OF(read, sets)                                                                                 \
     "listeners: { admin: { address: 127.0.0.1, port: 8081, plaintext: allow, exposure: internal } }\n"       \
     "issuers: { main: { issuer: https://idp.example.com, audiences: [a], jwks_file: keys.json } }\n"         \
     "api_keys: { one: { store: /tmp/1, peppers: { p: \"${file:pepper}\" } }, two: { store: /tmp/2, header: " \
     "X-2, prefix: two, peppers: { p: \"${file:pepper}\" } } }\n"                                             \
-    "admin: { listeners: admin, hosts: a.internal, auth: { jwt: main }, read: any_caller, write: "           \
+    "admin: { listeners: admin, hosts: a.internal, auth: { jwt: main }, read: " read ", write: "             \
     "any_caller, api_keys: " sets ", " LIMITS " }\n"
 
 static void what_the_admin_api_may_change(void **state)
@@ -445,6 +425,72 @@ static void what_the_admin_api_may_change(void **state)
                    "\nLoses access\n"
                    "  admin: API keys of the set one cannot be changed by it any more\n");
     assert_differs(ADMIN("[one]"), ADMIN("one"), "The same access.\n");
+    assert_differs(
+        ADMIN("[one]"), ADMIN_OF("{ scopes: [look] }", "[one]"),
+        "Loses access\n  GET, HEAD a.internal/v1/** on admin (internal), route admin.read: scope look "
+        "is needed now\n");
+}
+
+static void things_that_come_and_go(void **state)
+{
+    (void)state;
+#define WITH_STATUS                                                                               \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow }, status: { port: " \
+    "9090, exposure: internal, status: true } }\n"                                                \
+    "upstreams: { other: { endpoints: [https://127.0.0.1:9001] } }\n"
+#define WITHOUT                                                                     \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n" \
+    "upstreams: { svc: { endpoints: [https://127.0.0.1:9001] } }\n"
+    assert_differs(WITHOUT, WITH_STATUS,
+                   "Other changes\n"
+                   "  listener status: is new\n"
+                   "  upstream other: is new\n"
+                   "  upstream svc: is not there any more\n");
+}
+
+/* What only observes denies nobody, however low it is. */
+static void limits_that_are_only_observed(void **state)
+{
+    (void)state;
+#define OBSERVED(date) \
+    ONE("auth: none, limits: [{ limit: 5/1s, by: address, mode: observe, until: " date " }]")
+#define ENFORCED ONE("auth: none, limits: [{ limit: 5/1s, by: address }]")
+    assert_differs(ENFORCED, OBSERVED("2999-01-01"),
+                   "Gains access\n" SUBJECT
+                   "the limit is 5/1s by address, only observed until 2999-01-01, was 5/1s by address\n");
+    assert_differs(OBSERVED("2999-01-01"), ENFORCED,
+                   "Loses access\n" SUBJECT
+                   "the limit is 5/1s by address, was 5/1s by address, only observed until 2999-01-01\n");
+    assert_differs(OBSERVED("2999-01-01"), OBSERVED("2999-01-02"),
+                   "Other changes\n" SUBJECT "the limit is 5/1s by address, only observed until 2999-01-02, "
+                   "was 5/1s by address, only observed until 2999-01-01\n");
+}
+
+/* Sentences are as long as their lists: what stands at the end of one is told. */
+static void long_lists_are_told_to_their_ends(void **state)
+{
+    (void)state;
+    enum {
+        TENANTS = 1000
+    };
+    char one[64 * 1024], other[64 * 1024], list[32 * 1024] = "";
+    size_t length = 0;
+    for (int i = 0; i < TENANTS; i++) {
+        length += (size_t)snprintf(list + length, sizeof list - length, "tenant-%06d, ", i);
+    }
+    static const char form[] =
+        BASE "routes: { r: { match: { host: h.example, path: /r, methods: [POST] }, upstream: svc, auth: { "
+             "jwt: main }, authorize: { claims: [{ claim: tenant, one_of: [%s%s] }] }, " LIMITS " } }\n";
+    snprintf(one, sizeof one, form, list, "last");
+    snprintf(other, sizeof other, form, list, "other");
+    struct loading old, new;
+    struct buffer out;
+    buffer_init(&out, 1024 * 1024);
+    assert_true(config_print_difference(load_text(&old, one), load_text(&new, other), &out));
+    assert_true(slice_contains(buffer_slice(&out), SLICE("tenant-000999, other] holds now\n")));
+    buffer_done(&out);
+    loading_done(&old);
+    loading_done(&new);
 }
 
 int main(void)
@@ -467,6 +513,9 @@ int main(void)
         cmocka_unit_test(a_client_certificate),
         cmocka_unit_test(a_candidate_is_no_matter_of_access),
         cmocka_unit_test(secrets_are_not_told),
+        cmocka_unit_test(things_that_come_and_go),
+        cmocka_unit_test(limits_that_are_only_observed),
+        cmocka_unit_test(long_lists_are_told_to_their_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,64 @@
+/* Fields that differ, as their tables know them. */
+#include "config/difference.h"
+#include "config/units.h"
+
+static struct slice field_text(struct difference *difference, const struct conf_field *field,
+                               const char *value)
+{
+    struct buffer text;
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
+    if (!print_is_empty(field, value)) {
+        print_value(NULL, field, value, &text);
+    }
+    struct slice copy = difference_take(difference, &text);
+    buffer_done(&text);
+    return copy.len > 0 ? copy : SLICE("not set");
+}
+
+void difference_field(struct difference *difference, struct slice subject, const char *where,
+                      const struct conf_field *field, const void *before, const void *after)
+{
+    struct slice was = field_text(difference, field, (const char *)before + field->offset);
+    struct slice is = field_text(difference, field, (const char *)after + field->offset);
+    if (!slice_equal(was, is)) {
+        difference_tell(difference, difference_kind(field->name), subject, "%s%s is %.*s, was %.*s", where,
+                        field->name, SLICE_ARG(is), SLICE_ARG(was));
+    }
+}
+
+bool difference_is_among(const char *const *names, const char *name)
+{
+    for (; *names != NULL; names++) {
+        if (strcmp(*names, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void difference_fields(struct difference *difference, struct slice subject, const char *where,
+                       const struct conf_object *object, const void *before, const void *after,
+                       const char *const *told)
+{
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        if (!difference_is_among(told, field->name)) {
+            difference_field(difference, subject, where, field, before, after);
+        }
+    }
+}
+
+void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is)
+{
+    if (was == is) {
+        return;
+    }
+    struct buffer text;
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
+    units_print_duration(is, &text);
+    buffer_append(&text, SLICE(", was "));
+    units_print_duration(was, &text);
+    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s is %.*s", what,
+                    SLICE_ARG(buffer_slice(&text)));
+    buffer_done(&text);
+}
