@@ -40,7 +40,7 @@ static struct slice sentence(struct difference *difference, struct slice subject
     va_end(again);
     size_t begin = subject.len + 2;
     char *text = length < 0 ? NULL : arena_alloc(&difference->arena, begin + (size_t)length + 1);
-    if (text == NULL) {
+    if (text == NULL || subject.ptr == NULL) {
         return SLICE_NONE;
     }
     memcpy(text, subject.ptr, subject.len);
@@ -349,14 +349,15 @@ static void tell_one_sided(const struct comparison *comparison, bool is_after)
     }
 }
 
-/* Which of several routes of a place is asked first. */
-static void compare_priorities(const struct comparison *comparison, uint64_t bits,
+static void compare_same_place(const struct comparison *comparison, uint64_t bits,
                                const struct place_entry *before, const struct place_entry *after)
 {
     struct difference *difference = comparison->difference;
-    difference_field(difference, subject_of(difference, comparison->methods, bits, after, difference->after),
-                     "", conf_field_find(&match_object, SLICE("priority")), &before->route->match,
-                     &after->route->match);
+    struct slice subject = subject_of(difference, comparison->methods, bits, after, difference->after);
+    difference_policies(difference, subject, &before->route->policy, &after->route->policy);
+    /* Which of several routes of a place is asked first. */
+    difference_field(difference, subject, "", conf_field_find(&match_object, SLICE("priority")),
+                     &before->route->match, &after->route->match);
 }
 
 static void tell_both_sided(const struct comparison *comparison)
@@ -367,11 +368,7 @@ static void tell_both_sided(const struct comparison *comparison)
             const struct place_entry *before = &comparison->before.entries[k];
             uint64_t bits = before->methods & after->methods;
             if (bits != 0 && same_place(before, after)) {
-                difference_policies(comparison->difference,
-                                    subject_of(comparison->difference, comparison->methods, bits, after,
-                                               comparison->difference->after),
-                                    &before->route->policy, &after->route->policy);
-                compare_priorities(comparison, bits, before, after);
+                compare_same_place(comparison, bits, before, after);
             }
         }
     }

@@ -2,28 +2,29 @@
 #include "config/difference.h"
 #include "config/units.h"
 
-static struct slice field_text(struct difference *difference, const struct conf_field *field,
-                               const char *value)
+/* "not set" where it is empty. */
+static struct slice print_field(const struct conf_field *field, const void *settings, struct buffer *text)
 {
-    struct buffer text;
-    buffer_init(&text, DIFFERENCE_TEXT_MAX);
+    const char *value = (const char *)settings + field->offset;
     if (!print_is_empty(field, value)) {
-        print_value(NULL, field, value, &text);
+        print_value(NULL, field, value, text);
     }
-    struct slice copy = difference_take(difference, &text);
-    buffer_done(&text);
-    return copy.len > 0 ? copy : SLICE("not set");
+    return buffer_length(text) > 0 ? buffer_slice(text) : SLICE("not set");
 }
 
 void difference_field(struct difference *difference, struct slice subject, const char *where,
                       const struct conf_field *field, const void *before, const void *after)
 {
-    struct slice was = field_text(difference, field, (const char *)before + field->offset);
-    struct slice is = field_text(difference, field, (const char *)after + field->offset);
+    struct buffer texts[2];
+    buffer_init(&texts[0], DIFFERENCE_TEXT_MAX);
+    buffer_init(&texts[1], DIFFERENCE_TEXT_MAX);
+    struct slice was = print_field(field, before, &texts[0]), is = print_field(field, after, &texts[1]);
     if (!slice_equal(was, is)) {
         difference_tell(difference, difference_kind(field->name), subject, "%s%s is %.*s, was %.*s", where,
                         field->name, SLICE_ARG(is), SLICE_ARG(was));
     }
+    buffer_done(&texts[0]);
+    buffer_done(&texts[1]);
 }
 
 bool difference_is_among(const char *const *names, const char *name)
