@@ -31,8 +31,8 @@ void difference_done(struct difference *difference)
 /* ---- sentences ---- */
 
 /* "SUBJECT: TEXT" */
-static struct slice sentence(struct difference *difference, struct slice subject, const char *format,
-                             va_list arguments)
+__attribute__((format(printf, 3, 0))) static struct slice
+sentence(struct difference *difference, struct slice subject, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
