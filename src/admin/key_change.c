@@ -196,6 +196,12 @@ static struct key_fault inherit(struct key_store *store, struct slice id, const 
     } else {
         made->record.expires = before.expires > 0 ? now + (before.expires - before.created) : 0;
     }
+    /* A successor that is of no use would be found out when its predecessor ends. */
+    if (made->record.expires > 0 && made->record.expires <= now) {
+        return WRONG("expires", wish->has_expires
+                                    ? "is not in the future"
+                                    : "is missing: the key itself was ended before it was made");
+    }
     return GOOD;
 }
 

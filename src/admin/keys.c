@@ -20,7 +20,7 @@ struct query {
 
 struct list_query {
     struct slice set, consumer, limit, after;
-    int64_t expiring; /* ns; -1: all */
+    int64_t expiring; /* ns; 0: all */
 };
 
 struct create_body {
@@ -54,7 +54,7 @@ static const struct conf_object query_object = {
 static const struct conf_field list_fields[] = {
     SET_FIELD(list_query),
     { "consumer", CONF_STRING, CONF_NON_EMPTY, OF(list_query, consumer), .help = "Keys of this consumer." },
-    { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = 0, .maximum = INT64_MAX,
+    { "expiring", CONF_DURATION, OF(list_query, expiring), .minimum = NS_PER_S, .maximum = INT64_MAX,
       .help = "Keys that are good and end within this time, as in 30d." },
     PAGE_FIELDS(list_query, "Keys"),
     { 0 },

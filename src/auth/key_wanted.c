@@ -2,7 +2,6 @@
 
 #include "auth/discovery.h"
 #include "base/clock.h"
-#include "base/secret.h"
 
 #include <stdlib.h>
 
@@ -14,9 +13,7 @@ void key_wanted_free(struct key_wanted *wanted)
     if (wanted == NULL) {
         return;
     }
-    if (wanted->tls != NULL && wanted->tls->key_pem.ptr != NULL) {
-        secret_wipe((void *)wanted->tls->key_pem.ptr, wanted->tls->key_pem.len);
-    }
+    tls_client_settings_wipe(wanted->tls);
     arena_done(&wanted->arena);
     free(wanted);
 }
@@ -25,24 +22,6 @@ static bool copy_text(struct key_wanted *wanted, struct slice *text)
 {
     *text = arena_copy(&wanted->arena, *text);
     return text->ptr != NULL;
-}
-
-static bool copy_tls(struct key_wanted *wanted, const struct tls_client_settings *tls)
-{
-    wanted->tls = arena_alloc(&wanted->arena, sizeof *wanted->tls);
-    if (wanted->tls == NULL) {
-        return false;
-    }
-    *wanted->tls = *tls;
-    struct slice key = tls->key_pem;
-    wanted->tls->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
-    if (!copy_text(wanted, &wanted->tls->ca) || !copy_text(wanted, &wanted->tls->server_name) ||
-        !copy_text(wanted, &wanted->tls->cert) || !copy_text(wanted, &wanted->tls->key) ||
-        !copy_text(wanted, &wanted->tls->ca_pem) || !copy_text(wanted, &wanted->tls->cert_pem)) {
-        return false;
-    }
-    wanted->tls->key_pem = arena_copy(&wanted->arena, key);
-    return wanted->tls->key_pem.ptr != NULL;
 }
 
 static bool copy_source(struct key_wanted *wanted, const struct issuer_settings *settings)
@@ -76,7 +55,8 @@ struct key_wanted *key_wanted_new(const struct issuer_settings *settings)
     bool copied = copy_text(wanted, &wanted->name) && copy_text(wanted, &wanted->issuer) &&
                   copy_source(wanted, settings);
     if (copied && settings->jwks_tls != NULL) {
-        copied = copy_tls(wanted, settings->jwks_tls);
+        wanted->tls = tls_client_settings_copy(settings->jwks_tls, &wanted->arena);
+        copied = wanted->tls != NULL;
     }
     if (!copied) {
         key_wanted_free(wanted);

@@ -47,6 +47,11 @@ static inline bool conf_strings_contain(const struct conf_strings *strings, stru
     }
     return false;
 }
+/* The same texts in the same order. */
+bool conf_strings_equal(const struct conf_strings *a, const struct conf_strings *b);
+/* Its texts become copies in `arena`. False: no memory, and nothing of it is to be read. */
+struct arena;
+bool conf_strings_copy(struct conf_strings *strings, struct arena *arena);
 
 struct conf_pair {
     struct slice name, value;
@@ -77,6 +82,7 @@ enum conf_flags {
     CONF_NON_EMPTY = 1 << 5,  /* a string or list that is given must not be empty */
     CONF_SUBSET = 1 << 6,     /* "tighter" means a subset of the list */
     CONF_EMPTY_SAYS = 1 << 7, /* an empty string that is given says something: `ptr` NULL is none */
+    CONF_GROUPS = 1 << 8,     /* "${name}" in the string is notation of its own, and no reference */
 };
 
 struct conf_object;

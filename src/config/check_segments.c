@@ -127,10 +127,57 @@ static bool shapes_meet(const struct shape *a, const struct shape *b)
 
 /* ---- services ---- */
 
+/* RFC 6761 section 6.3: whatever stands before it, too. */
+static bool is_localhost(struct slice name)
+{
+    struct slice last = SLICE("localhost");
+    bool ends = name.len >= last.len && slice_equal_nocase(slice_from(name, name.len - last.len), last);
+    return ends && (name.len == last.len || name.ptr[name.len - last.len - 1] == '.');
+}
+
+/* This machine, by one of the names that it has everywhere: what listens on all of its addresses has them all. */
+static bool is_here(const struct upstream_endpoint *endpoint)
+{
+    return endpoint->is_address
+               ? address_is_loopback(&endpoint->address) || address_is_unspecified(&endpoint->address)
+               : is_localhost(endpoint->host);
+}
+
+/* The next part of a path that says something: not "" and not ".". */
+static bool next_part(struct slice *path, struct slice *ret_part)
+{
+    do {
+        if (!slice_next(path, '/', ret_part)) {
+            return false;
+        }
+    } while (ret_part->len == 0 || slice_equal(*ret_part, SLICE(".")));
+    return true;
+}
+
+/* One file, however it is written. What ".." leads to is not known before there are files: then the last part decides. */
+static bool is_same_file(struct slice a, struct slice b)
+{
+    struct slice one = SLICE_NONE, other = SLICE_NONE, last = SLICE_NONE, other_last = SLICE_NONE;
+    bool same = a.len > 0 && b.len > 0, climbs = false;
+    for (bool has = true, other_has = true; has || other_has;) {
+        has = next_part(&a, &one);
+        other_has = next_part(&b, &other);
+        same = same && has == other_has && (!has || slice_equal(one, other));
+        climbs = climbs || (has && slice_equal(one, SLICE(".."))) ||
+                 (other_has && slice_equal(other, SLICE("..")));
+        last = has ? one : last;
+        other_last = other_has ? other : other_last;
+    }
+    return same || (climbs && slice_equal(last, other_last));
+}
+
 static bool is_same_server(const struct upstream_endpoint *a, const struct upstream_endpoint *b)
 {
     if (a->path.len > 0 || b->path.len > 0) {
-        return slice_equal(a->path, b->path);
+        return is_same_file(a->path, b->path);
+    }
+    if (a->port == b->port && is_here(a) && is_here(b)) {
+        return true;
     }
     bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
                                                     : slice_equal(a->host, b->host);
@@ -140,14 +187,31 @@ static bool is_same_server(const struct upstream_endpoint *a, const struct upstr
 /* Its endpoints are looked up by that name, and one that is written has the name itself. */
 static bool discovers(const struct discovery_settings *discover, const struct upstream_endpoint *endpoint)
 {
-    return discover->kind == DISCOVERY_DNS && slice_equal(discover->name, endpoint->host) &&
-           discover->port == endpoint->port;
+    return discover->kind == DISCOVERY_DNS && discover->port == endpoint->port &&
+           (slice_equal(discover->name, endpoint->host) ||
+            (is_localhost(discover->name) && is_here(endpoint)));
 }
 
+/* Who is asked, and which of the servers are wanted, says nothing: a registry has several names, and one server several tags. */
 static bool is_same_source(const struct discovery_settings *a, const struct discovery_settings *b)
 {
-    return slice_equal_nocase(a->from, b->from) || (a->kind == DISCOVERY_DNS && b->kind == DISCOVERY_DNS &&
-                                                    slice_equal(a->name, b->name) && a->port == b->port);
+    if (a->kind != b->kind) {
+        return false;
+    }
+    switch (a->kind) {
+    case DISCOVERY_FILE:
+        return is_same_file(a->path, b->path);
+    case DISCOVERY_DNS:
+        return slice_equal(a->name, b->name) && a->port == b->port;
+    case DISCOVERY_CONSUL:
+        return slice_equal_nocase(a->service, b->service);
+    case DISCOVERY_KUBERNETES: /* without a name of a port it is the only one */
+        return slice_equal_nocase(a->space, b->space) && slice_equal_nocase(a->service, b->service) &&
+               (a->port_name.len == 0 || b->port_name.len == 0 ||
+                slice_equal_nocase(a->port_name, b->port_name));
+    default:
+        return slice_equal(a->name, b->name);
+    }
 }
 
 /* Of what is discovered, the source is known alone. */
@@ -352,16 +416,26 @@ static bool is_listener(const struct upstream_endpoint *endpoint, const struct l
 {
     const struct address *address = &listener->parsed_address;
     if (endpoint->path.len > 0 || listener->path.len > 0) {
-        return slice_equal(endpoint->path, listener->path);
+        return is_same_file(endpoint->path, listener->path);
     }
     if (endpoint->port != listener->port || endpoint->port == 0) {
         return false;
     }
     if (!endpoint->is_address) {
-        return slice_equal_nocase(endpoint->host, SLICE("localhost"));
+        return is_localhost(endpoint->host);
     }
-    return address_is_unspecified(address) ? address_is_loopback(&endpoint->address)
-                                           : address_is_same(address, &endpoint->address);
+    /* A connection to "any address" goes to loopback. */
+    bool to_any = address_is_unspecified(&endpoint->address);
+    return address_is_unspecified(address) || to_any
+               ? is_here(endpoint) && (address_is_unspecified(address) || address_is_loopback(address))
+               : address_is_same(address, &endpoint->address);
+}
+
+/* What is looked up while the gateway runs, by a name that is this machine's. */
+static bool is_found_here(const struct discovery_settings *discover, const struct listener_settings *listener)
+{
+    return discover != NULL && discover->kind == DISCOVERY_DNS && is_localhost(discover->name) &&
+           listener->path.len == 0 && discover->port == listener->port;
 }
 
 /* The inner listener that the upstream leads back to; NULL: none. */
@@ -371,7 +445,13 @@ static const struct listener_settings *leads_back(const struct settings *setting
         settings_find(settings->upstreams, settings->upstream_count, sizeof *upstream, name);
     for (size_t i = 0; upstream != NULL && i < settings->listener_count; i++) {
         const struct listener_settings *listener = &settings->listeners[i];
-        for (size_t k = 0; k < upstream->endpoints.count && listener->exposure == EXPOSURE_INTERNAL; k++) {
+        if (listener->exposure != EXPOSURE_INTERNAL) {
+            continue;
+        }
+        if (is_found_here(upstream->discover, listener)) {
+            return listener;
+        }
+        for (size_t k = 0; k < upstream->endpoints.count; k++) {
             if (is_listener(&upstream->parsed[k], listener)) {
                 return listener;
             }

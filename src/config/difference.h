@@ -40,6 +40,9 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
 /* Text into the arena; the buffer is emptied. */
 struct slice difference_take(struct difference *difference, struct buffer *buffer);
 
+/* For each request the policy of before and that of after. False: too much to compare. */
+bool difference_requests(struct difference *difference) MUST_CHECK;
+
 /* What the policies of the same requests differ in. `subject`: which requests. */
 void difference_policies(struct difference *difference, struct slice subject,
                          const struct route_policy *before, const struct route_policy *after);

@@ -12,24 +12,35 @@ struct sets {
 
 /* ---- keys of the configuration ---- */
 
-/* Requests per time. */
-static double speed(struct conf_rate rate)
+/* Requests per ns. */
+static double speed(struct conf_rate limit)
 {
-    return rate.count > 0 ? (double)rate.count / (double)rate.window : 1e300;
+    return limit.count > 0 ? (double)limit.count / (double)limit.window : 1e300;
 }
 
-static struct slice rate_text(struct difference *difference, struct conf_rate rate)
+static struct slice limit_text(struct difference *difference, struct conf_rate limit)
 {
     struct buffer text;
-    buffer_init(&text, DIFFERENCE_TEXT_MAX);
-    if (rate.count > 0) {
-        units_print_rate(rate, &text);
-    } else {
-        buffer_append(&text, SLICE("any number"));
+    if (limit.count == 0) {
+        return SLICE("none");
     }
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
+    units_print_rate(limit, &text);
     struct slice copy = difference_take(difference, &text);
     buffer_done(&text);
     return copy;
+}
+
+static void compare_limit(struct difference *difference, struct slice subject, struct conf_rate was,
+                          struct conf_rate is)
+{
+    if (was.count != is.count || (was.count > 0 && was.window != is.window)) {
+        enum change kind = speed(is) > speed(was)   ? CHANGE_GAINS
+                           : speed(is) < speed(was) ? CHANGE_LOSES
+                                                    : CHANGE_OTHER;
+        difference_tell(difference, kind, subject, "its limit is %.*s, was %.*s",
+                        SLICE_ARG(limit_text(difference, is)), SLICE_ARG(limit_text(difference, was)));
+    }
 }
 
 static int64_t end_of(const struct api_key_entry_settings *key)
@@ -42,12 +53,14 @@ static struct slice date_text(const struct api_key_entry_settings *key)
     return key->expires.len > 0 ? key->expires : SLICE("never");
 }
 
+/* Of a key that was accepted and still is. Whoever has it with another consumer is somebody else to every rule and limit. */
 static void compare_key(struct difference *difference, struct slice subject,
                         const struct api_key_entry_settings *was, const struct api_key_entry_settings *is)
 {
-    if (was->revoked != is->revoked) {
-        difference_tell(difference, is->revoked ? CHANGE_LOSES : CHANGE_GAINS, subject,
-                        is->revoked ? "is not accepted any more" : "is accepted now");
+    if (!slice_equal(was->consumer, is->consumer)) {
+        difference_tell(difference, CHANGE_GAINS, subject, "who has it is %.*s now", SLICE_ARG(is->consumer));
+        difference_tell(difference, CHANGE_LOSES, subject, "who has it is not %.*s any more",
+                        SLICE_ARG(was->consumer));
     }
     if (!slice_equal_nocase(was->digest, is->digest)) {
         difference_tell(difference, CHANGE_OTHER, subject, "is another key now");
@@ -60,31 +73,30 @@ static void compare_key(struct difference *difference, struct slice subject,
         difference_tell(difference, end_of(is) > end_of(was) ? CHANGE_GAINS : CHANGE_LOSES, subject,
                         "expires %.*s, was %.*s", SLICE_ARG(date_text(is)), SLICE_ARG(date_text(was)));
     }
-    struct slice limited = rate_text(difference, was->limit), limits = rate_text(difference, is->limit);
-    if (!slice_equal(limited, limits)) {
-        difference_tell(difference, speed(is->limit) < speed(was->limit) ? CHANGE_LOSES : CHANGE_GAINS,
-                        subject, "its consumer may make %.*s requests, was %.*s", SLICE_ARG(limits),
-                        SLICE_ARG(limited));
-    }
+    compare_limit(difference, subject, was->limit, is->limit);
     /* Who gains by a tag is for rules to say. */
-    static const char *const told[] = { "digest", "scopes", "expires", "revoked", "limit", NULL };
+    static const char *const told[] = { "digest", "consumer", "scopes", "expires", "revoked", "limit", NULL };
     difference_fields(difference, subject, "", conf_field_find(&api_keys_object, SLICE("keys"))->object, was,
                       is, told);
 }
 
-static struct slice subject_of_key(const struct sets *sets, const struct api_key_entry_settings *key)
+/* NULL: there is no such key. One that is revoked is nobody's, whatever else is said of it. */
+static void compare_one(const struct sets *sets, const struct api_key_entry_settings *was,
+                        const struct api_key_entry_settings *is)
 {
-    return arena_printf(&sets->difference->arena, "%.*s, key %.*s", SLICE_ARG(sets->subject),
-                        SLICE_ARG(key->name));
-}
-
-/* Of one side alone. */
-static void tell_key(const struct sets *sets, const struct api_key_entry_settings *key, bool is_new)
-{
-    if (!key->revoked) {
-        difference_tell(sets->difference, is_new ? CHANGE_GAINS : CHANGE_LOSES, subject_of_key(sets, key),
-                        is_new ? "is accepted now, as %.*s" : "is not accepted any more, as %.*s",
-                        SLICE_ARG(key->consumer));
+    bool was_good = was != NULL && !was->revoked, is_good = is != NULL && !is->revoked;
+    const struct api_key_entry_settings *named = is_good ? is : was;
+    if (!was_good && !is_good) {
+        return;
+    }
+    struct slice subject = arena_printf(&sets->difference->arena, "%.*s, key %.*s", SLICE_ARG(sets->subject),
+                                        SLICE_ARG(named->name));
+    if (was_good && is_good) {
+        compare_key(sets->difference, subject, was, is);
+    } else {
+        difference_tell(sets->difference, is_good ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        is_good ? "is accepted now, as %.*s" : "is not accepted any more, as %.*s",
+                        SLICE_ARG(named->consumer));
     }
 }
 
@@ -103,16 +115,11 @@ static void compare_with(const struct sets *sets, const struct map *before, cons
 {
     const struct api_key_entry_settings *keys = sets->is->keys.items, *gone = sets->was->keys.items;
     for (size_t i = 0; i < sets->is->keys.count; i++) {
-        const struct api_key_entry_settings *known = map_get(before, keys[i].name);
-        if (known == NULL) {
-            tell_key(sets, &keys[i], true);
-        } else {
-            compare_key(sets->difference, subject_of_key(sets, &keys[i]), known, &keys[i]);
-        }
+        compare_one(sets, map_get(before, keys[i].name), &keys[i]);
     }
     for (size_t i = 0; i < sets->was->keys.count; i++) {
         if (map_get(after, gone[i].name) == NULL) {
-            tell_key(sets, &gone[i], false);
+            compare_one(sets, &gone[i], NULL);
         }
     }
 }

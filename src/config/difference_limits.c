@@ -23,6 +23,12 @@ static bool same_limit(const struct limit_settings *a, const struct limit_settin
            slice_equal(a->shadow.until, b->shadow.until);
 }
 
+/* Until when it is only observed, seconds since 1970; 0: it is enforced. */
+static int64_t lax_until(const struct limit_settings *limit)
+{
+    return limit->shadow.mode == SHADOW_OBSERVE ? limit->shadow.until_at : 0;
+}
+
 /* What counts by the same thing is one limit that was changed. */
 static bool same_kind(const struct limit_settings *a, const struct limit_settings *b)
 {
@@ -65,10 +71,14 @@ static void tell_changed_limit(struct difference *difference, struct slice subje
                                const struct limit_settings *before, const struct limit_settings *after)
 {
     double was = speed(before), is = speed(after);
-    enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
     if (before->shadow.mode != after->shadow.mode) { /* what is only observed denies nobody, however low */
-        kind = after->shadow.mode == SHADOW_OBSERVE ? CHANGE_GAINS : CHANGE_LOSES;
+        was = before->shadow.mode == SHADOW_OBSERVE;
+        is = after->shadow.mode == SHADOW_OBSERVE;
+    } else if (lax_until(before) != lax_until(after)) {
+        was = (double)lax_until(before);
+        is = (double)lax_until(after);
     }
+    enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
     difference_tell(difference, kind, subject, "the limit is %.*s, was %.*s",
                     SLICE_ARG(limit_text(difference, after)), SLICE_ARG(limit_text(difference, before)));
 }

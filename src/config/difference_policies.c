@@ -290,6 +290,26 @@ static void compare_authorize(struct difference *difference, struct slice subjec
     }
 }
 
+static void compare_lists(struct difference *difference, struct slice subject, const struct conf_strings *was,
+                          const struct conf_strings *is, const char *what)
+{
+    difference_strings(difference, subject, CHANGE_GAINS, is, was, what, "are allowed now");
+    difference_strings(difference, subject, CHANGE_LOSES, was, is, what, "are not allowed any more");
+}
+
+/* Without a list they allow what the route takes. */
+static void compare_preflights(struct difference *difference, struct slice subject,
+                               const struct conf_strings *was, const struct conf_strings *is)
+{
+    if ((was->count > 0) == (is->count > 0)) {
+        compare_lists(difference, subject, was, is, "preflights for method");
+        return;
+    }
+    difference_tell(difference, CHANGE_OTHER, subject, "preflights allow %s now, before %s",
+                    is->count > 0 ? "the methods of a list" : "the route's methods",
+                    was->count > 0 ? "those of a list" : "the route's methods");
+}
+
 static void compare_cors(struct difference *difference, struct slice subject, const struct cors_settings *was,
                          const struct cors_settings *is)
 {
@@ -299,14 +319,21 @@ static void compare_cors(struct difference *difference, struct slice subject, co
     difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
                        is != NULL ? &is->origins : &no_strings, "pages of origin",
                        "may not read responses any more");
+    static const struct cors_settings nothing;
+    const struct cors_settings *before = was != NULL ? was : &nothing, *after = is != NULL ? is : &nothing;
+    compare_lists(difference, subject, &before->headers, &after->headers,
+                  "pages of other origins with header");
+    compare_lists(difference, subject, &before->expose, &after->expose,
+                  "pages of other origins that read the response's header");
     bool sent = was != NULL && was->credentials, sends = is != NULL && is->credentials;
     if (sent != sends) {
         difference_tell(difference, sends ? CHANGE_GAINS : CHANGE_LOSES, subject,
                         sends ? "browsers may send credentials from other origins now"
                               : "browsers may not send credentials from other origins any more");
     }
-    static const char *const told[] = { "origins", "credentials", NULL };
+    static const char *const told[] = { "origins", "credentials", "headers", "expose", "methods", NULL };
     if (was != NULL && is != NULL) {
+        compare_preflights(difference, subject, &was->methods, &is->methods);
         difference_fields(difference, subject, "cors.", &cors_object, was, is, told);
     }
 }
@@ -377,11 +404,16 @@ void difference_policies(struct difference *difference, struct slice subject,
                        "keeps inside may be reached from outside now");
     difference_strings(difference, subject, CHANGE_LOSES, &before->exposes, &after->exposes, "what route",
                        "keeps inside may not be reached from outside any more");
-    static const char *const others[] = { "upstream",      "split",          "relay",         "filters",
-                                          "hide_upstream", "secure_headers", "retry",         "mirror",
-                                          "hedge",         "fallback",       "audit",         "timeout",
-                                          "idle_timeout",  "max_stream_age", "outlive_token", "compress",
-                                          "fault",         "exposure" };
+    if (before->outlive_token != after->outlive_token) {
+        difference_tell(difference, after->outlive_token ? CHANGE_GAINS : CHANGE_LOSES, subject,
+                        after->outlive_token ? "streams go on when what they were opened with has expired"
+                                             : "streams end when what they were opened with expires");
+    }
+    static const char *const others[] = { "upstream",      "split",          "relay",    "filters",
+                                          "hide_upstream", "secure_headers", "retry",    "mirror",
+                                          "hedge",         "fallback",       "audit",    "timeout",
+                                          "idle_timeout",  "max_stream_age", "compress", "fault",
+                                          "exposure" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         difference_field(difference, subject, "",
                          conf_field_find(&effective_object, slice_from_string(others[i])), before, after);

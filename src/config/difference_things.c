@@ -42,6 +42,17 @@ static void compare_server(struct difference *difference, struct slice subject,
     difference_fields(difference, subject, "", &tls_server_object, was, is, told);
 }
 
+/* What it tells, it tells without a route. False: it has routes, which say who may call by it. */
+static bool tell_status(struct difference *difference, const void *listener, bool gains)
+{
+    const struct listener_settings *it = listener;
+    if (it->status) {
+        tell_either(difference, arena_printf(&difference->arena, "listener %.*s", SLICE_ARG(it->name)), gains,
+                    "tells the metrics to whoever reaches it now", "tells the metrics to nobody any more");
+    }
+    return it->status;
+}
+
 static void compare_listener(struct difference *difference, const void *before, const void *after)
 {
     const struct listener_settings *was = before, *is = after;
@@ -54,13 +65,17 @@ static void compare_listener(struct difference *difference, const void *before, 
         tell_either(difference, subject, is->plaintext == PLAINTEXT_ALLOW, "takes requests WITHOUT TLS now",
                     "takes no requests without TLS any more");
     }
+    if (was->status != is->status) {
+        tell_status(difference, is->status ? is : was, is->status);
+    }
     difference_limits(difference, subject, &was->limits, &is->limits);
     difference_strings(difference, subject, CHANGE_GAINS, &is->trusted_proxies, &was->trusted_proxies,
                        "the proxy", "is believed now about its clients' addresses");
     difference_strings(difference, subject, CHANGE_LOSES, &was->trusted_proxies, &is->trusted_proxies,
                        "the proxy", "is not believed any more about its clients' addresses");
     compare_server(difference, subject, was->tls, is->tls);
-    static const char *const told[] = { "exposure", "plaintext", "limits", "trusted_proxies", "tls", NULL };
+    static const char *const told[] = { "exposure",        "plaintext", "status", "limits",
+                                        "trusted_proxies", "tls",       NULL };
     difference_fields(difference, subject, "", &listener_object, was, is, told);
 }
 
@@ -301,26 +316,27 @@ static void compare_resource(struct difference *difference, const void *before, 
 }
 
 /* Lists of things with names: those that stand in both are compared, the others named. */
-#define LIST(member, counter, what, compare)                                   \
+#define LIST(member, counter, what, compare, alone)                            \
     {                                                                          \
         offsetof(struct settings, member), offsetof(struct settings, counter), \
-            sizeof *((struct settings *)0)->member, what, compare              \
+            sizeof *((struct settings *)0)->member, what, compare, alone       \
     }
 
 static const struct list {
     size_t items, count, size;
     const char *what;
     void (*compare)(struct difference *difference, const void *before, const void *after);
+    bool (*alone)(struct difference *difference, const void *one, bool is_after); /* may be NULL */
 } lists[] = {
-    LIST(listeners, listener_count, "listener", compare_listener),
-    LIST(issuers, issuer_count, "issuer", compare_issuer),
-    LIST(introspection, introspection_count, "introspection", compare_introspection),
-    LIST(api_keys, api_keys_count, "API keys", difference_keys),
-    LIST(client_certificates, client_certificate_count, "client certificates", compare_certificates),
-    LIST(authorizers, authorizer_count, "authorizer", compare_authorizer),
-    LIST(resources, resource_count, "resource", compare_resource),
-    LIST(basic, basic_count, "Basic users", compare_basic),
-    LIST(upstreams, upstream_count, "upstream", compare_upstream),
+    LIST(listeners, listener_count, "listener", compare_listener, tell_status),
+    LIST(issuers, issuer_count, "issuer", compare_issuer, NULL),
+    LIST(introspection, introspection_count, "introspection", compare_introspection, NULL),
+    LIST(api_keys, api_keys_count, "API keys", difference_keys, NULL),
+    LIST(client_certificates, client_certificate_count, "client certificates", compare_certificates, NULL),
+    LIST(authorizers, authorizer_count, "authorizer", compare_authorizer, NULL),
+    LIST(resources, resource_count, "resource", compare_resource, NULL),
+    LIST(basic, basic_count, "Basic users", compare_basic, NULL),
+    LIST(upstreams, upstream_count, "upstream", compare_upstream, NULL),
 };
 
 static const char *items_of(const struct settings *settings, const struct list *list)
@@ -341,11 +357,11 @@ static void compare_each(struct difference *difference, const struct list *list,
         const char *one = items_of(some, list) + i * list->size;
         const struct slice *name = (const struct slice *)one; /* they begin with it */
         const void *other = settings_find(items_of(others, list), count_of(others, list), list->size, *name);
-        if (other == NULL) {
+        if (other == NULL && (list->alone == NULL || !list->alone(difference, one, is_after))) {
             difference_tell(difference, CHANGE_OTHER,
                             arena_printf(&difference->arena, "%s %.*s", list->what, SLICE_ARG(*name)),
                             is_after ? "is new" : "is not there any more");
-        } else if (is_after) {
+        } else if (other != NULL && is_after) {
             list->compare(difference, other, one);
         }
     }

@@ -44,17 +44,24 @@ struct input_settings {
 };
 
 extern const struct conf_object config_object; /* the root: everything is below it */
-extern const struct conf_object listener_object;
-extern const struct conf_object timeouts_object;
 extern const struct conf_object confinement_object;
 extern const struct conf_object shutdown_object;
 extern const struct conf_object overload_object;
 extern const struct conf_object admin_object;
+
+/* tables_listeners.c */
+extern const struct conf_object listener_object;
+extern const struct conf_object timeouts_object;
+extern const struct conf_choice exposure_choices[]; /* of listeners and of routes */
+
+/* tables_layers.c */
 extern const struct conf_object defaults_object;
 extern const struct conf_object policy_object;
 extern const struct conf_object group_object;
 extern const struct conf_object route_object;
 extern const struct conf_object team_object;
+/* Only what layers share: a route's effective policy, into struct route_policy. */
+extern const struct conf_object effective_object;
 
 /* Whether a field of the root stands in struct settings, at the same offset. Else it is a list of things with names, or is
  * used up by the load. */
@@ -63,8 +70,5 @@ static inline bool config_is_of_gateway(const struct conf_field *field)
     static_assert(offsetof(struct input_settings, settings) == 0, "an offset of one is that of the other");
     return field->offset < sizeof(struct settings);
 }
-
-/* Only what layers share: a route's effective policy, into struct route_policy. */
-extern const struct conf_object effective_object;
 
 #endif

@@ -147,7 +147,7 @@ bool value_read_text(const struct conf_field *field, const struct conf_node *nod
             return false;
         }
     }
-    if (slice_starts_with(node->text, SLICE("${"))) {
+    if (slice_starts_with(node->text, SLICE("${")) && (field->flags & CONF_GROUPS) == 0) {
         diagnostics_node(diagnostics, DIAGNOSTIC_ERROR, node,
                          "references such as ${env:NAME} are taken by secrets only; write the value itself");
         return false;

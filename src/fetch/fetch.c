@@ -82,7 +82,8 @@ static void on_poll(uv_poll_t *handle, int status, int ready)
 {
     struct fetch_socket *own = (struct fetch_socket *)handle;
     net_loop_woken(own->fetcher->loop);
-    int events = status < 0 ? CURL_CSELECT_ERR : 0;
+    /* Where the socket has failed libcurl reads from it, and so tells how. */
+    int events = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
     events |= (ready & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
     events |= (ready & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     drive(own->fetcher, own->fd, events);

@@ -5,14 +5,16 @@
 #include "base/secret.h"
 #include "net/address.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define URL_MAX     2048
 #define HEAD_MAX    (64 * 1024) /* bytes of the response's head */
 #define HOST_MAX    256
-#define PROBE_AFTER 15L          /* s that nothing comes */
-#define PROBE_EACH  5L           /* s */
+#define PROBE_AFTER 15L   /* s that nothing comes */
+#define PROBE_EACH  5L    /* s */
+#define PROBED_MAX  25000 /* ms without a sign of life, of probes or of what was sent: the machine is gone */
 #define FORM_MAX    (128 * 1024) /* bytes of a form, and of a credential beside it */
 
 static long status_of(const struct fetch_request *request)
@@ -57,7 +59,13 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
         request->refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+    if (fd >= 0 && request->probed) {
+        const unsigned int longest = PROBED_MAX;
+        /* Without it, more probes are sent than anybody waits for. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &longest, sizeof longest);
+    }
+    return fd;
 }
 
 /* Copies a part of the URL out of libcurl's memory. */
@@ -277,6 +285,7 @@ static struct error set_options(struct fetch_request *request, const struct fetc
                 (request->connect_to == NULL ||
                  curl_easy_setopt(easy, CURLOPT_CONNECT_TO, request->connect_to) == CURLE_OK);
     if (options->connect_timeout > 0) {
+        request->probed = true;
         good = good && curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, PROBE_AFTER) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, PROBE_EACH) == CURLE_OK &&

@@ -40,8 +40,8 @@ struct fetch_options {
     struct slice authorization;            /* without a form: the field's value, a secret; empty: none */
     const struct fetch_stream *stream;     /* NULL: the body is kept; else `maximum` is of a refusal's */
     int64_t
-        connect_timeout; /* ns: the answer may come long after the question. The connection is probed meanwhile; 0: as `timeout`,
-                                and it is not */
+        connect_timeout; /* ns: the answer may come long after the question. The connection is probed meanwhile, and fails after half
+                                a minute without a sign of life; 0: as `timeout`, and it is not */
     bool keep; /* the connection may serve the next one */
 };
 
@@ -59,6 +59,7 @@ struct fetch_request {
     const char *content_type;
     struct fetch_stream stream;
     bool streams;
+    bool probed; /* the connection is, while the answer is waited for */
     char failure[CURL_ERROR_SIZE];
 };
 

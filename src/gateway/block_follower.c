@@ -157,6 +157,13 @@ static void put_in_force(struct block_follower *follower, struct block_set *set)
     follower->events.publish(follower->context, set);
 }
 
+static void log_unavailable(const struct followed *followed, const char *why)
+{
+    log_event(LOG_ERROR, "block_store_unavailable", LOG_STRING("store", followed->path),
+              LOG_STRING("reason", why),
+              LOG_NUMBER("blocks_kept", followed->stored != NULL ? block_stored_count(followed->stored) : 0));
+}
+
 /* Once for each time that it fails, and once that it is well again. */
 static void tell(struct block_follower *follower, struct followed *followed, struct error error)
 {
@@ -175,9 +182,7 @@ static void tell(struct block_follower *follower, struct followed *followed, str
     error_describe(error, why, sizeof why);
     snprintf(follower->problem, sizeof follower->problem,
              "block store: %s; the blocks that it last held stay in force\n", why);
-    log_event(LOG_ERROR, "block_store_unavailable", LOG_STRING("store", followed->path),
-              LOG_STRING("reason", why),
-              LOG_NUMBER("blocks_kept", followed->stored != NULL ? block_stored_count(followed->stored) : 0));
+    log_unavailable(followed, why);
 }
 
 static void tell_replaced(struct block_follower *follower, const struct followed *followed,
@@ -302,8 +307,9 @@ static struct error find_followed(struct block_follower *follower, struct slice 
     struct error error = open_store(followed);
     error = failed(error) ? error : block_stored_read(followed->store, &followed->stored);
     if (failed(error)) {
-        tell(follower, followed, error);
-        follower->problem[0] = '\0';
+        char why[160];
+        error_describe(error, why, sizeof why);
+        log_unavailable(followed, why); /* what is said of the one in force stays */
         unref_followed(followed);
         return error;
     }

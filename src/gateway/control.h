@@ -16,7 +16,8 @@
 #include "upstream/health/checker.h"
 #include "upstream/outlier/detector.h"
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX      256
+#define CHANGE_FIXED_FDS 7 /* of a CONFIGURE, before those of listeners: as channel.h says */
 
 /* A CONFIGURE being taken up: prepared by every worker, then committed by every worker. */
 struct change {
@@ -87,6 +88,13 @@ struct control {
     int exit_status;
 };
 
+/* change.c: what the message says, `*ret_json`, in the change's arena; and the snapshot. The descriptors become the change's. */
+struct error control_read_change(struct change *change, const struct channel_message *message,
+                                 struct json **ret_json) MUST_CHECK;
+/* A descriptor of the message; the caller's from now on. */
+int control_take_fd(struct change *change, size_t index);
+void control_free_change(struct control *control, struct change *change);
+
 /* Starts to take up a CONFIGURE; the descriptors of the message are taken. Answers READY or REFUSED in the end. */
 void control_configure(struct control *control, const struct channel_message *message);
 
@@ -99,9 +107,6 @@ struct error control_set_endpoints(void *context, struct slice upstream,
                                    const struct found_endpoints *found) MUST_CHECK;
 /* The same: of another configuration, or at the end. */
 void control_drop_endpoints(struct control *control);
-/* A descriptor of the message; the caller's from now on. */
-int control_take_fd(struct change *change, size_t index);
-void control_free_change(struct control *control, struct change *change);
 
 /* revocation.c: are they still good for long? */
 void control_look_at_lists(struct control *control);
@@ -109,10 +114,10 @@ void control_look_at_lists(struct control *control);
 /* What the next process is to have has changed. Only the one that serves leaves anything. */
 void control_bequeath(struct control *control);
 
-/* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
 /* Keys came, or did not: a first configuration that waits for them need not wait any longer for this issuer. */
 void control_keys_settled(struct control *control, struct slice issuer_name);
 
+/* A configuration was not taken up, here or by the supervisor: it is counted, and in the audit log. */
 void control_note_refusal(struct control *control, struct slice why);
 /* The same, and tells the supervisor. */
 void control_refuse(struct control *control, const char *why);

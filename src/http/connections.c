@@ -1,6 +1,5 @@
 #include "http/connections.h"
 
-#include "http/h1/parser.h"
 #include "http/h2/server.h"
 
 #include <stdlib.h>
@@ -254,7 +253,6 @@ void http_connections_init(struct http_connections *list)
 
 void http_connections_done(struct http_connections *list)
 {
-    free(list->parser);
     h2_shared_free(list->h2);
     unref_shared(list->shared);
     while (list->spare_count > 0) {

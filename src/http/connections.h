@@ -8,19 +8,17 @@
 
 #define HTTP_SPARE_BUFFERS 16
 
-struct h1_parser;
 struct h2_shared;
 struct http_shared_settings;
 
-/* A head parser serves whoever is being read, write buffers whoever is answered, and all of a listener have the same
- * settings, so that an idle connection holds little. */
+/* Write buffers serve whoever is answered, and all of a listener have the same settings, so that an idle connection holds
+ * little. */
 struct http_connections {
     struct http_connection *first;
     size_t count;
     uint64_t next_id;
     bool draining;
     bool patient;                        /* while draining, an idle connection may send one more request */
-    struct h1_parser *parser;            /* a spare one, or NULL */
     struct h2_shared *h2;                /* what HTTP/2 connections share; NULL: there was none yet */
     struct http_shared_settings *shared; /* the settings of the newest connection; counted */
     struct buffer spares[HTTP_SPARE_BUFFERS]; /* write buffers that nobody uses now */

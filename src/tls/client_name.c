@@ -2,9 +2,8 @@
 
 #include "base/encoding.h"
 #include "base/limits.h"
+#include "net/name.h"
 
-#define DNS_NAME_MAX     253 /* RFC 1035 section 2.3.4, as text */
-#define DNS_LABEL_MAX    63
 #define TRUST_DOMAIN_MAX 255
 #define SPIFFE_ID_MAX    2048
 
@@ -30,13 +29,7 @@ static bool consists_of(struct slice text, const char *others)
 
 static bool is_host_name(struct slice name)
 {
-    struct slice rest = name, label;
-    while (slice_next(&rest, '.', &label)) {
-        if (label.len > DNS_LABEL_MAX || !consists_of(label, "-_")) {
-            return false;
-        }
-    }
-    return name.len > 0 && name.len <= DNS_NAME_MAX;
+    return name.len <= DNS_NAME_MAX && name_has_labels(name);
 }
 
 static void write_lower(struct slice text, char *out)

@@ -2,38 +2,16 @@
 
 #include "base/limits.h"
 #include "net/address.h"
+#include "net/name.h"
 
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #define HOSTS_MAX 1000 /* of one certificate */
 
-static bool is_label(struct slice label)
-{
-    if (label.len == 0 || label.len > 63) {
-        return false;
-    }
-    for (size_t i = 0; i < label.len; i++) {
-        char c = label.ptr[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_name(struct slice name)
 {
-    struct slice rest = name, label;
-    if (name.len == 0 || name.len > HTTP_HOST_MAX) {
-        return false;
-    }
-    while (slice_next(&rest, '.', &label)) {
-        if (!is_label(label)) {
-            return false;
-        }
-    }
-    return true;
+    return name.len <= HTTP_HOST_MAX && name_has_labels(name);
 }
 
 bool tls_host_normalise(struct slice host, struct arena *arena, struct slice *ret_host)

@@ -1,5 +1,8 @@
 #include "tls/settings.h"
 
+#include "base/arena.h"
+#include "base/secret.h"
+
 static const struct conf_choice versions[] = {
     { "1.2", TLS_1_2, "TLS 1.2 and 1.3" },
     { "1.3", TLS_1_3, "TLS 1.3 only" },
@@ -167,3 +170,44 @@ const struct conf_object tls_client_object = {
     .fields = service_fields + SERVICE_FIELDS,
     .help = "TLS of outgoing connections. The server's certificate and name are always verified.",
 };
+
+static bool copy_text(struct slice *text, struct arena *arena)
+{
+    *text = arena_copy(arena, *text);
+    return text->ptr != NULL;
+}
+
+/* The key comes last: where anything else fails, there is none in the arena. */
+struct tls_client_settings *tls_client_settings_copy(const struct tls_client_settings *settings,
+                                                     struct arena *arena)
+{
+    struct tls_client_settings *copy = arena_alloc(arena, sizeof *copy);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *settings;
+    bool copied = copy_text(&copy->ca, arena) && copy_text(&copy->server_name, arena) &&
+                  copy_text(&copy->cert, arena) && copy_text(&copy->key, arena) &&
+                  conf_strings_copy(&copy->spiffe_ids, arena) &&
+                  copy_text(&copy->spiffe_trust_domain, arena) && copy_text(&copy->ca_pem, arena) &&
+                  copy_text(&copy->cert_pem, arena) && copy_text(&copy->key_pem, arena);
+    return copied ? copy : NULL;
+}
+
+void tls_client_settings_wipe(struct tls_client_settings *copy)
+{
+    if (copy != NULL) {
+        secret_wipe((void *)copy->key_pem.ptr, copy->key_pem.len); /* our own copy */
+    }
+}
+
+bool tls_client_settings_equal(const struct tls_client_settings *a, const struct tls_client_settings *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return slice_equal(a->ca_pem, b->ca_pem) && slice_equal(a->cert_pem, b->cert_pem) &&
+           slice_equal(a->key_pem, b->key_pem) && slice_equal(a->server_name, b->server_name) &&
+           slice_equal(a->spiffe_trust_domain, b->spiffe_trust_domain) &&
+           conf_strings_equal(&a->spiffe_ids, &b->spiffe_ids) && a->min_version == b->min_version;
+}

@@ -58,6 +58,15 @@ static inline bool tls_knows_by_spiffe(const struct tls_client_settings *setting
     return settings->spiffe_ids.count > 0 || settings->spiffe_trust_domain.len > 0;
 }
 
+/* In `arena`, and of nothing else; NULL without memory. It holds the key: tls_client_settings_wipe before the arena goes. */
+struct arena;
+struct tls_client_settings *tls_client_settings_copy(const struct tls_client_settings *settings,
+                                                     struct arena *arena);
+/* The key of a copy. NULL is fine. */
+void tls_client_settings_wipe(struct tls_client_settings *copy);
+/* The same contents of files, and the same demands; NULL is the same as NULL alone. */
+bool tls_client_settings_equal(const struct tls_client_settings *a, const struct tls_client_settings *b);
+
 extern const struct conf_object tls_server_object;  /* "tls" of a listener */
 extern const struct conf_object tls_service_object; /* "tls" of an upstream or an authorizer */
 extern const struct conf_object tls_client_object;  /* of other outgoing connections */

@@ -1,5 +1,5 @@
-/* The pool from within: shared by pool.c (lending, keeping), choose.c, connect.c (names, opening), sharing.c (who waits for a
- * connection that others open), pending.c, copy.c (a request at two
+/* The pool from within: shared by pool.c (its life), acquire.c (a request's attempts), connections.c (which are kept), choose.c,
+ * connect.c (names, opening), sharing.c (who waits for a connection that others open), pending.c, copy.c (a request at two
  * endpoints), and generations.c (endpoints that come and go). */
 #ifndef SALLYPORT_UPSTREAM_POOL_INTERNAL_H
 #define SALLYPORT_UPSTREAM_POOL_INTERNAL_H
@@ -104,9 +104,30 @@ static inline void pool_leave(const struct pool_endpoint *endpoint)
 
 /* ---- pool.c ---- */
 
+struct error pool_make(const struct upstream_settings *settings, struct net_loop *loop,
+                       struct metrics_worker *metrics, struct pool_line *line,
+                       struct upstream_pool **ret_pool) MUST_CHECK;
+void pool_begin_serving(struct upstream_pool *pool);
+void pool_end_serving(struct upstream_pool *pool);
+
+/* ---- connections.c ---- */
+
+void pool_put(struct pool_connection *connection, enum pool_place place);
 /* The connection moves to its place, by what it says of itself. */
 void pool_replace(struct pool_connection *connection);
-void pool_put(struct pool_connection *connection, enum pool_place place);
+/* The same of one with calls, whose state is known. */
+void pool_place_used(struct pool_connection *connection, enum http_client_state state);
+/* It has no call: it becomes idle, or is closed where the pool has enough of those or keeps none. */
+void pool_keep(struct pool_connection *connection);
+/* One without a call that is fit for use, the one that was used last; NULL: none. Closes those that are not. */
+struct pool_connection *pool_find_idle(struct pool_endpoint *endpoint);
+/* An idle one goes to the same endpoint of the next generation. */
+void pool_hand_over(struct pool_connection *connection, struct pool_endpoint *heir);
+/* A call is over, or was given up. */
+void pool_give_back(struct pool_connection *connection, struct http_call *call);
+void pool_close(struct pool_connection *connection);
+/* The pool goes, and with it the connections from this one on, but those on which tunnels have calls. */
+void pool_let_go(struct pool_connection *first);
 /* The endpoint leaves the choice to its upstream (`auto`), which wants no HTTP/2: for as long as the pool lives it is spoken to in
  * HTTP/1.1, and what it has of HTTP/2 takes no further call. */
 void pool_stay_with_http1(struct pool_endpoint *endpoint);
@@ -115,6 +136,9 @@ void pool_forget(struct pool_connection *connection);
 /* A connection without a call has closed itself. */
 void pool_on_idle_lost(struct http_client *client);
 void pool_on_idle_deadline(struct deadline *deadline);
+
+/* ---- acquire.c ---- */
+
 /* Chooses an endpoint for the ticket, and lends or opens a connection. */
 void pool_attempt(struct upstream_ticket *ticket);
 /* The same at this one. */
@@ -125,12 +149,6 @@ void pool_attempt_here(struct upstream_ticket *ticket);
 void pool_lend(struct upstream_ticket *ticket, struct pool_connection *connection);
 /* This endpoint has failed the ticket; another one may be asked. */
 void pool_attempt_failed(struct upstream_ticket *ticket, const struct http_call_failure *failure);
-
-struct error pool_make(const struct upstream_settings *settings, struct net_loop *loop,
-                       struct metrics_worker *metrics, struct pool_line *line,
-                       struct upstream_pool **ret_pool) MUST_CHECK;
-void pool_begin_serving(struct upstream_pool *pool);
-void pool_end_serving(struct upstream_pool *pool);
 
 /* ---- generations.c ---- */
 

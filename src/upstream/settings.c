@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/client.h"
+#include "net/name.h"
+#include "upstream/authority.h"
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
@@ -258,76 +260,6 @@ int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint)
     return endpoint->tls ? protocol : HTTP_PROTOCOL_1;
 }
 
-static bool is_label(struct slice label)
-{
-    if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-') {
-        return false;
-    }
-    for (size_t i = 0; i < label.len; i++) {
-        char c = label.ptr[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool looks_numeric(struct slice label)
-{
-    size_t digits = 0;
-    while (digits < label.len && ascii_is_digit(label.ptr[digits])) {
-        digits++;
-    }
-    return digits == label.len || slice_starts_with(label, SLICE("0x")) ||
-           slice_starts_with(label, SLICE("0X"));
-}
-
-bool upstream_is_host_name(struct slice host)
-{
-    struct slice rest = host, label = SLICE_NONE;
-    if (host.len == 0 || host.len > 253) {
-        return false;
-    }
-    while (slice_next(&rest, '.', &label)) {
-        if (!is_label(label)) {
-            return false;
-        }
-    }
-    return !looks_numeric(label);
-}
-
-static const char *parse_port(struct slice text, uint16_t *ret_port)
-{
-    uint64_t port;
-    if (!slice_to_u64(text, &port) || port == 0 || port > 65535) {
-        return "the port is not a number from 1 to 65535";
-    }
-    *ret_port = (uint16_t)port;
-    return NULL;
-}
-
-/* Takes "host", "host:port" or "[address]:port" apart; the port is left alone where none is given. */
-static const char *split_authority(struct slice authority, struct slice *ret_host, uint16_t *ret_port)
-{
-    ssize_t colon;
-    if (slice_starts_with(authority, SLICE("["))) {
-        ssize_t bracket = slice_find(authority, ']');
-        if (bracket < 0) {
-            return "the address has no closing bracket";
-        }
-        *ret_host = slice_part(authority, 0, (size_t)bracket + 1);
-        struct slice rest = slice_from(authority, (size_t)bracket + 1);
-        if (rest.len == 0) {
-            return NULL;
-        }
-        return rest.ptr[0] == ':' ? parse_port(slice_from(rest, 1), ret_port)
-                                  : "there is text behind the address";
-    }
-    colon = slice_find(authority, ':');
-    *ret_host = colon < 0 ? authority : slice_part(authority, 0, (size_t)colon);
-    return colon < 0 ? NULL : parse_port(slice_from(authority, (size_t)colon + 1), ret_port);
-}
-
 /* `host` as split off; brackets go. */
 static const char *parse_host(struct slice host, struct arena *arena, struct upstream_endpoint *endpoint)
 {
@@ -336,7 +268,7 @@ static const char *parse_host(struct slice host, struct arena *arena, struct ups
     if (bracketed && !endpoint->is_address) {
         return "the brackets hold no IPv6 address";
     }
-    if (!endpoint->is_address && !upstream_is_host_name(host)) {
+    if (!endpoint->is_address && !name_is_host(host)) {
         return "the host is neither a name nor an address";
     }
     endpoint->address.port = endpoint->port;
@@ -399,7 +331,7 @@ const char *upstream_parse_endpoint(struct slice url, struct arena *arena,
     }
     endpoint.port = endpoint.tls ? 443 : 80;
     struct slice host = SLICE_NONE;
-    const char *wrong = split_authority(authority, &host, &endpoint.port);
+    const char *wrong = authority_split(authority, &host, &endpoint.port);
     if (wrong == NULL) {
         wrong = parse_host(host, arena, &endpoint);
     }

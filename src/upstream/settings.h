@@ -78,9 +78,6 @@ extern const struct conf_object upstream_object;
 /* What an endpoint is to be asked for, where its service says `protocol`: its scheme goes first. */
 int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint);
 
-/* A DNS name, and none that a resolver would take for a number: "127.1" and "0x7f000001" are addresses to some. */
-bool upstream_is_host_name(struct slice host);
-
 /* NULL, or what is wrong. Slices are of `url` or in `arena`. */
 struct arena;
 const char *upstream_parse_endpoint(struct slice url, struct arena *arena,

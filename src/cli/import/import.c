@@ -108,8 +108,8 @@ static int finish(struct import *import, const struct order *order)
     }
     struct buffer notes;
     buffer_init(&notes, CLI_OUTPUT_MAX);
-    import_print_notes(import, &notes);
-    int status = cli_print(&notes, stderr, 0);
+    int status = import_print_notes(import, &notes) ? 0 : 1;
+    status = cli_print(&notes, stderr, status);
     int written = write_output(order, &text);
     status = status != 0 ? status : written;
     return status == 0 && import->note_count > 0 ? IMPORT_INCOMPLETE : status;

@@ -27,6 +27,7 @@
 
 struct import_note {
     struct import_note *next, *next_of_route;
+    size_t number;
     struct conf_place place;
     struct slice text;
 };
@@ -43,13 +44,46 @@ enum import_match {
     IMPORT_MATCHES,
 };
 
+/* What a filter changes: two that change different things may swap their places. */
+enum import_changes {
+    IMPORT_CHANGES_PATH,
+    IMPORT_CHANGES_FIELD, /* by name */
+    IMPORT_CHANGES_PARAMETERS,
+    IMPORT_CHANGES_HOST,
+    IMPORT_CHANGES_STATUS,
+    IMPORT_CHANGES_TARGET, /* where a redirect leads */
+};
+
+struct import_filter {
+    struct import_filter *next;
+    struct slice name; /* as the source calls it */
+    struct conf_place place;
+    struct slice text; /* the entry: "NAME: VALUE" */
+    unsigned int
+        turn; /* those of the whole and those of a route run by turns; each list is in order of them */
+    bool of_answer;
+    enum import_changes changes;
+    struct slice field,
+        source; /* of a field's: its name, and the one that its value is taken from; or empty */
+};
+
 struct import_upstream {
     struct import_upstream *next;
     struct slice name;
-    struct slice source;      /* the URI that it was made of */
-    struct buffer endpoints;  /* items of a list */
-    struct slice host_header; /* empty: none */
+    struct slice source;          /* the URI that it was made of */
+    struct buffer endpoints;      /* items of a list */
+    struct slice host_header;     /* empty: none */
+    struct slice connect_timeout; /* empty: the import's */
     bool breaker;
+    bool used; /* by a route that is written */
+};
+
+/* When a request is sent again. */
+struct import_retry {
+    uint64_t attempts; /* 0: never */
+    struct slice on;   /* items of a list, "timeout" not among them */
+    struct slice methods;
+    uint64_t backoff; /* ms; 0: none is said */
 };
 
 struct import_route {
@@ -60,13 +94,19 @@ struct import_route {
     struct slice after, before;
     unsigned int conditions;
     struct import_upstream *upstream;
-    struct buffer filters; /* lines */
+    struct import_filter *list, **last_filter;
+    struct buffer filters; /* lines: of those of the list, in order */
+    struct buffer limits;  /* items of a list; those of the whole count for each route by itself */
     struct buffer rest;    /* lines: of other keys of the route */
-    struct buffer auth;    /* lines, of sources that say it */
-    bool wider;            /* a condition was lost */
-    bool breaker;          /* its upstream is to have one */
+    struct import_retry retry;
+    uint64_t timeout;   /* ms, of one try; 0: none is said */
+    unsigned int turn;  /* of the filter that is read */
+    struct buffer auth; /* lines, of sources that say it */
+    bool wider;         /* a condition was lost */
+    bool breaker;       /* its upstream is to have one */
     bool websocket;
     bool merged; /* into another one, by weights */
+    bool hidden; /* behind one that takes the very same requests: it is not written */
     struct slice weight_group;
     uint64_t weight;
     struct import_note *notes, **last_note;
@@ -89,7 +129,9 @@ struct import {
     struct buffer listeners, top; /* lines: keys of the configuration */
     struct buffer ignored;        /* keys that are not about routes, for a comment */
     struct slice issuer;          /* the name of the issuer of every route; empty: none is known */
+    struct slice connect_timeout; /* of every upstream; empty: none is said */
     struct slice endpoint;        /* that the command line gives */
+    bool by_turns;                /* the filters of the whole stand in each route */
     bool full;                    /* something had no room: nothing is written */
 };
 
@@ -102,8 +144,8 @@ struct error import_openapi(struct import *import, struct slice text) MUST_CHECK
 
 /* The configuration; false where it had no room. */
 bool import_write(struct import *import, struct buffer *out);
-/* A line for each note. */
-void import_print_notes(const struct import *import, struct buffer *out);
+/* A line for each note, in the order of the source; false where it had no room. */
+bool import_print_notes(struct import *import, struct buffer *out);
 
 /* ---- for sources ---- */
 
@@ -114,11 +156,16 @@ void import_note(struct import *import, struct import_route *route, struct conf_
 void import_lose(struct import *import, struct import_route *route, struct conf_place place,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Puts a filter behind the route's others; NULL without memory. */
+struct import_filter *import_add_filter(struct import *import, struct import_route *route,
+                                        const struct import_filter *filter);
+
 /* A route by this name, or nearly; NULL without memory. */
 struct import_route *import_add_route(struct import *import, struct slice name, struct conf_place place);
 /* The upstream that was made of `source`, or a new one by this name; NULL without memory. */
 struct import_upstream *import_add_upstream(struct import *import, struct slice name, struct slice source);
-/* "https://host:port" of a URI's, and its host; false where it has no such form. WebSockets are HTTP. */
+/* "https://host:port" of a URI's, and its host; false where it has no such form. WebSockets are HTTP. A user's name and password
+ * belong to neither. */
 bool import_endpoint(struct import *import, struct slice uri, struct slice *ret_endpoint,
                      struct slice *ret_host);
 
@@ -136,6 +183,8 @@ bool import_show(struct buffer *out, struct slice text);
 void import_put_comment(struct import *import, struct buffer *out, int indent, struct slice text);
 /* An item of a list of texts that is open: ", " in front unless it is the first. */
 void import_put_item(struct import *import, struct buffer *out, struct slice text);
+/* A URI for people, without what may be secret in it: a user's name and password, and what stands behind "?" or "#". */
+struct slice import_show_uri(struct import *import, struct slice uri);
 /* A name as configuration has them: letters, digits, "-", "_", ".": the rest becomes "-". Empty where there is no memory. */
 struct slice import_name(struct import *import, struct slice text);
 

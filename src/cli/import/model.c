@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     NAMES_OF_ROUTES,
@@ -15,9 +16,11 @@ static void route_init(struct import_route *route)
         buffer_init(&route->match[i], CLI_OUTPUT_MAX);
     }
     buffer_init(&route->filters, CLI_OUTPUT_MAX);
+    buffer_init(&route->limits, CLI_OUTPUT_MAX);
     buffer_init(&route->rest, CLI_OUTPUT_MAX);
     buffer_init(&route->auth, CLI_OUTPUT_MAX);
     route->last_note = &route->notes;
+    route->last_filter = &route->list;
 }
 
 static void route_done(struct import_route *route)
@@ -26,6 +29,7 @@ static void route_done(struct import_route *route)
         buffer_done(&route->match[i]);
     }
     buffer_done(&route->filters);
+    buffer_done(&route->limits);
     buffer_done(&route->rest);
     buffer_done(&route->auth);
 }
@@ -94,10 +98,9 @@ __attribute__((format(printf, 4, 0))) static void note(struct import *import, st
         import->full = true;
         return;
     }
-    *made = (struct import_note){ .place = place, .text = copy };
+    *made = (struct import_note){ .number = import->note_count++, .place = place, .text = copy };
     *import->last = made;
     import->last = &made->next;
-    import->note_count++;
     struct import_route *about = route != NULL ? route : &import->defaults;
     *about->last_note = made;
     about->last_note = &made->next_of_route;
@@ -122,17 +125,54 @@ void import_lose(struct import *import, struct import_route *route, struct conf_
     route->wider = true;
 }
 
-void import_print_notes(const struct import *import, struct buffer *out)
+static int by_place(const void *a, const void *b)
 {
-    for (const struct import_note *one = import->notes; one != NULL; one = one->next) {
-        buffer_printf(out, "%.*s:%u:%u: not carried over: ", SLICE_ARG(import->source.path), one->place.line,
-                      one->place.column);
-        (void)import_show(out, one->text);
-        buffer_append_char(out, '\n');
+    const struct import_note *first = *(const struct import_note *const *)a,
+                             *second = *(const struct import_note *const *)b;
+    if (first->place.line != second->place.line) {
+        return first->place.line < second->place.line ? -1 : 1;
     }
+    if (first->place.column != second->place.column) {
+        return first->place.column < second->place.column ? -1 : 1;
+    }
+    return first->number < second->number ? -1 : 1;
+}
+
+bool import_print_notes(struct import *import, struct buffer *out)
+{
+    const struct import_note **notes = arena_calloc(&import->arena, import->note_count + 1, sizeof *notes);
+    if (notes == NULL) {
+        return false;
+    }
+    size_t count = 0;
+    for (const struct import_note *one = import->notes; one != NULL; one = one->next) {
+        notes[count++] = one;
+    }
+    qsort((void *)notes, count, sizeof *notes, by_place);
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++) {
+        good = buffer_printf(out, "%.*s:%u:%u: not carried over: ", SLICE_ARG(import->source.path),
+                             notes[i]->place.line, notes[i]->place.column) &&
+               import_show(out, notes[i]->text) && buffer_append_char(out, '\n');
+    }
+    return good;
 }
 
 /* ---- routes and upstreams ---- */
+
+struct import_filter *import_add_filter(struct import *import, struct import_route *route,
+                                        const struct import_filter *filter)
+{
+    struct import_filter *made = arena_calloc(&import->arena, 1, sizeof *made);
+    if (made == NULL || filter->text.ptr == NULL) {
+        import->full = true;
+        return NULL;
+    }
+    *made = *filter;
+    *route->last_filter = made;
+    route->last_filter = &made->next;
+    return made;
+}
 
 /* A name that nothing else of its kind has. */
 static struct slice take_name(struct import *import, struct map *names, struct slice text, void *owner)
@@ -214,7 +254,11 @@ bool import_endpoint(struct import *import, struct slice uri, struct slice *ret_
         }
         struct slice rest = slice_from(uri, schemes[i].prefix.len);
         struct slice host = SLICE_NONE;
-        if (!slice_next(&rest, '/', &host) || !is_host(host)) {
+        if (!slice_next(&rest, '/', &host)) {
+            return false;
+        }
+        host = slice_from(host, (size_t)(slice_find_last(host, '@') + 1));
+        if (!is_host(host)) {
             return false;
         }
         ssize_t colon = slice_find_last(host, ':');

@@ -55,23 +55,21 @@ static const struct conf_node *schemes_of(const struct conf_node *root)
     return conf_node_get(conf_node_get(root, SLICE("components")), SLICE("securitySchemes"));
 }
 
+/* What is empty is refused by `check`, at its line. */
 static void put_issuer(struct import *import, const struct conf_node *scheme)
 {
     static const char well_known[] = "/.well-known/openid-configuration";
     struct slice url = text_of(scheme, "openIdConnectUrl"),
                  suffix = slice_of(well_known, sizeof well_known - 1);
-    if (slice_ends_with(url, suffix)) {
-        import_put(import, &import->top, "    issuer: ");
-        import_put_text(import, &import->top, slice_part(url, 0, url.len - suffix.len));
-        import_put(import, &import->top, "\n");
-    } else {
-        import_put(import, &import->top, "    {} # issuer: the exact iss of its tokens is to be filled in\n");
-    }
-    import_put(import, &import->top, "    # audiences: for whom its tokens are meant is to be filled in\n");
+    bool is_known = slice_ends_with(url, suffix);
+    import_put(import, &import->top, "    issuer: ");
+    import_put_text(import, &import->top, is_known ? slice_part(url, 0, url.len - suffix.len) : SLICE(""));
+    import_put(import, &import->top, "%s\n    audiences: [] # for whom its tokens are meant: fill in\n",
+               is_known ? "" : " # the exact iss of its tokens: fill in");
     import_note(import, NULL, conf_node_place(scheme),
-                "who issues tokens of %.*s, and for whom: name issuer (where it is not there) and audiences "
-                "in issuers",
-                SLICE_ARG(scheme->key));
+                "%sfor whom tokens of %.*s are meant: fill in %saudiences in issuers.%.*s",
+                is_known ? "" : "who issues tokens, and ", SLICE_ARG(scheme->key),
+                is_known ? "" : "issuer and ", SLICE_ARG(scheme->key));
 }
 
 static void put_scheme(struct import *import, const struct conf_node *scheme, enum scheme_kind kind)
@@ -84,8 +82,10 @@ static void put_scheme(struct import *import, const struct conf_node *scheme, en
         put_issuer(import, scheme);
         return;
     case SCHEME_API_KEY:
-        import_put(import, out, "    store: %.*s.db\n    peppers: { p1: \"${file:%.*s.pepper}\" }\n",
-                   SLICE_ARG(name), SLICE_ARG(name));
+        import_put(import, out,
+                   "    store: %.*s.db\n"
+                   "    peppers: { p1: \"${file:%.*s.pepper}\" } # openssl rand -hex 32 > %.*s.pepper\n",
+                   SLICE_ARG(name), SLICE_ARG(name), SLICE_ARG(name));
         if (slice_equal(text_of(scheme, "in"), SLICE("header"))) {
             import_put(import, out, "    header: ");
             import_put_text(import, out, text_of(scheme, "name"));
@@ -93,11 +93,11 @@ static void put_scheme(struct import *import, const struct conf_node *scheme, en
         }
         return;
     case SCHEME_BASIC:
-        import_put(import, out, "    file: %.*s.htpasswd\n", SLICE_ARG(name));
+        import_put(import, out, "    htpasswd: %.*s.htpasswd # sallyport basic hash USER >> %.*s.htpasswd\n",
+                   SLICE_ARG(name), SLICE_ARG(name));
         return;
     default:
-        import_put(import, out,
-                   "    identity: dns\n    # allow: the names that are let in are to be filled in\n");
+        import_put(import, out, "    identity: dns\n    allow: [] # the names that are let in: fill in\n");
         import_note(
             import, NULL, conf_node_place(scheme),
             "whose certificates %.*s lets in: name them in client_certificates, and the listener's client_ca",
@@ -126,21 +126,53 @@ void openapi_schemes(struct import *import, const struct conf_node *root)
 
 /* ---- requirements ---- */
 
-struct requirement {
-    struct buffer ways, places, scopes;
-    size_t way_count;
+enum key_place {
+    KEY_HEADER,
+    KEY_QUERY,
+    KEY_COOKIE,
+    KEY_PLACES
 };
 
-/* A key that does not stand in a header. */
-static void put_place(struct import *import, const struct conf_node *scheme, struct requirement *out)
+struct requirement {
+    struct buffer ways, scopes;
+    struct slice places[KEY_PLACES]; /* of API keys: names; ptr NULL: none stands there */
+    size_t way_count;
+    const char *problem; /* why it cannot be carried over */
+};
+
+/* Of each kind of place one can be read. */
+static void take_place(const struct conf_node *scheme, struct requirement *out)
 {
-    struct slice in = text_of(scheme, "in");
-    bool is_known = slice_equal(in, SLICE("query")) || slice_equal(in, SLICE("cookie"));
-    if (is_known && buffer_length(&out->places) == 0) {
-        import_put(import, &out->places, ", key_from: { %.*s: ", SLICE_ARG(in));
-        import_put_text(import, &out->places, text_of(scheme, "name"));
-        import_put(import, &out->places, " }");
+    static const char *const names[KEY_PLACES] = { "header", "query", "cookie" };
+    for (size_t i = 0; i < KEY_PLACES; i++) {
+        if (!slice_equal(text_of(scheme, "in"), slice_from_string(names[i]))) {
+            continue;
+        }
+        struct slice name = text_of(scheme, "name");
+        if (out->places[i].ptr != NULL && !slice_equal(out->places[i], name)) {
+            out->problem =
+                "API keys in two places of one kind: write \"auth\", and \"key_from\" with one of them";
+        }
+        out->places[i] = name;
     }
+}
+
+/* ", key_from: { query: "key" }": where keys stand in their sets' headers alone, nothing. */
+static void put_places(struct import *import, struct buffer *out, const struct requirement *all)
+{
+    static const char *const names[KEY_PLACES] = { "header", "query", "cookie" };
+    if (all->places[KEY_QUERY].ptr == NULL && all->places[KEY_COOKIE].ptr == NULL) {
+        return;
+    }
+    const char *before = ", key_from: { ";
+    for (size_t i = 0; i < KEY_PLACES; i++) {
+        if (all->places[i].ptr != NULL) {
+            import_put(import, out, "%s%s: ", before, names[i]);
+            import_put_text(import, out, all->places[i]);
+            before = ", ";
+        }
+    }
+    import_put(import, out, " }");
 }
 
 /* One scheme of an alternative; false where it has no counterpart. */
@@ -150,12 +182,15 @@ static bool take_scheme(struct import *import, const struct conf_node *root, con
     const struct conf_node *scheme = conf_node_get(schemes_of(root), wanted->key);
     enum scheme_kind kind = kind_of(import, scheme);
     if (kind == SCHEME_UNKNOWN) {
+        out->problem = scheme == NULL
+                           ? "a scheme that components.securitySchemes does not have: write \"auth\""
+                           : "a scheme that is not known here: write \"auth\"; see docs/authentication.md";
         return false;
     }
     import_put(import, &out->ways, "%s{ %s: %.*s }", out->way_count++ > 0 ? ", " : "", kinds[kind].way,
                SLICE_ARG(import_name(import, scheme->key)));
     if (kind == SCHEME_API_KEY) {
-        put_place(import, scheme, out);
+        take_place(scheme, out);
     }
     for (size_t i = 0; wanted->type == CONF_NODE_SEQUENCE && i < wanted->count; i++) {
         import_put_item(import, &out->scopes, wanted->items[i]->text);
@@ -168,6 +203,9 @@ static bool take_alternative(struct import *import, const struct conf_node *root
                              const struct conf_node *alternative, struct requirement *out)
 {
     if (alternative->type != CONF_NODE_MAPPING || alternative->count == 0) {
+        out->problem = "callers without any credential ({}): \"none\" as \"auth\" lets everybody in, \"mode: "
+                       "optional\" in it "
+                       "those without one beside those with a right one; write which is meant";
         return false;
     }
     for (size_t i = 0; i < alternative->count; i++) {
@@ -181,14 +219,15 @@ static bool take_alternative(struct import *import, const struct conf_node *root
 static void put_auth(struct import *import, struct import_route *route, bool is_all,
                      const struct requirement *all)
 {
-    struct slice ways = buffer_slice(&all->ways), places = buffer_slice(&all->places);
+    struct slice ways = buffer_slice(&all->ways);
+    struct buffer *out = &route->auth;
     if (all->way_count == 1) { /* without its braces */
-        import_put(import, &route->auth, "    auth: { %.*s%.*s }\n",
-                   SLICE_ARG(slice_part(ways, 2, ways.len - 4)), SLICE_ARG(places));
+        import_put(import, out, "    auth: { %.*s", SLICE_ARG(slice_part(ways, 2, ways.len - 4)));
     } else {
-        import_put(import, &route->auth, "    auth: { %s: [%.*s]%.*s }\n", is_all ? "all_of" : "any_of",
-                   SLICE_ARG(ways), SLICE_ARG(places));
+        import_put(import, out, "    auth: { %s: [%.*s]", is_all ? "all_of" : "any_of", SLICE_ARG(ways));
     }
+    put_places(import, out, all);
+    import_put(import, out, " }\n");
 }
 
 static void put_authorize(struct import *import, struct import_route *route, const struct buffer *scopes)
@@ -204,36 +243,31 @@ static void put_authorize(struct import *import, struct import_route *route, con
 static void take_alternatives(struct import *import, struct import_route *route, const struct conf_node *root,
                               const struct conf_node *security)
 {
-    struct requirement all = { 0 };
-    struct buffer *buffers[] = { &all.ways, &all.places, &all.scopes };
-    for (size_t i = 0; i < 3; i++) {
-        buffer_init(buffers[i], CONFIG_FILE_MAX);
-    }
-    bool good = true;
-    size_t scopes = 0;
-    for (size_t i = 0; i < security->count && good; i++) {
+    struct requirement all = { .way_count = 0 };
+    buffer_init(&all.ways, CONFIG_FILE_MAX);
+    buffer_init(&all.scopes, CONFIG_FILE_MAX);
+    for (size_t i = 0; i < security->count && all.problem == NULL; i++) {
         size_t before = all.way_count;
-        good = take_alternative(import, root, security->items[i], &all) &&
-               (security->count == 1 ||
-                all.way_count == before + 1); /* demands within alternatives are for people to write */
-        scopes = i == 0 ? buffer_length(&all.scopes) : scopes;
+        if (take_alternative(import, root, security->items[i], &all) && security->count > 1 &&
+            all.way_count > before + 1) {
+            all.problem =
+                "schemes together in one of several alternatives: write \"auth\", with any_of and all_of";
+        }
     }
-    if (!good) {
-        import_note(import, route, security->place,
-                    "this security (an unknown scheme, an empty alternative, or schemes together beside "
-                    "others): write \"auth\", with any_of and all_of");
+    if (all.problem != NULL) {
+        import_note(import, route, security->place, "%s", all.problem);
     } else {
         put_auth(import, route, security->count == 1, &all);
         put_authorize(import, route, &all.scopes);
         if (security->count > 1 && buffer_length(&all.scopes) > 0) {
             import_note(
                 import, route, security->place,
-                "scopes of one alternative alone: callers of every alternative must have all of them");
+                "scopes of one alternative alone: callers of every alternative must have all of them; where "
+                "that is too much, write \"authorize\"");
         }
     }
-    for (size_t i = 0; i < 3; i++) {
-        buffer_done(buffers[i]);
-    }
+    buffer_done(&all.ways);
+    buffer_done(&all.scopes);
 }
 
 void openapi_security(struct import *import, struct import_route *route, const struct conf_node *root,

@@ -57,10 +57,28 @@ static bool hides(const struct import_route *wide, const struct import_route *ro
     return covers_paths(wide, route);
 }
 
+/* Whatever fits the one fits the other: `check` would refuse them. */
+static bool is_same(const struct import_route *a, const struct import_route *b)
+{
+    for (size_t i = 0; i < IMPORT_MATCHES; i++) {
+        if (!slice_equal(buffer_slice(&a->match[i]), buffer_slice(&b->match[i]))) {
+            return false;
+        }
+    }
+    return a->after.len + a->before.len + b->after.len + b->before.len == 0 && b->weight_group.len == 0;
+}
+
 void spring_order(struct import *import)
 {
     for (struct import_route *route = import->routes; route != NULL; route = route->next) {
         for (const struct import_route *wide = import->routes; wide != route; wide = wide->next) {
+            if (hides(wide, route) && is_same(wide, route)) {
+                route->hidden = true;
+                import_note(import, NULL, route->place,
+                            "the route %.*s, which stands behind %.*s and took none of its requests: drop it",
+                            SLICE_ARG(route->name), SLICE_ARG(wide->name));
+                break;
+            }
             if (hides(wide, route)) {
                 import_lose(import, route, route->place,
                             "its place behind %.*s, which took all its requests: the most specific route "

@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* A list that all of its predicates must agree with has one of them alone. */
-static bool is_first(struct import *import, struct import_route *route, const struct spring_call *call,
+static bool is_first(struct import *import, struct import_route *route, struct spring_call *call,
                      enum import_match which)
 {
     if (buffer_length(&route->match[which]) == 0) {
@@ -17,6 +17,7 @@ static bool is_first(struct import *import, struct import_route *route, const st
     }
     import_lose(import, route, call->place, "a second %.*s: write the one that both mean",
                 SLICE_ARG(call->name));
+    call->told = true;
     return false;
 }
 
@@ -115,6 +116,9 @@ static void take_host(struct import *import, struct import_route *route, const s
                     "host %.*s of one label alone: a wildcard stands for one label or more", SLICE_ARG(host));
     }
     const char *problem = route_host_problem(name);
+    if (problem == NULL && is_deep) { /* no label or more */
+        import_put_item(import, &route->match[IMPORT_HOST], slice_from(name, 2));
+    }
     if (problem != NULL) {
         import_lose(import, route, call->place, "host %.*s: %s", SLICE_ARG(host), problem);
     } else {
@@ -187,11 +191,12 @@ static void take_value(struct import *import, struct import_route *route, const 
     if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
         import_lose(import, route, call->place, "%.*s: one name is wanted, with one list of values",
                     SLICE_ARG(call->name));
-    } else if (!put_values(import, expression, &values)) {
+    } else if (!put_values(import, expression, &values)) { /* it may be a secret: it is not told */
         import_lose(
             import, route, call->place,
-            "the expression %.*s: name the values, as in \"v1|v2\", or what they begin with, as in \"v1.*\"",
-            SLICE_ARG(expression));
+            "the expression of %.*s %.*s: name the values, as in [v1, v2], or what they begin with, as in "
+            "\"v1*\"",
+            SLICE_ARG(call->name), SLICE_ARG(name));
     } else {
         import_put(import, entries, "%s%.*s%.*s]", buffer_length(entries) > 0 ? ", " : "",
                    SLICE_ARG(buffer_slice(&key)), SLICE_ARG(buffer_slice(&values)));
@@ -395,4 +400,5 @@ void spring_predicate(struct import *import, struct import_route *route, struct 
     }
     import_lose(import, route, call->place, "the predicate %.*s: there is none like it; see docs/routing.md",
                 SLICE_ARG(call->name));
+    call->told = true;
 }

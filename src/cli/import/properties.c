@@ -229,12 +229,11 @@ static void expand_one(struct import *import, struct import_route *route,
         import_note(import, route, node->place,
                     "the placeholder ${%.*s}: its default is written; where it differs, write the value or "
                     "use an overlay",
-                    SLICE_ARG(inner));
+                    SLICE_ARG(name));
         expand(import, route, node, slice_from(inner, (size_t)colon + 1), depth + 1, out);
     } else {
         import_note(import, route, node->place,
-                    "the placeholder ${%.*s}, which has no default: write the value itself",
-                    SLICE_ARG(inner));
+                    "the placeholder ${%.*s}, which has no default: write the value itself", SLICE_ARG(name));
         import_put(import, out, "fill-in-%.*s", SLICE_ARG(import_name(import, name)));
     }
 }

@@ -3,28 +3,35 @@
 
 /* ---- values ---- */
 
-struct slice spring_duration(struct import *import, struct slice text, const char *unit)
+#define MONTH_MS (UINT64_C(31) * 86400 * 1000)
+
+bool spring_milliseconds(struct import *import, struct slice text, const char *unit, uint64_t *ret_ms)
 {
-    static const char *const units[] = { "ms", "us", "s", "m", "h", "d" };
-    bool is_iso = slice_starts_with(text, SLICE("PT"));
-    struct slice rest = is_iso ? slice_from(text, 2) : text;
+    static const struct {
+        const char *name;
+        uint64_t us;
+    } units[] = { { "ms", 1000 },      { "us", 1 },       { "ns", 0 },
+                  { "s", 1000000 },    { "m", 60000000 }, { "h", UINT64_C(3600000000) },
+                  { "d", 86400000000 } };
+    struct slice rest = slice_starts_with(text, SLICE("PT")) ? slice_from(text, 2) : text;
     size_t digits = 0;
     while (digits < rest.len && ascii_is_digit(rest.ptr[digits])) {
         digits++;
     }
-    if (digits == 0 || digits > 12) {
-        return SLICE_NONE;
+    uint64_t number = 0;
+    if (digits > 9 || !slice_to_u64(slice_part(rest, 0, digits), &number)) {
+        return false;
     }
-    struct slice own = spring_canonical(import, slice_from(rest, digits));
-    if (own.len == 0) {
-        own = slice_from_string(unit);
-    }
+    struct slice own = spring_canonical(import, slice_trim(slice_from(rest, digits)));
+    own = own.len > 0 ? own : slice_from_string(unit);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (slice_equal(own, slice_from_string(units[i]))) {
-            return ARENA_CONCAT(&import->arena, slice_part(rest, 0, digits), own);
+        if (slice_equal(own, slice_from_string(units[i].name))) {
+            uint64_t whole = units[i].us > 0 ? number * units[i].us : number / 1000 + 1;
+            *ret_ms = (whole + 999) / 1000;
+            return *ret_ms <= MONTH_MS;
         }
     }
-    return SLICE_NONE;
+    return false;
 }
 
 unsigned int spring_status(struct slice text)
@@ -140,7 +147,7 @@ void spring_security(struct import *import)
         import_put_text(import, out, issuer);
         import_put(import, out, "\n");
     } else {
-        import_put(import, out, "    # issuer: the exact iss of its tokens is to be filled in\n");
+        import_put(import, out, "    issuer: \"\" # the exact iss of its tokens: fill in\n");
         import_note(import, NULL, conf_node_place(keys),
                     "who issues the tokens of jwk-set-uri: name it in issuers.main.issuer");
     }
@@ -150,7 +157,7 @@ void spring_security(struct import *import)
         import_put(import, out, "\n");
     }
     if (audiences == NULL) {
-        import_put(import, out, "    # audiences: for whom its tokens are meant is to be filled in\n");
+        import_put(import, out, "    audiences: [] # for whom its tokens are meant: fill in\n");
         import_note(import, NULL, conf_node_place(at != NULL ? at : keys),
                     "tokens for anybody: name in issuers.main.audiences for whom they must be meant (aud)");
     }

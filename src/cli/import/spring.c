@@ -55,6 +55,10 @@ static void take_uri(struct import *import, struct import_route *route, const st
         ssize_t slash = slice_find_last(uri, '/');
         take_service(import, route, node, slice_from(uri, slash >= 0 ? (size_t)slash + 1 : 3));
     } else if (import_endpoint(import, uri, &endpoint, &host)) {
+        if (slice_find(slice_part(uri, 0, (size_t)(host.ptr - uri.ptr)), '@') >= 0) {
+            import_note(import, route, node->place,
+                        "the user and the password in its uri, which reach no service: with Spring neither");
+        }
         route->upstream = import_add_upstream(import, route->name, endpoint);
         if (route->upstream != NULL && route->upstream->host_header.len == 0) {
             import_put_item(import, &route->upstream->endpoints, endpoint);
@@ -62,21 +66,50 @@ static void take_uri(struct import *import, struct import_route *route, const st
                 host; /* Spring tells a service its own name, unless PreserveHostHeader */
         }
     } else {
-        import_note(import, route, node != NULL ? node->place : route->place,
-                    "uri %.*s: name the servers in an upstream, and that in the route", SLICE_ARG(uri));
+        bool is_forward = slice_starts_with(uri, SLICE("forward:"));
+        import_note(import, route, node != NULL ? node->place : route->place, "uri %.*s: %s",
+                    SLICE_ARG(import_show_uri(import, uri)),
+                    is_forward
+                        ? "what Spring answered by itself there has no place here: name an upstream that "
+                          "does, or leave the route out"
+                        : "name the servers in an upstream, and that in the route");
+    }
+}
+
+/* Nobody answers: neither an upstream nor a redirect. */
+static void tell_unanswered(struct import *import, struct import_route *route, const struct conf_node *uri)
+{
+    bool redirects = false;
+    for (const struct import_filter *one = route->list; one != NULL; one = one->next) {
+        redirects |= one->changes == IMPORT_CHANGES_TARGET;
+    }
+    if (route->upstream == NULL && !redirects &&
+        slice_starts_with(spring_text(import, route, uri), SLICE("no://"))) {
+        import_note(
+            import, route, uri->place,
+            "an answer without an upstream, but for RedirectTo: name an upstream that gives it, or leave the "
+            "route out (what no route serves is 404)");
     }
 }
 
 /* ---- routes ---- */
 
+/* Without the values: who knows what stands there. */
 static void tell_unused(struct import *import, struct import_route *route, const struct spring_call *call)
 {
+    struct slice last = SLICE("");
     for (size_t i = 0; i < call->count; i++) {
         const struct spring_argument *argument = &call->arguments[i];
-        if (!argument->used) {
-            import_note(import, route, call->place, "of %.*s the argument %.*s%s%.*s: there is none like it",
-                        SLICE_ARG(call->name), SLICE_ARG(argument->name), argument->name.len > 0 ? "=" : "",
-                        SLICE_ARG(argument->value));
+        if (argument->used || (argument->name.len > 0 && slice_equal(argument->name, last))) {
+            continue;
+        }
+        last = argument->name;
+        if (argument->name.len > 0) {
+            import_note(import, route, call->place, "%.*s of %.*s: there is none like it",
+                        SLICE_ARG(argument->shown), SLICE_ARG(call->name));
+        } else {
+            import_note(import, route, call->place, "value %zu of %.*s: there is none like it", i + 1,
+                        SLICE_ARG(call->name));
         }
     }
 }
@@ -96,12 +129,31 @@ static void take_calls(struct import *import, struct import_route *route, const 
         if (!spring_read_call(import, route, list->items[i], &call)) {
             continue;
         }
-        size_t notes = import->note_count;
+        route->turn = (unsigned int)i + 1;
         take(import, route, &call);
-        if (import->note_count == notes) { /* else it was told about as a whole */
+        size_t notes = import->note_count;
+        if (!call.told) {
             tell_unused(import, route, &call);
             route->wider |= take == spring_predicate && import->note_count > notes;
         }
+    }
+}
+
+/* A time-out of connections is the upstream's, and so one for all routes that lead there. */
+static void take_connect_timeout(struct import *import, struct import_route *route,
+                                 const struct conf_node *item)
+{
+    uint64_t time = 0;
+    bool good = spring_milliseconds(import, spring_text(import, route, item), "ms", &time) && time > 0;
+    struct slice text = arena_printf(&import->arena, "%llums", (unsigned long long)time);
+    struct import_upstream *upstream = route->upstream;
+    if (good && upstream != NULL &&
+        (upstream->connect_timeout.len == 0 || slice_equal(upstream->connect_timeout, text))) {
+        upstream->connect_timeout = text;
+    } else {
+        import_note(import, route, conf_node_place(item),
+                    "metadata %.*s: write \"connect_timeout\" of the upstream, for all of its routes",
+                    SLICE_ARG(item->key));
     }
 }
 
@@ -110,17 +162,37 @@ static void take_metadata(struct import *import, struct import_route *route, con
     for (size_t i = 0; map != NULL && i < map->count; i++) {
         const struct conf_node *item = map->items[i];
         struct slice name = spring_canonical(import, item->key);
-        struct slice time = spring_duration(import, spring_text(import, route, item), "ms");
-        if (slice_equal(name, SLICE("responsetimeout")) && time.ptr != NULL &&
-            !slice_contains(buffer_slice(&route->rest), SLICE("    timeout:"))) {
-            import_put(import, &route->rest, "    timeout: %.*s\n", SLICE_ARG(time));
+        if (slice_equal(name, SLICE("responsetimeout"))) {
+            if (!spring_milliseconds(import, spring_text(import, route, item), "ms", &route->timeout)) {
+                import_note(import, route, conf_node_place(item),
+                            "metadata %.*s: write \"timeout\", at most 1h: a request always has one",
+                            SLICE_ARG(item->key));
+            }
+        } else if (slice_equal(name, SLICE("connecttimeout"))) {
+            take_connect_timeout(import, route, item);
+        } else if (slice_equal(name, SLICE("cors"))) {
+            spring_route_cors(import, route, item);
         } else {
             import_note(import, route, conf_node_place(item),
-                        "metadata %.*s: a time-out of connections is the upstream's \"connect_timeout\"; "
-                        "else there is none like it",
-                        SLICE_ARG(item->key));
+                        "metadata %.*s, which nothing here reads: drop it", SLICE_ARG(item->key));
         }
     }
+}
+
+static void take_parts(struct import *import, struct import_route *route, const struct conf_node *node)
+{
+    const struct conf_node *uri = conf_node_get(node, SLICE("uri"));
+    take_uri(import, route, uri);
+    const struct conf_node *predicates = conf_node_get(node, SLICE("predicates"));
+    if (predicates == NULL || predicates->count == 0) {
+        import_lose(import, route, node->place,
+                    "a route without predicates: say in \"match\" what it serves");
+    }
+    take_calls(import, route, predicates, spring_predicate);
+    take_calls(import, route, conf_node_get(node, SLICE("filters")), spring_filter);
+    tell_unanswered(import, route, uri);
+    take_metadata(import, route, conf_node_get(node, SLICE("metadata")));
+    spring_put_timing(import, route, import->defaults.timeout);
 }
 
 static void take_route(struct import *import, const struct conf_node *node, size_t number)
@@ -144,15 +216,7 @@ static void take_route(struct import *import, const struct conf_node *node, size
                         SLICE_ARG(node->items[i]->key));
         }
     }
-    take_uri(import, route, conf_node_get(node, SLICE("uri")));
-    const struct conf_node *predicates = conf_node_get(node, SLICE("predicates"));
-    if (predicates == NULL || predicates->count == 0) {
-        import_lose(import, route, node->place,
-                    "a route without predicates: say in \"match\" what it serves");
-    }
-    take_calls(import, route, predicates, spring_predicate);
-    take_calls(import, route, conf_node_get(node, SLICE("filters")), spring_filter);
-    take_metadata(import, route, conf_node_get(node, SLICE("metadata")));
+    take_parts(import, route, node);
     const struct conf_node *order = conf_node_get(node, SLICE("order"));
     if (order != NULL && !slice_equal(order->text, SLICE("0"))) {
         import_note(import, route, conf_node_place(order),
@@ -186,13 +250,21 @@ static void take_routes(struct import *import)
 
 static void take_client(struct import *import)
 {
+    uint64_t time = 0;
     const struct conf_node *node = spring_gateway_property(import, "httpclient.responsetimeout");
-    struct slice time = spring_duration(import, spring_text(import, NULL, node), "ms");
-    if (time.ptr != NULL) {
-        import_put(import, &import->defaults.rest, "    timeout: %.*s\n", SLICE_ARG(time));
-    } else if (node != NULL) {
+    if (node != NULL && !spring_milliseconds(import, spring_text(import, NULL, node), "ms", &time)) {
         import_note(import, NULL, conf_node_place(node),
                     "httpclient.response-timeout: write \"timeout\" in \"defaults\"");
+    }
+    import->defaults.timeout = time;
+    time = 0;
+    node = spring_gateway_property(import, "httpclient.connecttimeout");
+    if (node != NULL && spring_milliseconds(import, spring_text(import, NULL, node), "ms", &time) &&
+        time > 0) {
+        import->connect_timeout = arena_printf(&import->arena, "%llums", (unsigned long long)time);
+    } else if (node != NULL) {
+        import_note(import, NULL, conf_node_place(node),
+                    "httpclient.connect-timeout: write \"connect_timeout\" of the upstreams");
     }
 }
 
@@ -211,9 +283,9 @@ static void tell_rest(struct import *import)
             continue;
         }
         if (is_near) {
-            import_note(import, NULL, conf_node_place(one->node),
-                        "%.*s: there is none like it, or it is said elsewhere; see docs/import.md",
-                        SLICE_ARG(one->shown));
+            const char *advice = spring_advice_property(one->name);
+            import_note(import, NULL, conf_node_place(one->node), "%.*s: %s", SLICE_ARG(one->shown),
+                        advice != NULL ? advice : "there is none like it; see docs/configuration.md");
             continue;
         }
         ssize_t dot = slice_find(one->shown, '.');
@@ -236,10 +308,13 @@ struct error import_spring(struct import *import, struct slice text)
     }
     spring_server(import);
     spring_security(import);
-    take_calls(import, &import->defaults, spring_gateway_property(import, "defaultfilters"), spring_filter);
     take_client(import);
+    take_calls(import, &import->defaults, spring_gateway_property(import, "defaultfilters"), spring_filter);
+    spring_put_timing(import, &import->defaults, 0);
+    spring_global_cors(import);
     take_routes(import);
     spring_order(import);
+    spring_turns(import);
     tell_rest(import);
     if (import->routes == NULL) {
         diagnostics_add(&import->diagnostics, DIAGNOSTIC_ERROR, (struct conf_place){ &import->source, 1, 1 },

@@ -109,6 +109,23 @@ void import_put_item(struct import *import, struct buffer *out, struct slice tex
     import_put_text(import, out, text);
 }
 
+struct slice import_show_uri(struct import *import, struct slice uri)
+{
+    size_t length = 0;
+    while (length < uri.len && uri.ptr[length] != '?' && uri.ptr[length] != '#') {
+        length++;
+    }
+    struct slice shown = slice_part(uri, 0, length);
+    ssize_t at = slice_find_last(shown, '@'), colon = slice_find(shown, ':');
+    if (at < 0) {
+        return shown;
+    }
+    bool has_scheme = colon >= 0 && slice_starts_with(slice_from(shown, (size_t)colon), SLICE("://"));
+    struct slice scheme = slice_part(shown, 0, has_scheme ? (size_t)colon + 3 : 0);
+    struct slice whole = ARENA_CONCAT(&import->arena, scheme, slice_from(shown, (size_t)at + 1));
+    return whole.ptr != NULL ? whole : SLICE("");
+}
+
 static bool is_name_byte(char c)
 {
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';

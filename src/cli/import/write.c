@@ -31,8 +31,9 @@ static bool are_twins(const struct import_route *a, const struct import_route *b
         }
     }
     return same(&a->filters, &b->filters) && same(&a->rest, &b->rest) && same(&a->auth, &b->auth) &&
-           slice_equal(a->after, b->after) && slice_equal(a->before, b->before) && a->wider == b->wider &&
-           a->upstream != NULL && b->upstream != NULL;
+           same(&a->limits, &b->limits) && slice_equal(a->after, b->after) &&
+           slice_equal(a->before, b->before) && a->wider == b->wider && a->upstream != NULL &&
+           b->upstream != NULL;
 }
 
 static bool has_share(struct import *import, const struct buffer *shares, struct slice upstream)
@@ -50,7 +51,7 @@ static void share_out(struct import *import, struct import_route *first)
                (unsigned long long)first->weight);
     size_t merged = 0;
     for (struct import_route *other = first->next; other != NULL; other = other->next) {
-        if (other->merged || !slice_equal(other->weight_group, first->weight_group)) {
+        if (other->merged || other->hidden || !slice_equal(other->weight_group, first->weight_group)) {
             continue;
         }
         if (!are_twins(first, other) || has_share(import, &shares, other->upstream->name)) {
@@ -78,7 +79,8 @@ static void share_out(struct import *import, struct import_route *first)
 static void merge_weighted(struct import *import)
 {
     for (struct import_route *route = import->routes; route != NULL; route = route->next) {
-        if (route->weight_group.len > 0 && !route->merged && !route->wider && route->upstream != NULL) {
+        if (route->weight_group.len > 0 && !route->merged && !route->hidden && !route->wider &&
+            route->upstream != NULL) {
             share_out(import, route);
         }
     }
@@ -128,7 +130,8 @@ static void put_auth(struct import *import, struct buffer *out, const struct imp
 {
     if (route->wider || import->defaults.wider) {
         import_put(import, out,
-                   "    auth: { jwt: " IMPORT_ASK_CONDITION " } # it serves more than it did: see above\n"
+                   "    auth: { jwt: " IMPORT_ASK_CONDITION
+                   " } # it serves other requests than it did: see above\n"
                    "    authorize: any_caller\n");
     } else if (buffer_length(&route->auth) > 0) {
         put_buffer(import, out, &route->auth);
@@ -152,6 +155,16 @@ static void put_filters(struct import *import, struct buffer *out, const struct 
     }
 }
 
+/* Those of the whole, too: in `defaults` they would be one count for all routes. */
+static void put_limits(struct import *import, struct buffer *out, const struct import_route *route)
+{
+    struct slice whole = buffer_slice(&import->defaults.limits), own = buffer_slice(&route->limits);
+    if (whole.len + own.len > 0) {
+        import_put(import, out, "    limits: [%.*s%s%.*s]\n", SLICE_ARG(whole),
+                   whole.len > 0 && own.len > 0 ? ", " : "", SLICE_ARG(own));
+    }
+}
+
 static void put_route(struct import *import, struct buffer *out, const struct import_route *route)
 {
     import_put(import, out, "\n  %.*s:\n", SLICE_ARG(route->name));
@@ -162,22 +175,39 @@ static void put_route(struct import *import, struct buffer *out, const struct im
         import_put(import, out, "    upstream: %.*s\n", SLICE_ARG(route->upstream->name));
     }
     if (route->websocket) {
-        import_put(import, out, "    websocket: {}\n");
+        import_put(import, out,
+                   "    websocket: {} # for pages of its own host; those of others in origins: [...]\n");
     }
+    put_limits(import, out, route);
     put_buffer(import, out, &route->rest);
     put_filters(import, out, route, 4);
 }
 
 /* ---- the whole ---- */
 
-static void put_upstreams(struct import *import, struct buffer *out)
+/* False: none is. */
+static bool mark_used(struct import *import)
 {
-    if (import->upstreams == NULL) {
+    bool found = false;
+    for (struct import_route *route = import->routes; route != NULL; route = route->next) {
+        if (route->upstream != NULL && !route->hidden) {
+            route->upstream->used = found = true;
+        }
+    }
+    return found;
+}
+
+static void put_upstreams(struct import *import, struct buffer *out, bool any)
+{
+    if (!any) {
         return;
     }
     import_put(import, out, "\nupstreams:\n");
     for (const struct import_upstream *upstream = import->upstreams; upstream != NULL;
          upstream = upstream->next) {
+        if (!upstream->used) {
+            continue;
+        }
         import_put(import, out, "  %.*s:\n", SLICE_ARG(upstream->name));
         if (buffer_length(&upstream->endpoints) > 0) {
             import_put(import, out, "    endpoints: [%.*s]\n", SLICE_ARG(buffer_slice(&upstream->endpoints)));
@@ -188,6 +218,11 @@ static void put_upstreams(struct import *import, struct buffer *out)
             import_put(import, out, "    host_header: ");
             import_put_text(import, out, upstream->host_header);
             import_put(import, out, "\n");
+        }
+        struct slice time =
+            upstream->connect_timeout.len > 0 ? upstream->connect_timeout : import->connect_timeout;
+        if (time.len > 0) {
+            import_put(import, out, "    connect_timeout: %.*s\n", SLICE_ARG(time));
         }
         if (upstream->breaker || import->defaults.breaker) {
             import_put(import, out, "    breaker: {}\n");
@@ -204,6 +239,13 @@ static void put_head(struct import *import, struct buffer *out)
     import_put_comment(
         import, out, 0,
         SLICE("Credentials of callers reach no upstream unless a route has `relay: { token: forward }`."));
+    import_put_comment(
+        import, out, 0,
+        SLICE("What the file does not bound is bounded: bodies (`body: 1MiB`), answers (`timeout: 15s`)."));
+    if (import->by_turns) {
+        import_put_comment(import, out, 0,
+                           SLICE("Default filters stand in each route, where its own take turns with them."));
+    }
     if (buffer_length(&import->ignored) > 0) {
         struct slice text = arena_printf(&import->arena, "Not about routes, and left out: %.*s",
                                          SLICE_ARG(buffer_slice(&import->ignored)));
@@ -214,22 +256,37 @@ static void put_head(struct import *import, struct buffer *out)
     put_notes(import, out, import->defaults.notes, 0);
 }
 
+/* What routes share stands deeper in a route than in `defaults`. */
+static void put_defaults(struct import *import, struct buffer *out)
+{
+    const struct import_route *defaults = &import->defaults;
+    if (buffer_length(&defaults->rest) + buffer_length(&defaults->filters) == 0) {
+        return;
+    }
+    import_put(import, out, "\ndefaults:\n");
+    struct buffer lines;
+    buffer_init(&lines, CLI_OUTPUT_MAX);
+    put_buffer(import, &lines, &defaults->rest);
+    put_filters(import, &lines, defaults, 4);
+    struct slice rest = buffer_slice(&lines), line;
+    while (slice_next(&rest, '\n', &line) && (line.len > 0 || rest.ptr != NULL)) {
+        import_put(import, out, "%.*s\n", SLICE_ARG(slice_from(line, line.len >= 2 ? 2 : 0)));
+    }
+    buffer_done(&lines);
+}
+
 bool import_write(struct import *import, struct buffer *out)
 {
+    bool any_upstream = mark_used(import);
     merge_weighted(import);
     put_head(import, out);
     put_buffer(import, out, &import->listeners);
     put_buffer(import, out, &import->top);
-    put_upstreams(import, out);
-    const struct import_route *defaults = &import->defaults;
-    if (buffer_length(&defaults->rest) + buffer_length(&defaults->filters) > 0) {
-        import_put(import, out, "\ndefaults:\n");
-        put_buffer(import, out, &defaults->rest);
-        put_filters(import, out, defaults, 4);
-    }
+    put_upstreams(import, out, any_upstream);
+    put_defaults(import, out);
     import_put(import, out, "\nroutes:\n");
     for (const struct import_route *route = import->routes; route != NULL; route = route->next) {
-        if (!route->merged) {
+        if (!route->merged && !route->hidden) {
             put_route(import, out, route);
         }
     }

@@ -19,6 +19,7 @@ void h1_client_free_if_over(struct h1_client *client)
     }
     buffer_done(&client->in);
     buffer_done(&client->out);
+    free(client->parser);
     free(client);
 }
 
@@ -190,6 +191,7 @@ static enum http_client_state h1_finish(struct http_call *call)
         http_client_close(&client->base);
         return HTTP_CLIENT_CLOSING;
     }
+    buffer_done(&client->out); /* the next call's, on whichever connection, finds it in the processor's cache */
     client->state = CLIENT_IDLE;
     client->idle_since = client->base.stream.loop->turn_began;
     client->reused = true;

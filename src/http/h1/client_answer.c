@@ -2,6 +2,8 @@
 #include "http/h1/client_internal.h"
 #include "http/scarcity.h"
 
+#include <stdlib.h>
+
 #define READ_BUDGET 4
 
 /* `behind`: bytes that came after the answer. They answer no question: were the connection used again, they would be taken
@@ -24,9 +26,10 @@ static const struct http_head_limits response_limits = {
     .fields_max = HTTP_HEADERS_MAX,
 };
 
-void h1_client_expect_head(struct h1_client *client)
+static void drop_parser(struct h1_client *client)
 {
-    h1_parser_init_response(&client->parser, &response_limits, client->method);
+    free(client->parser);
+    client->parser = NULL;
 }
 
 static void take_informational(struct h1_client *client, const struct http_response *response)
@@ -43,12 +46,10 @@ static void take_informational(struct h1_client *client, const struct http_respo
     if (response->status != 100) {
         client->call.events->on_informational(client->call.caller, response);
     }
-    if (client->state == CLIENT_HEAD) {
-        h1_client_expect_head(client);
-    }
 }
 
-static void take_response(struct h1_client *client, const struct http_response *response, struct slice data)
+/* `behind`: bytes that came after the head. */
+static void take_response(struct h1_client *client, const struct http_response *response, size_t behind)
 {
     client->state = CLIENT_BODY;
     client->body = response->body;
@@ -59,35 +60,52 @@ static void take_response(struct h1_client *client, const struct http_response *
     client->call.events->on_response(client->call.caller, response);
     bool empty = client->body == BODY_NONE || (client->body == BODY_LENGTH && client->body_left == 0);
     if (client->state == CLIENT_BODY && empty) {
-        end_response(client, NULL, data.len - client->parser.head_length);
+        end_response(client, NULL, behind);
+    }
+}
+
+static void take_head(struct h1_client *client, const struct h1_parser *parser, struct slice data)
+{
+    HEADERS_SCRATCH(items);
+    struct http_response response;
+    size_t behind = data.len - parser->head_length;
+    h1_take_response(parser, data.ptr, items, HTTP_HEADERS_MAX, &response);
+    drop_parser(client);
+    if (response.status == 101 && client->asks_tunnel) {
+        response.body = BODY_TUNNEL;
+        client->sent = false; /* there is more to send than the request */
+        take_response(client, &response, behind);
+    } else if (response.status < 200) {
+        take_informational(client, &response);
+    } else {
+        take_response(client, &response, behind);
     }
 }
 
 static size_t process_head(struct h1_client *client, struct slice data)
 {
-    switch (h1_parse(&client->parser, data.ptr, data.len)) {
+    H1_PARSER_SCRATCH(fresh);
+    struct h1_parser *parser = client->parser;
+    if (parser == NULL) {
+        parser = &fresh;
+        h1_parser_init_response(parser, &response_limits, client->method);
+    }
+    switch (h1_parse(parser, data.ptr, data.len)) {
     case H1_PARTIAL:
+        client->parser = parser == &fresh ? h1_parser_keep(parser) : parser;
+        if (client->parser == NULL) {
+            h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, "no room for the response");
+        }
         return 0;
     case H1_FAILED:
-        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, h1_failure_text(client->parser.failure));
+        h1_client_fail(client, DENY_UPSTREAM_PROTOCOL, h1_failure_text(parser->failure));
         return data.len;
     case H1_DONE:
     default:
         break;
     }
-    HEADERS_SCRATCH(items);
-    struct http_response response;
-    size_t length = client->parser.head_length;
-    h1_take_response(&client->parser, data.ptr, items, HTTP_HEADERS_MAX, &response);
-    if (response.status == 101 && client->asks_tunnel) {
-        response.body = BODY_TUNNEL;
-        client->sent = false; /* there is more to send than the request */
-        take_response(client, &response, data);
-    } else if (response.status < 200) {
-        take_informational(client, &response);
-    } else {
-        take_response(client, &response, data);
-    }
+    size_t length = parser->head_length;
+    take_head(client, parser, data);
     return length;
 }
 
@@ -240,14 +258,12 @@ static enum stream_result read_fresh(struct h1_client *client)
 {
     struct net_loop *loop = client->base.stream.loop;
     char *memory = net_loop_take_scratch(loop);
-    size_t size = 0;
-    enum stream_result result =
-        client->base.stream.ops->read(&client->base.stream, memory, http_read_size(), &size);
+    size_t size = 0, room = http_read_size();
+    enum stream_result result = client->base.stream.ops->read(&client->base.stream, memory, room, &size);
     if (result == STREAM_OK) {
         client->answered = true;
-        /* Of TLS a read gives one record, and more may lie behind it. */
-        client->emptied_in =
-            size < HTTP_BULK_BUFFER && client->base.settings.tls == NULL ? loop->turn_began : 0;
+        /* Behind what fills the room more may lie; of TLS a read gives one record, whatever lies behind it. */
+        client->emptied_in = size < room && client->base.settings.tls == NULL ? loop->turn_began : 0;
         size_t consumed = process_data(client, slice_of(memory, size));
         bool goes_on = client->state == CLIENT_HEAD || client->state == CLIENT_BODY;
         if (goes_on && !buffer_append(&client->in, slice_of(memory + consumed, size - consumed))) {

@@ -22,7 +22,7 @@ struct h1_client {
     enum http_method method;
     int64_t response_timeout, idle_timeout; /* ns, of the call */
     struct buffer in, out;
-    struct h1_parser parser;
+    struct h1_parser *parser; /* of a head that has come in part; else NULL */
     struct h1_chunked chunked;
     enum http_body body;
     uint64_t body_left;
@@ -77,8 +77,6 @@ void h1_client_lose_output(struct h1_client *client);
 
 /* ---- client_answer.c ---- */
 
-/* Expects the head of an answer. */
-void h1_client_expect_head(struct h1_client *client);
 void h1_client_pause(struct http_call *call, bool paused);
 /* Is there anybody for what the upstream sends? */
 bool h1_client_may_read(const struct h1_client *client);

@@ -27,7 +27,6 @@ bool h1_client_begin(struct http_call *call, const struct http_call_request *req
     client->blocked = false;
     client->keep_alive = false;
     client->asks_tunnel = request->tunnel;
-    h1_client_expect_head(client);
     buffer_clear(&client->in);
     return h1_write_request(&client->out, request->method_text, request->target, request->host,
                             request->headers, &framing);

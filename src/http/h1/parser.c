@@ -1,6 +1,7 @@
 #include "http/h1/parser.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "http/bytes.h"
 #include "http/h1/lines.h"
@@ -57,6 +58,15 @@ void h1_parser_init_response(struct h1_parser *parser, const struct http_head_li
     parser->response = true;
     parser->to_head = method == METHOD_HEAD;
     parser->to_connect = method == METHOD_CONNECT;
+}
+
+struct h1_parser *h1_parser_keep(const struct h1_parser *parser)
+{
+    struct h1_parser *copy = malloc(sizeof *copy);
+    if (copy != NULL) {
+        *copy = *parser;
+    }
+    return copy;
 }
 
 /* A request line may end here at the latest, its LF included. */

@@ -1,5 +1,5 @@
 /* HTTP/1.x heads and chunked bodies (RFC 9112), strictly: what two readers could take for two different messages is
- * refused. Incremental: any split of the bytes gives the same result. No allocation. Single thread.
+ * refused. Incremental: any split of the bytes gives the same result. No allocation but in h1_parser_keep. Single thread.
  *
  * A head parser keeps offsets into the caller's buffer, so the buffer may move as it grows, but it must hold the whole
  * head from its first byte until the head was taken. */
@@ -76,6 +76,9 @@ struct h1_parser {
     bool chunked, connection_close, connection_keep_alive, upgrade, expect_continue, connection_upgrade;
 };
 
+/* Nearly every head comes in one piece: its parser lives on the stack of who reads it. */
+#define H1_PARSER_SCRATCH(name) __attribute__((uninitialized)) struct h1_parser name
+
 void h1_parser_init_request(struct h1_parser *parser, const struct http_head_limits *limits);
 /* `method` of the request that is answered: it decides whether a body follows. */
 void h1_parser_init_response(struct h1_parser *parser, const struct http_head_limits *limits,
@@ -84,6 +87,9 @@ void h1_parser_init_response(struct h1_parser *parser, const struct http_head_li
 /* `data` is the head so far, always from its first byte; call again with more. One empty line before a request line is
  * skipped (RFC 9112 section 2.2) and counted into head_length. */
 enum h1_result h1_parse(struct h1_parser *parser, const char *data, size_t size);
+
+/* A copy of a parser that wants more bytes, for when they come: to be freed. NULL: no memory. */
+struct h1_parser *h1_parser_keep(const struct h1_parser *parser);
 
 /* After DONE: the head as slices of `data` (the same bytes, or a copy of them). `items` has room for field_count. */
 void h1_take_request(const struct h1_parser *parser, const char *data, struct header *items, size_t capacity,

@@ -29,7 +29,7 @@ struct h1_server {
     enum server_state state;
     struct buffer in; /* bytes that wait: an incomplete head, a paused body, pipelined requests */
     struct buffer out;
-    struct h1_parser *parser; /* while a head is incomplete */
+    struct h1_parser *parser; /* of a head that has come in part; else NULL */
     struct deadline write_deadline;
     struct patience reading, writing;
     struct net_task resume;

@@ -5,14 +5,7 @@
 
 void h1_server_drop_parser(struct h1_server *server)
 {
-    if (server->parser == NULL) {
-        return;
-    }
-    if (server->base.list->parser == NULL) {
-        server->base.list->parser = server->parser;
-    } else {
-        free(server->parser);
-    }
+    free(server->parser);
     server->parser = NULL;
 }
 
@@ -92,12 +85,12 @@ void h1_server_reject(struct h1_server *server, enum deny_reason reason, const c
     server->request.handler->on_reject(&server->request, reason, why);
 }
 
-static void start_request(struct h1_server *server, const char *head)
+static void start_request(struct h1_server *server, const struct h1_parser *parser, const char *head)
 {
     HEADERS_SCRATCH(items);
     struct http_request request;
-    struct slice raw = { head, server->parser->head_length };
-    h1_take_request(server->parser, head, items, HTTP_HEADERS_MAX, &request);
+    struct slice raw = { head, parser->head_length };
+    h1_take_request(parser, head, items, HTTP_HEADERS_MAX, &request);
     h1_server_drop_parser(server);
     begin_exchange(server);
     server->body = request.body;
@@ -119,25 +112,26 @@ static void start_request(struct h1_server *server, const char *head)
 /* Looks for a whole head at the start of `data`; returns the bytes consumed. */
 static size_t process_head(struct h1_server *server, struct slice data)
 {
-    if (server->parser == NULL) {
-        server->parser =
-            server->base.list->parser != NULL ? server->base.list->parser : malloc(sizeof *server->parser);
-        server->base.list->parser = NULL;
-        if (server->parser == NULL) {
-            h1_server_close(server);
-            return data.len;
-        }
-        h1_parser_init_request(server->parser, &server->base.settings->limits);
+    H1_PARSER_SCRATCH(fresh);
+    struct h1_parser *parser = server->parser;
+    if (parser == NULL) {
+        parser = &fresh;
+        h1_parser_init_request(parser, &server->base.settings->limits);
     }
-    enum h1_result result = h1_parse(server->parser, data.ptr, data.len);
+    enum h1_result result = h1_parse(parser, data.ptr, data.len);
     if (result == H1_DONE) {
-        size_t length = server->parser->head_length;
-        start_request(server, data.ptr);
+        size_t length = parser->head_length;
+        start_request(server, parser, data.ptr);
         return length;
     }
     if (result == H1_FAILED) {
-        enum h1_failure failure = server->parser->failure;
+        enum h1_failure failure = parser->failure;
         h1_server_reject(server, reason_of_failure(failure), h1_failure_text(failure));
+        return data.len;
+    }
+    server->parser = parser == &fresh ? h1_parser_keep(parser) : parser;
+    if (server->parser == NULL) {
+        h1_server_close(server);
         return data.len;
     }
     if (server->state == SERVER_IDLE) {

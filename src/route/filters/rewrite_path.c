@@ -214,6 +214,9 @@ static enum deny_reason replace(const struct rewrite *rewrite, struct filter_run
     /* \K may have moved the beginning, never beyond the end. */
     parts[rewrite->count + 1] = slice_from(run->path, offsets[1] > offsets[0] ? offsets[1] : offsets[0]);
     run->path = arena_concat(run->arena, parts, rewrite->count + 2);
+    if (run->path.ptr != NULL && run->path.len == 0) { /* as where strip_prefix takes all */
+        run->path = SLICE("/");
+    }
     return run->path.ptr != NULL ? DENY_NONE : filter_no_memory(run);
 }
 

@@ -14,7 +14,7 @@ static const struct conf_field rewrite_fields[] = {
       .help = "A regular expression (PCRE2); its first match in the path is replaced. Anchor it by \"^\"." },
     { .name = "replacement",
       .type = CONF_STRING,
-      .flags = CONF_REQUIRED,
+      .flags = CONF_REQUIRED | CONF_GROUPS,
       .offset = offsetof(struct rewrite_settings, replacement),
       .help = "What stands there instead; $1 or ${name} is what a group matched, $$ a dollar." },
     { 0 },

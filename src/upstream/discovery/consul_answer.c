@@ -1,8 +1,8 @@
 #include "upstream/discovery/consul_answer.h"
 
 #include "base/limits.h"
+#include "net/name.h"
 #include "json/json.h"
-#include "upstream/settings.h"
 
 #define NO_MEMORY  FAIL(ERROR_MEMORY, "no memory for endpoints")
 #define WEIGHT_MAX 65535 /* Consul's */
@@ -69,7 +69,7 @@ static bool place(const struct json *node, const struct json *service, const str
         *ret_endpoint = found_at(frame, &address, memory);
         return !found_is_odd(&address);
     }
-    if (!upstream_is_host_name(text)) { /* external services may be at a name */
+    if (!name_is_host(text)) { /* external services may be at a name */
         return false;
     }
     *ret_endpoint = (struct found_endpoint){

@@ -2,7 +2,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "upstream/settings.h"
+#include "net/name.h"
+#include "upstream/authority.h"
 
 #include <string.h>
 
@@ -101,23 +102,13 @@ const char *discovery_scheme_name(int scheme)
     return schemes[scheme].name;
 }
 
-static const char *parse_port(struct slice text, uint16_t *ret_port)
-{
-    uint64_t port;
-    if (!slice_to_u64(text, &port) || port == 0 || port > 65535) {
-        return "the port is not a number from 1 to 65535";
-    }
-    *ret_port = (uint16_t)port;
-    return NULL;
-}
-
 static const char *take_name(struct discovery_settings *settings, struct slice text, struct arena *arena)
 {
     struct address address;
     if (address_parse(text, &address)) {
         return "an address needs no discovery: write it into `endpoints`";
     }
-    if (!upstream_is_host_name(text)) {
+    if (!name_is_host(text)) {
         return "a DNS name is wanted here";
     }
     settings->name = arena_copy(arena, text);
@@ -145,7 +136,7 @@ static const char *parse_dns(struct discovery_settings *settings, struct slice r
     if (colon < 0) {
         return "the port of the endpoints is missing";
     }
-    const char *problem = parse_port(slice_from(rest, (size_t)colon + 1), &settings->port);
+    const char *problem = authority_parse_port(slice_from(rest, (size_t)colon + 1), &settings->port);
     return problem != NULL ? problem : take_name(settings, slice_part(rest, 0, (size_t)colon), arena);
 }
 
@@ -163,22 +154,16 @@ bool discovery_is_watched(const struct discovery_settings *settings)
     return settings->kind == DISCOVERY_CONSUL || settings->kind == DISCOVERY_KUBERNETES;
 }
 
-/* Labels of letters, digits, "-" and "_"; unlike a host's, they may be numbers. */
+/* Unlike a host's, its labels may be numbers, and end with "-". */
 static bool is_service_name(struct slice name)
 {
     struct slice rest = name, label;
-    if (name.len == 0 || name.len > 253) {
+    if (name.len > DNS_NAME_MAX || !name_has_labels(name)) {
         return false;
     }
     while (slice_next(&rest, '.', &label)) {
-        if (label.len == 0 || label.len > 63 || label.ptr[0] == '-') {
+        if (label.ptr[0] == '-') {
             return false;
-        }
-        for (size_t i = 0; i < label.len; i++) {
-            char c = label.ptr[i];
-            if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_') {
-                return false;
-            }
         }
     }
     return true;
@@ -199,19 +184,18 @@ struct registry {
 static bool parse_registry(struct slice text, struct registry *ret_registry)
 {
     struct address address;
-    uint64_t port = 0;
-    ssize_t colon = slice_find_last(text, ':');
-    bool has_port = colon > slice_find(text, ']');
-    struct slice host = has_port ? slice_part(text, 0, (size_t)colon) : text;
+    struct slice host;
+    uint16_t port = 0;
+    if (authority_split(text, &host, &port) != NULL) {
+        return false;
+    }
     bool is_address = address_parse(host, &address) && (host.ptr[0] == '[') == !address_is_v4(&address);
     *ret_registry = (struct registry){
-        .has_port = has_port,
+        .has_port = port != 0,
         .is_loopback =
             is_address ? address_is_loopback(&address) : slice_equal_nocase(host, SLICE("localhost")),
     };
-    return (!has_port ||
-            (slice_to_u64(slice_from(text, (size_t)colon + 1), &port) && port >= 1 && port <= 65535)) &&
-           (is_address || upstream_is_host_name(host));
+    return is_address || name_is_host(host);
 }
 
 static const char *parse_consul(struct discovery_settings *settings, struct slice rest, bool tls,
@@ -312,7 +296,7 @@ const char *discovery_parse_resolver(struct discovery_settings *settings, size_t
     ssize_t colon = slice_find_last(text, ':');
     bool has_port = bracket >= 0 ? colon > bracket : colon >= 0 && slice_find(text, ':') == colon;
     if (has_port) {
-        const char *problem = parse_port(slice_from(text, (size_t)colon + 1), &port);
+        const char *problem = authority_parse_port(slice_from(text, (size_t)colon + 1), &port);
         if (problem != NULL) {
             return problem;
         }

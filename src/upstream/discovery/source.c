@@ -1,5 +1,4 @@
 #include "base/log.h"
-#include "base/secret.h"
 #include "upstream/discovery/internal.h"
 
 #include <stdio.h>
@@ -28,37 +27,18 @@ void source_memory_free(struct arena *memory)
 
 /* ---- is it the same source? ---- */
 
-static bool is_same_list(const struct conf_strings *a, const struct conf_strings *b)
-{
-    bool same = a->count == b->count;
-    for (size_t i = 0; same && i < a->count; i++) {
-        same = slice_equal(a->items[i], b->items[i]);
-    }
-    return same;
-}
-
-static bool is_same_tls(const struct tls_client_settings *a, const struct tls_client_settings *b)
-{
-    if (a == NULL || b == NULL) {
-        return a == b;
-    }
-    return slice_equal(a->ca_pem, b->ca_pem) && slice_equal(a->cert_pem, b->cert_pem) &&
-           slice_equal(a->key_pem, b->key_pem) && slice_equal(a->server_name, b->server_name) &&
-           a->min_version == b->min_version;
-}
-
 static bool is_asked_alike(const struct discovery_settings *a, const struct discovery_settings *b)
 {
     return slice_equal(a->token_file, b->token_file) && slice_equal(a->api, b->api) &&
            slice_equal(a->datacenter, b->datacenter) && a->stale == b->stale &&
-           is_same_list(&a->tags, &b->tags) && is_same_tls(a->tls, b->tls);
+           conf_strings_equal(&a->tags, &b->tags) && tls_client_settings_equal(a->tls, b->tls);
 }
 
 bool source_is_of(const struct discovery_source *source, const struct upstream_settings *upstream)
 {
     const struct discovery_settings *was = &source->settings, *is = upstream->discover;
     return slice_equal(source->upstream, upstream->name) && slice_equal(was->from, is->from) &&
-           was->scheme == is->scheme && is_same_list(&was->resolvers, &is->resolvers) &&
+           was->scheme == is->scheme && conf_strings_equal(&was->resolvers, &is->resolvers) &&
            is_asked_alike(was, is);
 }
 
@@ -68,43 +48,19 @@ static bool copy_text(struct arena *memory, struct slice *text)
     return text->ptr != NULL;
 }
 
-static bool copy_list(struct arena *memory, struct conf_strings *list)
-{
-    const struct slice *written = list->items;
-    list->items = arena_calloc(memory, list->count + 1, sizeof(struct slice));
-    bool copied = list->items != NULL;
-    for (size_t i = 0; copied && i < list->count; i++) {
-        list->items[i] = written[i];
-        copied = copy_text(memory, &list->items[i]);
-    }
-    return copied;
-}
-
 /* How to ask what is watched. */
 static bool copy_watched(struct discovery_settings *settings, const struct tls_client_settings *tls,
                          struct arena *memory)
 {
     if (!copy_text(memory, &settings->token_file) || !copy_text(memory, &settings->api) ||
-        !copy_text(memory, &settings->datacenter) || !copy_list(memory, &settings->tags)) {
+        !copy_text(memory, &settings->datacenter) || !conf_strings_copy(&settings->tags, memory)) {
         return false;
     }
     if (tls == NULL) {
         return true;
     }
-    struct tls_client_settings *made = arena_alloc(memory, sizeof *made);
-    if (made == NULL) {
-        return false;
-    }
-    *made = *tls;
-    made->key_pem = SLICE_NONE; /* never to be wiped before it is our own copy */
-    settings->tls = made;
-    if (!copy_text(memory, &made->ca) || !copy_text(memory, &made->server_name) ||
-        !copy_text(memory, &made->cert) || !copy_text(memory, &made->key) ||
-        !copy_text(memory, &made->ca_pem) || !copy_text(memory, &made->cert_pem)) {
-        return false;
-    }
-    made->key_pem = arena_copy(memory, tls->key_pem);
-    return made->key_pem.ptr != NULL;
+    settings->tls = tls_client_settings_copy(tls, memory);
+    return settings->tls != NULL;
 }
 
 static bool copy_settings(struct discovery_source *source, const struct upstream_settings *upstream)
@@ -117,7 +73,8 @@ static bool copy_settings(struct discovery_source *source, const struct upstream
     source->upstream = arena_copy(memory, upstream->name);
     settings->from = arena_copy(memory, written->from);
     bool copied = source->upstream.ptr != NULL && settings->from.ptr != NULL &&
-                  copy_list(memory, &settings->resolvers) && copy_watched(settings, written->tls, memory);
+                  conf_strings_copy(&settings->resolvers, memory) &&
+                  copy_watched(settings, written->tls, memory);
     for (size_t i = 0; copied && i < written->resolvers.count; i++) {
         copied = discovery_parse_resolver(settings, i) == NULL;
     }
@@ -145,9 +102,7 @@ void source_free(struct discovery_source *source)
     source_forget_look(source);
     source_forget_lookup(source);
     source_forget_watch(source);
-    if (source->settings.tls != NULL && source->settings.tls->key_pem.ptr != NULL) {
-        secret_wipe((void *)source->settings.tls->key_pem.ptr, source->settings.tls->key_pem.len);
-    }
+    tls_client_settings_wipe(source->settings.tls);
     source_memory_free(source->found_memory);
     arena_done(&source->memory);
     free(source);

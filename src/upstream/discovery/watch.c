@@ -108,7 +108,22 @@ static void ask(struct watched *watched, struct slice authorization)
         watch_fail(watched, error.what, SLICE_NONE);
         return;
     }
-    source->due = INT64_MAX;
+    source->due = question.stream != NULL ? watched->asked_at + WATCH_HEAD : INT64_MAX;
+}
+
+/* A question is under way, and it is time to look at it. */
+static void look_at_question(struct watched *watched)
+{
+    struct discovery_source *source = watched->source;
+    int64_t ends = watched->asked_at + WATCH_HEAD;
+    bool waits = watched->fetch != NULL && watched->streams && !watched->begun;
+    if (waits && source->discovery->loop->now >= ends) {
+        fetch_cancel(watched->fetch);
+        watched->fetch = NULL;
+        watch_fail(watched, "the server does not begin to answer", SLICE_NONE);
+    } else if (!watched->changed) {
+        source->due = waits ? ends : INT64_MAX;
+    }
 }
 
 static void on_token(void *context, struct error error, struct slice value)
@@ -157,7 +172,8 @@ void source_watch(struct discovery_source *source)
         watch_kubernetes_publish(watched);
     }
     if (watched->fetch != NULL || watched->look != NULL) {
-        return; /* as publishing says */
+        look_at_question(watched);
+        return;
     }
     if (source->settings.token_file.len == 0) {
         ask(watched, SLICE_NONE);

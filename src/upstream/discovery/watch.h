@@ -10,6 +10,8 @@
 #include "upstream/discovery/watch_lines.h"
 
 #define WATCH_GRACE (10 * NS_PER_S) /* for connecting, and for an answer that is due */
+/* For the head of a watch, which an API server sends at once, but for those that it queues. */
+#define WATCH_HEAD (20 * NS_PER_S)
 #define WATCH_PAUSE \
     (NS_PER_S / 2) /* from one question to the next, and from one change to the next, at least */
 
@@ -17,7 +19,7 @@ struct watched {
     struct discovery_source *source;
     struct buffer url; /* of the question under way, NUL-terminated */
     struct token_look *look;
-    struct fetch *fetch;   /* what is due is INT64_MAX while there is one, unless changes wait */
+    struct fetch *fetch;   /* while there is one, it is due when changes wait, or its head does not come */
     unsigned int failures; /* in a row */
     int64_t asked_at;
     /* Consul */
@@ -29,6 +31,7 @@ struct watched {
     char version[RESOURCE_VERSION_MAX + 1]; /* that is watched from; empty: a list is asked for */
     bool fresh;                             /* the next list is not to be one that a cache has */
     bool streams;                           /* the question under way is a watch */
+    bool begun;                             /* its answer has */
     bool changed;                           /* since the last publication */
     bool told;                              /* something, by this watch */
     int64_t published_at;

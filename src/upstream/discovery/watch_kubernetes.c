@@ -9,7 +9,8 @@
 #define LIST_TIME   (30 * NS_PER_S)
 #define REFUSAL_MAX ((size_t)64 * 1024)
 #define GONE        410
-#define SHORT_WATCH (5 * NS_PER_S) /* one that ends as soon, without a word, is no good sign */
+#define SHORT_WATCH \
+    (5 * NS_PER_S) /* one that ends as soon, or in half its time, without a word, is no good sign */
 
 /* ---- publishing ---- */
 
@@ -113,6 +114,7 @@ static bool take_piece(void *context, struct slice piece)
 static void on_begun(void *context)
 {
     struct watched *watched = context;
+    watched->begun = true;
     source_recover(watched->source);
 }
 
@@ -135,6 +137,7 @@ static bool ask(struct watched *watched, struct question *ret_question)
         /* What the server's cache has is good enough at first: the watch brings what came since. */
         return good && (watched->fresh || buffer_printf(url, "&resourceVersion=0"));
     }
+    watched->begun = false;
     watched->told = false;
     watched->problem = NULL;
     watch_lines_clear(&watched->lines);
@@ -218,7 +221,7 @@ static void watch_ended(struct watched *watched, const struct fetch_result *resu
     } else if (begun && !silent) {
         unsigned int failures = watched->failures;
         watch_go_on(watched);
-        if (lasted < SHORT_WATCH && !watched->told) {
+        if (lasted < SHORT_WATCH && lasted < watched->source->settings.wait / 2 && !watched->told) {
             watched->failures = failures + 1;
             int64_t pause = NS_PER_S * (int64_t)(failures < 30 ? failures : 30);
             watched->source->due += pause;

@@ -34,21 +34,12 @@ static uint64_t digest_of(const struct tls_client_settings *tls)
     return hash_bytes(digests, sizeof digests);
 }
 
-static bool is_same_list(const struct conf_strings *a, const struct conf_strings *b)
-{
-    bool same = a->count == b->count;
-    for (size_t i = 0; same && i < a->count; i++) {
-        same = slice_equal(a->items[i], b->items[i]);
-    }
-    return same;
-}
-
 static bool asks_the_same(const struct health_service *service, const struct upstream_settings *upstream)
 {
     const struct health_settings *was = &service->question.settings, *is = upstream->health;
     return slice_equal(service->name, upstream->name) && slice_equal(was->path, is->path) &&
            (was->grpc.ptr == NULL) == (is->grpc.ptr == NULL) && slice_equal(was->grpc, is->grpc) &&
-           was->connect == is->connect && is_same_list(&was->statuses, &is->statuses) &&
+           was->connect == is->connect && conf_strings_equal(&was->statuses, &is->statuses) &&
            service->question.protocol == upstream->protocol &&
            slice_equal(service->question.host_header, upstream->host_header) &&
            service->tls_digest == digest_of(upstream->tls);
@@ -192,17 +183,10 @@ static bool copy_question(struct health_service *service, const struct upstream_
     service->question.host_header = upstream->host_header;
     service->question.protocol = upstream->protocol;
     service->tls_digest = digest_of(upstream->tls);
-    struct slice *statuses = arena_calloc(&service->memory, settings->statuses.count + 1, sizeof *statuses);
-    bool copied = statuses != NULL && copy_text(&service->memory, &service->name) &&
-                  copy_text(&service->memory, &service->question.host_header) &&
-                  copy_text(&service->memory, &settings->path) &&
-                  copy_text(&service->memory, &settings->grpc);
-    for (size_t i = 0; copied && i < settings->statuses.count; i++) {
-        statuses[i] = settings->statuses.items[i];
-        copied = copy_text(&service->memory, &statuses[i]);
-    }
-    settings->statuses.items = statuses;
-    return copied;
+    return copy_text(&service->memory, &service->name) &&
+           copy_text(&service->memory, &service->question.host_header) &&
+           copy_text(&service->memory, &settings->path) && copy_text(&service->memory, &settings->grpc) &&
+           conf_strings_copy(&settings->statuses, &service->memory);
 }
 
 static struct error add_tls(struct health_service *service, const struct upstream_settings *upstream)

@@ -229,12 +229,11 @@ for (const kind of [SQLITE, POSTGRES]) describe(`the admin API, keys kept in ${k
     const grown = (outcome) => after.sum('sallyport_admin_changes_total', { outcome }) - before.sum('sallyport_admin_changes_total', { outcome });
     assert.deepEqual([grown('done'), grown('refused'), grown('failed')], [1, 1, 0]);
   });
+  // As many as one worker lets wait, should it get them all.
   it('many at once: all are answered, and none is lost', async () => {
     const responses = await Promise.all(Array.from({ length: 24 }, (_, i) => s.post('/v1/keys', { consumer: 'crowd', id: `crowd-${i}` })));
-    assert.deepEqual(responses.map((r) => r.status).filter((status) => status !== 201 && status !== 503), []);
-    const kept = (await s.get('/v1/keys?consumer=crowd')).json().keys.length;
-    assert.equal(kept, responses.filter((r) => r.status === 201).length);
-    assert.ok(kept >= 20, `${kept} of 24`);
+    assert.deepEqual(responses.map((r) => r.status), Array(24).fill(201));
+    assert.equal((await s.get('/v1/keys?consumer=crowd')).json().keys.length, 24);
   });
   it('clients that do not wait for their answer, or for their own body: the next one is served', async () => {
     const text = (i) => requestText({ method: 'POST', path: '/v1/keys', host: ADMIN, fields: [['Content-Type', 'application/json']], body: JSON.stringify({ consumer: 'gone', id: `gone-${i}` }) });

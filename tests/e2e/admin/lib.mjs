@@ -34,6 +34,7 @@ export async function openAdmin({ config = {}, admin = {}, kind = SQLITE, over =
   const s = await openStage({
     config: merge(
       {
+        overload: { queue_deadline: '60s' }, // a slow machine is not what is tested
         listeners: { admin: { address: '127.0.0.1', port: 0, exposure: 'internal', tls } },
         client_certificates: {
           root: { identity: 'spiffe', trust_domains: ['example.org'], allow: ['spiffe://example.org/ops/root'], scopes: ['keys_read', 'keys_write'] },

@@ -82,6 +82,15 @@ describe('endpoints of EndpointSlices', () => {
     await discovered(1, () => api.remove('b'), 10_000);
   });
 
+  it('are asked for again at once where a watch has lasted as long as it was to', async () => {
+    api.set('a', [at(0)]);
+    await open({ wait: '1s' });
+    const watches = () => api.questions.filter(({ url }) => url.searchParams.has('watch')).length;
+    await watching();
+    const before = watches();
+    await until('six more watches of a second', () => watches() >= before + 6, 11_000);
+  });
+
   it('stay where the server is silent, talks nonsense or is gone, and follow it when it is back', async () => {
     api.set('a', [at(0)]);
     await open({ wait: '1s' });
@@ -103,6 +112,20 @@ describe('endpoints of EndpointSlices', () => {
     api.drop();
     await hung();
     assert.equal((await get()).status, 200);
+  });
+
+  it('stay where a watch hangs before it begins, which is noticed long before `wait` is over', async () => {
+    api.set('a', [at(0)]);
+    const answer = api.answer.bind(api);
+    api.broken = (response, url) => url.searchParams.has('watch') || answer(url, response);
+    await open({ wait: '10m' });
+    const failed = await s.gateway.event('discovery_failed', () => true, 25_000);
+    assert.match(failed.reason, /does not begin to answer/);
+    assert.equal((await get()).status, 200);
+    const recovered = next(s, 'discovery_recovered');
+    api.broken = undefined;
+    await recovered();
+    await discovered(2, () => api.set('b', [at(1)]));
   });
 
   it('are asked for with the token that the file holds now', async () => {

@@ -14,6 +14,7 @@ const ROUTES = {
   prefix: route('/prefix/**', [{ prefix_path: '/internal' }]),
   set: route('/tenants/{tenant}/orders/{id}', [{ set_path: '/orders/{tenant}/{id}' }]),
   rewrite: route('/red/**', [{ rewrite_path: { pattern: '^/red/?(?<rest>.*)', replacement: '/${rest}' } }]),
+  rest: route('/rest/**', [{ rewrite_path: { pattern: '^/rest(?<rest>/.*)?', replacement: '${rest}' } }]),
   pieces: route('/pieces/**', [{ rewrite_path: { pattern: '^/pieces/(.)a(.)', replacement: '/$1$2' } }]),
   escapes: route('/escapes/**', [{ rewrite_path: { pattern: '^/escapes/(%2)0(F.*)', replacement: '/$1$2' } }]),
   slow: route('/slow/**', [{ rewrite_path: { pattern: '^/slow/(a+)+$', replacement: '/$1' } }]),
@@ -42,6 +43,8 @@ describe('filters of the path', () => {
     ['set_path', '/tenants/acme/orders/%C3%A4?x', '/orders/acme/%C3%A4?x'],
     ['rewrite_path', '/red/blue/1', '/blue/1'],
     ['rewrite_path that leaves nothing', '/red', '/'],
+    ['rewrite_path that leaves a group alone', '/rest/a/b', '/a/b'],
+    ['rewrite_path that leaves an empty group alone', '/rest', '/'],
     ['several, in their order', '/v1/orders', '/v2/orders'],
   ]) {
     it(`${name}: ${path} is sent as ${target}`, async () => assert.equal(await sent(path), target));

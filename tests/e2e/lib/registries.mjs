@@ -1,30 +1,36 @@
 // Servers of our own that behave as Consul's blocking queries and as the list and watch of Kubernetes' API server do, written after
 // their public documentation: neither of the real ones is among the packages that tests may use.
 import http from 'node:http';
+import https from 'node:https';
 import { once } from 'node:events';
 import { listen } from './listen.mjs';
 
 class Registry {
-  constructor() {
-    this.questions = []; // { url: URL, authorization }
+  // `tls`: as https.createServer takes it; none: without TLS.
+  constructor({ tls } = {}) {
+    this.tls = tls;
+    this.questions = []; // { url: URL, authorization, subject }
     this.sockets = new Set();
     this.token = undefined; // that is wanted
-    this.broken = undefined; // (response) => void, in place of an answer
+    this.accepts = undefined; // while it rotates: these
+    this.broken = undefined; // (response, url) => void, in place of an answer
+    this.host = '127.0.0.1';
     this.port = 0;
   }
   async start() {
-    this.server = http.createServer((request, response) => {
+    const server = this.tls ? https.createServer.bind(https, this.tls) : http.createServer;
+    this.server = server((request, response) => {
       const url = new URL(request.url, 'http://registry');
-      this.questions.push({ url, authorization: request.headers.authorization });
-      if (this.broken) return this.broken(response);
-      if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) return this.refuse(response);
+      this.questions.push({ url, authorization: request.headers.authorization, subject: request.socket.getPeerCertificate?.().subject?.CN });
+      if (this.broken) return this.broken(response, url);
+      if (this.token !== undefined && !(this.accepts ?? [this.token]).some((token) => request.headers.authorization === `Bearer ${token}`)) return this.refuse(response);
       this.answer(url, response);
     });
     this.server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket)).on('error', () => {});
     });
-    this.port = await listen(this.server, this.port);
+    this.port = await listen(this.server, this.port, this.host);
     return this;
   }
   drop() {
@@ -44,7 +50,7 @@ export class Consul extends Registry {
   filtered = false;
   #waiting = new Set();
   get from() {
-    return `consul+http://127.0.0.1:${this.port}/orders`;
+    return `consul+${this.tls ? 'https' : 'http'}://127.0.0.1:${this.port}/orders`;
   }
   set(instances, index = this.index + 1) {
     this.instances = instances;
@@ -80,12 +86,14 @@ export class Kubernetes extends Registry {
   oldest = 0; // a watch from before it is told 410
   watches = new Set();
   get api() {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
   #object(name, endpoints, version) {
     return { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1', metadata: { name, namespace: 'shop', resourceVersion: String(version), labels: { 'kubernetes.io/service-name': 'orders' } }, addressType: 'IPv4', ports: [{ name: 'http', protocol: 'TCP', port: endpoints[0]?.port ?? 80 }], endpoints: endpoints.map(({ address, zone, conditions, uid }) => ({ addresses: [address ?? '127.0.0.1'], conditions: conditions ?? {}, zone, targetRef: { kind: 'Pod', uid: uid ?? '' } })) };
   }
+  history = []; // what a watch from before it is told
   event(type, object) {
+    this.history.push({ type, object });
     for (const response of this.watches) response.write(`${JSON.stringify({ type, object })}\n`);
   }
   set(name, endpoints) {
@@ -110,7 +118,7 @@ export class Kubernetes extends Registry {
     const since = Number(url.searchParams.get('resourceVersion'));
     const expired = { kind: 'Status', message: 'too old resource version', reason: 'Expired', code: 410 };
     if (since < this.oldest) return response.end(`${JSON.stringify({ type: 'ERROR', object: expired })}\n`);
-    for (const object of this.slices.values()) if (Number(object.metadata.resourceVersion) > since) response.write(`${JSON.stringify({ type: 'MODIFIED', object })}\n`);
+    for (const { type, object } of this.history) if (Number(object.metadata?.resourceVersion) > since) response.write(`${JSON.stringify({ type, object })}\n`);
     this.watches.add(response);
     const timer = setTimeout(() => response.end(), Number(url.searchParams.get('timeoutSeconds')) * 1000);
     response.on('close', () => (clearTimeout(timer), this.watches.delete(response)));

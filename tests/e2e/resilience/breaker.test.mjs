@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { requestText } from '../lib/raw.mjs';
 import { closeAll, HOST, OPEN, openStage, READ_ORDERS } from '../lib/stage.mjs';
 import { startUpstream } from '../lib/upstream.mjs';
-import { until } from '../lib/wait.mjs';
+import { SLOW, until } from '../lib/wait.mjs';
 
 const OPENED = { status: 503, code: 'unavailable', reason: 'upstream_open' };
 
@@ -23,7 +23,7 @@ describe('a circuit breaker', () => {
     s = await openStage({
       config: { workers: 1, upstreams: { service: { endpoints: [service.url], retries: 0, breaker: { failures: 50, minimum: 10, window: '60s', open: '300ms', probes: 2 } } } },
       routes: {
-        open: { ...OPEN, match: { host: HOST, path: '/open/**' }, upstream: 'service', timeout: '1s' },
+        open: { ...OPEN, match: { host: HOST, path: '/open/**' }, upstream: 'service', timeout: `${SLOW}s` },
         orders: { ...READ_ORDERS, upstream: 'service' },
       },
     });

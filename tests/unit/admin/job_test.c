@@ -86,7 +86,27 @@ static void each_way_to_be_wrong_has_its_status(void **state)
     assert_status(METHOD_POST, "/v1/keys/none/rotate", NULL, "{}", 404);
     assert_status(METHOD_POST, "/v1/keys/none/expire", NULL, "{\"expires\":\"2d\"}", 404);
     assert_status(METHOD_GET, "/v1/keys", "limit=0", NULL, 400);
+    assert_status(METHOD_GET, "/v1/keys", "expiring=0s", NULL, 400); /* not "all" */
+    assert_status(METHOD_GET, "/v1/keys", "expiring=30d", NULL, 200);
     assert_status(METHOD_GET, "/v1/key-sets", "set=s", NULL, 400);
+}
+
+/* A successor that is dead already would end its consumer's access with the overlap. */
+static void a_successor_is_good_for_a_while(void **state)
+{
+    (void)state;
+    static const char rotate[] = "/v1/keys/one/rotate";
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\",\"expires\":\"1d\"}",
+                  201);
+    assert_status(METHOD_POST, rotate, NULL, "{\"expires\":\"now\"}", 400);
+    assert_status(METHOD_POST, rotate, NULL, "{\"expires\":\"1970-01-02\"}", 400);
+    assert_status(METHOD_POST, rotate, NULL, "{\"id\":\"two\",\"expires\":\"2d\"}", 201);
+    assert_status(METHOD_POST, rotate, NULL, "{\"id\":\"three\",\"expires\":\"never\"}", 201);
+    assert_status(METHOD_POST, rotate, NULL, "{\"id\":\"four\"}", 201);
+    /* What lived for no time has no lifetime to take over. */
+    assert_status(METHOD_POST, "/v1/keys/one/expire", NULL, "{\"expires\":\"now\"}", 200);
+    assert_status(METHOD_POST, rotate, NULL, "{}", 400);
+    assert_status(METHOD_POST, rotate, NULL, "{\"expires\":\"2d\"}", 201);
 }
 
 static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_is_made_shown_and_revoked, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(each_way_to_be_wrong_has_its_status, make_directory,
                                         remove_directory),
+        cmocka_unit_test_setup_teardown(a_successor_is_good_for_a_while, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(who_waited_too_long_is_told_so_and_nothing_is_done, make_directory,

@@ -204,6 +204,36 @@ static void the_same_service_by_another_name(void **state)
     assert_true(
         tells(TWO("endpoints: [https://orders.internal:9]", "discover: dns://orders.internal:9"), kept));
     assert_true(tells(TWO("discover: file:///run/e.json", "discover: file:///run/e.json"), kept));
+    assert_true(tells(TWO("discover: file:///run/e.json", "discover: file:///run//e.json"), kept));
+    assert_false(tells(TWO("discover: file:///run/e.json", "discover: file:///run/E.json"), kept));
+    assert_true(tells(TWO("endpoints: [\"unix:/run/s.sock\"]", "endpoints: [\"unix:/run/./s.sock\"]"), kept));
+    assert_false(tells(TWO("endpoints: [\"unix:/run/s.sock\"]", "endpoints: [\"unix:/run/t.sock\"]"), kept));
+    assert_true(tells(
+        TWO("discover: { from: \"k8s://prod/orders:http\", api: https://10.0.0.1:6443, token_file: /t }",
+            "discover: { from: \"k8s://prod/orders\", api: https://10.0.0.1:6443, token_file: /t }"),
+        kept));
+    assert_false(tells(
+        TWO("discover: { from: \"k8s://prod/orders:http\", api: https://10.0.0.1:6443, token_file: /t }",
+            "discover: { from: \"k8s://prod/orders:admin\", api: https://10.0.0.1:6443, token_file: /t }"),
+        kept));
+    assert_true(tells(
+        TWO("discover: consul+http://127.0.0.1/orders", "discover: consul+https://consul.internal/orders"),
+        kept));
+    assert_false(tells(
+        TWO("discover: consul+http://127.0.0.1/orders", "discover: consul+http://127.0.0.1/users"), kept));
+    assert_true(tells(
+        TWO("discover: dns+srv://_http._tcp.a.internal", "discover: dns+srv://_HTTP._tcp.a.internal"), kept));
+    /* What this machine has on one of its own addresses it mostly has on all. */
+    assert_true(
+        tells(TWO("endpoints: [\"http://localhost:9\"]", "endpoints: [\"http://127.0.0.1:9\"]"), kept));
+    assert_true(tells(TWO("endpoints: [\"http://[::1]:9\"]", "endpoints: [\"http://127.0.0.1:9\"]"), kept));
+    assert_true(
+        tells(TWO("endpoints: [\"http://0.0.0.0:9\"]", "endpoints: [\"http://a.localhost:9\"]"), kept));
+    assert_true(tells(TWO("discover: dns://localhost:9", "endpoints: [\"http://127.0.0.1:9\"]"), kept));
+    assert_false(
+        tells(TWO("endpoints: [\"http://localhost:9\"]", "endpoints: [\"http://127.0.0.1:8\"]"), kept));
+    assert_false(
+        tells(TWO("endpoints: [\"http://localhost:9\"]", "endpoints: [\"http://10.0.0.1:9\"]"), kept));
     assert_false(tells(TWO("discover: dns://orders.internal:9", "discover: dns://orders.internal:8"), kept));
     assert_false(
         tells(TWO("discover: dns://orders.internal:9", "endpoints: [https://users.internal:9]"), kept));
@@ -221,11 +251,22 @@ static void no_way_back_in(void **state)
         { "address: 127.0.0.1, port: 2, exposure: internal", "http://localhost:2", true },
         { "address: 127.0.0.1, port: 2, exposure: internal", "http://127.0.0.1:3", false },
         { "address: 127.0.0.1, port: 2, exposure: internal", "http://127.0.0.2:2", false },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://in.LocalHost:2", true },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://notlocalhost:2", false },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://0.0.0.0:2", true },
+        { "address: 127.0.0.1, port: 2, exposure: internal", "http://[::]:2", true },
+        { "address: \"::1\", port: 2, exposure: internal", "http://[::]:2", true },
+        { "address: 0.0.0.0, port: 2, exposure: internal", "http://0.0.0.0:2", true },
+        { "address: 10.0.0.1, port: 2, exposure: internal", "http://0.0.0.0:2", false },
+        { "address: 0.0.0.0, port: 2, exposure: internal", "http://10.0.0.1:2", false },
         { "address: 0.0.0.0, port: 2, exposure: internal", "http://127.0.0.7:2", true },
         { "address: \"::\", port: 2, exposure: internal", "http://[::1]:2", true },
         { "address: 0.0.0.0, port: 2, exposure: internal", "http://10.0.0.1:2", false },
         { "path: /run/in.sock, exposure: internal", "unix:/run/in.sock", true },
+        { "path: /run/in.sock, exposure: internal", "unix:/run//./in.sock", true },
+        { "path: /run/in.sock, exposure: internal", "unix:/run/x/../in.sock", true },
         { "path: /run/in.sock, exposure: internal", "unix:/run/other.sock", false },
+        { "path: /run/in.sock, exposure: internal", "unix:/run/in.sock/x", false },
         { "address: 127.0.0.1, port: 2", "http://127.0.0.1:2", false }, /* external as well */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -237,6 +278,31 @@ static void no_way_back_in(void **state)
                  "defaults: { auth: none, limits: [{ limit: 1/1s, by: address }] }\n"
                  "routes: { x: { match: { host: a.example, path: /** }, listeners: out, upstream: back } }\n",
                  cases[i].listener, cases[i].endpoint);
+        assert_int_equal(tells(text, "is the gateway's own listener \"in\", which is internal"),
+                         cases[i].leads);
+    }
+}
+
+/* The same, where the name is looked up while the gateway runs. */
+static void no_way_back_in_by_discovery(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        bool leads;
+    } cases[] = { { "dns://localhost:2", true },
+                  { "dns://localhost:3", false },
+                  { "dns://in.example:2", false } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[2048];
+        snprintf(
+            text, sizeof text,
+            "listeners: { out: { address: 127.0.0.1, port: 1, plaintext: allow }, in: { address: 127.0.0.1, "
+            "port: 2, plaintext: allow, exposure: internal } }\n"
+            "upstreams: { back: { discover: %s } }\n"
+            "defaults: { auth: none, limits: [{ limit: 1/1s, by: address }] }\n"
+            "routes: { x: { match: { host: a.example, path: /** }, listeners: out, upstream: back } }\n",
+            cases[i].from);
         assert_int_equal(tells(text, "is the gateway's own listener \"in\", which is internal"),
                          cases[i].leads);
     }
@@ -261,6 +327,7 @@ int main(void)
         cmocka_unit_test(both_ends_of_a_path),
         cmocka_unit_test(the_same_service_by_another_name),
         cmocka_unit_test(no_way_back_in),
+        cmocka_unit_test(no_way_back_in_by_discovery),
         cmocka_unit_test(what_is_exposed_is_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

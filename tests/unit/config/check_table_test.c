@@ -34,6 +34,20 @@ static void different_requests_are_not_ambiguous(void **state)
                 "  y: { match: { host: h.example, path: /x }, listeners: b }\n");
 }
 
+static void assert_choice(const char *text)
+{
+    struct loading loading;
+    const struct config *config = load_text(&loading, text);
+    struct buffer out;
+    buffer_init(&out, 65536);
+    config_print_diagnostics(config, &out);
+    if (!slice_contains(buffer_slice(&out), SLICE("a client chooses between this route and \"strict\""))) {
+        fail_msg("%s: %.*s", text, SLICE_ARG(buffer_slice(&out)));
+    }
+    buffer_done(&out);
+    loading_done(&loading);
+}
+
 /* Who may choose between two routes by a header chooses the laxer one, however their paths and methods are written. */
 static void a_choice_is_seen_through_other_spellings(void **state)
 {
@@ -54,18 +68,31 @@ static void a_choice_is_seen_through_other_spellings(void **state)
                       "  lax: { match: { host: h.example, path: \"%s\", methods: %s, headers: { X-V: b } }, "
                       "limits: [{ limit: 9/1s, by: address }] }\n",
                  others[i].path, others[i].methods);
-        struct loading loading;
-        const struct config *config = load_text(&loading, text);
-        struct buffer out;
-        buffer_init(&out, 65536);
-        config_print_diagnostics(config, &out);
-        if (!slice_contains(buffer_slice(&out),
-                            SLICE("a client chooses between this route and \"strict\""))) {
-            fail_msg("%s: %.*s", text, SLICE_ARG(buffer_slice(&out)));
-        }
-        buffer_done(&out);
-        loading_done(&loading);
+        assert_choice(text);
     }
+}
+
+/* A limit that is only observed holds nobody up. */
+static void a_limit_that_is_only_observed_is_the_laxer_one(void **state)
+{
+    (void)state;
+    assert_choice(
+        BASE
+        "defaults: { upstream: svc, auth: none }\nroutes:\n"
+        "  strict: { match: { host: h.example, path: /x }, limits: [{ limit: 1/1s, by: address }] }\n"
+        "  lax: { match: { host: h.example, path: /x, headers: { X-V: b } }, limits: [{ limit: 1/1s, by: "
+        "address, mode: observe, until: 2090-01-01 }] }\n");
+}
+
+/* Nor does one choose to be let in for longer. */
+static void a_stream_that_outlives_its_token_is_the_laxer_one(void **state)
+{
+    (void)state;
+    assert_choice(
+        BASE "defaults: { upstream: svc, auth: { jwt: main }, authorize: any_caller, limits: [{ limit: "
+             "1/1s, by: address }] }\nroutes:\n"
+             "  strict: { match: { host: h.example, path: /x } }\n"
+             "  lax: { match: { host: h.example, path: /x, headers: { X-V: b } }, outlive_token: true }\n");
 }
 
 int main(void)
@@ -74,6 +101,8 @@ int main(void)
         cmocka_unit_test(every_ambiguity_is_told_with_both_places),
         cmocka_unit_test(different_requests_are_not_ambiguous),
         cmocka_unit_test(a_choice_is_seen_through_other_spellings),
+        cmocka_unit_test(a_limit_that_is_only_observed_is_the_laxer_one),
+        cmocka_unit_test(a_stream_that_outlives_its_token_is_the_laxer_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,5 @@
 #include "differing.h"
 
-/* One route with a policy. */
-#define ONE(policy)                                                                                     \
-    BASE "routes: { r: { match: { host: h.example, path: /r, methods: [POST] }, upstream: svc, " policy \
-         " } }\n"
-#define SUBJECT "  POST h.example/r on public (external), route r: "
-#define LIMITS  "limits: [{ limit: 10/1s, by: address }]"
-#define USER    "auth: { jwt: main }, authorize: { scopes: [a, b] }, " LIMITS
-
 static void the_same_in_other_words_is_the_same(void **state)
 {
     (void)state;
@@ -21,55 +13,44 @@ static void the_same_in_other_words_is_the_same(void **state)
         "The same access.\n");
 }
 
-static void routes_come_and_go(void **state)
+static void tells_of_streams_that_outlive_their_tokens(void **state)
 {
     (void)state;
-    assert_differs(
-        ONE(USER),
-        BASE "routes:\n"
-             "  r: { match: { host: h.example, path: /r, methods: [POST, GET] }, upstream: svc, " USER " }\n"
-             "  new: { match: { host: h.example, path: /new }, upstream: svc, auth: none, " LIMITS " }\n",
-        "Gains access\n"
-        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
-        "of "
-        "[a, b] may call it now; there was no such route\n"
-        "  every method h.example/new on public (external), route new: ANYBODY may call it now; there was no "
-        "such "
-        "route\n");
-    assert_differs(
-        ONE("auth: none, " LIMITS),
-        BASE "routes: { r: { match: { host: h.example, path: /r, methods: [GET] }, upstream: svc, " USER
-             " } }\n",
-        "Gains access\n"
-        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
-        "of "
-        "[a, b] may call it now; there was no such route\n"
-        "\n"
-        "Loses access\n"
-        "  POST h.example/r on public (external), route r: ANYBODY could call it; there is no such route any "
-        "more\n");
+    assert_differs(ONE(USER), ONE(USER ", outlive_token: true"),
+                   "Gains access\n" SUBJECT "streams go on when what they were opened with has expired\n");
+    assert_differs(ONE(USER ", outlive_token: true"), ONE(USER),
+                   "Loses access\n" SUBJECT "streams end when what they were opened with expires\n");
 }
 
-/* A route that goes leaves its requests to a wider one: that is who gains, not only who loses. */
-static void wider_routes_take_over(void **state)
+static void tells_of_all_that_cors_allows(void **state)
 {
     (void)state;
-#define WIDE                                                                                             \
-    "wide: { match: { host: \"*.example\", path: /** }, upstream: svc, auth: { jwt: main }, authorize: " \
-    "any_caller, " LIMITS " }"
-#define NARROW                                                                                              \
-    "narrow: { match: { host: h.example, path: /admin, methods: [GET] }, upstream: svc, auth: { jwt: main " \
-    "}, authorize: { scopes: [admin] }, " LIMITS " }"
+#define CORS(more) ONE("auth: none, " LIMITS ", cors: { origins: [https://a.example]" more " }")
     assert_differs(
-        BASE "routes: { " WIDE ", " NARROW " }\n", BASE "routes: { " WIDE " }\n",
-        "Gains access\n"
-        "  GET, HEAD h.example/admin on public (external), route wide: scope admin is not needed any more\n"
-        "  GET, HEAD h.example/admin on public (external), route wide: every authenticated caller may call "
-        "it now\n");
-    assert_differs(
-        BASE "routes: { " WIDE " }\n", BASE "routes: { " WIDE ", " NARROW " }\n",
-        "Loses access\n"
-        "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n");
+        CORS(""), CORS(", headers: [Authorization], expose: [X-A], methods: [POST]"),
+        "Gains access\n" SUBJECT "pages of other origins with header Authorization are allowed now\n" SUBJECT
+        "pages of other origins that read the response's header X-A are allowed now\n"
+        "\n"
+        "Other changes\n" SUBJECT "preflights allow the methods of a list now, before the route's methods\n");
+    assert_differs(CORS(", methods: [POST, PUT]"), CORS(", methods: [POST]"),
+                   "Loses access\n" SUBJECT "preflights for method PUT are not allowed any more\n");
+}
+
+static void tells_of_listeners_that_tell_metrics(void **state)
+{
+    (void)state;
+#define LISTENERS(more)                                                                               \
+    "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow }" more " }\n"           \
+    "upstreams: { svc: { endpoints: [https://127.0.0.1:9001] } }\n"                                   \
+    "routes: { r: { match: { host: h.example, path: /r }, listeners: [public], upstream: svc, auth: " \
+    "none, " LIMITS " } }\n"
+#define STATUS ", status: { address: 127.0.0.1, port: 8081, exposure: internal, status: true }"
+    assert_differs(LISTENERS(""), LISTENERS(STATUS),
+                   "Gains access\n"
+                   "  listener status: tells the metrics to whoever reaches it now\n");
+    assert_differs(LISTENERS(STATUS), LISTENERS(""),
+                   "Loses access\n"
+                   "  listener status: tells the metrics to nobody any more\n");
 }
 
 static void a_route_that_becomes_public_stands_first(void **state)
@@ -442,13 +423,15 @@ static void things_that_come_and_go(void **state)
     "listeners: { public: { address: 127.0.0.1, port: 8080, plaintext: allow } }\n" \
     "upstreams: { svc: { endpoints: [https://127.0.0.1:9001] } }\n"
     assert_differs(WITHOUT, WITH_STATUS,
+                   "Gains access\n"
+                   "  listener status: tells the metrics to whoever reaches it now\n"
+                   "\n"
                    "Other changes\n"
-                   "  listener status: is new\n"
                    "  upstream other: is new\n"
                    "  upstream svc: is not there any more\n");
 }
 
-/* What only observes denies nobody, however low it is. */
+/* What only observes denies nobody, however low it is; and the longer, the laxer. */
 static void limits_that_are_only_observed(void **state)
 {
     (void)state;
@@ -462,8 +445,11 @@ static void limits_that_are_only_observed(void **state)
                    "Loses access\n" SUBJECT
                    "the limit is 5/1s by address, was 5/1s by address, only observed until 2999-01-01\n");
     assert_differs(OBSERVED("2999-01-01"), OBSERVED("2999-01-02"),
-                   "Other changes\n" SUBJECT "the limit is 5/1s by address, only observed until 2999-01-02, "
+                   "Gains access\n" SUBJECT "the limit is 5/1s by address, only observed until 2999-01-02, "
                    "was 5/1s by address, only observed until 2999-01-01\n");
+    assert_differs(OBSERVED("2999-01-02"), OBSERVED("2999-01-01"),
+                   "Loses access\n" SUBJECT "the limit is 5/1s by address, only observed until 2999-01-01, "
+                   "was 5/1s by address, only observed until 2999-01-02\n");
 }
 
 /* Sentences are as long as their lists: what stands at the end of one is told. */
@@ -499,8 +485,9 @@ int main(void)
         cmocka_unit_test(the_gateways_own_settings),
         cmocka_unit_test(what_the_admin_api_may_change),
         cmocka_unit_test(the_same_in_other_words_is_the_same),
-        cmocka_unit_test(routes_come_and_go),
-        cmocka_unit_test(wider_routes_take_over),
+        cmocka_unit_test(tells_of_streams_that_outlive_their_tokens),
+        cmocka_unit_test(tells_of_all_that_cors_allows),
+        cmocka_unit_test(tells_of_listeners_that_tell_metrics),
         cmocka_unit_test(a_route_that_becomes_public_stands_first),
         cmocka_unit_test(lists_of_ways),
         cmocka_unit_test(scopes_and_claims),

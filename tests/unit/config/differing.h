@@ -25,4 +25,12 @@ static inline void assert_differs(const char *before, const char *after, const c
     loading_done(&new);
 }
 
+/* One route with a policy. */
+#define ONE(policy)                                                                                     \
+    BASE "routes: { r: { match: { host: h.example, path: /r, methods: [POST] }, upstream: svc, " policy \
+         " } }\n"
+#define SUBJECT "  POST h.example/r on public (external), route r: "
+#define LIMITS  "limits: [{ limit: 10/1s, by: address }]"
+#define USER    "auth: { jwt: main }, authorize: { scopes: [a, b] }, " LIMITS
+
 #endif

@@ -184,6 +184,13 @@ static void what_fails_changes_nothing(void **state)
     /* A configuration that names the same store goes on with what is known. */
     take_up(&setting);
     assert_true(is_blocked("old"));
+    /* One whose store cannot be read is refused, and the one in force is no better for it. */
+    static struct setting refused;
+    struct block_change *change = NULL;
+    prepare_setting(&refused);
+    refused.blocks.store = SLICE("/nowhere/blocks.sqlite");
+    assert_true(failed(block_follower_prepare(the_follower, &refused.snapshot, &change)));
+    assert_true(has_problem());
 }
 
 static bool expiry_is_told(void)

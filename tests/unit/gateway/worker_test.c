@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/worker.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -160,6 +161,41 @@ static void a_worker_with_a_configuration_ends(void **state)
     turn_until(&fixture->finished);
 }
 
+/* On the worker's thread: again until it has let its configuration go, which is its last turn but one. */
+static void commit_when_let_go(struct net_task *task)
+{
+    struct worker *worker = &fixture->worker->worker;
+    if (worker->current != NULL) {
+        net_loop_post(&worker->loop, task);
+    } else {
+        gateway_worker_commit(&fixture->change);
+    }
+}
+
+/* A process that is told to end while it waits for keys: the sockets come when there is nothing left to serve. */
+static void sockets_that_come_after_the_drain_are_closed(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct net_task task = { .run = commit_when_let_go };
+    gateway_worker_prepare(&fixture->change);
+    wait_for_answer();
+    gateway_worker_commit(&fixture->change);
+    wait_for_answer();
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    struct worker_socket socket = { SLICE("public"), ends[0] };
+    fixture->change.sockets = &socket;
+    fixture->change.socket_count = 1;
+    gateway_worker_drain(fixture->worker, 60 * NS_PER_S);
+    net_loop_send(&fixture->worker->worker.loop, &task);
+    wait_for_answer();
+    assert_false(fixture->change.ok);
+    assert_non_null(fixture->change.failure);
+    turn_until(&fixture->finished);
+    assert_int_equal(fcntl(ends[0], F_GETFD), -1);
+    close(ends[1]);
+}
+
 struct ask {
     struct net_task task;
     unsigned int times;
@@ -201,6 +237,7 @@ int main(void)
         TEST(a_configuration_that_is_dropped_leaves_nothing),
         TEST(a_worker_that_drains_ends_and_takes_nothing_up),
         TEST(a_worker_with_a_configuration_ends),
+        TEST(sockets_that_come_after_the_drain_are_closed),
         TEST(unknown_keys_are_told_once_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

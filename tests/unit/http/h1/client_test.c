@@ -1,6 +1,8 @@
 #include "unit.h"
 
+#include "base/buffer.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "http/client.h"
 #include "net/stream.h"
 
@@ -520,6 +522,28 @@ static void what_this_turn_has_told_is_not_asked_again(void **state)
     turn_until(&fixture->idle_lost);
 }
 
+/* Where memory is scarce less is read at once: behind an answer that fills that to the last byte there may be another one. */
+static void an_answer_behind_a_read_that_was_filled_is_not_the_next_one(void **state)
+{
+    (void)state;
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 8151\r\n\r\n";
+    char text[HTTP_SCARCE_BUFFER + 1] = { 0 };
+    _Atomic int64_t bytes = INT64_C(1) << 20;
+    memset(text, 'x', HTTP_SCARCE_BUFFER);
+    memcpy(text, head, sizeof head - 1);
+    buffer_count_in(&bytes);
+    buffer_set_budget(2);
+    assert_true(buffer_is_scarce());
+    get();
+    upstream_says(text);
+    upstream_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    turn_until(&fixture->finished);
+    buffer_set_budget(0);
+    buffer_count_in(NULL);
+    assert_int_equal(fixture->body_size, HTTP_SCARCE_BUFFER - (sizeof head - 1));
+    assert_false(fixture->kept && http_client_is_quiet(fixture->client));
+}
+
 static void a_head_that_trickles_is_not_in_time(void **state)
 {
     (void)state;
@@ -616,6 +640,7 @@ int main(void)
         TEST(an_idle_connection_is_quiet),
         TEST(an_idle_connection_that_speaks_is_not_quiet),
         TEST(what_this_turn_has_told_is_not_asked_again),
+        TEST(an_answer_behind_a_read_that_was_filled_is_not_the_next_one),
         TEST(a_closed_idle_connection_is_not_quiet),
         TEST(a_head_that_trickles_is_not_in_time),
         TEST(a_request_that_is_not_taken_is_not_in_time),

@@ -26,6 +26,8 @@ static void rewrites(void **state)
     becomes(f, "/(x)?b", "/z$1", "/b", "/z");
     becomes(f, "/b", "/z", "/a/b", "/a/b"); /* tried at the beginning only */
     becomes(f, "(?i)^/API/", "/", "/Api/x", "/x");
+    becomes(f, "^/a(?<rest>/.*)?", "${rest}", "/a/b", "/b");
+    becomes(f, "^/a(?<rest>/.*)?", "${rest}", "/a", "/"); /* nothing is left */
     becomes(f, "^/a/\\Kb", "c", "/a/b/d", "/a/c/d");
     becomes(f, "^/([^/]+)/([^/]+)", "/$2/$1", "/%C3%A4/b", "/b/%C3%A4");
 }

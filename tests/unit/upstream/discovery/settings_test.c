@@ -78,6 +78,7 @@ static void what_is_watched_is_parsed(void **state)
         "consul+https://[::1/b",
         "consul+https://::1/b",
         "consul+https://fd00::1:8501/b",
+        "consul+https://::ffff:10.0.0.1:8501/b",
         "consul+https://[10.0.0.1]/b",
         "consul+http://[fd00::1]/b",
         "consul+https://10.1/b",

@@ -1,67 +1,9 @@
 /* What is imported: texts stay texts, and no route is public that was not. */
-#include "cli/import/import.h"
-
-#include "unit.h"
+#include "importing.h"
 
 #include "base/encoding.h"
-#include "config/yaml.h"
 
 #include <time.h>
-
-struct imported {
-    struct import import;
-    struct buffer text, notes;
-    struct arena arena;
-    struct diagnostics diagnostics;
-    struct conf_node *root; /* of what is written */
-};
-
-static const struct conf_source written = { .path = SLICE_INIT("out.yaml") };
-
-static void open_import(struct imported *out, struct error (*read)(struct import *, struct slice),
-                        const char *text)
-{
-    *out = (struct imported){ 0 };
-    import_init(&out->import, SLICE("in.yml"), SLICE("test"));
-    assert_false(failed(read(&out->import, slice_from_string(text))));
-    buffer_init(&out->text, CLI_OUTPUT_MAX);
-    buffer_init(&out->notes, CLI_OUTPUT_MAX);
-    arena_init(&out->arena, CONFIG_ARENA_MAX);
-    diagnostics_init(&out->diagnostics, &out->arena);
-    if (out->import.diagnostics.error_count > 0) {
-        return;
-    }
-    assert_true(import_write(&out->import, &out->text));
-    import_print_notes(&out->import, &out->notes);
-    assert_false(failed(yaml_parse(buffer_slice(&out->text), &written, &out->diagnostics, &out->root)));
-    assert_non_null(out->root);
-    assert_int_equal(out->diagnostics.error_count, 0);
-}
-
-static void close_import(struct imported *imported)
-{
-    buffer_done(&imported->text);
-    buffer_done(&imported->notes);
-    arena_done(&imported->arena);
-    import_done(&imported->import);
-}
-
-static const struct conf_node *at(const struct imported *imported, const char *path)
-{
-    const struct conf_node *node = imported->root;
-    struct slice rest = slice_from_string(path), part;
-    while (slice_next(&rest, '/', &part)) {
-        node = conf_node_get(node, part);
-    }
-    return node;
-}
-
-static bool is_noted(const struct imported *imported, const char *text)
-{
-    return slice_contains(buffer_slice(&imported->notes), slice_from_string(text));
-}
-
-#define ROUTES "spring.cloud.gateway.routes:\n"
 
 static void test_texts_stay_texts(void **state)
 {
@@ -70,8 +12,8 @@ static void test_texts_stay_texts(void **state)
     open_import(&imported, import_spring,
                 ROUTES "  - id: \"a: b # c\\n    auth: none\"\n    uri: http://10.0.0.1:80\n"
                        "    predicates: [Path=/a]\n"
-                       "    filters: [\"AddRequestHeader=X-A, v\\\" }\\n    auth: none # \\u2028x: y\", "
-                       "\"Nope=\\n    auth: none\"]\n");
+                       "    filters: [\"AddRequestHeader=X-A, v\\\" }    auth: none # \\u2028x: y\", "
+                       "\"AddRequestHeader=X-B, v\\n    auth: none\", \"Nope=\\n    auth: none\"]\n");
     const struct conf_node *routes = at(&imported, "routes");
     assert_int_equal(routes->count, 1);
     assert_slice(routes->items[0]->key, "a-b-c-auth-none");
@@ -80,7 +22,8 @@ static void test_texts_stay_texts(void **state)
     const struct conf_node *filters = conf_node_get(route, SLICE("filters"));
     assert_int_equal(filters->count, 1);
     const struct conf_node *fields = conf_node_get(filters->items[0], SLICE("add_request_header"));
-    assert_slice(conf_node_get(fields, SLICE("X-A"))->text, "v\" }\n    auth: none # \xe2\x80\xa8x: y");
+    assert_slice(conf_node_get(fields, SLICE("X-A"))->text, "v\" }    auth: none # \xe2\x80\xa8x: y");
+    assert_true(is_noted(&imported, "X-B: the text must stand on one line"));
     close_import(&imported);
 }
 
@@ -239,18 +182,92 @@ static void test_notes_are_texts(void **state)
     }
 }
 
-static void test_openapi_public_by_its_word_alone(void **state)
+/* A secret of the file is repeated in no note. */
+static void test_notes_hold_no_secrets(void **state)
 {
     (void)state;
+    static const char *const routes[] = {
+        "{ id: a, uri: 'http://user:s3cr3t@h', predicates: [Path=/a] }",
+        "{ id: a, uri: 'http://user:s3cr3t@h h/', predicates: [Path=/a] }",
+        "{ id: a, uri: 'redis://:s3cr3t@h?x=s3cr3t#s3cr3t', predicates: [Path=/a] }",
+        "{ id: a, uri: 'user:s3cr3t@h', predicates: [Path=/a] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a, 'Header=X-Key, s3cr3t[a]'] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], filters: ['StripPrefix=1, s3cr3t'] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], filters: ['OwnKey=s3cr3t'] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], filters: [{ name: StripPrefix, args: { key: s3cr3t "
+        "} }] }",
+        "{ id: a, uri: 'http://h', predicates: [Path=/a], filters: [{ name: CircuitBreaker, args: { "
+        "fallbackUri: "
+        "'http://u:s3cr3t@h/x' } }] }",
+        "{ id: a, uri: 'http://h', predicates: ['Path=/${P:s3cr3t}'], metadata: { key: s3cr3t } }",
+    };
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "server.ssl.key-store-password: s3cr3t\n" ROUTES "  - %s\n", routes[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(buffer_length(&imported.notes) > 0);
+        assert_false(is_noted(&imported, "s3cr3t"));
+        assert_int_equal(is_written(&imported, "s3cr3t"), i == 9); /* where it is the value itself */
+        close_import(&imported);
+    }
     struct imported imported;
     open_import(
         &imported, import_openapi,
-        "openapi: 3.0.3\nsecurity: []\npaths:\n  /said: { get: { operationId: said, security: [] } }\n"
-        "  /unsaid: { get: { operationId: unsaid } }\n  /empty: { get: { operationId: empty, security: [{}] "
-        "} }\n");
-    assert_slice(at(&imported, "routes/said/auth")->text, "none");
-    assert_slice(at(&imported, "routes/unsaid/auth/jwt")->text, IMPORT_ASK_CALLERS);
-    assert_slice(at(&imported, "routes/empty/auth/jwt")->text, IMPORT_ASK_CALLERS);
+        "openapi: 3.0.3\nservers: [{ url: 'https://u:s3cr3t@h/a' }, { url: 'https://u:s3cr3t@i/b' }]\n"
+        "paths: { /x: { get: { operationId: x, security: [] } } }\n");
+    assert_true(is_noted(&imported, "the server https://i/b"));
+    assert_false(is_noted(&imported, "s3cr3t") || is_written(&imported, "s3cr3t"));
+    close_import(&imported);
+}
+
+static void test_routes_and_upstreams_that_nothing_reaches(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(&imported, import_spring,
+                ROUTES
+                "  - { id: a, uri: 'http://h', predicates: [Path=/a], filters: ['RedirectTo=302, /b'] }\n"
+                "  - { id: again, uri: 'http://i', predicates: [Path=/a] }\n"
+                "  - { id: gone, uri: 'no://op', predicates: [Path=/gone], filters: [SetStatus=410] }\n"
+                "  - { id: c, uri: 'forward:/c', predicates: ['Host=**.example.com'] }\n");
+    assert_null(at(&imported, "upstreams"));
+    assert_null(at(&imported, "routes/again"));
+    assert_true(is_noted(&imported, "the route again, which stands behind a"));
+    assert_true(is_noted(&imported, "an answer without an upstream"));
+    assert_true(is_noted(&imported, "uri forward:/c: what Spring answered by itself"));
+    const struct conf_node *hosts = at(&imported, "routes/c/match/host");
+    assert_slice(hosts->items[0]->text, "example.com");
+    assert_slice(hosts->items[1]->text, "*.example.com");
+    close_import(&imported);
+}
+
+static void test_notes_say_what_to_do(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(&imported, import_spring,
+                "server: { ssl: { key-store: x.p12 }, http2: { enabled: true } }\n"
+                "spring.cloud.gateway: { discovery.locator.enabled: true, unheard: of }\n"
+                "spring.security.oauth2.client.registration.x.client-secret: s3cr3t\n" ONE(
+                    "JsonToGrpc=, SaveSession"));
+    for (size_t i = 0; i < 6; i++) {
+        static const char *const said[] = { "server.ssl.key-store: name certificate and key in PEM",
+                                            "locator.enabled: no route is made by itself",
+                                            "client-secret: nobody is logged in here",
+                                            "JsonToGrpc: gRPC is passed on as gRPC",
+                                            "SaveSession: there are no sessions",
+                                            "unheard: there is none like it" };
+        assert_true(is_noted(&imported, said[i]));
+    }
+    /* In the order of the file. */
+    struct slice notes = buffer_slice(&imported.notes), line;
+    unsigned int last = 0;
+    while (slice_next(&notes, '\n', &line) && line.len > 0) {
+        unsigned int number = (unsigned int)strtoul(line.ptr + sizeof "in.yml:" - 1, NULL, 10);
+        assert_true(number >= last);
+        last = number;
+    }
     close_import(&imported);
 }
 
@@ -281,7 +298,9 @@ int main(void)
         cmocka_unit_test(test_placeholders_are_bounded),
         cmocka_unit_test(test_open_placeholders_take_no_time),
         cmocka_unit_test(test_notes_are_texts),
-        cmocka_unit_test(test_openapi_public_by_its_word_alone),
+        cmocka_unit_test(test_notes_hold_no_secrets),
+        cmocka_unit_test(test_routes_and_upstreams_that_nothing_reaches),
+        cmocka_unit_test(test_notes_say_what_to_do),
         cmocka_unit_test(test_hostile_yaml_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/* DNS names as text, as configuration, certificates and registries have them. Pure; any thread. */
+#ifndef SALLYPORT_NET_NAME_H
+#define SALLYPORT_NET_NAME_H
+
+#include "base/slice.h"
+
+#define DNS_NAME_MAX 253 /* RFC 1035 section 2.3.4, as text */
+
+/* One label or more, each of 1 to 63 letters, digits, "-" and "_"; without a dot at the end. How long all of it may be is the
+ * caller's to say. */
+bool name_has_labels(struct slice name);
+
+/* A host's name: such labels, none with "-" at either end, DNS_NAME_MAX in all; and none that a resolver would take for a number:
+ * "127.1" and "0x7f000001" are addresses to some. */
+bool name_is_host(struct slice name);
+
+#endif
