@@ -49,6 +49,7 @@ void difference_tell(struct difference *difference, enum change kind, struct sli
                      const char *format, ...)
 {
     va_list arguments;
+    difference->told++;
     va_start(arguments, format);
     struct slice whole = sentence(difference, subject, format, arguments);
     va_end(arguments);

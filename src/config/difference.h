@@ -25,8 +25,9 @@ struct difference {
     const struct config *before, *after;
     struct change_line *first[CHANGE_KINDS], **last[CHANGE_KINDS];
     struct map said[CHANGE_KINDS]; /* the same lines, by their texts */
-    size_t count;
-    bool too_much; /* something could not be compared or told: there is no memory for it */
+    size_t count;                  /* of lines that are no tuning */
+    size_t told;                   /* how often something was told, however often before */
+    bool too_much;                 /* something could not be compared or told: there is no memory for it */
 };
 
 /* Nothing said yet; before and after are the caller's to set, where it compares more than policies. */

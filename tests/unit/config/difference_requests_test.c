@@ -159,6 +159,96 @@ static void tells_of_another_order_of_conditions(void **state)
                    "priority is -1, was 1: it may be asked before others of its path now, or behind them\n");
 }
 
+/* On two hosts; the path of the last route is another one. */
+static void print_many(struct buffer *out, const char *last)
+{
+    enum {
+        ROUTES = 4000
+    };
+    buffer_append(out, SLICE(BASE "routes:\n"));
+    for (int i = 0; i < ROUTES; i++) {
+        buffer_printf(
+            out,
+            "  r%d: { match: { host: [a.example, b.example], path: \"/s%d/{id}/x\" }, upstream: svc, "
+            "auth: { jwt: main }, authorize: any_caller, " LIMITS " }\n",
+            i, i);
+    }
+    buffer_printf(
+        out,
+        "  last: { match: { host: [a.example, b.example], path: \"%s\" }, upstream: svc, auth: none, " LIMITS
+        " }\n",
+        last);
+    buffer_append_char(out, '\0');
+}
+
+static void many_routes_are_compared_by_their_places(void **state)
+{
+    (void)state;
+    struct buffer before, after;
+    buffer_init(&before, 4 * 1024 * 1024);
+    buffer_init(&after, 4 * 1024 * 1024);
+    print_many(&before, "/s7/{id}/y");
+    print_many(&after, "/{any}/1/x");
+    assert_differs(before.data, before.data, "The same access.\n");
+    assert_differs(before.data, after.data,
+                   "Gains access\n"
+                   "  every method a.example/{any}/1/x on public (external), route last: ANYBODY may call it "
+                   "now; there was no such route\n"
+                   "  every method b.example/{any}/1/x on public (external), route last: ANYBODY may call it "
+                   "now; there was no such route\n"
+                   "\n"
+                   "Loses access\n"
+                   "  every method a.example/s7/{id}/y on public (external), route last: ANYBODY could call "
+                   "it; there is no such route any more\n"
+                   "  every method b.example/s7/{id}/y on public (external), route last: ANYBODY could call "
+                   "it; there is no such route any more\n");
+    buffer_done(&before);
+    buffer_done(&after);
+}
+
+/* A wildcard serves what has no host of its own, the longest of them first. */
+static void the_longest_wildcard_is_compared(void **state)
+{
+    (void)state;
+#define WILD                      \
+    AT("any", "*", "/**", "none") \
+    ", " AT("wide", "*.example", "/**", "none") ", " AT("near", "*.a.example", "/**", TOKEN)
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "x.y.a.example", "/**", TOKEN) " }\n",
+                   "The same access.\n");
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "x.b.example", "/**", TOKEN) " }\n",
+                   "Loses access\n"
+                   "  every method x.b.example/** on public (external), route own: was public; now only "
+                   "callers with a token of main may call it\n");
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "other", "/**", TOKEN) " }\n",
+                   "Loses access\n"
+                   "  every method other/** on public (external), route own: was public; now only "
+                   "callers with a token of main may call it\n");
+}
+
+/* Behind a variable, at a rest, and at the end of a path; however it is escaped. */
+static void the_end_of_a_path_is_found(void **state)
+{
+    (void)state;
+#define ENDS                                       \
+    AT("one", "h.example", "\"/{a}/b/**\"", TOKEN) \
+    ", " AT("two", "h.example", "\"/a/{b}/d\"", TOKEN) ", " AT("rest", "h.example", "/**", "none")
+#define WITH(path, auth) BASE "routes: { " ENDS ", " AT("new", "h.example", path, auth) " }\n"
+    static const char *const tokens[] = { WITH("/x/b/c/e", TOKEN), WITH("/x/%62/c", TOKEN),
+                                          WITH("/x/b", TOKEN),     WITH("/a/b/d", TOKEN),
+                                          WITH("/a/b/c", TOKEN),   WITH("\"/x/b/{c}/e\"", TOKEN) };
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        assert_differs(BASE "routes: { " ENDS " }\n", tokens[i], "The same access.\n");
+    }
+    static const char *const open[] = { WITH("/x/c", "none"), WITH("/a", "none"), WITH("/a/c", "none"),
+                                        WITH("/a/c/", "none"), WITH("/a/c/d/e", "none") };
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
+        assert_differs(BASE "routes: { " ENDS " }\n", open[i], "The same access.\n");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +258,9 @@ int main(void)
         cmocka_unit_test(paths_come_and_go),
         cmocka_unit_test(the_path_that_is_found_is_compared),
         cmocka_unit_test(tells_of_another_order_of_conditions),
+        cmocka_unit_test(many_routes_are_compared_by_their_places),
+        cmocka_unit_test(the_longest_wildcard_is_compared),
+        cmocka_unit_test(the_end_of_a_path_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
