@@ -49,6 +49,13 @@ def nginx(place, contestant, folder):
     streaming = '''
             proxy_buffering off;
             proxy_request_buffering off;''' if contestant.streaming else ''
+    # As the gateway's `standard`, for the same types, and from anybody.
+    compress = '''
+        gzip on;
+        gzip_comp_level 5;
+        gzip_types application/json;
+        gzip_proxied any;
+        gzip_min_length 1024;''' if contestant.compress else ''
     sockets = f'''
         location /socket {{
             proxy_pass http://127.0.0.1:{place.socket_port};
@@ -85,7 +92,7 @@ http {{
     upstream responder {{ server 127.0.0.1:{place.upstream_port}; keepalive 128; keepalive_requests 1000000000; }}
     upstream calls {{ server 127.0.0.1:{place.call_port}; keepalive 256; keepalive_requests 1000000000; }}
     server {{
-        listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''}{' http2' if contestant.h2 else ''} backlog=4096;{tls}
+        listen 127.0.0.1:{contestant.port}{' ssl' if contestant.tls else ''}{' http2' if contestant.h2 else ''} backlog=4096;{tls}{compress}
         location / {{{way}
         }}{sockets}
     }}
@@ -180,6 +187,7 @@ def sallyport(place, contestant, folder):
     else:
         policy = 'auth: none, body: 64MiB'
     policy += ', filters: [' + ', '.join(TEN_FILTERS) + ']' if contestant.filters else ''
+    policy += ', compress: { level: standard }' if contestant.compress else ''
     paths = [f'/r/{number}/**' for number in range(contestant.routes)] if contestant.routes > 1 else ['/**']
     routes = '\n'.join(f'  r{number}: {{ match: {{ host: {HOST}, path: {path} }}, upstream: responder, {policy} }}'
                        for number, path in enumerate(paths))

@@ -1,5 +1,6 @@
 """Who is measured: a program with a configuration, one process tree on a port of 127.0.0.1."""
 import dataclasses
+import gzip
 import http.client
 import pathlib
 import re
@@ -45,6 +46,8 @@ class Contestant:
     pace: int = 0             # ms that each connection waits between an answer and its next request
     sockets: bool = False     # WebSockets pass at /socket
     streaming: bool = False   # nginx: bodies are not buffered
+    compress: bool = False    # answers are compressed for who asks
+    accepts: str = ''         # the coding that is asked for
     filters: bool = False     # ten filters of routes
     routes: int = 0           # so many routes /r/N/**; 0: one for everything
     keys: int = 0             # a limit by a header that has so many values; 0: none
@@ -128,7 +131,7 @@ def credential(contestant, token):
     return ('X-API-Key', token) if contestant.api_key else ('Authorization', 'Bearer ' + token)
 
 
-def ask(contestant, token):
+def ask(contestant, token, path=None, accepts=''):
     if contestant.tls:
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -139,11 +142,13 @@ def ask(contestant, token):
         connection = http.client.HTTPSConnection('127.0.0.1', contestant.port, timeout=5, context=context)
     else:
         connection = http.client.HTTPConnection('127.0.0.1', contestant.port, timeout=5)
-    path = '/r/0/42' if contestant.routes else '/orders/42'
+    path = path or ('/r/0/42' if contestant.routes else '/orders/42')
+    fields = {'Accept-Encoding': accepts} if accepts else {}
     try:
-        connection.request('GET', path, headers={'Host': HOST, **(dict([credential(contestant, token)]) if token else {})})
+        connection.request('GET', path, headers={'Host': HOST, **fields, **(dict([credential(contestant, token)]) if token else {})})
         answer = connection.getresponse()
-        return answer.status, len(answer.read())
+        body = answer.read()
+        return (answer.status, answer.getheader('Content-Encoding'), body) if accepts else (answer.status, len(body))
     finally:
         connection.close()
 
@@ -189,8 +194,23 @@ def check(place, contestant):
             time.sleep(0.05)
     if good != wanted:
         raise SystemExit(f'bench: {contestant.name} answers {good}\n' + output(place, contestant))
+    if contestant.accepts:
+        check_coding(place, contestant)
     if contestant.policy and answers(place, contestant, None)[0] != unknown:
         raise SystemExit(f'bench: {contestant.name} lets a request without a token pass')
+
+
+def check_coding(place, contestant):
+    """Who answers in another coding, or in none, does other work."""
+    status, coding, body = ask(contestant, None, contestant.path, contestant.accepts)
+    wanted = contestant.accepts if contestant.compress else None
+    size = len(gzip.decompress(body) if coding == 'gzip' else run_zstd(body) if coding == 'zstd' else body)
+    if (status, coding, size) != (200, wanted, int(contestant.path.rpartition('/')[2])):
+        raise SystemExit(f'bench: {contestant.name} answers {status} with {size} bytes of {coding}\n' + output(place, contestant))
+
+
+def run_zstd(body):
+    return subprocess.run(['zstd', '-d', '-c', '-q'], input=body, capture_output=True, check=True).stdout
 
 
 def output(place, contestant):

@@ -17,6 +17,8 @@ def wrk(place, contestant, seconds):
         environment['TOKENS'] = str(place.work / 'tokens.txt')
     elif contestant.policy or contestant.external:
         headers += ['-H', ': '.join(field.credential(contestant, field.token_of(place, contestant)))]
+    if contestant.accepts:
+        headers += ['-H', f'Accept-Encoding: {contestant.accepts}']
     if contestant.pace:
         environment['PACE'] = str(contestant.pace)
     if contestant.work:
@@ -26,7 +28,7 @@ def wrk(place, contestant, seconds):
     outcome = method.load(place, contestant, ['wrk', '-t1', f'-c{contestant.connections}', f'-d{seconds}s', '--timeout', '30s', '-s', LUA,
                                               *headers, contestant.url], env=environment)
     requests = max(1, outcome['requests'])
-    return {'cost': outcome['cpu_us'] / requests, 'worker': outcome['worker_us'] / requests, 'requests': requests,
+    return {'bytes': outcome['bytes'] / requests, 'cost': outcome['cpu_us'] / requests, 'worker': outcome['worker_us'] / requests, 'requests': requests,
             'rate': requests * 1e6 / outcome['duration_us'], 'p50': outcome['p50_us'] / 1000,
             'p99': outcome['p99_us'] / 1000, 'failed': outcome['failed'] + outcome['refused']}
 

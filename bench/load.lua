@@ -49,8 +49,8 @@ end
 function done(summary, latency, requests)
     local bad = summary.errors
     io.write(string.format(
-        'RESULT {"requests":%d,"duration_us":%d,"failed":%d,"refused":%d,"p50_us":%d,"p99_us":%d}\n',
-        summary.requests, summary.duration, bad.connect + bad.read + bad.write + bad.timeout, bad.status,
+        'RESULT {"requests":%d,"duration_us":%d,"bytes":%d,"failed":%d,"refused":%d,"p50_us":%d,"p99_us":%d}\n',
+        summary.requests, summary.duration, summary.bytes, bad.connect + bad.read + bad.write + bad.timeout, bad.status,
         latency:percentile(50), latency:percentile(99)))
 end
 

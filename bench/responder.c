@@ -1,5 +1,5 @@
 /* The upstream of the benchmarks: answers every request with the same response. One thread, epoll, keep-alive.
- * GET /bytes/N gets N bytes instead of 1 KiB; a request body, by Content-Length or chunked, is read and dropped.
+ * GET /bytes/N gets N bytes instead of 1 KiB, and GET /json/N as many of what looks like an API's answer; a request body, by Content-Length or chunked, is read and dropped.
  *
  * usage: responder PORT */
 #define _GNU_SOURCE
@@ -28,6 +28,7 @@ struct peer {
     size_t body_left; /* of the request, to be dropped */
     bool chunked;     /* dropped up to the last chunk */
     bool answering;   /* the request is whole */
+    char *answer;
     char head[256];
     size_t head_size, head_sent, answer_size, answer_sent;
     bool waits_to_write;
@@ -35,7 +36,7 @@ struct peer {
 
 static int poll_fd;
 static int listeners[ADDRESSES];
-static char body[BODY_MAX];
+static char body[BODY_MAX], orders[BODY_MAX];
 
 static void die(const char *what)
 {
@@ -60,7 +61,7 @@ static bool go_on_answering(struct peer *peer)
     while (peer->head_sent < peer->head_size || peer->answer_sent < peer->answer_size) {
         struct iovec parts[2] = {
             { peer->head + peer->head_sent, peer->head_size - peer->head_sent },
-            { body + peer->answer_sent, peer->answer_size - peer->answer_sent },
+            { peer->answer + peer->answer_sent, peer->answer_size - peer->answer_sent },
         };
         struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
         ssize_t sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -106,7 +107,11 @@ static bool body_ended(struct peer *peer)
 static void prepare(struct peer *peer, size_t head_end)
 {
     peer->data[head_end - 1] = '\0';
-    const char *bytes = strncmp(peer->data, "GET /bytes/", 11) == 0 ? peer->data + 11 : NULL;
+    bool is_json = strncmp(peer->data, "GET /json/", 10) == 0;
+    const char *bytes = is_json                                       ? peer->data + 10
+                        : strncmp(peer->data, "GET /bytes/", 11) == 0 ? peer->data + 11
+                                                                      : NULL;
+    peer->answer = is_json ? orders : body;
     const char *length = strcasestr(peer->data, "\nContent-Length:");
     peer->chunked = strcasestr(peer->data, "\nTransfer-Encoding: chunked") != NULL;
     peer->body_left = length != NULL ? strtoul(length + 16, NULL, 10) : 0;
@@ -195,6 +200,26 @@ static bool is_listener(const void *pointer)
     return (const int *)pointer >= listeners && (const int *)pointer < listeners + ADDRESSES;
 }
 
+/* Names that repeat and numbers that do not; always the same. */
+static void write_orders(void)
+{
+    static const char *const states[] = { "open", "paid", "sent", "returned" };
+    uint32_t lot = 1;
+    char one[256];
+    for (size_t at = 0; at < sizeof orders;) {
+        lot = lot * 1664525 + 1013904223;
+        uint32_t more = lot * 22695477 + 1;
+        int size = snprintf(
+            one, sizeof one,
+            "{\"id\":%u,\"customer\":\"c-%06x\",\"state\":\"%s\",\"total\":\"%u.%02u\",\"lines\":["
+            "{\"sku\":\"A-%04u\",\"quantity\":%u,\"gift\":false}]},\n",
+            lot >> 4, more >> 8, states[lot >> 30], lot >> 22 & 1023, more % 100, more >> 18, (more & 7) + 1);
+        size_t room = sizeof orders - at;
+        memcpy(orders + at, one, (size_t)size < room ? (size_t)size : room);
+        at += (size_t)size;
+    }
+}
+
 int main(int count, char **arguments)
 {
     if (count != 2) {
@@ -202,6 +227,7 @@ int main(int count, char **arguments)
         return 2;
     }
     memset(body, 'x', sizeof body);
+    write_orders();
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (poll_fd < 0) {
         die("epoll_create1");

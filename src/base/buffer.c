@@ -22,6 +22,11 @@ void buffer_set_budget(int64_t bytes)
     budget = bytes;
 }
 
+int64_t buffer_budget(void)
+{
+    return budget;
+}
+
 bool buffer_is_scarce(void)
 {
     return counted != NULL && budget > 0 && atomic_load_explicit(counted, memory_order_relaxed) > budget / 2;
@@ -34,6 +39,11 @@ static void count(int64_t grown)
         int64_t bytes = atomic_load_explicit(counted, memory_order_relaxed);
         atomic_store_explicit(counted, bytes + grown, memory_order_relaxed);
     }
+}
+
+void buffer_count_other(int64_t grown)
+{
+    count(grown);
 }
 
 void buffer_init(struct buffer *buffer, size_t maximum)

@@ -56,6 +56,10 @@ void buffer_count_in(_Atomic int64_t *bytes);
  * the budget on, so that there is room for what must be. */
 void buffer_set_budget(int64_t bytes);
 bool buffer_is_scarce(void);
+int64_t buffer_budget(void);
+/* Memory of this thread that is no buffer's and serves bodies as well, as a library's: so many bytes more, or less, that are
+ * counted and budgeted with it. */
+void buffer_count_other(int64_t grown);
 /* Memory that is kept for the next one and belongs to nobody meanwhile is not counted: off the gauge, and on it again. What
  * was in it goes, and more than `most` bytes are given back. */
 void buffer_set_aside(struct buffer *buffer, size_t most);

@@ -32,6 +32,8 @@ struct compress_algorithm {
     /* Takes from the front of `*in` and writes at most `room` bytes to `out`, where *ret_made says how many. */
     enum compress_step (*step)(void *state, struct slice *in, enum compress_goal goal, char *out, size_t room,
                                size_t *ret_made);
+    /* Bytes that it has taken, its bookkeeping included. */
+    size_t (*memory)(const void *state);
     void (*destroy)(void *state);
 };
 

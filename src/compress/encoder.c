@@ -1,9 +1,12 @@
 #include "compress/encoder.h"
 
+#include "base/buffer.h"
+
 #include <stdlib.h>
 
-/* Of each algorithm, that wait for the next body. */
-#define SPARES_MAX 8
+/* Of each algorithm, that wait for the next body; and no more than one of so many parts of the budget. */
+#define SPARES_MAX  8
+#define SPARES_PART 8
 
 static struct compress_encoder *encoder_new(enum compress_algorithm_id id)
 {
@@ -33,6 +36,7 @@ static struct compress_encoder *take_spare(struct compress_pool *pool, enum comp
     if (encoder != NULL) {
         pool->spare[id] = encoder->next;
         pool->spare_count[id]--;
+        pool->spare_memory -= encoder->memory;
     }
     return encoder;
 }
@@ -41,6 +45,10 @@ struct compress_encoder *compress_pool_take(struct compress_pool *pool, enum com
                                             enum compress_level level)
 {
     if (pool->used >= COMPRESS_ENCODERS_MAX) {
+        return NULL;
+    }
+    if (buffer_is_scarce()) {
+        compress_pool_done(pool);
         return NULL;
     }
     struct compress_encoder *encoder = take_spare(pool, id);
@@ -57,8 +65,18 @@ struct compress_encoder *compress_pool_take(struct compress_pool *pool, enum com
     encoder->taken = encoder->made = 0;
     encoder->held = 0;
     encoder->next = NULL;
+    encoder->memory = sizeof *encoder + encoder->algorithm->memory(encoder->state);
+    buffer_count_other((int64_t)encoder->memory);
     pool->used++;
     return encoder;
+}
+
+/* It still counts. */
+static bool may_wait(const struct compress_pool *pool, const struct compress_encoder *encoder)
+{
+    int64_t room = buffer_budget() / SPARES_PART;
+    return pool->spare_count[encoder->id] < SPARES_MAX && !buffer_is_scarce() &&
+           (room == 0 || pool->spare_memory + encoder->memory <= (size_t)room);
 }
 
 void compress_pool_give(struct compress_pool *pool, struct compress_encoder *encoder)
@@ -67,13 +85,16 @@ void compress_pool_give(struct compress_pool *pool, struct compress_encoder *enc
         return;
     }
     pool->used--;
-    if (pool->spare_count[encoder->id] >= SPARES_MAX) {
+    bool waits = may_wait(pool, encoder);
+    buffer_count_other(-(int64_t)encoder->memory);
+    if (!waits) {
         encoder_free(encoder);
         return;
     }
     encoder->next = pool->spare[encoder->id];
     pool->spare[encoder->id] = encoder;
     pool->spare_count[encoder->id]++;
+    pool->spare_memory += encoder->memory;
 }
 
 void compress_pool_done(struct compress_pool *pool)

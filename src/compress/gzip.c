@@ -8,21 +8,46 @@
 #define WITH_GZIP_HEADER 16
 #define MEMORY_LEVEL     8
 
+/* zlib does not say how much it has taken: so it is counted. It takes all at once, and gives all back at the end. */
+struct gzip {
+    z_stream stream;
+    size_t taken; /* bytes */
+};
+
+static void *take(void *context, unsigned int items, unsigned int size)
+{
+    struct gzip *gzip = context;
+    void *memory = calloc(items, size);
+    gzip->taken += memory != NULL ? (size_t)items * size : 0;
+    return memory;
+}
+
+static void give_back(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
 static void *create(void)
 {
-    z_stream *stream = calloc(1, sizeof *stream);
-    if (stream != NULL &&
-        deflateInit2(stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_BITS + WITH_GZIP_HEADER, MEMORY_LEVEL,
-                     Z_DEFAULT_STRATEGY) != Z_OK) {
-        free(stream);
+    struct gzip *gzip = calloc(1, sizeof *gzip);
+    if (gzip == NULL) {
         return NULL;
     }
-    return stream;
+    gzip->stream.zalloc = take;
+    gzip->stream.zfree = give_back;
+    gzip->stream.opaque = gzip;
+    if (deflateInit2(&gzip->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_BITS + WITH_GZIP_HEADER,
+                     MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+        free(gzip);
+        return NULL;
+    }
+    return gzip;
 }
 
 static bool begin(void *state, int level)
 {
-    z_stream *stream = state;
+    z_stream *stream = &((struct gzip *)state)->stream;
     stream->next_in = NULL;
     stream->avail_in = 0;
     return deflateReset(stream) == Z_OK && deflateParams(stream, level, Z_DEFAULT_STRATEGY) == Z_OK;
@@ -32,7 +57,7 @@ static enum compress_step step(void *state, struct slice *in, enum compress_goal
                                size_t *ret_made)
 {
     static const int modes[] = { Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH };
-    z_stream *stream = state;
+    z_stream *stream = &((struct gzip *)state)->stream;
     stream->next_in = (unsigned char *)(uintptr_t)in->ptr;
     stream->avail_in = (unsigned int)in->len;
     stream->next_out = (unsigned char *)out;
@@ -50,9 +75,15 @@ static enum compress_step step(void *state, struct slice *in, enum compress_goal
     return in->len == 0 && stream->avail_out > 0 ? COMPRESS_DONE : COMPRESS_MORE;
 }
 
+static size_t memory(const void *state)
+{
+    const struct gzip *gzip = state;
+    return sizeof *gzip + gzip->taken;
+}
+
 static void destroy(void *state)
 {
-    (void)deflateEnd(state);
+    (void)deflateEnd(&((struct gzip *)state)->stream);
     free(state);
 }
 
@@ -64,5 +95,6 @@ const struct compress_algorithm compress_gzip = {
     .create = create,
     .begin = begin,
     .step = step,
+    .memory = memory,
     .destroy = destroy,
 };

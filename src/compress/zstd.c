@@ -68,6 +68,11 @@ static enum compress_step step(void *state, struct slice *in, enum compress_goal
     return is_done ? COMPRESS_DONE : COMPRESS_MORE;
 }
 
+static size_t memory(const void *state)
+{
+    return ZSTD_sizeof_CCtx(state);
+}
+
 static void destroy(void *state)
 {
     ZSTD_freeCCtx(state);
@@ -79,5 +84,6 @@ const struct compress_algorithm compress_zstd = {
     .create = create,
     .begin = begin,
     .step = step,
+    .memory = memory,
     .destroy = destroy,
 };

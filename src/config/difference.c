@@ -6,44 +6,62 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SENTENCE_MAX 8192
-
 void difference_init(struct difference *difference)
 {
     *difference = (struct difference){ .count = 0 };
     arena_init(&difference->arena, CONFIG_ARENA_MAX);
     for (int kind = 0; kind < CHANGE_KINDS; kind++) {
         difference->last[kind] = &difference->first[kind];
-        map_init(&difference->known[kind]);
+        map_init(&difference->said[kind]);
     }
 }
 
 void difference_done(struct difference *difference)
 {
     for (int kind = 0; kind < CHANGE_KINDS; kind++) {
-        map_done(&difference->known[kind]);
+        map_done(&difference->said[kind]);
     }
     arena_done(&difference->arena);
 }
 
 /* ---- sentences ---- */
 
+/* "SUBJECT: TEXT" */
+__attribute__((format(printf, 3, 0))) static struct slice
+sentence(struct difference *difference, struct slice subject, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t begin = subject.len + 2;
+    char *text = length < 0 ? NULL : arena_alloc(&difference->arena, begin + (size_t)length + 1);
+    if (text == NULL || subject.ptr == NULL) {
+        return SLICE_NONE;
+    }
+    memcpy(text, subject.ptr, subject.len);
+    memcpy(text + subject.len, ": ", 2);
+    vsnprintf(text + begin, (size_t)length + 1, format, arguments);
+    return slice_of(text, begin + (size_t)length);
+}
+
 void difference_tell(struct difference *difference, enum change kind, struct slice subject,
                      const char *format, ...)
 {
-    char text[SENTENCE_MAX];
     va_list arguments;
+    difference->told++;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    struct slice whole = sentence(difference, subject, format, arguments);
     va_end(arguments);
     struct change_line *line = arena_alloc(&difference->arena, sizeof *line);
-    struct slice whole = arena_printf(&difference->arena, "%.*s: %s", SLICE_ARG(subject), text);
     if (line == NULL || whole.ptr == NULL) {
+        difference->too_much = true;
         return;
     }
-    if (map_get(&difference->known[kind], whole) != NULL || !map_put(&difference->known[kind], whole, line)) {
+    if (map_get(&difference->said[kind], whole) != NULL) {
         return;
     }
+    difference->too_much = !map_put(&difference->said[kind], whole, line) || difference->too_much;
     *line = (struct change_line){ NULL, whole };
     *difference->last[kind] = line;
     difference->last[kind] = &line->next;
@@ -78,7 +96,10 @@ enum change difference_kind(const char *field)
                                           "max_connection_age",
                                           "jwks_refresh",
                                           "jwks_timeout",
-                                          "jwks_unknown_kid_interval" };
+                                          "jwks_unknown_kid_interval",
+                                          "statement_timeout",
+                                          "warn_before",
+                                          "max_age" };
     for (size_t i = 0; i < sizeof tuning / sizeof *tuning; i++) {
         if (strcmp(tuning[i], field) == 0) {
             return CHANGE_TUNING;
@@ -91,6 +112,7 @@ struct slice difference_take(struct difference *difference, struct buffer *buffe
 {
     struct slice text = arena_copy(&difference->arena, buffer_slice(buffer));
     buffer_clear(buffer);
+    difference->too_much = text.ptr == NULL || difference->too_much;
     return text.ptr != NULL ? text : SLICE("");
 }
 
@@ -127,6 +149,7 @@ bool config_print_difference(const struct config *before, const struct config *a
     bool complete = difference_requests(&difference);
     difference_things(&difference);
     difference_blocks(&difference);
+    complete = complete && !difference.too_much;
     if (complete) {
         print(&difference, out);
     } else {

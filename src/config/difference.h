@@ -5,6 +5,8 @@
 #include "base/map.h"
 #include "config/print.h"
 
+#define DIFFERENCE_TEXT_MAX (1024 * 1024) /* bytes of one value or sentence */
+
 enum change {
     CHANGE_GAINS,
     CHANGE_LOSES,
@@ -22,8 +24,10 @@ struct difference {
     struct arena arena;
     const struct config *before, *after;
     struct change_line *first[CHANGE_KINDS], **last[CHANGE_KINDS];
-    struct map known[CHANGE_KINDS]; /* their texts */
-    size_t count;
+    struct map said[CHANGE_KINDS]; /* the same lines, by their texts */
+    size_t count;                  /* of lines that are no tuning */
+    size_t told;                   /* how often something was told, however often before */
+    bool too_much;                 /* something could not be compared or told: there is no memory for it */
 };
 
 /* Nothing said yet; before and after are the caller's to set, where it compares more than policies. */
@@ -50,7 +54,21 @@ struct slice difference_callers(struct difference *difference, const struct rout
 /* The kind of a change of a field that has no sentence of its own. */
 enum change difference_kind(const char *field);
 
-/* Limits that went or came. */
+/* A field that has no sentence of its own, "WHERE and NAME is A, was B": nothing where both are the same. `before` and `after`: the
+ * structs that have it. */
+void difference_field(struct difference *difference, struct slice subject, const char *where,
+                      const struct conf_field *field, const void *before, const void *after);
+/* Each field of the table that is not among `told`, which NULL ends. Secrets are not told apart. */
+void difference_fields(struct difference *difference, struct slice subject, const char *where,
+                       const struct conf_object *object, const void *before, const void *after,
+                       const char *const *told);
+bool difference_is_among(const char *const *names, const char *name);
+
+/* Who is let in for a longer time gains; ns. */
+void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is);
+
+/* Limits that went, came or changed. */
 void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,
                        const struct conf_list *after);
 
@@ -59,12 +77,8 @@ void difference_strings(struct difference *difference, struct slice subject, enu
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb);
 
-/* Every field of two things of the same kind that is not among `told`, which ends with NULL. */
-void difference_fields(struct difference *difference, struct slice subject, const struct conf_object *object,
-                       const char *before, const char *after, const char *const *told);
-
-/* Two sets of API keys (struct api_keys_settings) of the same name: the keys that the configuration and its files hold. */
-void difference_api_keys(struct difference *difference, const void *before, const void *after);
+/* Sets of API keys of the same name: struct api_keys_settings. Keys of a store are no matter of the configuration. */
+void difference_keys(struct difference *difference, const void *before, const void *after);
 
 /* Blocks of the file. */
 void difference_blocks(struct difference *difference);

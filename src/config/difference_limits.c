@@ -1,12 +1,10 @@
-/* Limits of the same requests: which went, which came, and which are tighter or laxer now. */
+/* Limits: which came, which went, and which of them is another one now. */
 #include "config/difference.h"
-
-#define VALUE_MAX 4096
 
 static struct slice limit_text(struct difference *difference, const struct limit_settings *limit)
 {
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     print_limit(limit, &text);
     struct slice copy = difference_take(difference, &text);
     buffer_done(&text);
@@ -18,16 +16,17 @@ static bool same_rate(struct conf_rate a, struct conf_rate b)
     return a.count == b.count && a.window == b.window;
 }
 
+static bool same_limit(const struct limit_settings *a, const struct limit_settings *b)
+{
+    return slice_equal(a->by, b->by) && same_rate(a->limit, b->limit) && same_rate(a->rate, b->rate) &&
+           a->burst == b->burst && a->shadow.mode == b->shadow.mode &&
+           slice_equal(a->shadow.until, b->shadow.until);
+}
+
 /* Until when it is only observed, seconds since 1970; 0: it is enforced. */
 static int64_t lax_until(const struct limit_settings *limit)
 {
     return limit->shadow.mode == SHADOW_OBSERVE ? limit->shadow.until_at : 0;
-}
-
-static bool same_limit(const struct limit_settings *a, const struct limit_settings *b)
-{
-    return slice_equal(a->by, b->by) && same_rate(a->limit, b->limit) && same_rate(a->rate, b->rate) &&
-           a->burst == b->burst && lax_until(a) == lax_until(b);
 }
 
 /* What counts by the same thing is one limit that was changed. */
@@ -71,11 +70,13 @@ static double speed(const struct limit_settings *limit)
 static void tell_changed_limit(struct difference *difference, struct slice subject,
                                const struct limit_settings *before, const struct limit_settings *after)
 {
-    /* One that is only observed holds up nobody. */
-    double was = (double)lax_until(before), is = (double)lax_until(after);
-    if (lax_until(before) == lax_until(after)) {
-        was = speed(before);
-        is = speed(after);
+    double was = speed(before), is = speed(after);
+    if (before->shadow.mode != after->shadow.mode) { /* what is only observed denies nobody, however low */
+        was = before->shadow.mode == SHADOW_OBSERVE;
+        is = after->shadow.mode == SHADOW_OBSERVE;
+    } else if (lax_until(before) != lax_until(after)) {
+        was = (double)lax_until(before);
+        is = (double)lax_until(after);
     }
     enum change kind = is > was ? CHANGE_GAINS : is < was ? CHANGE_LOSES : CHANGE_OTHER;
     difference_tell(difference, kind, subject, "the limit is %.*s, was %.*s",

@@ -2,8 +2,6 @@
 #include "config/difference.h"
 #include "config/units.h"
 
-#define VALUE_MAX 4096
-
 void difference_strings(struct difference *difference, struct slice subject, enum change kind,
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
                         const char *verb)
@@ -53,7 +51,7 @@ static void print_demands(const struct authorize_settings *authorize, struct buf
 struct slice difference_callers(struct difference *difference, const struct route_policy *policy)
 {
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     if (policy->auth == NULL || policy->auth->mode == AUTH_NONE) {
         buffer_append(&text, SLICE("ANYBODY"));
     } else {
@@ -76,7 +74,7 @@ static int mode_of(const struct route_policy *policy)
 static struct slice auth_text(struct difference *difference, const struct auth_settings *auth)
 {
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     struct auth_settings ways = *auth;
     ways.mode = AUTH_REQUIRED; /* that is compared by itself */
     print_auth(&ways, &text);
@@ -91,7 +89,7 @@ static struct slice candidate_text(struct difference *difference, const struct a
     if (auth->candidate == NULL) {
         return SLICE("none");
     }
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     print_auth(auth->candidate, &text);
     print_shadow(&auth->candidate->shadow, &text);
     struct slice copy = difference_take(difference, &text);
@@ -167,6 +165,12 @@ static bool compare_auth(struct difference *difference, struct slice subject,
                                             : "a token is needed now; it was optional");
     }
     compare_ways(difference, subject, before->auth, after->auth);
+    static const char *const challenges[] = { "realm", "resource" };
+    for (size_t i = 0; i < sizeof challenges / sizeof *challenges; i++) {
+        difference_field(difference, subject, "auth.",
+                         conf_field_find(&auth_object, slice_from_string(challenges[i])), before->auth,
+                         after->auth);
+    }
     compare_candidates(difference, subject, before->auth, after->auth);
     return true;
 }
@@ -187,7 +191,7 @@ static void compare_scopes(struct difference *difference, struct slice subject, 
                            "is not one of those that are enough any more");
     } else if (before->any.count > 0 || after->any.count > 0) {
         struct buffer text;
-        buffer_init(&text, VALUE_MAX);
+        buffer_init(&text, DIFFERENCE_TEXT_MAX);
         bool loosened = after->any.count == 0;
         print_strings(loosened ? &before->any : &after->any, &text);
         struct slice list = difference_take(difference, &text);
@@ -202,7 +206,7 @@ static void compare_scopes(struct difference *difference, struct slice subject, 
 static struct slice claim_text(struct difference *difference, const struct claim_settings *rule)
 {
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     print_claim(rule, &text);
     struct slice copy = difference_take(difference, &text);
     buffer_done(&text);
@@ -228,7 +232,7 @@ static struct conf_strings deny_texts(struct difference *difference, const struc
                                   0 };
     for (size_t i = 0; texts.items != NULL && i < list->count; i++) {
         struct buffer text;
-        buffer_init(&text, VALUE_MAX);
+        buffer_init(&text, DIFFERENCE_TEXT_MAX);
         print_deny(&rules[i], &text);
         texts.items[texts.count++] = difference_take(difference, &text);
         buffer_done(&text);
@@ -239,7 +243,7 @@ static struct conf_strings deny_texts(struct difference *difference, const struc
 static struct slice caller_text(struct difference *difference, const struct authorize_settings *authorize)
 {
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     if (authorize == NULL || !print_caller(authorize, &text)) {
         buffer_append(&text, SLICE("no kind or login"));
     }
@@ -321,14 +325,16 @@ static void compare_cors(struct difference *difference, struct slice subject, co
                   "pages of other origins with header");
     compare_lists(difference, subject, &before->expose, &after->expose,
                   "pages of other origins that read the response's header");
-    if (was != NULL && is != NULL) {
-        compare_preflights(difference, subject, &was->methods, &is->methods);
-    }
     bool sent = was != NULL && was->credentials, sends = is != NULL && is->credentials;
     if (sent != sends) {
         difference_tell(difference, sends ? CHANGE_GAINS : CHANGE_LOSES, subject,
                         sends ? "browsers may send credentials from other origins now"
                               : "browsers may not send credentials from other origins any more");
+    }
+    static const char *const told[] = { "origins", "credentials", "headers", "expose", "methods", NULL };
+    if (was != NULL && is != NULL) {
+        compare_preflights(difference, subject, &was->methods, &is->methods);
+        difference_fields(difference, subject, "cors.", &cors_object, was, is, told);
     }
 }
 
@@ -345,29 +351,9 @@ static void compare_websocket(struct difference *difference, struct slice subjec
     difference_strings(difference, subject, CHANGE_LOSES, was != NULL ? &was->origins : &no_strings,
                        is != NULL ? &is->origins : &no_strings, "pages of origin",
                        "may not open WebSockets any more");
-}
-
-static void compare_field(struct difference *difference, struct slice subject, const char *name,
-                          const struct route_policy *before, const struct route_policy *after)
-{
-    const struct conf_field *field = conf_field_find(&effective_object, slice_from_string(name));
-    struct buffer text;
-    buffer_init(&text, VALUE_MAX);
-    const char *was_value = (const char *)before + field->offset,
-               *is_value = (const char *)after + field->offset;
-    if (!print_is_empty(field, was_value)) {
-        print_value(NULL, field, was_value, &text);
-    }
-    struct slice was = difference_take(difference, &text);
-    if (!print_is_empty(field, is_value)) {
-        print_value(NULL, field, is_value, &text);
-    }
-    struct slice is = difference_take(difference, &text);
-    buffer_done(&text);
-    if (!slice_equal(was, is)) {
-        difference_tell(difference, difference_kind(name), subject, "%s is %.*s, was %.*s", name,
-                        SLICE_ARG(is.len > 0 ? is : SLICE("not set")),
-                        SLICE_ARG(was.len > 0 ? was : SLICE("not set")));
+    static const char *const told[] = { "origins", NULL };
+    if (was != NULL && is != NULL) {
+        difference_fields(difference, subject, "websocket.", &websocket_object, was, is, told);
     }
 }
 
@@ -378,7 +364,7 @@ static void compare_size(struct difference *difference, struct slice subject, co
         return;
     }
     struct buffer text;
-    buffer_init(&text, VALUE_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     units_print_size(is, &text);
     buffer_append(&text, SLICE(", was "));
     units_print_size(was, &text);
@@ -423,12 +409,13 @@ void difference_policies(struct difference *difference, struct slice subject,
                         after->outlive_token ? "streams go on when what they were opened with has expired"
                                              : "streams end when what they were opened with expires");
     }
-    static const char *const others[] = { "exposure", "upstream",      "split",          "relay",
-                                          "filters",  "hide_upstream", "secure_headers", "retry",
-                                          "mirror",   "hedge",         "fallback",       "audit",
-                                          "timeout",  "idle_timeout",  "max_stream_age", "compress",
-                                          "fault" };
+    static const char *const others[] = { "upstream",      "split",          "relay",    "filters",
+                                          "hide_upstream", "secure_headers", "retry",    "mirror",
+                                          "hedge",         "fallback",       "audit",    "timeout",
+                                          "idle_timeout",  "max_stream_age", "compress", "fault",
+                                          "exposure" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        compare_field(difference, subject, others[i], before, after);
+        difference_field(difference, subject, "",
+                         conf_field_find(&effective_object, slice_from_string(others[i])), before, after);
     }
 }

@@ -2,12 +2,12 @@
  * serves it after. Which one that is, is decided as route/find.c decides it: the best host that exists on the listener, then the
  * best path that does, and no other is asked. So each place that either side knows is compared, and those that two paths share. */
 #include "config/difference.h"
+#include "config/difference_sites.h"
 #include "http/message.h"
-#include "route/alike.h"
+#include "route/pattern.h"
 
 #include <inttypes.h>
 
-#define SUBJECT_MAX 8192
 #define METHODS_MAX 64 /* bits; the last one stands for every other method */
 
 /* The methods that any route of either side names. */
@@ -53,79 +53,47 @@ static uint64_t methods_of(struct methods *methods, const struct conf_strings *n
     return bits;
 }
 
-/* One side's route for some methods of a host and path on a listener; or what serves them there. */
-struct place_entry {
-    struct slice host, path, listener;
-    struct slice key;        /* of the path: the same for all that are one path to the table */
-    struct slice conditions; /* as text; empty: none */
-    uint64_t methods;
-    const struct route_settings *route;
-};
-
-struct side {
-    struct place_entry *entries;
-    size_t count;
-};
-
 static struct slice conditions_text(struct difference *difference, const struct match_settings *match)
 {
     struct buffer text;
-    buffer_init(&text, SUBJECT_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     print_conditions(match, &text);
     struct slice conditions = difference_take(difference, &text);
     buffer_done(&text);
     return conditions;
 }
 
-/* Names of variables count for nothing, nor does how a text is escaped. */
-static struct slice key_of(struct difference *difference, struct slice path)
+static bool add_path(struct difference *difference, struct slice path, struct place_entry *entry,
+                     struct sites *out)
 {
-    struct buffer key;
-    struct segment segment;
-    char canonical[HTTP_TARGET_MAX + 1];
-    buffer_init(&key, 2 * HTTP_TARGET_MAX);
-    for (struct slice rest = path; pattern_next(&rest, &segment);) {
-        struct slice text = segment.kind == SEGMENT_REST ? SLICE("**") : SLICE("{}");
-        if (segment.kind == SEGMENT_TEXT && pattern_canonical_text(segment.text, canonical, &text) != NULL) {
-            text = segment.text;
+    const struct route_settings *route = entry->route;
+    entry->path = path;
+    entry->key = sites_key(&difference->arena, path);
+    bool good = entry->key.ptr != NULL;
+    for (size_t h = 0; h < route->match.host.count; h++) {
+        for (size_t l = 0; good && l < route->policy.listeners.count; l++) {
+            entry->host = route->match.host.items[h];
+            entry->listener = route->policy.listeners.items[l];
+            good = sites_add(out, entry);
         }
-        buffer_append_char(&key, '/');
-        buffer_append(&key, text);
     }
-    struct slice copy = difference_take(difference, &key);
-    buffer_done(&key);
-    return copy;
+    return good;
 }
 
 static bool collect_side(struct difference *difference, struct methods *methods,
-                         const struct settings *settings, struct side *out)
+                         const struct settings *settings, struct sites *out)
 {
-    size_t count = 0;
+    bool good = true;
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct route_settings *route = &settings->routes[i];
-        count += route->match.host.count * route->match.path.count * route->policy.listeners.count;
-    }
-    *out = (struct side){ arena_calloc(&difference->arena, count + 1, sizeof *out->entries), 0 };
-    for (size_t i = 0; out->entries != NULL && i < settings->route_count; i++) {
-        const struct route_settings *route = &settings->routes[i];
-        uint64_t bits = methods_of(methods, &route->match.methods);
-        struct slice conditions = conditions_text(difference, &route->match);
-        for (size_t h = 0; h < route->match.host.count; h++) {
-            for (size_t p = 0; p < route->match.path.count; p++) {
-                struct slice key = key_of(difference, route->match.path.items[p]);
-                for (size_t l = 0; l < route->policy.listeners.count; l++) {
-                    out->entries[out->count++] = (struct place_entry){ route->match.host.items[h],
-                                                                       route->match.path.items[p],
-                                                                       route->policy.listeners.items[l],
-                                                                       key,
-                                                                       conditions,
-                                                                       bits,
-                                                                       route };
-                }
-            }
+        struct place_entry entry = { .conditions = conditions_text(difference, &route->match),
+                                     .methods = methods_of(methods, &route->match.methods),
+                                     .route = route };
+        for (size_t p = 0; good && p < route->match.path.count; p++) {
+            good = add_path(difference, route->match.path.items[p], &entry, out);
         }
     }
-    return out->entries != NULL;
+    return good;
 }
 
 static struct slice listener_text(struct difference *difference, const struct config *config,
@@ -143,7 +111,7 @@ static struct slice subject_of(struct difference *difference, const struct metho
                                const struct place_entry *entry, const struct config *config)
 {
     struct buffer text;
-    buffer_init(&text, SUBJECT_MAX);
+    buffer_init(&text, DIFFERENCE_TEXT_MAX);
     uint64_t all = (UINT64_C(2) << methods->count) - 1;
     if (bits == all) {
         buffer_append(&text, SLICE("every method"));
@@ -168,97 +136,18 @@ static struct slice subject_of(struct difference *difference, const struct metho
 struct comparison {
     struct difference *difference;
     struct methods *methods;
-    struct side before, after;
+    struct sites before, after;
+    const struct route_settings *
+        *alike; /* by the place of a route of after: one of before with that policy */
 };
 
 /* What is compared at one host of one listener. */
 struct place {
     const struct comparison *comparison;
     struct slice host, listener;
-    struct side before, after; /* what serves the host there */
-    struct map had, has;       /* an entry of each path, by its key */
-    struct map paths;          /* keys of those that were compared */
+    const struct site *before, *after; /* what serves the host there; NULL: nothing */
+    struct map paths;                  /* keys of those that were compared */
 };
-
-/* ---- which route serves it ---- */
-
-static bool is_at(const struct place_entry *entry, struct slice host, struct slice listener)
-{
-    return slice_equal(entry->host, host) && slice_equal(entry->listener, listener);
-}
-
-/* The host of this side whose routes serve requests for that one there; an empty one: none. */
-static struct slice serving_host(const struct side *side, struct slice host, struct slice listener)
-{
-    struct slice best = SLICE_NONE;
-    for (size_t i = 0; i < side->count; i++) {
-        const struct place_entry *candidate = &side->entries[i];
-        if (slice_equal(candidate->listener, listener) && host_covers(candidate->host, host) &&
-            (best.len == 0 || host_covers(best, candidate->host))) {
-            best = candidate->host;
-        }
-    }
-    return best;
-}
-
-/* The routes of that host, by path, too. */
-static bool take_host(struct difference *difference, const struct side *side, struct slice host,
-                      struct slice listener, struct side *out, struct map *ret_map)
-{
-    struct slice serving = serving_host(side, host, listener);
-    size_t count = 0;
-    map_init(ret_map);
-    for (size_t i = 0; i < side->count; i++) {
-        count += is_at(&side->entries[i], serving, listener);
-    }
-    *out = (struct side){ arena_calloc(&difference->arena, count + 1, sizeof *out->entries), 0 };
-    for (size_t i = 0; out->entries != NULL && i < side->count; i++) {
-        if (!is_at(&side->entries[i], serving, listener)) {
-            continue;
-        }
-        struct place_entry *entry = &out->entries[out->count++];
-        *entry = side->entries[i];
-        if (map_get(ret_map, entry->key) == NULL && !map_put(ret_map, entry->key, entry)) {
-            return false;
-        }
-    }
-    return out->entries != NULL;
-}
-
-/* Of two patterns that take the same path: is this the one that is found? Text goes before a variable, and that before a rest. */
-static bool goes_first(struct slice path, struct slice other)
-{
-    struct segment one, two;
-    for (;;) {
-        bool has_one = pattern_next(&path, &one), has_two = pattern_next(&other, &two);
-        if (!has_one || !has_two) {
-            return !has_one && has_two;
-        }
-        if (one.kind != two.kind) {
-            return one.kind < two.kind;
-        }
-    }
-}
-
-/* The path at which requests for this one end, whatever routes there are; NULL: none. */
-static const struct place_entry *end_of(const struct side *side, const struct map *by_key, struct slice path,
-                                        struct slice key)
-{
-    const struct place_entry *best = map_get(by_key, key);
-    if (best != NULL) {
-        return best;
-    }
-    for (size_t i = 0; best == NULL && i < side->count; i++) {
-        best = path_covers(side->entries[i].path, path) ? &side->entries[i] : NULL;
-    }
-    for (size_t i = 0; best != NULL && i < side->count; i++) {
-        const struct place_entry *candidate = &side->entries[i];
-        if (path_covers(candidate->path, path) && goes_first(candidate->path, best->path)) {
-            best = candidate;
-        }
-    }
-    return best;
-}
 
 /* ---- what it says ---- */
 
@@ -287,34 +176,49 @@ static void tell_priority(struct difference *difference, struct slice subject,
     }
 }
 
+/* Most routes are what they were, on all their hosts: each of those is compared once. */
+static void compare_routes(const struct place *place, struct slice path, const struct place_entry *before,
+                           const struct place_entry *after, const struct place_entry *named, uint64_t methods)
+{
+    const struct comparison *comparison = place->comparison;
+    struct difference *difference = comparison->difference;
+    const struct route_settings **alike =
+        &comparison->alike[after->route - difference->after->settings.routes];
+    bool same_priority = before->route->match.priority == after->route->match.priority;
+    if (*alike == before->route && same_priority) {
+        return;
+    }
+    struct place_entry subject_entry = *named;
+    subject_entry.route = after->route;
+    struct slice subject = subject_at(place, path, &subject_entry, methods, true);
+    size_t told = difference->told;
+    difference_policies(difference, subject, &before->route->policy, &after->route->policy);
+    if (told == difference->told) {
+        *alike = before->route;
+    }
+    tell_priority(difference, subject, before, after);
+}
+
 /* Compares with the routes at that end of the other side that have these conditions; returns the methods that none of them takes. */
 static uint64_t compare_with(const struct place *place, struct slice path, const struct place_entry *entry,
-                             uint64_t bits, bool entry_is_after, const struct place_entry *end,
+                             uint64_t bits, bool entry_is_after, const struct path_node *end,
                              struct slice conditions)
 {
-    const struct side *other = entry_is_after ? &place->before : &place->after;
-    for (size_t i = 0; end != NULL && bits != 0 && i < other->count; i++) {
-        const struct place_entry *its = &other->entries[i];
+    const struct place_entry *its = end != NULL ? end->first : NULL;
+    for (; bits != 0 && its != NULL; its = its->next) {
         uint64_t shared = bits & its->methods;
-        if (shared == 0 || !slice_equal(its->conditions, conditions) || !slice_equal(its->key, end->key)) {
-            continue;
+        if (shared != 0 && slice_equal(its->conditions, conditions)) {
+            compare_routes(place, path, entry_is_after ? its : entry, entry_is_after ? entry : its, entry,
+                           shared);
+            bits &= ~shared;
         }
-        const struct place_entry *before = entry_is_after ? its : entry,
-                                 *after = entry_is_after ? entry : its;
-        struct place_entry named = *entry;
-        named.route = after->route;
-        struct slice subject = subject_at(place, path, &named, shared, true);
-        difference_policies(place->comparison->difference, subject, &before->route->policy,
-                            &after->route->policy);
-        tell_priority(place->comparison->difference, subject, before, after);
-        bits &= ~shared;
     }
     return bits;
 }
 
 /* Those of the same conditions serve the same requests; else those of none do. */
 static void compare_entry(const struct place *place, struct slice path, const struct place_entry *entry,
-                          bool is_after, const struct place_entry *end)
+                          bool is_after, const struct path_node *end)
 {
     uint64_t bits = compare_with(place, path, entry, entry->methods, is_after, end, entry->conditions);
     if (entry->conditions.len > 0) {
@@ -329,18 +233,15 @@ static void compare_entry(const struct place *place, struct slice path, const st
     }
 }
 
-static void compare_ends(const struct place *place, struct slice path, const struct place_entry *had,
-                         const struct place_entry *has)
+static void compare_ends(const struct place *place, struct slice path, const struct path_node *had,
+                         const struct path_node *has)
 {
-    for (size_t i = 0; has != NULL && i < place->after.count; i++) {
-        if (slice_equal(place->after.entries[i].key, has->key)) {
-            compare_entry(place, path, &place->after.entries[i], true, had);
-        }
+    const struct place_entry *is = has != NULL ? has->first : NULL, *was = had != NULL ? had->first : NULL;
+    for (; is != NULL; is = is->next) {
+        compare_entry(place, path, is, true, had);
     }
-    for (size_t i = 0; had != NULL && i < place->before.count; i++) {
-        if (slice_equal(place->before.entries[i].key, had->key)) {
-            compare_entry(place, path, &place->before.entries[i], false, has);
-        }
+    for (; was != NULL; was = was->next) {
+        compare_entry(place, path, was, false, has);
     }
 }
 
@@ -351,8 +252,7 @@ static bool compare_path(struct place *place, struct slice path, struct slice ke
     if (map_get(&place->paths, key) != NULL) {
         return true;
     }
-    compare_ends(place, path, end_of(&place->before, &place->had, path, key),
-                 end_of(&place->after, &place->has, path, key));
+    compare_ends(place, path, site_end(place->before, key), site_end(place->after, key));
     return map_put(&place->paths, key, place);
 }
 
@@ -393,76 +293,73 @@ static struct slice shared_path(struct difference *difference, struct slice a, s
     return path;
 }
 
+struct crossing {
+    struct place *place;
+    const struct path_node *path;
+};
+
+static bool compare_crossing(void *context, const struct path_node *other)
+{
+    const struct crossing *crossing = context;
+    struct place *place = crossing->place;
+    struct arena *arena = &place->comparison->difference->arena;
+    struct slice path = crossing->path->path;
+    if (path_covers(path, other->path) || path_covers(other->path, path)) {
+        return true;
+    }
+    struct slice shared = shared_path(place->comparison->difference, path, other->path);
+    struct slice key = sites_key(arena, shared);
+    if (key.ptr == NULL) {
+        return false;
+    }
+    const struct path_node *had = site_end(place->before, key), *has = site_end(place->after, key);
+    bool same = had != NULL && has != NULL && slice_equal(had->key, has->key);
+    return shared.len == 0 || same || compare_path(place, shared, key);
+}
+
 /* Where a path of one side, which the other has not, and another path take the same requests, and neither takes all of the other's. */
-static bool compare_crossing(struct place *place, struct slice path, const struct side *side)
+static bool compare_crossings(struct place *place, const struct path_node *path)
 {
-    for (size_t i = 0; i < side->count; i++) {
-        struct slice other = side->entries[i].path;
-        if (!route_paths_meet(path, other) || path_covers(path, other) || path_covers(other, path)) {
-            continue;
-        }
-        struct slice shared = shared_path(place->comparison->difference, path, other);
-        struct slice key = key_of(place->comparison->difference, shared);
-        const struct place_entry *had = end_of(&place->before, &place->had, shared, key);
-        const struct place_entry *has = end_of(&place->after, &place->has, shared, key);
-        bool same = had != NULL && has != NULL && slice_equal(had->key, has->key);
-        if (shared.len > 0 && !same && !compare_path(place, shared, key)) {
-            return false;
-        }
-    }
-    return true;
+    struct crossing crossing = { place, path };
+    return site_each_meeting(place->before, path->key, compare_crossing, &crossing) &&
+           site_each_meeting(place->after, path->key, compare_crossing, &crossing);
 }
 
-static bool compare_side(struct place *place, const struct side *side, const struct map *others)
+static bool compare_side(struct place *place, const struct site *site, const struct site *other)
 {
-    for (size_t i = 0; i < side->count; i++) {
-        struct slice path = side->entries[i].path, key = side->entries[i].key;
-        bool is_known = map_get(others, key) != NULL || map_get(&place->paths, key) != NULL;
-        if (!compare_path(place, path, key)) {
-            return false;
-        }
-        if (!is_known && !(compare_crossing(place, path, &place->before) &&
-                           compare_crossing(place, path, &place->after))) {
-            return false;
-        }
+    bool good = true;
+    for (const struct path_node *path = site != NULL ? site->first : NULL; good && path != NULL;
+         path = path->next_end) {
+        bool is_known = site_path(other, path->key) != NULL || map_get(&place->paths, path->key) != NULL;
+        good = compare_path(place, path->path, path->key) && (is_known || compare_crossings(place, path));
     }
-    return true;
+    return good;
 }
 
-static bool compare_host(const struct comparison *comparison, const struct place_entry *entry)
+static bool compare_host(const struct comparison *comparison, const struct site *site)
 {
-    struct place place = { .comparison = comparison, .host = entry->host, .listener = entry->listener };
-    struct difference *difference = comparison->difference;
+    struct place place = { .comparison = comparison, .host = site->host, .listener = site->listener };
+    place.before = sites_serving(&comparison->before, site->host, site->listener);
+    place.after = sites_serving(&comparison->after, site->host, site->listener);
     map_init(&place.paths);
     bool good =
-        take_host(difference, &comparison->before, place.host, place.listener, &place.before, &place.had);
-    good = take_host(difference, &comparison->after, place.host, place.listener, &place.after, &place.has) &&
-           good;
-    good = good && compare_side(&place, &place.after, &place.had) &&
-           compare_side(&place, &place.before, &place.has);
-    map_done(&place.had);
-    map_done(&place.has);
+        compare_side(&place, place.after, place.before) && compare_side(&place, place.before, place.after);
     map_done(&place.paths);
     return good;
 }
 
-/* Each host and listener once: where `first` names it, it was compared. */
-static bool compare_hosts(const struct comparison *comparison, const struct side *side,
-                          const struct side *first)
+/* Each host and listener once. */
+static bool compare_hosts(const struct comparison *comparison)
 {
-    for (size_t i = 0; i < side->count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < i && !known; k++) {
-            known = is_at(&side->entries[k], side->entries[i].host, side->entries[i].listener);
-        }
-        for (size_t k = 0; first != NULL && k < first->count && !known; k++) {
-            known = is_at(&first->entries[k], side->entries[i].host, side->entries[i].listener);
-        }
-        if (!known && !compare_host(comparison, &side->entries[i])) {
-            return false;
-        }
+    bool good = true;
+    for (const struct site *site = comparison->after.first; good && site != NULL; site = site->next) {
+        good = compare_host(comparison, site);
     }
-    return true;
+    for (const struct site *site = comparison->before.first; good && site != NULL; site = site->next) {
+        good = sites_find(&comparison->after, site->host, site->listener) != NULL ||
+               compare_host(comparison, site);
+    }
+    return good;
 }
 
 bool difference_requests(struct difference *difference)
@@ -473,8 +370,15 @@ bool difference_requests(struct difference *difference)
     collect_methods(&methods, &difference->before->settings);
     collect_methods(&methods, &difference->after->settings);
     struct comparison comparison = { .difference = difference, .methods = &methods };
-    return collect_side(difference, &methods, &difference->before->settings, &comparison.before) &&
-           collect_side(difference, &methods, &difference->after->settings, &comparison.after) &&
-           compare_hosts(&comparison, &comparison.after, NULL) &&
-           compare_hosts(&comparison, &comparison.before, &comparison.after);
+    comparison.alike = arena_calloc(&difference->arena, difference->after->settings.route_count + 1,
+                                    sizeof *comparison.alike);
+    sites_init(&comparison.before, &difference->arena);
+    sites_init(&comparison.after, &difference->arena);
+    bool good = comparison.alike != NULL &&
+                collect_side(difference, &methods, &difference->before->settings, &comparison.before) &&
+                collect_side(difference, &methods, &difference->after->settings, &comparison.after) &&
+                compare_hosts(&comparison);
+    sites_done(&comparison.before);
+    sites_done(&comparison.after);
+    return good;
 }

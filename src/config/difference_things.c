@@ -2,53 +2,6 @@
  * uses them. */
 #include "base/secret.h"
 #include "config/difference.h"
-#include "config/units.h"
-
-#define VALUE_MAX 65536
-
-static struct slice field_text(struct difference *difference, const struct conf_field *field,
-                               const char *value)
-{
-    struct buffer text;
-    buffer_init(&text, VALUE_MAX);
-    if (!print_is_empty(field, value)) {
-        print_value(NULL, field, value, &text);
-    }
-    struct slice copy = difference_take(difference, &text);
-    buffer_done(&text);
-    return copy.len > 0 ? copy : SLICE("not set");
-}
-
-static bool is_among(const char *const *names, const char *name)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(*names, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void compare_field(struct difference *difference, struct slice subject, const struct conf_field *field,
-                          const char *before, const char *after)
-{
-    struct slice was = field_text(difference, field, before + field->offset);
-    struct slice is = field_text(difference, field, after + field->offset);
-    if (!slice_equal(was, is)) {
-        difference_tell(difference, difference_kind(field->name), subject, "%s is %.*s, was %.*s",
-                        field->name, SLICE_ARG(is), SLICE_ARG(was));
-    }
-}
-
-void difference_fields(struct difference *difference, struct slice subject, const struct conf_object *object,
-                       const char *before, const char *after, const char *const *told)
-{
-    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
-        if (!is_among(told, field->name)) {
-            compare_field(difference, subject, field, before, after);
-        }
-    }
-}
 
 static void tell_either(struct difference *difference, struct slice subject, bool gains, const char *gain,
                         const char *loss)
@@ -86,7 +39,18 @@ static void compare_server(struct difference *difference, struct slice subject,
                     "clients with TLS 1.2 may connect now", "clients need TLS 1.3 now");
     }
     static const char *const told[] = { "client_ca", "client_certificate", "min_version", NULL };
-    difference_fields(difference, subject, &tls_server_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &tls_server_object, was, is, told);
+}
+
+/* What it tells, it tells without a route. False: it has routes, which say who may call by it. */
+static bool tell_status(struct difference *difference, const void *listener, bool gains)
+{
+    const struct listener_settings *it = listener;
+    if (it->status) {
+        tell_either(difference, arena_printf(&difference->arena, "listener %.*s", SLICE_ARG(it->name)), gains,
+                    "tells the metrics to whoever reaches it now", "tells the metrics to nobody any more");
+    }
+    return it->status;
 }
 
 static void compare_listener(struct difference *difference, const void *before, const void *after)
@@ -101,29 +65,18 @@ static void compare_listener(struct difference *difference, const void *before, 
         tell_either(difference, subject, is->plaintext == PLAINTEXT_ALLOW, "takes requests WITHOUT TLS now",
                     "takes no requests without TLS any more");
     }
+    if (was->status != is->status) {
+        tell_status(difference, is->status ? is : was, is->status);
+    }
     difference_limits(difference, subject, &was->limits, &is->limits);
     difference_strings(difference, subject, CHANGE_GAINS, &is->trusted_proxies, &was->trusted_proxies,
                        "the proxy", "is believed now about its clients' addresses");
     difference_strings(difference, subject, CHANGE_LOSES, &was->trusted_proxies, &is->trusted_proxies,
                        "the proxy", "is not believed any more about its clients' addresses");
     compare_server(difference, subject, was->tls, is->tls);
-    static const char *const told[] = { "exposure", "plaintext", "limits", "trusted_proxies", "tls", NULL };
-    difference_fields(difference, subject, &listener_object, (const char *)was, (const char *)is, told);
-}
-
-/* What ordinary listeners serve is told of their routes; these have none. */
-static void tell_status_listeners(struct difference *difference, const struct settings *some,
-                                  const struct settings *others, bool gains)
-{
-    for (size_t i = 0; i < some->listener_count; i++) {
-        const struct listener_settings *listener = &some->listeners[i];
-        if (listener->status && settings_find(others->listeners, others->listener_count, sizeof *listener,
-                                              listener->name) == NULL) {
-            tell_either(
-                difference, arena_printf(&difference->arena, "listener %.*s", SLICE_ARG(listener->name)),
-                gains, "tells the metrics to whoever reaches it now", "tells the metrics to nobody any more");
-        }
-    }
+    static const char *const told[] = { "exposure",        "plaintext", "status", "limits",
+                                        "trusted_proxies", "tls",       NULL };
+    difference_fields(difference, subject, "", &listener_object, was, is, told);
 }
 
 /* ---- issuers ---- */
@@ -139,22 +92,6 @@ static void compare_flags(struct difference *difference, struct slice subject, c
                             (is & bit) != 0 ? "accepted now" : "not accepted any more");
         }
     }
-}
-
-static void compare_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
-                           int64_t is)
-{
-    if (was == is) {
-        return;
-    }
-    struct buffer text;
-    buffer_init(&text, VALUE_MAX);
-    units_print_duration(is, &text);
-    buffer_append(&text, SLICE(", was "));
-    units_print_duration(was, &text);
-    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s is %.*s", what,
-                    SLICE_ARG(buffer_slice(&text)));
-    buffer_done(&text);
 }
 
 static void compare_accepted(struct difference *difference, struct slice subject, const char *what, bool was,
@@ -206,9 +143,9 @@ static void compare_issuer(struct difference *difference, const void *before, co
     compare_flags(difference, subject, conf_field_find(&issuer_object, SLICE("token_types")),
                   was->token_types, is->token_types, "tokens of type");
     compare_dpop_modes(difference, subject, was->dpop, is->dpop);
-    compare_longer(difference, subject, "the longest lifetime of a token", was->max_token_lifetime,
-                   is->max_token_lifetime);
-    compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
+    difference_longer(difference, subject, "the longest lifetime of a token", was->max_token_lifetime,
+                      is->max_token_lifetime);
+    difference_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
     if (!secret_equal(was->secret, is->secret) || !slice_equal(was->jwks_text, is->jwks_text)) {
         difference_tell(difference, CHANGE_OTHER, subject, "tokens are verified with other keys now");
     }
@@ -216,7 +153,7 @@ static void compare_issuer(struct difference *difference, const void *before, co
                                         "algorithms", "token_types", "max_token_lifetime",
                                         "clock_skew", "secret",      "dpop",
                                         NULL };
-    difference_fields(difference, subject, &issuer_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &issuer_object, was, is, told);
 }
 
 /* What all issuers' bound tokens are proven by; where one side has none, their own lines tell it. */
@@ -230,9 +167,11 @@ static void compare_dpop(struct difference *difference, const struct dpop_settin
                        "are not accepted any more");
     compare_flags(difference, subject, conf_field_find(&dpop_object, SLICE("algorithms")), was->algorithms,
                   is->algorithms, "proofs signed with");
-    compare_longer(difference, subject, "the lifetime of a proof", was->proof_lifetime, is->proof_lifetime);
-    compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
-    compare_longer(difference, subject, "the lifetime of a nonce", was->nonce_lifetime, is->nonce_lifetime);
+    difference_longer(difference, subject, "the lifetime of a proof", was->proof_lifetime,
+                      is->proof_lifetime);
+    difference_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
+    difference_longer(difference, subject, "the lifetime of a nonce", was->nonce_lifetime,
+                      is->nonce_lifetime);
     if (was->nonces != is->nonces) {
         bool required = is->nonces == DPOP_NONCES_REQUIRED;
         difference_tell(difference, required ? CHANGE_LOSES : CHANGE_GAINS, subject,
@@ -258,9 +197,9 @@ static void compare_introspection(struct difference *difference, const void *bef
     compare_audiences(difference, subject, &was->audiences, &is->audiences);
     compare_required_claims(difference, subject, &was->required_claims, &is->required_claims);
     compare_dpop_modes(difference, subject, was->dpop, is->dpop);
-    compare_longer(difference, subject, "the time that a revocation may go unnoticed",
-                   was->cache + was->stale, is->cache + is->stale);
-    compare_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
+    difference_longer(difference, subject, "the time that a revocation may go unnoticed",
+                      was->cache + was->stale, is->cache + is->stale);
+    difference_longer(difference, subject, "the tolerated clock skew", was->clock_skew, is->clock_skew);
     if (!secret_equal(was->client_secret, is->client_secret) ||
         !secret_equal(was->client_key_pem, is->client_key_pem)) {
         difference_tell(difference, CHANGE_OTHER, subject,
@@ -276,7 +215,7 @@ static void compare_introspection(struct difference *difference, const void *bef
                                         "client_secret",
                                         "dpop",
                                         NULL };
-    difference_fields(difference, subject, &introspection_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &introspection_object, was, is, told);
 }
 
 static void compare_certificates(struct difference *difference, const void *before, const void *after)
@@ -296,8 +235,8 @@ static void compare_certificates(struct difference *difference, const void *befo
     difference_strings(difference, subject, CHANGE_LOSES, &was->scopes, &is->scopes, "the scope",
                        "is no caller's any more");
     static const char *const told[] = { "allow", "trust_domains", "scopes", NULL };
-    difference_fields(difference, subject, &client_certificate_object, (const char *)was, (const char *)is,
-                      told);
+    difference_fields(difference, subject, "", &client_certificate_object, (const char *)was,
+                      (const char *)is, told);
 }
 
 static void compare_basic(struct difference *difference, const void *before, const void *after)
@@ -324,7 +263,7 @@ static void compare_basic(struct difference *difference, const void *before, con
         }
     }
     static const char *const told[] = { "htpasswd", NULL };
-    difference_fields(difference, subject, &basic_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &basic_object, was, is, told);
 }
 
 static void compare_upstream(struct difference *difference, const void *before, const void *after)
@@ -332,7 +271,7 @@ static void compare_upstream(struct difference *difference, const void *before, 
     const struct upstream_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "upstream %.*s", SLICE_ARG(is->name));
     static const char *const told[] = { NULL };
-    difference_fields(difference, subject, &upstream_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &upstream_object, was, is, told);
     if (was->tls != NULL && is->tls != NULL && !slice_equal(was->tls->ca_pem, is->tls->ca_pem)) {
         difference_tell(difference, CHANGE_OTHER, subject,
                         "its certificates are verified against other CAs now");
@@ -348,7 +287,7 @@ static void compare_authorizer(struct difference *difference, const void *before
     const struct authorizer_settings *was = before, *is = after;
     struct slice subject = arena_printf(&difference->arena, "authorizer %.*s", SLICE_ARG(is->name));
     static const char *const told[] = { NULL };
-    difference_fields(difference, subject, &authorizer_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &authorizer_object, was, is, told);
 }
 
 /* Who may use it is told of its routes. */
@@ -376,29 +315,31 @@ static void compare_resource(struct difference *difference, const void *before, 
     const struct resource_settings *was = before, *is = after;
     static const char *const told[] = { NULL };
     struct slice subject = arena_printf(&difference->arena, "resource %.*s", SLICE_ARG(is->name));
-    difference_fields(difference, subject, &resource_object, (const char *)was, (const char *)is, told);
+    difference_fields(difference, subject, "", &resource_object, was, is, told);
 }
 
-/* Lists of things with names: those that stand in both are compared. */
-#define LIST(member, counter, compare)                                         \
+/* Lists of things with names: those that stand in both are compared, the others named. */
+#define LIST(member, counter, what, compare, alone)                            \
     {                                                                          \
         offsetof(struct settings, member), offsetof(struct settings, counter), \
-            sizeof *((struct settings *)0)->member, compare                    \
+            sizeof *((struct settings *)0)->member, what, compare, alone       \
     }
 
 static const struct list {
     size_t items, count, size;
+    const char *what;
     void (*compare)(struct difference *difference, const void *before, const void *after);
+    bool (*alone)(struct difference *difference, const void *one, bool is_after); /* may be NULL */
 } lists[] = {
-    LIST(listeners, listener_count, compare_listener),
-    LIST(issuers, issuer_count, compare_issuer),
-    LIST(introspection, introspection_count, compare_introspection),
-    LIST(api_keys, api_keys_count, difference_api_keys),
-    LIST(client_certificates, client_certificate_count, compare_certificates),
-    LIST(authorizers, authorizer_count, compare_authorizer),
-    LIST(resources, resource_count, compare_resource),
-    LIST(basic, basic_count, compare_basic),
-    LIST(upstreams, upstream_count, compare_upstream),
+    LIST(listeners, listener_count, "listener", compare_listener, tell_status),
+    LIST(issuers, issuer_count, "issuer", compare_issuer, NULL),
+    LIST(introspection, introspection_count, "introspection", compare_introspection, NULL),
+    LIST(api_keys, api_keys_count, "API keys", difference_keys, NULL),
+    LIST(client_certificates, client_certificate_count, "client certificates", compare_certificates, NULL),
+    LIST(authorizers, authorizer_count, "authorizer", compare_authorizer, NULL),
+    LIST(resources, resource_count, "resource", compare_resource, NULL),
+    LIST(basic, basic_count, "Basic users", compare_basic, NULL),
+    LIST(upstreams, upstream_count, "upstream", compare_upstream, NULL),
 };
 
 static const char *items_of(const struct settings *settings, const struct list *list)
@@ -411,15 +352,20 @@ static size_t count_of(const struct settings *settings, const struct list *list)
     return *(const size_t *)((const char *)settings + list->count);
 }
 
-static void compare_list(struct difference *difference, const struct list *list)
+/* Of each of `some`: its like among `others`, or that there is none. Who may call by it stands with the routes. */
+static void compare_each(struct difference *difference, const struct list *list, const struct settings *some,
+                         const struct settings *others, bool is_after)
 {
-    const struct settings *before = &difference->before->settings, *after = &difference->after->settings;
-    for (size_t i = 0; i < count_of(after, list); i++) {
-        const char *is = items_of(after, list) + i * list->size;
-        const struct slice *name = (const struct slice *)is; /* they begin with it */
-        const void *was = settings_find(items_of(before, list), count_of(before, list), list->size, *name);
-        if (was != NULL) {
-            list->compare(difference, was, is);
+    for (size_t i = 0; i < count_of(some, list); i++) {
+        const char *one = items_of(some, list) + i * list->size;
+        const struct slice *name = (const struct slice *)one; /* they begin with it */
+        const void *other = settings_find(items_of(others, list), count_of(others, list), list->size, *name);
+        if (other == NULL && (list->alone == NULL || !list->alone(difference, one, is_after))) {
+            difference_tell(difference, CHANGE_OTHER,
+                            arena_printf(&difference->arena, "%s %.*s", list->what, SLICE_ARG(*name)),
+                            is_after ? "is new" : "is not there any more");
+        } else if (other != NULL && is_after) {
+            list->compare(difference, other, one);
         }
     }
 }
@@ -431,8 +377,8 @@ static void compare_gateway(struct difference *difference, const struct settings
     struct slice subject = SLICE("gateway");
     for (const struct conf_field *field = config_object.fields; field->name != NULL; field++) {
         static const char *const told[] = { "blocks", "admin", "dpop", NULL };
-        if (config_is_of_gateway(field) && !is_among(told, field->name)) {
-            compare_field(difference, subject, field, (const char *)was, (const char *)is);
+        if (config_is_of_gateway(field) && !difference_is_among(told, field->name)) {
+            difference_field(difference, subject, "", field, was, is);
         }
     }
     const struct error_page_settings *had = was->error_pages.items, *has = is->error_pages.items;
@@ -448,10 +394,9 @@ void difference_things(struct difference *difference)
 {
     const struct settings *before = &difference->before->settings, *after = &difference->after->settings;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        compare_list(difference, &lists[i]);
+        compare_each(difference, &lists[i], after, before, true);
+        compare_each(difference, &lists[i], before, after, false);
     }
-    tell_status_listeners(difference, after, before, true);
-    tell_status_listeners(difference, before, after, false);
     if (before->dpop != NULL && after->dpop != NULL) {
         compare_dpop(difference, before->dpop, after->dpop);
     }

@@ -99,8 +99,10 @@ static const struct conf_field config_fields[] = {
       .help = "Passwords that were right that each worker remembers, by digests." },
     { "buffer_memory", CONF_SIZE, OF(input_settings, settings.buffer_memory), .standard = "256MiB",
       .minimum = 1048576, .maximum = INT64_C(1099511627776),
-      .help = "What the buffers of each worker are to take at the most. From half of it on, a body waits at "
-              "its source as soon as its reader is slow." },
+      .help =
+          "What the buffers of each worker, and its encoders that compress, are to take at the most. From "
+          "half of it on, a body waits at its source as soon as its reader is slow, and no further response "
+          "is compressed." },
     { "logs", CONF_OBJECT, OF(input_settings, settings.logs), .standard = "{}", .object = &logs_object,
       .help = "Where the access log and the audit log go." },
     { "shutdown", CONF_OBJECT, OF(input_settings, settings.shutdown), .standard = "{}",

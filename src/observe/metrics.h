@@ -57,7 +57,8 @@
     X(HTTP2_FLOOD_MEMORY, "sallyport_http2_floods_total{kind=\"memory\"}", "counter", "")                    \
     X(EXCHANGES_OPEN, "sallyport_exchanges_open", "gauge", "Requests in flight now")                         \
     X(BUFFER_BYTES, "sallyport_buffer_bytes", "gauge",                                                       \
-      "Memory of the workers' buffers: what connections read, and what waits to be written")                 \
+      "Memory of the workers' buffers: what connections read, what waits to be written, and encoders that "  \
+      "compress")                                                                                            \
     X(BUFFER_PAUSES, "sallyport_buffer_pauses_total", "counter",                                             \
       "Times that a body waited for its reader while memory for buffers was scarce (buffer_memory)")         \
     X(BYTES_RECEIVED, "sallyport_request_body_bytes_total", "counter", "Bytes of request bodies received")   \

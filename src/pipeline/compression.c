@@ -73,9 +73,6 @@ static bool take_up(struct exchange *exchange, enum compress_algorithm_id id)
 {
     struct exchange_response *out = &exchange->response;
     bool has_body = exchange->request.method != METHOD_HEAD;
-    if (has_body && buffer_is_scarce()) {
-        return false;
-    }
     struct compress_pool *pool = &exchange->worker->encoders;
     exchange->encoder =
         has_body ? compress_pool_take(pool, id, (enum compress_level)settings_of(exchange)->level) : NULL;

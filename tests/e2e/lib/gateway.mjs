@@ -3,6 +3,7 @@ import { spawn, execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { undocumented } from './documented_metrics.mjs';
 import { parseMetrics } from './metrics.mjs';
 import { RawClient, requestText } from './raw.mjs';
 import { tempDir } from './temp.mjs';
@@ -195,7 +196,10 @@ export class Gateway {
   async metrics() {
     const response = await this.get('/metrics');
     if (response.status !== 200) throw new Error(`/metrics answered ${response.status}: ${response.text}`);
-    return parseMetrics(response.text);
+    const metrics = parseMetrics(response.text);
+    const wrong = undocumented(metrics);
+    if (wrong.length > 0) throw new Error(`docs/operations.md: ${wrong.join('; ')}`);
+    return metrics;
   }
 
   // What is wrong with everything printed so far.

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { X509Certificate, createPublicKey, verify } from 'node:crypto';
 import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { ASYMMETRIC, Issuer, forge, signatureOf } from '../lib/issuer.mjs';
+import { undocumented } from '../lib/documented_metrics.mjs';
 import { parseMetrics } from '../lib/metrics.mjs';
 import { Authority, authority } from '../lib/pki.mjs';
 import { RawClient, chunked, curl, requestText } from '../lib/raw.mjs';
@@ -132,6 +133,16 @@ describe('small tools', () => {
     assert.throws(() => parseMetrics('a_total 1'));
     assert.throws(() => parseMetrics('a total 1\n'));
     assert.throws(() => parseMetrics('a_total{x=1} 1\n'));
+  });
+  it('are held against their documentation', () => {
+    const of = (text) => undocumented(parseMetrics(text)).length;
+    const histogram = '# TYPE sallyport_request_duration_seconds histogram\n';
+    assert.equal(of('# TYPE sallyport_upgrades_total counter\nsallyport_upgrades_total 1\n'), 0);
+    assert.equal(of('# TYPE sallyport_upgrades_total counter\nsallyport_upgrades_total{why="x"} 1\n'), 1);
+    assert.equal(of('sallyport_denied_total{reason="x"} 1\n'), 1);
+    assert.equal(of('sallyport_denied_total{reason="x",route="y"} 1\n'), 0);
+    assert.equal(of(`${histogram}sallyport_request_duration_seconds_bucket{route="r",le="1"} 1\nsallyport_request_duration_seconds_sum{route="r"} 1\n`), 0);
+    assert.equal(of('# TYPE sallyport_nobody_knows gauge\n'), 1);
   });
   it('merging replaces lists and deletes null', () => {
     assert.deepEqual(merge({ a: { b: 1, c: [1] }, d: 1 }, { a: { c: [2] }, d: null }), { a: { b: 1, c: [2] } });

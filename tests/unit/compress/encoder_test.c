@@ -1,5 +1,7 @@
 /* Bodies in pieces of all sizes, read by the libraries' own decoders. */
 #include "compress/encoder.h"
+
+#include "base/buffer.h"
 #include "unit.h"
 
 #include <zlib.h>
@@ -225,6 +227,91 @@ static void memory_is_bounded(void **state)
     compress_pool_done(&pool);
 }
 
+static _Atomic int64_t counted;
+
+static void count_within(int64_t budget)
+{
+    counted = 0;
+    buffer_count_in(&counted);
+    buffer_set_budget(budget);
+}
+
+static void count_no_more(void)
+{
+    compress_pool_done(&pool);
+    buffer_set_budget(0);
+    buffer_count_in(NULL);
+    assert_int_equal(counted, 0);
+    assert_int_equal(pool.spare_memory, 0);
+}
+
+/* As long as somebody has it: what waits for the next body is kept apart. */
+static void memory_is_counted(void **state)
+{
+    (void)state;
+    static const int64_t least[] = { [COMPRESS_GZIP] = 260 * 1000, [COMPRESS_ZSTD] = 500 * 1000 },
+                         most[] = { [COMPRESS_GZIP] = 280 * 1024, [COMPRESS_ZSTD] = 740 * 1024 };
+    fill(false);
+    count_within(0);
+    for (int id = 0; id < COMPRESS_ALGORITHMS; id++) {
+        struct compress_encoder *one = taken((enum compress_algorithm_id)id, COMPRESS_SMALL);
+        int64_t each = counted;
+        assert_in_range(each, least[id], most[id]);
+        struct compress_encoder *other = taken((enum compress_algorithm_id)id, COMPRESS_FAST);
+        assert_int_equal(counted, 2 * each);
+        struct out out = { 0 };
+        compress_write(&pool, one, slice_of(body, BODY), COMPRESS_END, take, &out);
+        compress_pool_give(&pool, one);
+        assert_int_equal(counted, each);
+        one = taken((enum compress_algorithm_id)id, COMPRESS_STANDARD); /* the same again */
+        assert_int_equal(counted, 2 * each);
+        compress_pool_give(&pool, one);
+        compress_pool_give(&pool, other);
+        assert_int_equal(counted, 0);
+    }
+    count_no_more();
+}
+
+/* From half of the budget on nobody gets one, and none waits. */
+static void none_is_taken_while_memory_is_scarce(void **state)
+{
+    (void)state;
+    count_within(INT64_C(16) << 20);
+    compress_pool_give(&pool, taken(COMPRESS_GZIP, COMPRESS_FAST));
+    compress_pool_give(&pool, taken(COMPRESS_ZSTD, COMPRESS_FAST));
+    assert_int_equal(pool.spare_count[COMPRESS_GZIP] + pool.spare_count[COMPRESS_ZSTD], 2);
+    struct compress_encoder *early = taken(COMPRESS_ZSTD, COMPRESS_FAST);
+    buffer_count_other(INT64_C(8) << 20);
+    assert_true(buffer_is_scarce());
+    assert_null(compress_pool_take(&pool, COMPRESS_GZIP, COMPRESS_FAST));
+    assert_int_equal(pool.spare_memory, 0);
+    compress_pool_give(&pool, early);
+    assert_int_equal(pool.spare_memory, 0);
+    buffer_count_other(-(INT64_C(8) << 20));
+    compress_pool_give(&pool, taken(COMPRESS_GZIP, COMPRESS_FAST));
+    assert_int_equal(pool.spare_count[COMPRESS_GZIP], 1);
+    count_no_more();
+}
+
+/* Encoders alone make it so. */
+static void encoders_are_within_the_budget(void **state)
+{
+    (void)state;
+    struct compress_encoder *encoders[COMPRESS_ENCODERS_MAX];
+    size_t count = 0;
+    count_within(INT64_C(4) << 20);
+    while ((encoders[count] = compress_pool_take(&pool, COMPRESS_ZSTD, COMPRESS_FAST)) != NULL) {
+        count++;
+    }
+    assert_in_range(count, 2, 4);
+    assert_in_range(counted, INT64_C(2) << 20, INT64_C(3) << 20);
+    while (count > 0) {
+        compress_pool_give(&pool, encoders[--count]);
+        assert_in_range(pool.spare_memory, 0, (INT64_C(4) << 20) / 8);
+    }
+    count_no_more();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +320,9 @@ int main(void)
         cmocka_unit_test(the_next_body_is_another_one),
         cmocka_unit_test(there_are_so_many_and_no_more),
         cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(memory_is_counted),
+        cmocka_unit_test(none_is_taken_while_memory_is_scarce),
+        cmocka_unit_test(encoders_are_within_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

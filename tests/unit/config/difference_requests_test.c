@@ -1,201 +1,266 @@
-/* Two configurations by chance, and what the route table itself says of every request: no change of access is left untold. */
-#include "loading.h"
+/* Which route served a request before, and which one serves it after. */
+#include "differing.h"
 
-#include "config/snapshot.h"
-
-#define PAIRS      400
-#define ROUTES_MAX 6
-#define TEXT_MAX   4096
-
-static const char *const hosts[] = { "h.ex", "i.ex", "*.ex", "*" };
-static const char *const methods[] = { "", ", methods: [GET]", ", methods: [POST]",
-                                       ", methods: [GET, POST]" };
-
-struct written {
-    char path[64];
-    const char *host, *methods;
-    bool is_open;
-};
-
-struct routes {
-    struct written items[ROUTES_MAX];
-    size_t count;
-};
-
-/* The same in every run. */
-static uint64_t state;
-
-static size_t draw(size_t below)
+static void routes_come_and_go(void **state)
 {
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (size_t)(state >> 33) % below;
+    (void)state;
+    assert_differs(
+        ONE(USER),
+        BASE "routes:\n"
+             "  r: { match: { host: h.example, path: /r, methods: [POST, GET] }, upstream: svc, " USER " }\n"
+             "  new: { match: { host: h.example, path: /new }, upstream: svc, auth: none, " LIMITS " }\n",
+        "Gains access\n"
+        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
+        "of "
+        "[a, b] may call it now; there was no such route\n"
+        "  every method h.example/new on public (external), route new: ANYBODY may call it now; there was no "
+        "such "
+        "route\n");
+    assert_differs(
+        ONE("auth: none, " LIMITS),
+        BASE "routes: { r: { match: { host: h.example, path: /r, methods: [GET] }, upstream: svc, " USER
+             " } }\n",
+        "Gains access\n"
+        "  GET, HEAD h.example/r on public (external), route r: callers with a token of main and all scopes "
+        "of "
+        "[a, b] may call it now; there was no such route\n"
+        "\n"
+        "Loses access\n"
+        "  POST h.example/r on public (external), route r: ANYBODY could call it; there is no such route any "
+        "more\n");
 }
 
-static void draw_path(char out[64])
+/* A route that goes leaves its requests to a wider one: that is who gains, not only who loses. */
+static void wider_routes_take_over(void **state)
 {
-    static const char *const texts[] = { "/a", "/b" }, *const variables[] = { "/{x}", "/{y}", "/{z}" };
-    static const char *const ends[] = { "", "/", "/**", "" };
-    size_t depth = draw(4), size = 0;
-    for (size_t i = 0; i < depth; i++) {
-        const char *segment = draw(3) == 0 ? variables[i] : texts[draw(2)];
-        size += (size_t)snprintf(out + size, 64 - size, "%s", segment);
-    }
-    size += (size_t)snprintf(out + size, 64 - size, "%s", ends[draw(4)]);
-    if (size == 0) {
-        snprintf(out, 64, "/");
-    }
+    (void)state;
+#define WIDE                                                                                             \
+    "wide: { match: { host: \"*.example\", path: /** }, upstream: svc, auth: { jwt: main }, authorize: " \
+    "any_caller, " LIMITS " }"
+#define NARROW                                                                                              \
+    "narrow: { match: { host: h.example, path: /admin, methods: [GET] }, upstream: svc, auth: { jwt: main " \
+    "}, authorize: { scopes: [admin] }, " LIMITS " }"
+    assert_differs(
+        BASE "routes: { " WIDE ", " NARROW " }\n", BASE "routes: { " WIDE " }\n",
+        "Gains access\n"
+        "  every method h.example/** on public (external), route wide: callers with a token of main may call "
+        "it "
+        "now; there was no such route\n"
+        "  GET, HEAD h.example/admin on public (external), route wide: scope admin is not needed any more\n"
+        "  GET, HEAD h.example/admin on public (external), route wide: every authenticated caller may call "
+        "it now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n");
+    assert_differs(
+        BASE "routes: { " WIDE " }\n", BASE "routes: { " WIDE ", " NARROW " }\n",
+        "Loses access\n"
+        "  GET, HEAD h.example/admin on public (external), route narrow: scope admin is needed now\n"
+        "  other methods h.example/admin on public (external), route wide: callers with a token of main "
+        "could call "
+        "it; there is no such route any more\n"
+        "  every method h.example/** on public (external), route wide: callers with a token of main could "
+        "call "
+        "it; there is no such route any more\n");
 }
 
-static void draw_route(struct written *out)
+#define AT(name, host, path, auth) \
+    name ": { match: { host: \"" host "\", path: " path " }, upstream: svc, auth: " auth ", " LIMITS " }"
+#define TOKEN "{ jwt: main }, authorize: any_caller"
+
+/* A host that exists is asked alone: what stands under a wildcard does not serve its other paths. */
+static void hosts_come_and_go(void **state)
 {
-    draw_path(out->path);
-    out->host = hosts[draw(4)];
-    out->methods = methods[draw(4)];
-    out->is_open = draw(2) == 0;
+    (void)state;
+    assert_differs(
+        BASE
+        "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/x", "none") " }\n",
+        BASE "routes: { " AT("wide", "*.example", "/**", "none") " }\n",
+        "Gains access\n"
+        "  every method a.example/** on public (external), route wide: ANYBODY may call it now; there was no "
+        "such route\n");
+    assert_differs(
+        BASE
+        "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/x", "none") " }\n",
+        BASE "routes: { " AT("wide", "*.example", "/**", "none") ", " AT(
+            "own", "a.example", "/x", "none") ", " AT("other", "a.example", "/y", "none") " }\n",
+        "Gains access\n"
+        "  every method a.example/y on public (external), route other: ANYBODY may call it now; there was no "
+        "such route\n");
+    /* Under any host but that one nothing has changed. */
+    assert_differs(BASE "routes: { " AT("wide", "*.example", "/**", "none") ", " AT("own", "a.example", "/**",
+                                                                                    "none") " }\n",
+                   BASE "routes: { " AT("wide", "*.example", "/**", "none") " }\n", "The same access.\n");
 }
 
-static void change(struct routes *routes)
+/* A path that exists is asked alone, whatever methods it takes: the others are 405, and no wider path's. */
+static void paths_come_and_go(void **state)
 {
-    struct written *one = &routes->items[draw(routes->count)];
-    switch (draw(4)) {
-    case 0:
-        *one = routes->items[--routes->count];
-        break;
-    case 1:
-        draw_route(&routes->items[routes->count++]);
-        break;
-    case 2:
-        one->is_open = !one->is_open;
-        break;
-    default:
-        one->methods = methods[draw(4)];
-    }
+    (void)state;
+#define GETS(name, host, path)                                                                               \
+    name ": { match: { host: " host ", path: " path ", methods: [GET] }, upstream: svc, auth: none, " LIMITS \
+         " }"
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        "Gains access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY may call it now; there was "
+        "no such route\n");
+    assert_differs(
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") " }\n",
+        BASE "routes: { " AT("wide", "h.example", "/**", "none") ", " GETS("own", "h.example", "/x") " }\n",
+        "Loses access\n"
+        "  other methods h.example/x on public (external), route wide: ANYBODY could call it; there is no "
+        "such route any more\n");
+    /* What two paths share goes from the one to the other, though neither takes all of the other's. */
+    assert_differs(
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") " }\n",
+        BASE "routes: { " AT("late", "h.example", "\"/{a}/b\"", "none") ", " AT("early", "h.example",
+                                                                                "\"/a/{b}\"", TOKEN) " }\n",
+        "Gains access\n"
+        "  every method h.example/a/{b} on public (external), route early: callers with a token of main may "
+        "call "
+        "it now; there was no such route\n"
+        "\n"
+        "Loses access\n"
+        "  every method h.example/a/b on public (external), route early: was public; now only callers with a "
+        "token of main may call it\n");
 }
 
-static void write_routes(const struct routes *routes, char out[TEXT_MAX])
+/* Of two paths that take a request the one with the earlier text does, wherever it stands in the file. */
+static void the_path_that_is_found_is_compared(void **state)
 {
-    size_t size =
-        (size_t)snprintf(out, TEXT_MAX,
-                         BASE "defaults: { upstream: svc, limits: [{ limit: 1/1s, by: address }] }\nroutes:\n"
-                              "  spare: { match: { host: spare.example, path: /spare }, auth: none }\n");
-    for (size_t i = 0; i < routes->count; i++) {
-        const struct written *route = &routes->items[i];
-        size += (size_t)snprintf(out + size, TEXT_MAX - size,
-                                 "  r%zu: { match: { host: \"%s\", path: \"%s\"%s }, auth: %s }\n", i,
-                                 route->host, route->path, route->methods,
-                                 route->is_open ? "none" : "{ jwt: main }, authorize: any_caller");
-    }
+    (void)state;
+#define TWO AT("late", "h.example", "\"/{a}/b\"", "none") ", " AT("early", "h.example", "\"/a/{b}\"", TOKEN)
+    assert_differs(
+        BASE "routes: { " TWO " }\n",
+        BASE "routes: { " TWO ", " AT("new", "h.example", "/a/b", "none") " }\n",
+        "Gains access\n"
+        "  every method h.example/a/b on public (external), route new: PUBLIC now: anybody may call "
+        "it, before only callers with a token of main\n");
+    assert_differs(BASE "routes: { " TWO " }\n",
+                   BASE "routes: { " TWO ", " AT("new", "h.example", "/a/b", TOKEN) " }\n",
+                   "The same access.\n");
 }
 
-/* ---- what the table says ---- */
-
-static const char *const asked_hosts[] = { "h.ex", "i.ex", "x.h.ex", "k.other" };
-static const char *const asked_methods[] = { "GET", "POST", "PUT" };
-
-/* 0: nobody; 1: with a token; 2: anybody. */
-static int access_of(const struct snapshot *snapshot, struct slice host, struct slice path,
-                     struct slice method)
+/* The first of two conditions that both hold decides. */
+static void tells_of_another_order_of_conditions(void **state)
 {
-    struct route_match match;
-    route_find(snapshot->table, 0, host, path, http_method_of(method), method, NULL, &match);
-    if (match.outcome != ROUTE_FOUND) {
-        return 0;
-    }
-    return snapshot->routes[match.id].settings->policy.auth->mode == AUTH_NONE ? 2 : 1;
+    (void)state;
+#define OFFICE(priority)                                                                                     \
+    BASE "routes:\n  open: { match: { host: h.example, path: /r, addresses: [10.0.0.0/8] }, upstream: svc, " \
+         "auth: "                                                                                            \
+         "none, " LIMITS                                                                                     \
+         " }\n  lab: { match: { host: h.example, path: /r, addresses: [10.1.0.0/16], priority: " priority    \
+         " }, upstream: svc, " USER " }\n"
+    assert_differs(OFFICE("1"), OFFICE("-1"),
+                   "Other changes\n"
+                   "  every method h.example/r where from [10.1.0.0/16] on public (external), route lab: its "
+                   "priority is -1, was 1: it may be asked before others of its path now, or behind them\n");
 }
 
-struct verdict {
-    bool gains, loses;
-    char example[128];
-};
-
-static void ask(const struct snapshot *before, const struct snapshot *after, const char *path,
-                struct verdict *out)
+/* On two hosts; the path of the last route is another one. */
+static void print_many(struct buffer *out, const char *last)
 {
-    for (size_t h = 0; h < sizeof asked_hosts / sizeof *asked_hosts; h++) {
-        for (size_t m = 0; m < sizeof asked_methods / sizeof *asked_methods; m++) {
-            struct slice host = slice_from_string(asked_hosts[h]),
-                         method = slice_from_string(asked_methods[m]);
-            int was = access_of(before, host, slice_from_string(path), method);
-            int is = access_of(after, host, slice_from_string(path), method);
-            out->gains = out->gains || is > was;
-            out->loses = out->loses || is < was;
-            if (is != was) {
-                snprintf(out->example, sizeof out->example, "%s %s%s: %d, then %d", asked_methods[m],
-                         asked_hosts[h], path, was, is);
-            }
-        }
+    enum {
+        ROUTES = 4000
+    };
+    buffer_append(out, SLICE(BASE "routes:\n"));
+    for (int i = 0; i < ROUTES; i++) {
+        buffer_printf(
+            out,
+            "  r%d: { match: { host: [a.example, b.example], path: \"/s%d/{id}/x\" }, upstream: svc, "
+            "auth: { jwt: main }, authorize: any_caller, " LIMITS " }\n",
+            i, i);
     }
+    buffer_printf(
+        out,
+        "  last: { match: { host: [a.example, b.example], path: \"%s\" }, upstream: svc, auth: none, " LIMITS
+        " }\n",
+        last);
+    buffer_append_char(out, '\0');
 }
 
-/* All paths of these segments, three deep, with a slash at the end and without. */
-static void ask_all(const struct snapshot *before, const struct snapshot *after, struct verdict *out)
+static void many_routes_are_compared_by_their_places(void **state)
 {
-    static const char *const segments[] = { "", "/a", "/b", "/q" };
-    ask(before, after, "/", out);
-    for (size_t i = 1; i < 64; i++) {
-        char path[16];
-        int size =
-            snprintf(path, sizeof path, "%s%s%s", segments[i % 4], segments[i / 4 % 4], segments[i / 16]);
-        ask(before, after, path, out);
-        path[size] = '/';
-        path[size + 1] = '\0';
-        ask(before, after, path, out);
-    }
+    (void)state;
+    struct buffer before, after;
+    buffer_init(&before, 4 * 1024 * 1024);
+    buffer_init(&after, 4 * 1024 * 1024);
+    print_many(&before, "/s7/{id}/y");
+    print_many(&after, "/{any}/1/x");
+    assert_differs(before.data, before.data, "The same access.\n");
+    assert_differs(before.data, after.data,
+                   "Gains access\n"
+                   "  every method a.example/{any}/1/x on public (external), route last: ANYBODY may call it "
+                   "now; there was no such route\n"
+                   "  every method b.example/{any}/1/x on public (external), route last: ANYBODY may call it "
+                   "now; there was no such route\n"
+                   "\n"
+                   "Loses access\n"
+                   "  every method a.example/s7/{id}/y on public (external), route last: ANYBODY could call "
+                   "it; there is no such route any more\n"
+                   "  every method b.example/s7/{id}/y on public (external), route last: ANYBODY could call "
+                   "it; there is no such route any more\n");
+    buffer_done(&before);
+    buffer_done(&after);
 }
 
-static void compare(const struct loading *old, const struct loading *new, const char *before,
-                    const char *after)
+/* A wildcard serves what has no host of its own, the longest of them first. */
+static void the_longest_wildcard_is_compared(void **state)
 {
-    struct snapshot *was, *is;
-    struct verdict verdict = { false, false, "" };
-    struct buffer out;
-    buffer_init(&out, 1024 * 1024);
-    bool differs = config_print_difference(old->config, new->config, &out);
-    assert_ok(snapshot_new(old->config, &was));
-    assert_ok(snapshot_new(new->config, &is));
-    ask_all(was, is, &verdict);
-    if ((verdict.gains && !slice_contains(buffer_slice(&out), SLICE("Gains access"))) ||
-        (verdict.loses && !slice_contains(buffer_slice(&out), SLICE("Loses access"))) ||
-        ((verdict.gains || verdict.loses) && !differs)) {
-        fail_msg("untold: %s\n%s\n%s\n%.*s", verdict.example, before, after, SLICE_ARG(buffer_slice(&out)));
-    }
-    buffer_done(&out);
-    snapshot_unref(was);
-    snapshot_unref(is);
+    (void)state;
+#define WILD                      \
+    AT("any", "*", "/**", "none") \
+    ", " AT("wide", "*.example", "/**", "none") ", " AT("near", "*.a.example", "/**", TOKEN)
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "x.y.a.example", "/**", TOKEN) " }\n",
+                   "The same access.\n");
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "x.b.example", "/**", TOKEN) " }\n",
+                   "Loses access\n"
+                   "  every method x.b.example/** on public (external), route own: was public; now only "
+                   "callers with a token of main may call it\n");
+    assert_differs(BASE "routes: { " WILD " }\n",
+                   BASE "routes: { " WILD ", " AT("own", "other", "/**", TOKEN) " }\n",
+                   "Loses access\n"
+                   "  every method other/** on public (external), route own: was public; now only "
+                   "callers with a token of main may call it\n");
 }
 
-static void no_change_of_access_is_left_untold(void **unused)
+/* Behind a variable, at a rest, and at the end of a path; however it is escaped. */
+static void the_end_of_a_path_is_found(void **state)
 {
-    (void)unused;
-    size_t compared = 0;
-    state = 1;
-    for (int pair = 0; pair < PAIRS; pair++) {
-        static char before[TEXT_MAX], after[TEXT_MAX];
-        struct routes routes = { .count = 1 + draw(ROUTES_MAX - 2) };
-        for (size_t i = 0; i < routes.count; i++) {
-            draw_route(&routes.items[i]);
-        }
-        write_routes(&routes, before);
-        change(&routes);
-        write_routes(&routes, after);
-        struct loading old, new;
-        load_text(&old, before);
-        load_text(&new, after);
-        if (old.config->error_count == 0 &&
-            new.config->error_count == 0) { /* two may take the same requests */
-            compare(&old, &new, before, after);
-            old.config = new.config = NULL; /* the snapshots had them */
-            compared++;
-        }
-        loading_done(&old);
-        loading_done(&new);
+    (void)state;
+#define ENDS                                       \
+    AT("one", "h.example", "\"/{a}/b/**\"", TOKEN) \
+    ", " AT("two", "h.example", "\"/a/{b}/d\"", TOKEN) ", " AT("rest", "h.example", "/**", "none")
+#define WITH(path, auth) BASE "routes: { " ENDS ", " AT("new", "h.example", path, auth) " }\n"
+    static const char *const tokens[] = { WITH("/x/b/c/e", TOKEN), WITH("/x/%62/c", TOKEN),
+                                          WITH("/x/b", TOKEN),     WITH("/a/b/d", TOKEN),
+                                          WITH("/a/b/c", TOKEN),   WITH("\"/x/b/{c}/e\"", TOKEN) };
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        assert_differs(BASE "routes: { " ENDS " }\n", tokens[i], "The same access.\n");
     }
-    assert_true(compared > PAIRS / 2);
+    static const char *const open[] = { WITH("/x/c", "none"), WITH("/a", "none"), WITH("/a/c", "none"),
+                                        WITH("/a/c/", "none"), WITH("/a/c/d/e", "none") };
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
+        assert_differs(BASE "routes: { " ENDS " }\n", open[i], "The same access.\n");
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(no_change_of_access_is_left_untold) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(routes_come_and_go),
+        cmocka_unit_test(wider_routes_take_over),
+        cmocka_unit_test(hosts_come_and_go),
+        cmocka_unit_test(paths_come_and_go),
+        cmocka_unit_test(the_path_that_is_found_is_compared),
+        cmocka_unit_test(tells_of_another_order_of_conditions),
+        cmocka_unit_test(many_routes_are_compared_by_their_places),
+        cmocka_unit_test(the_longest_wildcard_is_compared),
+        cmocka_unit_test(the_end_of_a_path_is_found),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
