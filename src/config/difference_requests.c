@@ -144,7 +144,7 @@ struct comparison {
 /* What is compared at one host of one listener. */
 struct place {
     const struct comparison *comparison;
-    struct slice host, listener;
+    struct slice host;
     const struct site *before, *after; /* what serves the host there; NULL: nothing */
     struct map paths;                  /* keys of those that were compared */
 };
@@ -338,7 +338,7 @@ static bool compare_side(struct place *place, const struct site *site, const str
 
 static bool compare_host(const struct comparison *comparison, const struct site *site)
 {
-    struct place place = { .comparison = comparison, .host = site->host, .listener = site->listener };
+    struct place place = { .comparison = comparison, .host = site->host };
     place.before = sites_serving(&comparison->before, site->host, site->listener);
     place.after = sites_serving(&comparison->after, site->host, site->listener);
     map_init(&place.paths);
