@@ -175,6 +175,12 @@ static void check_shared(struct loader *loader, size_t index, size_t other_index
             "a client chooses between this route and \"%.*s\" by what it sends, so both must let the same "
             "callers do the same; with this one in the other's place `sallyport diff` would say: %.*s",
             SLICE_ARG(other->name), SLICE_ARG(line->text));
+    } else if (route->policy.audit != other->policy.audit) {
+        diagnostics_node(
+            loader->diagnostics, DIAGNOSTIC_ERROR, loader->places->routes[index].node,
+            "a client chooses between this route and \"%.*s\" by what it sends, and so whether what "
+            "it was allowed to do stands in the audit log: give both the same `audit`",
+            SLICE_ARG(other->name));
     }
     difference_done(&difference);
 }

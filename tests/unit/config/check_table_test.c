@@ -95,6 +95,21 @@ static void a_stream_that_outlives_its_token_is_the_laxer_one(void **state)
              "  lax: { match: { host: h.example, path: /x, headers: { X-V: b } }, outlive_token: true }\n");
 }
 
+/* Nor whether what one does is recorded; the address, which nobody chooses, may decide that. */
+static void a_route_that_is_not_audited_is_no_choice(void **state)
+{
+    (void)state;
+    static const char *const lax =
+        BASE "defaults: { upstream: svc, auth: none, limits: [{ limit: 1/1s, by: address }] }\nroutes:\n"
+             "  strict: { match: { host: h.example, path: /x }, audit: all }\n"
+             "  lax: { match: { host: h.example, path: /x, %s } }\n";
+    char text[1024];
+    snprintf(text, sizeof text, lax, "headers: { X-V: b }");
+    assert_choice(text);
+    snprintf(text, sizeof text, lax, "addresses: [10.0.0.0/8]");
+    assert_good(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_choice_is_seen_through_other_spellings),
         cmocka_unit_test(a_limit_that_is_only_observed_is_the_laxer_one),
         cmocka_unit_test(a_stream_that_outlives_its_token_is_the_laxer_one),
+        cmocka_unit_test(a_route_that_is_not_audited_is_no_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
