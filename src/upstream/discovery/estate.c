@@ -34,6 +34,7 @@ static bool add_tls(struct buffer *out, const struct tls_client_settings *tls)
 {
     return tls == NULL ||
            (add_text(out, tls->ca_pem) && add_text(out, tls->cert_pem) && add_text(out, tls->server_name) &&
+            add_list(out, &tls->spiffe_ids) && add_text(out, tls->spiffe_trust_domain) &&
             buffer_printf(out, "%d;", (int)tls->min_version));
 }
 

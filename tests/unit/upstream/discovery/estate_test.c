@@ -53,17 +53,10 @@ static size_t count_of(struct discovery *discovery)
     return given.endpoints.count;
 }
 
-static int setup(void **state)
+/* A process whose endpoints are in force leaves them. */
+static void leave(void)
 {
-    (void)state;
-    left = changes = 0;
-    arena_init(&memory, (size_t)16 * 1024 * 1024);
-    assert_ok(net_loop_init(&loop));
-    snprintf(path, sizeof path, "/tmp/estate-%d.json", (int)getpid());
-    discover =
-        (struct discovery_settings){ .from = arena_printf(&memory, "file://%s", path), .interval = NS_PER_S };
-    assert_null(discovery_parse(&discover, &memory));
-    upstream = (struct upstream_settings){ .name = SLICE("orders"), .discover = &discover };
+    left = 0;
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs(LIST, file);
@@ -74,9 +67,23 @@ static int setup(void **state)
     discovery_commit(discovery, &upstream, 1);
     discovery_export(discovery, keep, NULL);
     assert_int_equal(left, 1);
-    assert_int_equal(changes, 1);
     discovery_free(discovery);
     unlink(path); /* the next one finds nothing by itself */
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    changes = 0;
+    arena_init(&memory, (size_t)16 * 1024 * 1024);
+    assert_ok(net_loop_init(&loop));
+    snprintf(path, sizeof path, "/tmp/estate-%d.json", (int)getpid());
+    discover =
+        (struct discovery_settings){ .from = arena_printf(&memory, "file://%s", path), .interval = NS_PER_S };
+    assert_null(discovery_parse(&discover, &memory));
+    upstream = (struct upstream_settings){ .name = SLICE("orders"), .discover = &discover };
+    leave();
+    assert_int_equal(changes, 1);
     return 0;
 }
 
@@ -137,14 +144,31 @@ static void what_is_another_or_malformed_is_passed_over(void **state)
     discovery_free(discovery);
 }
 
+static size_t inherited(void)
+{
+    struct discovery *discovery = open_one();
+    discovery_inherit(discovery, &estate);
+    size_t count = count_of(discovery);
+    discovery_free(discovery);
+    return count;
+}
+
 static void another_way_to_ask_is_another_source(void **state)
 {
     (void)state;
+    struct tls_client_settings tls = { .spiffe_trust_domain = SLICE("one.test") };
     discover.token_file = SLICE("/other");
-    struct discovery *discovery = open_one();
-    discovery_inherit(discovery, &estate);
-    assert_int_equal(count_of(discovery), 0);
-    discovery_free(discovery);
+    assert_int_equal(inherited(), 0);
+    discover.tls = &tls;
+    leave();
+    assert_int_equal(inherited(), 2);
+    tls.spiffe_trust_domain = SLICE("other.test");
+    assert_int_equal(inherited(), 0);
+    tls = (struct tls_client_settings){ .spiffe_trust_domain = SLICE("one.test"),
+                                        .spiffe_ids = { .items = &SLICE("spiffe://one.test/consul"),
+                                                        .count = 1 } };
+    assert_int_equal(inherited(), 0);
+    discover.tls = NULL;
 }
 
 int main(void)
