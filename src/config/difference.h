@@ -67,6 +67,9 @@ bool difference_is_among(const char *const *names, const char *name);
 /* Who is let in for a longer time gains; ns. */
 void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
                        int64_t is);
+/* Who may send more gains; bytes. */
+void difference_larger(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is);
 
 /* Limits that went, came or changed. */
 void difference_limits(struct difference *difference, struct slice subject, const struct conf_list *before,

@@ -48,18 +48,30 @@ void difference_fields(struct difference *difference, struct slice subject, cons
     }
 }
 
-void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
-                       int64_t is)
+static void compare(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                    int64_t is, bool (*print)(int64_t, struct buffer *))
 {
     if (was == is) {
         return;
     }
     struct buffer text;
     buffer_init(&text, DIFFERENCE_TEXT_MAX);
-    units_print_duration(is, &text);
+    print(is, &text);
     buffer_append(&text, SLICE(", was "));
-    units_print_duration(was, &text);
+    print(was, &text);
     difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s is %.*s", what,
                     SLICE_ARG(buffer_slice(&text)));
     buffer_done(&text);
+}
+
+void difference_longer(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is)
+{
+    compare(difference, subject, what, was, is, units_print_duration);
+}
+
+void difference_larger(struct difference *difference, struct slice subject, const char *what, int64_t was,
+                       int64_t is)
+{
+    compare(difference, subject, what, was, is, units_print_size);
 }

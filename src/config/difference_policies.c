@@ -1,6 +1,5 @@
 /* What the policies of the same requests differ in, in sentences. */
 #include "config/difference.h"
-#include "config/units.h"
 
 void difference_strings(struct difference *difference, struct slice subject, enum change kind,
                         const struct conf_strings *some, const struct conf_strings *others, const char *what,
@@ -357,22 +356,6 @@ static void compare_websocket(struct difference *difference, struct slice subjec
     }
 }
 
-static void compare_size(struct difference *difference, struct slice subject, const char *what, int64_t was,
-                         int64_t is)
-{
-    if (was == is) {
-        return;
-    }
-    struct buffer text;
-    buffer_init(&text, DIFFERENCE_TEXT_MAX);
-    units_print_size(is, &text);
-    buffer_append(&text, SLICE(", was "));
-    units_print_size(was, &text);
-    difference_tell(difference, is > was ? CHANGE_GAINS : CHANGE_LOSES, subject, "%s is %.*s", what,
-                    SLICE_ARG(buffer_slice(&text)));
-    buffer_done(&text);
-}
-
 static void compare_path_allows(struct difference *difference, struct slice subject, uint64_t was,
                                 uint64_t is)
 {
@@ -394,9 +377,9 @@ void difference_policies(struct difference *difference, struct slice subject,
         compare_authorize(difference, subject, before->authorize, after->authorize);
     }
     difference_limits(difference, subject, &before->limits, &after->limits);
-    compare_size(difference, subject, "the largest request body", before->body, after->body);
-    compare_size(difference, subject, "the largest message of a gRPC call", before->max_grpc_message,
-                 after->max_grpc_message);
+    difference_larger(difference, subject, "the largest request body", before->body, after->body);
+    difference_larger(difference, subject, "the largest message of a gRPC call", before->max_grpc_message,
+                      after->max_grpc_message);
     compare_path_allows(difference, subject, before->path_allows, after->path_allows);
     compare_cors(difference, subject, before->cors, after->cors);
     compare_websocket(difference, subject, before->websocket, after->websocket);
