@@ -167,45 +167,43 @@ bool address_in_prefix(const struct address *address, const struct address_prefi
     return rest == 0 || ((address->bytes[whole] ^ prefix->address.bytes[whole]) >> (8 - rest)) == 0;
 }
 
-#define V4(bits_, ...)                                                                   \
-    {                                                                                    \
-        .address = { .bytes = { [10] = 0xff, 0xff, __VA_ARGS__ } }, .bits = 96 + (bits_) \
-    }
-#define V6(bits_, ...)                                           \
-    {                                                            \
-        .address = { .bytes = { __VA_ARGS__ } }, .bits = (bits_) \
-    }
-
 /* What is not public among IPv4 addresses and in 2000::/3, beside which no IPv6 address is given out (RFC 4291 section 2.4). */
 static const struct address_prefix special[] = {
-    V4(8, 0),                       /* this network */
-    V4(8, 10),                      /* private */
-    V4(10, 100, 64),                /* shared by a provider's customers */
-    V4(8, 127),                     /* loopback */
-    V4(16, 169, 254),               /* one link: where clouds tell machines their secrets */
-    V4(12, 172, 16),                /* private */
-    V4(24, 192, 0, 0),              /* protocol assignments */
-    V4(24, 192, 0, 2),              /* documentation */
-    V4(24, 192, 88, 99),            /* 6to4 relays, of old */
-    V4(16, 192, 168),               /* private */
-    V4(15, 198, 18),                /* benchmarks */
-    V4(24, 198, 51, 100),           /* documentation */
-    V4(24, 203, 0, 113),            /* documentation */
-    V4(4, 224),                     /* multicast */
-    V4(4, 240),                     /* later; broadcast */
-    V6(23, 0x20, 0x01),             /* protocol assignments: Teredo, ORCHID, benchmarks */
-    V6(32, 0x20, 0x01, 0x0d, 0xb8), /* documentation */
-    V6(16, 0x20, 0x02),             /* 6to4: leads to any IPv4 address */
-    V6(20, 0x3f, 0xff),             /* documentation */
+    ADDRESS_PREFIX_V4(8, 0),                       /* this network */
+    ADDRESS_PREFIX_V4(8, 10),                      /* private */
+    ADDRESS_PREFIX_V4(10, 100, 64),                /* shared by a provider's customers */
+    ADDRESS_PREFIX_V4(8, 127),                     /* loopback */
+    ADDRESS_PREFIX_V4(16, 169, 254),               /* one link: where clouds tell machines their secrets */
+    ADDRESS_PREFIX_V4(12, 172, 16),                /* private */
+    ADDRESS_PREFIX_V4(24, 192, 0, 0),              /* protocol assignments */
+    ADDRESS_PREFIX_V4(24, 192, 0, 2),              /* documentation */
+    ADDRESS_PREFIX_V4(24, 192, 88, 99),            /* 6to4 relays, of old */
+    ADDRESS_PREFIX_V4(16, 192, 168),               /* private */
+    ADDRESS_PREFIX_V4(15, 198, 18),                /* benchmarks */
+    ADDRESS_PREFIX_V4(24, 198, 51, 100),           /* documentation */
+    ADDRESS_PREFIX_V4(24, 203, 0, 113),            /* documentation */
+    ADDRESS_PREFIX_V4(4, 224),                     /* multicast */
+    ADDRESS_PREFIX_V4(4, 240),                     /* later; broadcast */
+    ADDRESS_PREFIX_V6(23, 0x20, 0x01),             /* protocol assignments: Teredo, ORCHID, benchmarks */
+    ADDRESS_PREFIX_V6(32, 0x20, 0x01, 0x0d, 0xb8), /* documentation */
+    ADDRESS_PREFIX_V6(16, 0x20, 0x02),             /* 6to4: leads to any IPv4 address */
+    ADDRESS_PREFIX_V6(20, 0x3f, 0xff),             /* documentation */
 };
 
-bool address_is_public(const struct address *address)
+struct address address_within(const struct address *address)
 {
-    static const struct address_prefix global = V6(3, 0x20), nat64 = V6(96, 0x00, 0x64, 0xff, 0x9b);
+    static const struct address_prefix nat64 = ADDRESS_PREFIX_V6(96, 0x00, 0x64, 0xff, 0x9b);
     struct address within = *address;
     if (address_in_prefix(address, &nat64)) {
         set_v4(&within, address->bytes + 12);
     }
+    return within;
+}
+
+bool address_is_public(const struct address *address)
+{
+    static const struct address_prefix global = ADDRESS_PREFIX_V6(3, 0x20);
+    const struct address within = address_within(address);
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
         if (address_in_prefix(&within, &special[i])) {
             return false;

@@ -19,6 +19,16 @@ struct address_prefix {
     unsigned int bits; /* 0 to 128, of the 16-byte form */
 };
 
+/* Initializers: how many bits, and the bytes that they are of; the others are 0. */
+#define ADDRESS_PREFIX_V4(bits_, ...)                                                    \
+    {                                                                                    \
+        .address = { .bytes = { [10] = 0xff, 0xff, __VA_ARGS__ } }, .bits = 96 + (bits_) \
+    }
+#define ADDRESS_PREFIX_V6(bits_, ...)                            \
+    {                                                            \
+        .address = { .bytes = { __VA_ARGS__ } }, .bits = (bits_) \
+    }
+
 #define ADDRESS_TEXT_MAX 46
 
 bool address_is_v4(const struct address *address);
@@ -48,6 +58,8 @@ bool address_prefix_parse(struct slice text, struct address_prefix *ret_prefix);
 struct address_prefix address_prefix_none(void);
 /* No address is in no other prefix, ::/0 included. */
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix);
+/* IPv4 within IPv6 for translation is what it stands for (RFC 6052 section 2.1), any other address itself. */
+struct address address_within(const struct address *address);
 
 /* Writes the address without port: v4-mapped ones as dotted quad. Returns its length; NUL-terminated. */
 size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);

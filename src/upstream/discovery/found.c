@@ -4,41 +4,20 @@
 
 #include <stdlib.h>
 
-#define V4(bits_, ...)                                                                   \
-    {                                                                                    \
-        .address = { .bytes = { [10] = 0xff, 0xff, __VA_ARGS__ } }, .bits = 96 + (bits_) \
-    }
-#define V6(bits_, ...)                                           \
-    {                                                            \
-        .address = { .bytes = { __VA_ARGS__ } }, .bits = (bits_) \
-    }
-
 /* One link alone has it: where clouds tell machines who they are, with the secrets to prove it. Some do it elsewhere. */
 static const struct address_prefix secrets[] = {
-    V4(16, 169, 254),
-    V6(10, 0xfe, 0x80),
-    V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54), /* AWS */
-    V6(128, 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54), /* Google */
-    V4(32, 168, 63, 129, 16),                           /* Azure */
-    V4(32, 100, 100, 100, 200),                         /* Alibaba */
-    V4(32, 192, 0, 0, 192),                             /* Oracle */
+    ADDRESS_PREFIX_V4(16, 169, 254),
+    ADDRESS_PREFIX_V6(10, 0xfe, 0x80),
+    ADDRESS_PREFIX_V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54), /* AWS */
+    ADDRESS_PREFIX_V6(128, 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54), /* Google */
+    ADDRESS_PREFIX_V4(32, 168, 63, 129, 16),                           /* Azure */
+    ADDRESS_PREFIX_V4(32, 100, 100, 100, 200),                         /* Alibaba */
+    ADDRESS_PREFIX_V4(32, 192, 0, 0, 192),                             /* Oracle */
 };
-
-/* IPv4 within IPv6 is what it stands for (RFC 6052). */
-static struct address within(const struct address *address)
-{
-    static const struct address_prefix nat64 = V6(96, 0x00, 0x64, 0xff, 0x9b);
-    struct address plain = *address;
-    if (address_in_prefix(address, &nat64)) {
-        memset(plain.bytes, 0, 10);
-        plain.bytes[10] = plain.bytes[11] = 0xff;
-    }
-    return plain;
-}
 
 bool found_is_odd(const struct address *address)
 {
-    const struct address plain = within(address);
+    const struct address plain = address_within(address);
     const unsigned char *bytes = plain.bytes;
     bool odd = address_is_v4(&plain) ? bytes[12] == 0 || bytes[12] >= 224 : bytes[0] == 0xff;
     for (size_t i = 0; !odd && i < sizeof secrets / sizeof secrets[0]; i++) {
