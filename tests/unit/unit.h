@@ -15,6 +15,12 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+/* What a test says goes out line by line, whatever it is written to: so it is there when the test aborts. */
+static void __attribute__((constructor)) speak_in_lines(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
 #define assert_ok(expression)                                                               \
     do {                                                                                    \
         struct error assert_error_ = (expression);                                          \
