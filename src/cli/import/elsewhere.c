@@ -71,9 +71,12 @@ static void take_size(struct import *import, struct import_route *route, struct 
 
 static void take_breaker(struct import *import, struct import_route *route, struct spring_call *call)
 {
-    spring_argument(call, 0, "name");
+    struct slice name = spring_argument(call, 0, "name");
     struct slice fallback = spring_argument(call, 99, "fallbackuri"), status;
-    route->breaker = true;
+    name = name.len > 0 ? name : route->name;
+    route->breaker = spring_breaker(import, route, call, name);
+    route->limit = spring_time_limit(import, route, call, name);
+    route->limit_of_try = route->retry.attempts > 0; /* filters are within those before them */
     if (fallback.len > 0) {
         import_note(import, route, call->place,
                     "fallbackUri %.*s: write \"fallback\", with another upstream or a response; see "
@@ -214,34 +217,53 @@ static uint64_t whole_time(const struct import_retry *retry, uint64_t each)
     return whole < HOUR_MS ? whole : HOUR_MS;
 }
 
-static void put_time(struct import *import, struct buffer *out, const char *key, uint64_t ms)
+void spring_put_time(struct import *import, struct buffer *out, const char *key, uint64_t ms)
 {
     bool is_whole = ms % 1000 == 0;
     import_put(import, out, "%s: %llu%s", key, (unsigned long long)(is_whole ? ms / 1000 : ms),
                is_whole ? "s" : "ms");
 }
 
+/* Of two times, of which 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+/* `each`: of a try, in ms; 0: none is said. */
+static void put_retry(struct import *import, struct import_route *route, uint64_t each)
+{
+    const struct import_retry *retry = &route->retry;
+    import_put(import, &route->rest,
+               "    retry: { on: [connect, reset%s%.*s], attempts: %llu, methods: [%.*s]",
+               each > 0 ? ", timeout" : "", SLICE_ARG(retry->on), (unsigned long long)retry->attempts,
+               SLICE_ARG(retry->methods));
+    if (each > 0) {
+        spring_put_time(import, &route->rest, ", try_timeout", each);
+    }
+    if (retry->backoff > 0) {
+        spring_put_time(import, &route->rest, ", backoff", retry->backoff);
+    }
+    import_put(import, &route->rest, " }\n");
+}
+
 void spring_put_timing(struct import *import, struct import_route *route, uint64_t inherited)
 {
     const struct import_retry *retry = &route->retry;
+    uint64_t limit = route->limit > 0 ? route->limit : import->defaults.limit;
     uint64_t each = route->timeout > 0 ? route->timeout : inherited;
-    each = each < HOUR_MS ? each : HOUR_MS;
-    if (retry->attempts > 0) {
-        import_put(import, &route->rest,
-                   "    retry: { on: [connect, reset%s%.*s], attempts: %llu, methods: [%.*s]",
-                   each > 0 ? ", timeout" : "", SLICE_ARG(retry->on), (unsigned long long)retry->attempts,
-                   SLICE_ARG(retry->methods));
-        if (each > 0) {
-            put_time(import, &route->rest, ", try_timeout", each);
-        }
-        if (retry->backoff > 0) {
-            put_time(import, &route->rest, ", backoff", retry->backoff);
-        }
-        import_put(import, &route->rest, " }\n");
-        each = each > 0 ? whole_time(retry, each) : 0;
+    if (route->limit_of_try) {
+        each = earlier(each, limit);
+        limit = 0;
     }
-    if (each > 0 && (route->timeout > 0 || retry->attempts > 0)) {
-        put_time(import, &route->rest, "    timeout", each);
+    each = each < HOUR_MS ? each : HOUR_MS;
+    uint64_t whole = retry->attempts > 0 && each > 0 ? whole_time(retry, each) : each;
+    whole = earlier(whole, limit < HOUR_MS ? limit : HOUR_MS);
+    if (retry->attempts > 0) {
+        put_retry(import, route, each < whole ? each : 0);
+    }
+    if (whole > 0 && (route->timeout > 0 || route->limit > 0 || retry->attempts > 0)) {
+        spring_put_time(import, &route->rest, "    timeout", whole);
         import_put(import, &route->rest, "\n");
     }
 }

@@ -74,8 +74,8 @@ struct import_upstream {
     struct buffer endpoints;      /* items of a list */
     struct slice host_header;     /* empty: none */
     struct slice connect_timeout; /* empty: the import's */
-    bool breaker;
-    bool used; /* by a route that is written */
+    struct slice breaker;         /* its settings; empty: none */
+    bool used;                    /* by a route that is written */
 };
 
 /* When a request is sent again. */
@@ -99,11 +99,13 @@ struct import_route {
     struct buffer limits;  /* items of a list; those of the whole count for each route by itself */
     struct buffer rest;    /* lines: of other keys of the route */
     struct import_retry retry;
-    uint64_t timeout;   /* ms, of one try; 0: none is said */
-    unsigned int turn;  /* of the filter that is read */
-    struct buffer auth; /* lines, of sources that say it */
-    bool wider;         /* a condition was lost */
-    bool breaker;       /* its upstream is to have one */
+    uint64_t timeout; /* ms, of one try; 0: none is said */
+    uint64_t limit;   /* ms, of its breaker's: of all tries, unless limit_of_try; 0: none is said */
+    bool limit_of_try;
+    unsigned int turn;    /* of the filter that is read */
+    struct buffer auth;   /* lines, of sources that say it */
+    bool wider;           /* a condition was lost */
+    struct slice breaker; /* the settings of the one that its upstream is to have; empty: none */
     bool websocket;
     bool merged; /* into another one, by weights */
     bool hidden; /* behind one that takes the very same requests: it is not written */

@@ -195,6 +195,22 @@ static void take_parts(struct import *import, struct import_route *route, const 
     spring_put_timing(import, route, import->defaults.timeout);
 }
 
+/* It is the upstream's, and so one for all routes that lead there. */
+static void give_breaker(struct import *import, struct import_route *route)
+{
+    struct import_upstream *upstream = route->upstream;
+    if (upstream == NULL || route->breaker.len == 0) {
+        return;
+    }
+    if (upstream->breaker.len == 0) {
+        upstream->breaker = route->breaker;
+    } else if (!slice_equal(upstream->breaker, route->breaker)) {
+        import_note(import, route, route->place,
+                    "its CircuitBreaker, %.*s: %.*s has one of other settings already, for all of its routes",
+                    SLICE_ARG(route->breaker), SLICE_ARG(upstream->name));
+    }
+}
+
 static void take_route(struct import *import, const struct conf_node *node, size_t number)
 {
     struct slice id = spring_text(import, NULL, conf_node_get(node, SLICE("id")));
@@ -223,9 +239,7 @@ static void take_route(struct import *import, const struct conf_node *node, size
                     "order: the most specific host, path and method goes first, whatever its place; among "
                     "routes of the same, \"priority\" says which");
     }
-    if (route->upstream != NULL) {
-        route->upstream->breaker |= route->breaker;
-    }
+    give_breaker(import, route);
 }
 
 static void take_routes(struct import *import)

@@ -88,6 +88,16 @@ const char *spring_advice_filter(struct slice name);
 bool spring_milliseconds(struct import *import, struct slice text, const char *unit, uint64_t *ret_ms);
 /* Writes a route's `timeout` and `retry`. With Spring a time-out is that of each try, here it is that of all of them. */
 void spring_put_timing(struct import *import, struct import_route *route, uint64_t inherited);
+/* ", KEY: TIME". */
+void spring_put_time(struct import *import, struct buffer *out, const char *key, uint64_t ms);
+
+/* The settings of the circuit breaker by this name, as `breaker` has them; "{}" where the file has none of it (resilience.c). */
+struct slice spring_breaker(struct import *import, struct import_route *route, const struct spring_call *call,
+                            struct slice name);
+/* How long requests may take behind it, in ms; 0: the file does not say. */
+uint64_t spring_time_limit(struct import *import, struct import_route *route, const struct spring_call *call,
+                           struct slice name);
+
 /* The number of a status, by number or name; 0: it is none. */
 unsigned int spring_status(struct slice text);
 

@@ -224,8 +224,9 @@ static void put_upstreams(struct import *import, struct buffer *out, bool any)
         if (time.len > 0) {
             import_put(import, out, "    connect_timeout: %.*s\n", SLICE_ARG(time));
         }
-        if (upstream->breaker || import->defaults.breaker) {
-            import_put(import, out, "    breaker: {}\n");
+        struct slice breaker = upstream->breaker.len > 0 ? upstream->breaker : import->defaults.breaker;
+        if (breaker.len > 0) {
+            import_put(import, out, "    breaker: %.*s\n", SLICE_ARG(breaker));
         }
     }
 }

@@ -43,6 +43,8 @@ describe('import of Spring Cloud Gateway', () => {
     for (const [part, what] of [['the expression of Header X-Request-Id', 'Header=X-Request-Id'], ['RewriteResponseHeader', 'RewriteResponseHeader'], ['lb://number-service', 'lb://'], ['STABLE_URI', 'STABLE_URI'], ['profile', 'on-profile']])
       assert.ok(made.stderr.split('\n').some((line) => line.startsWith(`shop.yml:${lineOf(source, what)}:`) && line.includes('not carried over: ') && line.includes(part)), `${part} in ${made.stderr}`);
     assert.match(made.stdout, /split: \{ weights: \{ stable: 95, canary: 5 \} \}/);
+    assert.match(made.stdout, /breaker: \{ failures: 40, minimum: 10, window: 30s, open: 10s, probes: 5 \}/);
+    assert.match(made.stdout, /timeout: 3s/);
     put('shop.yaml', made.stdout);
     const checked = await run('check', 'shop.yaml');
     assert.equal(checked.code, 1);
