@@ -109,6 +109,22 @@ static void a_successor_is_good_for_a_while(void **state)
     assert_status(METHOD_POST, rotate, NULL, "{\"expires\":\"2d\"}", 201);
 }
 
+/* 0 stands for never in a store. */
+static void an_end_at_the_beginning_of_time_is_not_never(void **state)
+{
+    (void)state;
+    static const char expire[] = "/v1/keys/one/expire";
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"expires\":\"1970-01-01\"}", 400);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\",\"expires\":\"1d\"}",
+                  201);
+    assert_status(METHOD_POST, expire, NULL, "{\"expires\":\"1970-01-01\"}", 400);
+    assert_status(METHOD_POST, expire, NULL, "{\"expires\":\"1970-01-02\"}", 200);
+    struct admin_answer answer;
+    struct admin_job *job = run(METHOD_GET, "/v1/keys/one", NULL, NULL, &answer);
+    assert_true(slice_contains(answer.body, SLICE("\"state\":\"expired\"")));
+    admin_job_free(job);
+}
+
 static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
 {
     (void)state;
@@ -197,6 +213,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_way_to_be_wrong_has_its_status, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_successor_is_good_for_a_while, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(an_end_at_the_beginning_of_time_is_not_never, make_directory,
+                                        remove_directory),
         cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(who_waited_too_long_is_told_so_and_nothing_is_done, make_directory,
