@@ -196,6 +196,10 @@ static void check_listener(struct loader *loader, const struct slice *name, cons
         tell(loader, name, node,
              "the admin API is for the inside: listener \"%.*s\" needs exposure: internal", SLICE_ARG(*name));
     }
+    if (listener->status || listener->redirect_to_https) {
+        tell(loader, name, node, "listener \"%.*s\" serves no admin API: it is for %s", SLICE_ARG(*name),
+             listener->status ? "status pages" : "redirects");
+    }
     if (listener->tls == NULL && listener->path.len == 0 && !address_is_loopback(&listener->parsed_address)) {
         tell(loader, name, node,
              "listener \"%.*s\" has no tls: without it the admin API is for loopback addresses and Unix "

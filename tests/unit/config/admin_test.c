@@ -99,6 +99,18 @@ static void it_stands_inside(void **state)
             ADMIN(", listeners: proxied, hosts: a, auth: { jwt: main }"),
             "c.yaml:5:97: error: admin.listeners: listener \"proxied\" stands behind a proxy: the admin API "
             "is asked directly, so that its audit log tells who asked from where\n");
+    told_of(
+        LISTENERS(", ops: { port: 9446, address: 127.0.0.1, exposure: internal, plaintext: allow, status: "
+                  "true }"),
+        ADMIN(", listeners: ops, hosts: a, auth: { jwt: main }"),
+        "c.yaml:5:97: error: admin.listeners: listener \"ops\" serves no admin API: it is for status "
+        "pages\n");
+    told_of(
+        LISTENERS(", moved: { port: 9446, address: 127.0.0.1, exposure: internal, redirect_to_https: true "
+                  "}"),
+        ADMIN(", listeners: moved, hosts: a, auth: { jwt: main }"),
+        "c.yaml:5:97: error: admin.listeners: listener \"moved\" serves no admin API: it is for "
+        "redirects\n");
     told_of(LISTENERS(""), ADMIN(", listeners: insid, hosts: a, auth: { jwt: main }"),
             "c.yaml:5:97: error: admin.listeners: there is no listener \"insid\"; did you mean "
             "\"inside\"?\n");
