@@ -296,14 +296,32 @@ struct error check_admin(struct loader *loader)
     return check_sets(loader, admin, node);
 }
 
-/* Its routes go nowhere, and no page may ask them: what `defaults` say about that is for others. */
+/* Its routes go nowhere, and no page may ask them: what `defaults` say about that is for others. This is what holds for them. */
+static struct route_policy own_policy(const struct route_policy *policy)
+{
+    return (struct route_policy){
+        .listeners = policy->listeners,
+        .exposure = policy->exposure,
+        .exposes = policy->exposes,
+        .auth = policy->auth,
+        .authorize = policy->authorize,
+        .limits = policy->limits,
+        .hide_upstream = policy->hide_upstream,
+        .secure_headers = policy->secure_headers,
+        .timeout = policy->timeout,
+        .idle_timeout = policy->idle_timeout,
+        .max_stream_age = policy->max_stream_age,
+        .outlive_token = policy->outlive_token,
+        .body = policy->body,
+        .max_grpc_message = policy->max_grpc_message,
+        .audit = policy->audit,
+        .path_allows = policy->path_allows,
+    };
+}
+
 static void check_own(struct route_settings *route)
 {
-    struct route_policy *policy = &route->policy;
-    policy->upstream = SLICE("");
-    policy->cors = NULL;
-    policy->websocket = NULL;
-    policy->relay = NULL;
+    route->policy = own_policy(&route->policy);
 }
 
 void check_admin_route(struct loader *loader, struct route_settings *route, const struct conf_node *node)

@@ -43,7 +43,9 @@ static void it_becomes_two_routes(void **state)
     char text[4096];
     snprintf(text, sizeof text, "%s%s%s%s", FIRST, LISTENERS(""),
              "defaults: { cors: { origins: [https://a.example] }, upstream: svc, relay: { headers: { X-A: "
-             "subject } }, timeout: 3s }\n",
+             "subject } }, timeout: 3s, mirror: { upstream: svc }, retry: { attempts: 1 }, compress: true, "
+             "filters: "
+             "[{ add_request_header: { X-B: b } }] }\n",
              ADMIN(GOOD));
     const struct config *config = load_text(&loading, text);
     assert_told(config, "");
@@ -63,6 +65,10 @@ static void it_becomes_two_routes(void **state)
     assert_int_equal(read->policy.timeout, INT64_C(3000000000)); /* `defaults` hold */
     assert_null(read->policy.cors);                              /* and not for what it must not be */
     assert_null(write->policy.relay);
+    assert_null(write->policy.mirror);
+    assert_null(write->policy.retry);
+    assert_null(read->policy.compress);
+    assert_int_equal(read->policy.filters.count, 0);
     assert_int_equal(write->policy.upstream.len, 0);
     /* Its sets: those with a store, whose directories the process may write to. */
     assert_int_equal(settings->admin->api_keys.count, 1);
