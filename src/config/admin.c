@@ -319,15 +319,21 @@ static struct route_policy own_policy(const struct route_policy *policy)
     };
 }
 
-static void check_own(struct route_settings *route)
+static void check_own(struct loader *loader, struct route_settings *route, const struct conf_node *node)
 {
     route->policy = own_policy(&route->policy);
+    const struct authorize_settings *authorize = route->policy.authorize;
+    if (authorize != NULL && authorize->shadow.mode == SHADOW_OBSERVE) {
+        tell(loader, &authorize->shadow.mode, node,
+             "what the admin API demands is enforced from the first day: else whoever proves to be anybody "
+             "could make keys");
+    }
 }
 
 void check_admin_route(struct loader *loader, struct route_settings *route, const struct conf_node *node)
 {
     if (route->admin) {
-        check_own(route);
+        check_own(loader, route, node);
         return;
     }
     for (size_t i = 0; i < route->policy.listeners.count; i++) {

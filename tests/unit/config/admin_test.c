@@ -158,6 +158,21 @@ static void somebody_is_asked_who_they_are(void **state)
             "let any page that knows the address in (DNS rebinding)\n");
 }
 
+/* Written there, or come by `defaults`. */
+static void what_it_demands_is_enforced(void **state)
+{
+    (void)state;
+    told_of(
+        LISTENERS(""),
+        "admin: { read: { scopes: [r] }, write: { scopes: [w], mode: observe, until: 2999-01-01 }, limits: "
+        "[{ limit: 9/1s, by: address }]" GOOD " }\n",
+        "c.yaml:5:55: error: admin.write.mode: what the admin API demands is enforced from the first day: "
+        "else whoever proves to be anybody could make keys\n");
+    told_of(LISTENERS(""), ADMIN(GOOD) "defaults: { authorize: { mode: observe, until: 2999-01-01 } }\n",
+            "c.yaml:6:26: error: defaults.authorize.mode: what the admin API demands is enforced from the "
+            "first day: else whoever proves to be anybody could make keys\n");
+}
+
 static void its_sets_have_stores(void **state)
 {
     (void)state;
@@ -195,6 +210,7 @@ int main(void)
         cmocka_unit_test(it_stands_inside),
         cmocka_unit_test(nothing_stands_beside_it),
         cmocka_unit_test(somebody_is_asked_who_they_are),
+        cmocka_unit_test(what_it_demands_is_enforced),
         cmocka_unit_test(its_sets_have_stores),
         cmocka_unit_test(sets_in_a_database_are_served_too),
     };
