@@ -81,10 +81,11 @@ describe('sallyport block', () => {
   });
   it('a token does not belong on the command line', async () => {
     await fails(/does not belong on the command line/, 'add', 'token', 'eyJhbGciOi.eyJ.x', ...WHY);
-    for (const [input, wanted] of [['', 1], [' \n', 1], ['x'.repeat(20_000), 1], ['  opaque-token\n', 0]]) {
+    const none = /no token came by standard input, or none of 16384 bytes at the most/;
+    for (const [input, wanted, why] of [['', 1, none], [' \n', 1, none], ['x'.repeat(20_000), 1, none], ['Bearer opaque-token\n', 1, /is no token/], ['  opaque-token\n', 0]]) {
       const { code, stdout, stderr } = await piped(input, ['block', 'add', 'token', '-', '--config', file, '--json', ...WHY], env);
       assert.equal(code, wanted, stderr);
-      if (wanted === 1) assert.match(stderr, /no token came by standard input, or none of 16384 bytes at the most/);
+      if (wanted === 1) assert.match(stderr, why);
       else assert.equal(JSON.parse(stdout).value, createHash('sha256').update('opaque-token').digest('hex'));
     }
   });
