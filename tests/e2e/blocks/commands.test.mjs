@@ -74,6 +74,12 @@ describe('sallyport block', () => {
     const removed = (await listed('--all')).filter((b) => b.state === 'removed');
     assert.deepEqual([removed[0].removed_by, removed[0].removal_reason], ['olga', 'over']);
   });
+  it('what others wrote makes no terminal act', async () => {
+    const reason = 'caf\u00e9 \u009b31m\u202ered';
+    await ok('add', 'consumer', 'acme', '--expires', '1h', '--reason', reason, '--by', 'olga\u0085');
+    assert.match(await ok('list'), /olga\?\? +caf\u00e9 \?\?31m\?\?\?red\n/);
+    assert.deepEqual((await listed()).map((b) => b.reason), [reason]); // programs get it as it is
+  });
   it('the same again: with the newer end and reason', async () => {
     await ok('add', 'consumer', 'acme', ...WHY);
     await ok('add', 'consumer', 'acme', '--expires', 'never', '--reason', 'for good');
