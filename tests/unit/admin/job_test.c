@@ -3,6 +3,8 @@
 #include "admin/admin.h"
 #include "json/json.h"
 
+#include <sqlite3.h>
+
 #define NOW 1000000
 
 static struct api_pepper_settings pepper = { .name = SLICE_INIT("p1"),
@@ -136,6 +138,49 @@ static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
     admin_job_free(job);
 }
 
+static void assert_told(const char *path, const char *body, unsigned int status, const char *expected)
+{
+    struct admin_answer answer;
+    struct admin_job *job = run(METHOD_POST, path, NULL, body, &answer);
+    assert_int_equal(answer.status, status);
+    if (!slice_starts_with(answer.what, slice_from_string(expected))) {
+        fail_msg("\"%.*s\" is told, not \"%s\"", SLICE_ARG(answer.what), expected);
+    }
+    admin_job_free(job);
+}
+
+/* What who reads the audit log wants to know: which keys, and until when. */
+static void the_logs_say_what_was_changed(void **state)
+{
+    (void)state;
+    static const char expire[] = "/v1/keys/one/expire";
+#define DIGEST(n) "000000000000000000000000000000000000000000000000000000000000000" n
+    static const char import[] = "{\"keys\":{\"a\":{\"digest\":\"" DIGEST(
+        "1") "\",\"pepper\":\"p1\","
+             "\"consumer\":\"c\"},\"b\":{\"digest\":\"" DIGEST("2") "\",\"pepper\":"
+                                                                    "\"p1\",\"consumer\":\"c\"}}}";
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"one\"}", 201, "s/one consumer acme");
+    assert_told(expire, "{\"expires\":\"2027-01-31\"}", 200, "s/one expires 2027-01-31T00:00:00Z");
+    assert_told(expire, "{\"expires\":\"never\"}", 200, "s/one expires never");
+    assert_told("/v1/keys/none/expire", "{\"expires\":\"never\"}", 404, "there is no such key");
+    assert_told("/v1/keys/one/revoke", "{}", 200, "s/one");
+    assert_told("/v1/keys/import", import, 201, "s: 2 keys: a, b");
+}
+
+/* What has failed, too: it may have been done, where a database was asked. */
+static void the_logs_say_what_could_not_be_changed(void **state)
+{
+    (void)state;
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"one\"}", 201, "s/one");
+    sqlite3 *other = NULL;
+    assert_int_equal(sqlite3_open(the_path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_told("/v1/keys/one/revoke", "{}", 0, "s/one: ");
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"two\"}", 0, "s/two: ");
+    sqlite3_close(other);
+    assert_told("/v1/keys/one/revoke", "{}", 200, "s/one");
+}
+
 static void who_waited_too_long_is_told_so_and_nothing_is_done(void **state)
 {
     (void)state;
@@ -216,6 +261,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_end_at_the_beginning_of_time_is_not_never, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(the_logs_say_what_was_changed, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(the_logs_say_what_could_not_be_changed, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(who_waited_too_long_is_told_so_and_nothing_is_done, make_directory,
                                         remove_directory),
