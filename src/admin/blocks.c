@@ -4,6 +4,7 @@
 #include "admin/block_json.h"
 #include "admin/page.h"
 #include "admin/when.h"
+#include "auth/credential.h"
 #include "auth/token_digest.h"
 #include "base/encoding.h"
 #include "config/config.h"
@@ -185,6 +186,10 @@ static const char *read_target(const struct admin_call *call, enum block_kind ki
                "token that looks like one";
     }
     if (kind == BLOCK_TOKEN && !is_digest) {
+        /* With "Bearer" or the end of a line in it, it would be another text's digest, and the token went on. */
+        if (!credential_is_b64token(value)) {
+            return "is no token: it has letters, digits and -._~+/ with = at its end, and nothing around it";
+        }
         if (!token_digest(value, bytes)) {
             return "cannot be digested";
         }

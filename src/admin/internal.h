@@ -56,7 +56,7 @@ extern const struct admin_resource *const admin_resources[];
 /* A problem that the caller can do something about (RFC 9457). `code` is stable; `detail` is for a person. */
 void admin_problem(struct admin_call *call, unsigned int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Nobody can say: 503. The reason is for the logs only. */
+/* Nobody can say: 503. The reason is for the logs only, behind what was told before: that is what could not be changed. */
 void admin_fail(struct admin_call *call, struct error error);
 /* For the logs: what was changed. */
 void admin_tell(struct admin_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));

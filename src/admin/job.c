@@ -122,7 +122,7 @@ void admin_fail(struct admin_call *call, struct error error)
 {
     char why[256];
     error_describe(error, why, sizeof why);
-    admin_tell(call, "%s", why);
+    admin_tell(call, "%.*s%s%s", SLICE_ARG(call->what), call->what.len > 0 ? ": " : "", why);
     call->status = 0;
     buffer_clear(&call->out);
 }

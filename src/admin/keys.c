@@ -126,7 +126,15 @@ static const struct conf_object revoke_object = {
 
 /* ---- answers ---- */
 
-static void tell_fault(const struct key_work *work, struct key_fault fault)
+/* For the logs: which key; `id` empty: of which set. */
+static void tell_key(const struct key_work *work, struct slice id)
+{
+    admin_tell(work->call, "%.*s%s%.*s", SLICE_ARG(work->set->name), id.len > 0 ? "/" : "", SLICE_ARG(id));
+}
+
+/* `id`: of the key that was to be made or changed; empty: none yet, or many. What a database was asked for may have been done
+ * though it has not said so: then this is how the key is found. */
+static void tell_fault(const struct key_work *work, struct slice id, struct key_fault fault)
 {
     struct admin_call *call = work->call;
     switch (fault.kind) {
@@ -141,10 +149,12 @@ static void tell_fault(const struct key_work *work, struct key_fault fault)
         admin_problem(call, 409, "conflict", "%s", fault.what);
         break;
     case KEY_FAULT_STORE:
+        tell_key(work, id);
         admin_fail(call, fault.error);
         break;
     case KEY_FAULT_NONE:
     case KEY_FAULT_OURS:
+        tell_key(work, id);
         admin_fail(call, FAIL(ERROR_STATE, fault.what));
         break;
     }
@@ -175,6 +185,7 @@ static void answer_key(struct key_work *work)
 {
     struct admin_call *call = work->call;
     bool found = false;
+    tell_key(work, call->id);
     struct error error = key_store_get(work->store, call->id, write_one, work, &found);
     if (failed(error)) {
         admin_fail(call, error);
@@ -182,7 +193,6 @@ static void answer_key(struct key_work *work)
         admin_problem(call, 404, "not_found", "there is no such key");
     } else {
         call->status = call->operation->status;
-        admin_tell(call, "%.*s/%.*s", SLICE_ARG(work->set->name), SLICE_ARG(call->id));
     }
 }
 
@@ -244,7 +254,7 @@ static void list_keys(struct admin_call *call)
     struct error error =
         key_store_list_after(listing.work.store, query->consumer, listing.page.after, add_to_page, &listing);
     page_close(&listing.page);
-    admin_tell(call, "%.*s", SLICE_ARG(listing.work.set->name));
+    tell_key(&listing.work, SLICE(""));
     key_work_end(&listing.work);
     if (failed(error)) {
         admin_fail(call, error);
@@ -308,7 +318,7 @@ static void create_key(struct admin_call *call)
     if (fault.kind == KEY_FAULT_NONE) {
         answer_made(&work, &made);
     } else {
-        tell_fault(&work, fault);
+        tell_fault(&work, made.record.id, fault);
     }
     key_made_wipe(&made);
     key_work_end(&work);
@@ -332,7 +342,7 @@ static void rotate_key(struct admin_call *call)
     if (fault.kind == KEY_FAULT_NONE) {
         answer_made(&work, &made);
     } else {
-        tell_fault(&work, fault);
+        tell_fault(&work, made.record.id, fault);
     }
     key_made_wipe(&made);
     key_work_end(&work);
@@ -344,7 +354,7 @@ static void end_change(struct key_work *work, struct key_fault fault)
     if (fault.kind == KEY_FAULT_NONE) {
         answer_key(work);
     } else {
-        tell_fault(work, fault);
+        tell_fault(work, work->call->id, fault);
     }
     key_work_end(work);
 }
@@ -362,8 +372,14 @@ static void expire_key(struct admin_call *call)
     const struct expire_body *body = call->body;
     struct key_work work;
     int64_t when = 0;
-    if (read_time(call, body->expires, &when) && key_work_begin(call, KEY_STORE_WRITE, &work)) {
-        end_change(&work, key_expire(work.store, call->id, when));
+    if (!read_time(call, body->expires, &when) || !key_work_begin(call, KEY_STORE_WRITE, &work)) {
+        return;
+    }
+    end_change(&work, key_expire(work.store, call->id, when));
+    if (call->status == call->operation->status) {
+        char text[WHEN_TEXT];
+        admin_tell(call, "%.*s expires %.*s", SLICE_ARG(call->what),
+                   SLICE_ARG(when > 0 ? when_text(when, text) : SLICE("never")));
     }
 }
 
@@ -381,6 +397,19 @@ static const char *check_entries(struct admin_call *call, const struct api_keys_
         }
     }
     return NULL;
+}
+
+/* As many of their names as a line of the log has room for. */
+static void tell_imported(struct admin_call *call, struct slice set, const struct conf_list *keys)
+{
+    const struct api_key_entry_settings *entries = keys->items;
+    struct buffer names;
+    buffer_init(&names, 1024);
+    for (size_t i = 0; i < keys->count && buffer_length(&names) < 512; i++) {
+        buffer_printf(&names, "%s%.*s", i > 0 ? ", " : ": ", SLICE_ARG(entries[i].name));
+    }
+    admin_tell(call, "%.*s: %zu keys%.*s", SLICE_ARG(set), keys->count, SLICE_ARG(buffer_slice(&names)));
+    buffer_done(&names);
 }
 
 static void import_keys(struct admin_call *call)
@@ -406,9 +435,9 @@ static void import_keys(struct admin_call *call)
         json_object_begin(&call->json);
         json_member_integer(&call->json, SLICE("imported"), (int64_t)keys->count);
         json_object_end(&call->json);
-        admin_tell(call, "%.*s: %zu keys", SLICE_ARG(set->name), keys->count);
+        tell_imported(call, set->name, keys);
     } else {
-        tell_fault(&work, fault);
+        tell_fault(&work, SLICE(""), fault);
     }
     key_work_end(&work);
 }

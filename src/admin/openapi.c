@@ -121,9 +121,11 @@ static const struct refusal {
     { "400", "Something is wrong with the request; `detail` says what.", true },
     { "401", "No credential, or a wrong one.", true },
     { "403", "The caller may not; or a browser's page asked; or the Host is not one of the API's.", true },
-    { "404", "There is no such key, or no such set.", true },
-    { "409", "A key of this id or digest is there already.", false },
+    { "404", "There is no such key, set or block; or this API serves no blocks.", true },
+    { "409", "A key of this id or digest is there already; or the block store is full.", false },
+    { "413", "The body is too long.", false },
     { "415", "The body is not said to be application/json.", false },
+    { "429", "More requests than `limits` let pass: try again after Retry-After.", true },
     { "503", "The store cannot be asked, or there is too much to do: try again after Retry-After.", true },
 };
 

@@ -1,5 +1,6 @@
 #include "admin/internal.h"
 
+#include "base/encoding.h"
 #include "http/uri.h"
 #include "json/json.h"
 
@@ -37,6 +38,10 @@ const struct json *query_parse(struct slice query, struct arena *arena, const ch
         name = decode(name, arena);
         struct slice value = decode(equals >= 0 ? slice_from(part, (size_t)equals + 1) : SLICE(""), arena);
         if (name.ptr == NULL || value.ptr == NULL) {
+            return NULL;
+        }
+        if (!utf8_valid(name) || !utf8_valid(value)) {
+            *ret_problem = "a parameter is no UTF-8";
             return NULL;
         }
         if (object->count == PARAMETERS_MAX || is_known(object, name)) {

@@ -47,7 +47,7 @@ static size_t skip_b64_chars(struct slice text)
     return at;
 }
 
-static bool is_b64token(struct slice text)
+bool credential_is_b64token(struct slice text)
 {
     size_t chars = skip_b64_chars(text), end = chars;
     while (end < text.len && text.ptr[end] == '=') {
@@ -72,7 +72,7 @@ static enum deny_reason read_authorization(struct slice value, struct slice *ret
     while (slice_starts_with(rest, SLICE(" "))) {
         rest = slice_from(rest, 1);
     }
-    if (!is_b64token(rest)) {
+    if (!credential_is_b64token(rest)) {
         return DENY_CREDENTIAL_MALFORMED;
     }
     *ret_token = rest;
@@ -188,7 +188,7 @@ enum deny_reason credential_token(struct credential *credential)
         text = slice_trim(slice_from(text, scheme.len));
     }
     credential->text = text;
-    return is_b64token(text) ? DENY_NONE : DENY_CREDENTIAL_MALFORMED;
+    return credential_is_b64token(text) ? DENY_NONE : DENY_CREDENTIAL_MALFORMED;
 }
 
 /* '{' is 'e' and one of the last sixteen characters of the alphabet, whatever stands behind it. */

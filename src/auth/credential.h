@@ -22,6 +22,9 @@ enum deny_reason credential_find(const struct auth_places *places, const struct 
  * Says nothing about whether it is one: only whose business it is. */
 bool credential_is_jws(struct slice token);
 
+/* Could it be a token at all (RFC 6750 section 2.1)? No other text is ever taken for one. */
+bool credential_is_b64token(struct slice text);
+
 /* Makes a token of what was found: in a header of its own it may stand behind Bearer. CREDENTIAL_MALFORMED: it is no b64token. */
 enum deny_reason credential_token(struct credential *credential);
 

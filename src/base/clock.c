@@ -65,7 +65,7 @@ bool clock_parse_date(struct slice text, int64_t *ret_seconds)
     /* What is in no calendar comes back as another day. */
     struct tm date = wanted;
     time_t seconds = timegm(&date);
-    if (seconds < 0 || date.tm_year != wanted.tm_year || date.tm_mon != wanted.tm_mon ||
+    if (seconds <= 0 || date.tm_year != wanted.tm_year || date.tm_mon != wanted.tm_mon ||
         date.tm_mday != wanted.tm_mday || date.tm_hour != wanted.tm_hour || date.tm_min != wanted.tm_min ||
         date.tm_sec != wanted.tm_sec) {
         return false;

@@ -20,7 +20,8 @@ int64_t clock_real_ns(void);
 void clock_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_SIZE]);
 
 /* "2026-01-31", which is its first second in UTC, or "2026-01-31T04:05:06Z" (RFC 3339 without fractions and offsets), as seconds since
- * 1970. False, with nothing written, for anything else, and for days that are in no calendar. */
+ * 1970, above 0. False, with nothing written, for anything else, for days that are in no calendar, and for the first second of 1970:
+ * wherever an end is kept, 0 says that there is none, and what was to end long ago would never end. */
 bool clock_parse_date(struct slice text, int64_t *ret_seconds);
 
 /* The same the other way, with the time: 20 bytes and a NUL. Seconds up to the end of the year 9999. */

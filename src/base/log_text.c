@@ -75,6 +75,19 @@ static size_t escape_one(struct slice text, char out[8], size_t *ret_size)
     return taken;
 }
 
+void log_text_mask(char *text, size_t size)
+{
+    size_t taken;
+    for (size_t i = 0; i < size; i += taken) {
+        uint32_t point;
+        taken = utf8_sequence(slice_of(text + i, size - i), &point);
+        if (taken == 0 || (acts(point) && point != '\n')) {
+            taken = taken > 0 ? taken : 1;
+            memset(text + i, '?', taken);
+        }
+    }
+}
+
 /* Does nothing in these sixteen bytes need a look? */
 static inline bool plain_pair(uint64_t a, uint64_t b)
 {

@@ -10,4 +10,8 @@
  * terminal or a log reader would act on. Returns the end. */
 char *log_text_escape(char *at, struct slice text, size_t maximum);
 
+/* The same for text that is shown as it stands, line by line: each byte of what would be escaped there becomes '?'; quotes,
+ * backslashes and the ends of lines stay. In place. */
+void log_text_mask(char *text, size_t size);
+
 #endif

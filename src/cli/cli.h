@@ -72,6 +72,9 @@ struct cli_config {
 bool cli_config_load(struct cli_config *out, const struct config_options *options);
 void cli_config_done(struct cli_config *config);
 
+/* Masks what stands behind `from` (base/log_text.h): what others wrote makes no terminal act, nor shows in another order. */
+void cli_mask(struct buffer *text, size_t from);
+
 /* All of the buffer; the exit status `status`, or 1 where it could not be written. Ends the buffer. */
 int cli_print(struct buffer *text, FILE *to, int status);
 

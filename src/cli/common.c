@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "base/log_text.h"
 #include "config/diagnostics.h"
 
 const struct cli_command *cli_find_command(const char *name)
@@ -127,6 +128,13 @@ void cli_config_done(struct cli_config *config)
         config_free(config->config);
     }
     config_files_free(config->files);
+}
+
+void cli_mask(struct buffer *text, size_t from)
+{
+    if (text->data != NULL) {
+        log_text_mask(text->data + text->begin + from, buffer_length(text) - from);
+    }
 }
 
 int cli_print(struct buffer *text, FILE *to, int status)

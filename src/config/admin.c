@@ -196,6 +196,10 @@ static void check_listener(struct loader *loader, const struct slice *name, cons
         tell(loader, name, node,
              "the admin API is for the inside: listener \"%.*s\" needs exposure: internal", SLICE_ARG(*name));
     }
+    if (listener->status || listener->redirect_to_https) {
+        tell(loader, name, node, "listener \"%.*s\" serves no admin API: it is for %s", SLICE_ARG(*name),
+             listener->status ? "status pages" : "redirects");
+    }
     if (listener->tls == NULL && listener->path.len == 0 && !address_is_loopback(&listener->parsed_address)) {
         tell(loader, name, node,
              "listener \"%.*s\" has no tls: without it the admin API is for loopback addresses and Unix "
@@ -292,20 +296,44 @@ struct error check_admin(struct loader *loader)
     return check_sets(loader, admin, node);
 }
 
-/* Its routes go nowhere, and no page may ask them: what `defaults` say about that is for others. */
-static void check_own(struct route_settings *route)
+/* Its routes go nowhere, and no page may ask them: what `defaults` say about that is for others. This is what holds for them. */
+static struct route_policy own_policy(const struct route_policy *policy)
 {
-    struct route_policy *policy = &route->policy;
-    policy->upstream = SLICE("");
-    policy->cors = NULL;
-    policy->websocket = NULL;
-    policy->relay = NULL;
+    return (struct route_policy){
+        .listeners = policy->listeners,
+        .exposure = policy->exposure,
+        .exposes = policy->exposes,
+        .auth = policy->auth,
+        .authorize = policy->authorize,
+        .limits = policy->limits,
+        .hide_upstream = policy->hide_upstream,
+        .secure_headers = policy->secure_headers,
+        .timeout = policy->timeout,
+        .idle_timeout = policy->idle_timeout,
+        .max_stream_age = policy->max_stream_age,
+        .outlive_token = policy->outlive_token,
+        .body = policy->body,
+        .max_grpc_message = policy->max_grpc_message,
+        .audit = policy->audit,
+        .path_allows = policy->path_allows,
+    };
+}
+
+static void check_own(struct loader *loader, struct route_settings *route, const struct conf_node *node)
+{
+    route->policy = own_policy(&route->policy);
+    const struct authorize_settings *authorize = route->policy.authorize;
+    if (authorize != NULL && authorize->shadow.mode == SHADOW_OBSERVE) {
+        tell(loader, &authorize->shadow.mode, node,
+             "what the admin API demands is enforced from the first day: else whoever proves to be anybody "
+             "could make keys");
+    }
 }
 
 void check_admin_route(struct loader *loader, struct route_settings *route, const struct conf_node *node)
 {
     if (route->admin) {
-        check_own(route);
+        check_own(loader, route, node);
         return;
     }
     for (size_t i = 0; i < route->policy.listeners.count; i++) {

@@ -109,7 +109,7 @@ static void check_compress(const struct check *check)
 {
     const struct compress_settings *compress = check->policy->compress;
     const struct auth_settings *auth = check->policy->auth;
-    if (compress == NULL || !compress->enabled || check->route->admin) {
+    if (compress == NULL || !compress->enabled) {
         return;
     }
     for (size_t i = 0; i < compress->types.count; i++) {

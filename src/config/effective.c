@@ -194,16 +194,20 @@ static void add_conditions(struct printer *printer, const struct match_settings 
     add_line(printer, "where", node);
 }
 
-/* Whose keys: of the admin API, which goes to no upstream. */
+/* What it changes: the admin API, which goes to no upstream. */
 static void add_admin(struct printer *printer, const struct route_settings *route)
 {
     const struct admin_settings *admin = printer->config->settings.admin;
     if (!route->admin || admin == NULL) {
         return;
     }
-    buffer_append(&printer->value, SLICE("the admin API: API keys of"));
+    buffer_append(&printer->value, SLICE("the admin API: "));
     for (size_t i = 0; i < admin->api_keys.count; i++) {
-        buffer_printf(&printer->value, "%s %.*s", i > 0 ? "," : "", SLICE_ARG(admin->api_keys.items[i]));
+        buffer_printf(&printer->value, "%s%.*s", i > 0 ? ", " : "API keys of ",
+                      SLICE_ARG(admin->api_keys.items[i]));
+    }
+    if (admin->blocks) {
+        buffer_printf(&printer->value, "%sblocks", admin->api_keys.count > 0 ? "; " : "");
     }
     add_line(printer, "serves", written(printer, &admin->api_keys));
 }

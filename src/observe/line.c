@@ -67,8 +67,8 @@ enum {
     MAX_REASON = 40,
     MAX_AUTHORIZER = 56,
     MAX_OUTCOME = 16,
-    MAX_HEDGE = 12, /* with its name the room of grpc_status: no call is hedged */
-    MAX_CLOSED = 32,
+    MAX_HEDGE = 12,  /* with its name the room of grpc_status: no call is hedged */
+    MAX_CLOSED = 32, /* with its name the room of outcome: what the admin API is asked is no tunnel */
     MAX_CODING = 8,
     MAX_NUMBERS = 8 * 20 + 2 + 26, /* of tries; the time */
     MAX_NAMES = 502,
@@ -131,6 +131,7 @@ char *line_record(char *at, const struct log_record *record, struct line_clock *
         PUT_TEXT(at, "reason", slice_from_string(deny_infos[record->reason].detail), MAX_REASON);
     }
     PUT_TEXT(at, "action", record->action, MAX_ACTION);
+    PUT_TEXT(at, "outcome", record->outcome, MAX_OUTCOME);
     if (record->would_deny > DENY_NONE && record->would_deny < DENY_REASON_COUNT) {
         PUT_TEXT(at, "would_deny", slice_from_string(deny_infos[record->would_deny].detail), MAX_REASON);
     }

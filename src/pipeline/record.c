@@ -45,6 +45,7 @@ void record_fill(const struct exchange *exchange, int64_t duration, struct log_r
         .candidate_reason = exchange->candidate_reason,
         .detail = exchange->detail,
         .action = exchange->admin_action,
+        .outcome = exchange->admin_outcome,
         .received = exchange->bytes_received,
         .sent = exchange->bytes_sent,
         .duration = duration,

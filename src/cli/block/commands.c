@@ -1,6 +1,7 @@
 #include "cli/block/block.h"
 
 #include "admin/when.h"
+#include "auth/credential.h"
 #include "auth/token_digest.h"
 #include "base/encoding.h"
 #include "base/limits.h"
@@ -21,9 +22,13 @@ static int read_token(const struct block_call *call, char out[2 * TOKEN_DIGEST_S
     while (token.len > 0 && (unsigned char)token.ptr[0] <= ' ') {
         token = slice_from(token, 1);
     }
-    bool fits = token.len > 0 && size < sizeof text;
-    bool good = fits && token_digest(token, digest);
+    bool fits = token.len > 0 && size < sizeof text, is_token = credential_is_b64token(token);
+    bool good = fits && is_token && token_digest(token, digest);
     secret_wipe(text, sizeof text);
+    if (fits && !is_token) {
+        return cli_fail(&call->base, "what came by standard input is no token: it has letters, digits and "
+                                     "-._~+/ with = at its end, and nothing around it");
+    }
     if (!good) {
         return cli_fail(&call->base, "no token came by standard input, or none of %d bytes at the most",
                         JWT_TEXT_MAX);

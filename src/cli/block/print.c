@@ -13,6 +13,7 @@ void block_print_heading(struct buffer *out)
 void block_print_line(const struct block_call *call, const struct block_record *record, struct buffer *out)
 {
     char number[24] = "file", expires[WHEN_TEXT];
+    size_t from = buffer_length(out);
     if (record->number > 0) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)record->number);
     }
@@ -29,6 +30,7 @@ void block_print_line(const struct block_call *call, const struct block_record *
         buffer_printf(out, " [%.*s]", SLICE_ARG(state));
     }
     buffer_append_char(out, '\n');
+    cli_mask(out, from);
 }
 
 void block_print_json(const struct block_call *call, const struct block_record *record, struct buffer *out)

@@ -29,6 +29,7 @@ static void print_text(const struct keys_call *call, const struct key_record *re
 {
     char text[WHEN_TEXT];
     struct buffer limit;
+    size_t from = buffer_length(out);
     buffer_init(&limit, 128);
     add(out, "key", key);
     add(out, "id", record->id);
@@ -46,6 +47,7 @@ static void print_text(const struct keys_call *call, const struct key_record *re
     add(out, "replaces", record->replaces);
     add(out, "last used", when_text(record->used, text));
     buffer_done(&limit);
+    cli_mask(out, from);
 }
 
 void keys_print(const struct keys_call *call, const struct key_record *record, struct slice key,
@@ -69,10 +71,12 @@ void keys_print_heading(struct buffer *out)
 void keys_print_line(const struct keys_call *call, const struct key_record *record, struct buffer *out)
 {
     char expires[WHEN_TEXT], used[WHEN_TEXT];
+    size_t from = buffer_length(out);
     buffer_printf(out, "%-16.*s  %-20.*s  %-10.*s  %-20.*s  %-20.*s  %.*s\n", SLICE_ARG(record->id),
                   SLICE_ARG(record->consumer), SLICE_ARG(key_state(call->settings, record, call->base.now)),
                   SLICE_ARG(when_text(record->expires, expires)), SLICE_ARG(when_text(record->used, used)),
                   SLICE_ARG(record->scopes));
+    cli_mask(out, from);
 }
 
 /* ---- YAML ---- */

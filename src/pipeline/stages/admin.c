@@ -49,12 +49,21 @@ static void finish_job(struct exchange *exchange)
     exchange->admin_job = NULL;
 }
 
-static void count(struct worker *worker, const struct admin_answer *answer)
+/* What came of it, to the logs and the counters: of that a client that does not wait for its answer leaves no status. */
+static const struct outcome {
+    struct slice name;
+    enum metric metric;
+} is_done = { SLICE_INIT("done"), METRIC_ADMIN_DONE },
+  is_refused = { SLICE_INIT("refused"), METRIC_ADMIN_REFUSED },
+  is_failed = { SLICE_INIT("failed"), METRIC_ADMIN_FAILED };
+
+static void tell_outcome(struct exchange *exchange, const struct admin_answer *answer)
 {
-    enum metric outcome = answer->status == 0     ? METRIC_ADMIN_FAILED
-                          : answer->status >= 400 ? METRIC_ADMIN_REFUSED
-                                                  : METRIC_ADMIN_DONE;
-    metrics_add(worker->metrics, outcome, answer->changes ? 1 : 0);
+    const struct outcome *outcome = answer->status == 0     ? &is_failed
+                                    : answer->status >= 400 ? &is_refused
+                                                            : &is_done;
+    exchange->admin_outcome = outcome->name;
+    metrics_add(exchange->worker->metrics, outcome->metric, answer->changes ? 1 : 0);
 }
 
 static void answer(struct exchange *exchange, const struct admin_answer *answer)
@@ -111,7 +120,7 @@ static void on_done(uv_work_t *work, int status)
     worker->admin.busy = false;
     admin_job_answer(exchange->admin_job, &result);
     exchange->detail = arena_copy(&exchange->arena, result.what.ptr != NULL ? result.what : SLICE(""));
-    count(worker, &result);
+    tell_outcome(exchange, &result);
     answer(exchange, &result);
     finish_job(exchange);
     exchange_pending_done(exchange);
@@ -209,6 +218,7 @@ static enum stage_verdict serve(struct exchange *exchange)
         return verdict;
     }
     exchange->admin_action = admin_operation_name(operation);
+    exchange->admin_outcome = SLICE("none"); /* until it was carried out */
     bool changes = admin_operation_changes(operation);
     if (changes && !is_json(&exchange->input.headers)) {
         return stage_deny(exchange, DENY_ADMIN_MEDIA_TYPE, SLICE_NONE);

@@ -62,6 +62,15 @@ describe('the admin API, blocks', () => {
     assert.equal((await add({ kind: 'token', value: `sha256:${digest}` })).value, digest);
     await becomes(401, token);
   });
+  it('what no token can be is refused: its digest would block nobody', async () => {
+    const token = await s.mint({ jti: 'framed' });
+    for (const value of [`Bearer ${token}`, `${token}\n`, ` ${token}`, `"${token}"`, 'a=b']) {
+      assertProblem(await s.post('/v1/blocks', { kind: 'token', value, expires: '1h', reason: REASON }), 400, 'invalid_request', /value: is no token/);
+    }
+    assert.equal((await call(token)).status, 200);
+    await add({ kind: 'token', value: token });
+    await becomes(401, token);
+  });
   it('list: pages, by kind; the command tells the same', async () => {
     for (let i = 0; i < 5; i++) await add({ kind: 'jti', value: `t${i}`, issuer: 'main' });
     const first = (await s.get('/v1/blocks?kind=jti&limit=3')).json();

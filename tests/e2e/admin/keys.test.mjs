@@ -123,7 +123,7 @@ for (const kind of [SQLITE, POSTGRES]) describe(`the admin API, keys kept in ${k
     const soon = (await s.get('/v1/keys?consumer=pages&expiring=30d')).json();
     assert.deepEqual(soon.keys.map((key) => key.id), ids.slice(0, 3));
     assert.deepEqual((await s.get('/v1/keys?after=9999999999999999999')).json(), { keys: [], next: null });
-    for (const query of ['limit=0', 'limit=1001', 'limit=x', 'after=x', 'expiring=soon', 'consumer=', 'unknown=1', 'limit=1&limit=2', '%', 'set=other']) {
+    for (const query of ['limit=0', 'limit=1001', 'limit=x', 'after=x', 'expiring=soon', 'consumer=', 'unknown=1', 'limit=1&limit=2', 'consumer=%ff', '%', 'set=other']) {
       assert.ok([400, 404].includes((await s.get(`/v1/keys?${query}`)).status), query);
     }
   });
@@ -221,9 +221,9 @@ for (const kind of [SQLITE, POSTGRES]) describe(`the admin API, keys kept in ${k
     const before = await s.gateway.metrics();
     const response = await s.post('/v1/keys', { consumer: 'audited', id: 'audited-1' });
     const told = await line(response);
-    assert.deepEqual([told.event, told.action, told.detail, told.subject, told.client, told.route, told.status], ['administered', 'keys.create', 'partners/audited-1 consumer audited', 'spiffe://example.org/ops/root', '127.0.0.1', 'admin.write', 201]);
+    assert.deepEqual([told.event, told.action, told.outcome, told.detail, told.subject, told.client, told.route, told.status], ['administered', 'keys.create', 'done', 'partners/audited-1 consumer audited', 'spiffe://example.org/ops/root', '127.0.0.1', 'admin.write', 201]);
     const refused = await line(await s.post('/v1/keys/nobody/revoke'));
-    assert.deepEqual([refused.event, refused.action, refused.status, refused.detail], ['administered', 'keys.revoke', 404, 'there is no such key']);
+    assert.deepEqual([refused.event, refused.action, refused.outcome, refused.status, refused.detail], ['administered', 'keys.revoke', 'refused', 404, 'there is no such key']);
     await s.gateway.audit('the change of the store', (l) => l.event === 'api_keys_changed');
     const after = await s.gateway.metrics();
     const grown = (outcome) => after.sum('sallyport_admin_changes_total', { outcome }) - before.sum('sallyport_admin_changes_total', { outcome });
@@ -249,6 +249,18 @@ for (const kind of [SQLITE, POSTGRES]) describe(`the admin API, keys kept in ${k
     assert.equal((await s.get('/v1/keys/gone-0')).status, 404); // its body never came
     assert.equal((await s.post('/v1/keys', { consumer: 'acme' })).status, 201);
   });
+  it('what came of a change stands in the audit log, though its client was gone', async () => {
+    const body = JSON.stringify({ consumer: 'left', id: 'left-early' });
+    const text = requestText({ method: 'POST', path: '/v1/keys', host: ADMIN, fields: [['Content-Type', 'application/json'], ['User-Agent', 'left-early']], body });
+    const client = await s.connect({ listener: 'admin', tls: { servername: ADMIN, cert: s.people.root.cert, key: s.people.root.key } });
+    await client.send(text.subarray(0, text.length - 5));
+    await until('the request to be there', async () => (await s.gateway.metrics()).sum('sallyport_exchanges_open') > 0);
+    client.destroy();
+    const told = await s.gateway.audit('the change', (l) => l.user_agent === 'left-early');
+    assert.deepEqual([told.event, told.action, told.outcome, told.status, told.aborted], ['administered', 'keys.create', 'none', 0, true]);
+    assert.equal((await s.get('/v1/keys/left-early')).status, 404);
+    assert.equal((await line(await s.post('/v1/keys', body))).outcome, 'done');
+  });
   it('the store is gone: 503 with Retry-After, told in the log alone; back: as before', async () => {
     const made = await s.make();
     await kind.lose(s.place);
@@ -256,6 +268,7 @@ for (const kind of [SQLITE, POSTGRES]) describe(`the admin API, keys kept in ${k
       const { response, access } = await s.denied({ status: 503, code: 'unavailable', reason: 'admin_unavailable' }, () => s.post(`/v1/keys/${made.id}/revoke`));
       assert.ok(Number(response.fields.get('retry-after')) >= 1);
       assert.match(access.detail, kind.lost);
+      assert.equal(access.outcome, 'failed');
       assert.equal((await s.get('/v1/keys')).status, 503);
       assert.equal((await s.get('/v1/key-sets')).status, 200);
     } finally {

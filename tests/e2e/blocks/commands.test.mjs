@@ -74,6 +74,12 @@ describe('sallyport block', () => {
     const removed = (await listed('--all')).filter((b) => b.state === 'removed');
     assert.deepEqual([removed[0].removed_by, removed[0].removal_reason], ['olga', 'over']);
   });
+  it('what others wrote makes no terminal act', async () => {
+    const reason = 'caf\u00e9 \u009b31m\u202ered';
+    await ok('add', 'consumer', 'acme', '--expires', '1h', '--reason', reason, '--by', 'olga\u0085');
+    assert.match(await ok('list'), /olga\?\? +caf\u00e9 \?\?31m\?\?\?red\n/);
+    assert.deepEqual((await listed()).map((b) => b.reason), [reason]); // programs get it as it is
+  });
   it('the same again: with the newer end and reason', async () => {
     await ok('add', 'consumer', 'acme', ...WHY);
     await ok('add', 'consumer', 'acme', '--expires', 'never', '--reason', 'for good');
@@ -81,10 +87,11 @@ describe('sallyport block', () => {
   });
   it('a token does not belong on the command line', async () => {
     await fails(/does not belong on the command line/, 'add', 'token', 'eyJhbGciOi.eyJ.x', ...WHY);
-    for (const [input, wanted] of [['', 1], [' \n', 1], ['x'.repeat(20_000), 1], ['  opaque-token\n', 0]]) {
+    const none = /no token came by standard input, or none of 16384 bytes at the most/;
+    for (const [input, wanted, why] of [['', 1, none], [' \n', 1, none], ['x'.repeat(20_000), 1, none], ['Bearer opaque-token\n', 1, /is no token/], ['  opaque-token\n', 0]]) {
       const { code, stdout, stderr } = await piped(input, ['block', 'add', 'token', '-', '--config', file, '--json', ...WHY], env);
       assert.equal(code, wanted, stderr);
-      if (wanted === 1) assert.match(stderr, /no token came by standard input, or none of 16384 bytes at the most/);
+      if (wanted === 1) assert.match(stderr, why);
       else assert.equal(JSON.parse(stdout).value, createHash('sha256').update('opaque-token').digest('hex'));
     }
   });

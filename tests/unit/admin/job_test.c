@@ -3,6 +3,8 @@
 #include "admin/admin.h"
 #include "json/json.h"
 
+#include <sqlite3.h>
+
 #define NOW 1000000
 
 static struct api_pepper_settings pepper = { .name = SLICE_INIT("p1"),
@@ -109,6 +111,22 @@ static void a_successor_is_good_for_a_while(void **state)
     assert_status(METHOD_POST, rotate, NULL, "{\"expires\":\"2d\"}", 201);
 }
 
+/* 0 stands for never in a store. */
+static void an_end_at_the_beginning_of_time_is_not_never(void **state)
+{
+    (void)state;
+    static const char expire[] = "/v1/keys/one/expire";
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"expires\":\"1970-01-01\"}", 400);
+    assert_status(METHOD_POST, "/v1/keys", NULL, "{\"consumer\":\"acme\",\"id\":\"one\",\"expires\":\"1d\"}",
+                  201);
+    assert_status(METHOD_POST, expire, NULL, "{\"expires\":\"1970-01-01\"}", 400);
+    assert_status(METHOD_POST, expire, NULL, "{\"expires\":\"1970-01-02\"}", 200);
+    struct admin_answer answer;
+    struct admin_job *job = run(METHOD_GET, "/v1/keys/one", NULL, NULL, &answer);
+    assert_true(slice_contains(answer.body, SLICE("\"state\":\"expired\"")));
+    admin_job_free(job);
+}
+
 static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
 {
     (void)state;
@@ -118,6 +136,49 @@ static void a_store_that_is_not_there_is_nobodys_mistake(void **state)
     assert_true(slice_contains(answer.what, SLICE("there is no key store here")));
     assert_int_equal(answer.body.len, 0);
     admin_job_free(job);
+}
+
+static void assert_told(const char *path, const char *body, unsigned int status, const char *expected)
+{
+    struct admin_answer answer;
+    struct admin_job *job = run(METHOD_POST, path, NULL, body, &answer);
+    assert_int_equal(answer.status, status);
+    if (!slice_starts_with(answer.what, slice_from_string(expected))) {
+        fail_msg("\"%.*s\" is told, not \"%s\"", SLICE_ARG(answer.what), expected);
+    }
+    admin_job_free(job);
+}
+
+/* What who reads the audit log wants to know: which keys, and until when. */
+static void the_logs_say_what_was_changed(void **state)
+{
+    (void)state;
+    static const char expire[] = "/v1/keys/one/expire";
+#define DIGEST(n) "000000000000000000000000000000000000000000000000000000000000000" n
+    static const char import[] = "{\"keys\":{\"a\":{\"digest\":\"" DIGEST(
+        "1") "\",\"pepper\":\"p1\","
+             "\"consumer\":\"c\"},\"b\":{\"digest\":\"" DIGEST("2") "\",\"pepper\":"
+                                                                    "\"p1\",\"consumer\":\"c\"}}}";
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"one\"}", 201, "s/one consumer acme");
+    assert_told(expire, "{\"expires\":\"2027-01-31\"}", 200, "s/one expires 2027-01-31T00:00:00Z");
+    assert_told(expire, "{\"expires\":\"never\"}", 200, "s/one expires never");
+    assert_told("/v1/keys/none/expire", "{\"expires\":\"never\"}", 404, "there is no such key");
+    assert_told("/v1/keys/one/revoke", "{}", 200, "s/one");
+    assert_told("/v1/keys/import", import, 201, "s: 2 keys: a, b");
+}
+
+/* What has failed, too: it may have been done, where a database was asked. */
+static void the_logs_say_what_could_not_be_changed(void **state)
+{
+    (void)state;
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"one\"}", 201, "s/one");
+    sqlite3 *other = NULL;
+    assert_int_equal(sqlite3_open(the_path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_told("/v1/keys/one/revoke", "{}", 0, "s/one: ");
+    assert_told("/v1/keys", "{\"consumer\":\"acme\",\"id\":\"two\"}", 0, "s/two: ");
+    sqlite3_close(other);
+    assert_told("/v1/keys/one/revoke", "{}", 200, "s/one");
 }
 
 static void who_waited_too_long_is_told_so_and_nothing_is_done(void **state)
@@ -197,7 +258,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_way_to_be_wrong_has_its_status, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_successor_is_good_for_a_while, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(an_end_at_the_beginning_of_time_is_not_never, make_directory,
+                                        remove_directory),
         cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_nobodys_mistake, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(the_logs_say_what_was_changed, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(the_logs_say_what_could_not_be_changed, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(who_waited_too_long_is_told_so_and_nothing_is_done, make_directory,
                                         remove_directory),

@@ -40,10 +40,21 @@ static void a_parameter_stands_there_once(void **state)
     assert_null(parse("a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"));
 }
 
+/* As a body: a database would refuse it, and seem to be out of order. */
+static void a_parameter_is_utf8(void **state)
+{
+    (void)state;
+    assert_null(parse("consumer=%ff"));
+    assert_null(parse("consumer=%ed%a0%80"));
+    assert_null(parse("%c3=a"));
+    assert_has(parse("consumer=%c3%a4"), "consumer", "\xc3\xa4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(parameters_are_decoded, arena_start, arena_finish),
+        cmocka_unit_test_setup_teardown(a_parameter_is_utf8, arena_start, arena_finish),
         cmocka_unit_test_setup_teardown(a_parameter_stands_there_once, arena_start, arena_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static void an_end_lies_ahead(void **state)
     assert_false(when_parse_end(SLICE("now"), NOW, &when));
     assert_false(when_parse_end(SLICE("0s"), NOW, &when));
     assert_false(when_parse_end(SLICE("1970-01-02"), NOW, &when));
+    assert_false(when_parse_end(SLICE("1970-01-01"), NOW, &when)); /* 0 is never */
     assert_false(when_parse_end(SLICE("soon"), NOW, &when));
 }
 

@@ -9,12 +9,9 @@ static void dates_are_read(void **state)
         const char *text;
         int64_t seconds;
     } good[] = {
-        { "1970-01-01", 0 },
-        { "2026-01-31", 1769817600 },
-        { "2026-01-31T04:05:06Z", 1769832306 },
-        { "2024-02-29", 1709164800 },
-        { "2000-02-29T23:59:59Z", 951868799 },
-        { "9999-12-31", 253402214400 },
+        { "1970-01-01T00:00:01Z", 1 },          { "2026-01-31", 1769817600 },
+        { "2026-01-31T04:05:06Z", 1769832306 }, { "2024-02-29", 1709164800 },
+        { "2000-02-29T23:59:59Z", 951868799 },  { "9999-12-31", 253402214400 },
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         int64_t seconds = -1;
@@ -23,7 +20,7 @@ static void dates_are_read(void **state)
     }
 }
 
-/* Days that are in no calendar, and whatever else one might write. */
+/* Days that are in no calendar, the second whose number stands for never, and whatever else one might write. */
 static void other_dates_are_not(void **state)
 {
     (void)state;
@@ -38,6 +35,8 @@ static void other_dates_are_not(void **state)
         "2026-04-31",
         "2026-01-00",
         "1969-12-31",
+        "1970-01-01",
+        "1970-01-01T00:00:00Z",
         "2026-01-31 04:05:06Z",
         "2026-01-31T04:05:06",
         "2026-01-31T24:00:00Z",

@@ -134,6 +134,28 @@ static void each_length_is_escaped_within_its_room(void **state)
     }
 }
 
+static void assert_masked(const char *text, const char *expected)
+{
+    char *copy = strdup(text);
+    log_text_mask(copy, strlen(copy));
+    assert_string_equal(copy, expected);
+    free(copy);
+}
+
+static void what_acts_is_masked_where_it_stands(void **state)
+{
+    (void)state;
+    assert_masked("", "");
+    assert_masked("say \"\xe2\x82\xac\" \\\n", "say \"\xe2\x82\xac\" \\\n");
+    assert_masked("a\x1b[31mb\x7f\r\n", "a?[31mb??\n");
+    assert_masked("a\xc2\x9b"
+                  "31m",
+                  "a??31m");
+    assert_masked("\xe2\x80\xae"
+                  "x\xff\xe2\x80",
+                  "???x???");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +165,7 @@ int main(void)
         cmocka_unit_test(what_comes_out_is_utf8),
         cmocka_unit_test(long_text_is_cut_at_a_character),
         cmocka_unit_test(each_length_is_escaped_within_its_room),
+        cmocka_unit_test(what_acts_is_masked_where_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

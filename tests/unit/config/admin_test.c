@@ -43,7 +43,9 @@ static void it_becomes_two_routes(void **state)
     char text[4096];
     snprintf(text, sizeof text, "%s%s%s%s", FIRST, LISTENERS(""),
              "defaults: { cors: { origins: [https://a.example] }, upstream: svc, relay: { headers: { X-A: "
-             "subject } }, timeout: 3s }\n",
+             "subject } }, timeout: 3s, mirror: { upstream: svc }, retry: { attempts: 1 }, compress: true, "
+             "filters: "
+             "[{ add_request_header: { X-B: b } }] }\n",
              ADMIN(GOOD));
     const struct config *config = load_text(&loading, text);
     assert_told(config, "");
@@ -63,6 +65,10 @@ static void it_becomes_two_routes(void **state)
     assert_int_equal(read->policy.timeout, INT64_C(3000000000)); /* `defaults` hold */
     assert_null(read->policy.cors);                              /* and not for what it must not be */
     assert_null(write->policy.relay);
+    assert_null(write->policy.mirror);
+    assert_null(write->policy.retry);
+    assert_null(read->policy.compress);
+    assert_int_equal(read->policy.filters.count, 0);
     assert_int_equal(write->policy.upstream.len, 0);
     /* Its sets: those with a store, whose directories the process may write to. */
     assert_int_equal(settings->admin->api_keys.count, 1);
@@ -99,6 +105,18 @@ static void it_stands_inside(void **state)
             ADMIN(", listeners: proxied, hosts: a, auth: { jwt: main }"),
             "c.yaml:5:97: error: admin.listeners: listener \"proxied\" stands behind a proxy: the admin API "
             "is asked directly, so that its audit log tells who asked from where\n");
+    told_of(
+        LISTENERS(", ops: { port: 9446, address: 127.0.0.1, exposure: internal, plaintext: allow, status: "
+                  "true }"),
+        ADMIN(", listeners: ops, hosts: a, auth: { jwt: main }"),
+        "c.yaml:5:97: error: admin.listeners: listener \"ops\" serves no admin API: it is for status "
+        "pages\n");
+    told_of(
+        LISTENERS(", moved: { port: 9446, address: 127.0.0.1, exposure: internal, redirect_to_https: true "
+                  "}"),
+        ADMIN(", listeners: moved, hosts: a, auth: { jwt: main }"),
+        "c.yaml:5:97: error: admin.listeners: listener \"moved\" serves no admin API: it is for "
+        "redirects\n");
     told_of(LISTENERS(""), ADMIN(", listeners: insid, hosts: a, auth: { jwt: main }"),
             "c.yaml:5:97: error: admin.listeners: there is no listener \"insid\"; did you mean "
             "\"inside\"?\n");
@@ -140,6 +158,21 @@ static void somebody_is_asked_who_they_are(void **state)
             "let any page that knows the address in (DNS rebinding)\n");
 }
 
+/* Written there, or come by `defaults`. */
+static void what_it_demands_is_enforced(void **state)
+{
+    (void)state;
+    told_of(
+        LISTENERS(""),
+        "admin: { read: { scopes: [r] }, write: { scopes: [w], mode: observe, until: 2999-01-01 }, limits: "
+        "[{ limit: 9/1s, by: address }]" GOOD " }\n",
+        "c.yaml:5:55: error: admin.write.mode: what the admin API demands is enforced from the first day: "
+        "else whoever proves to be anybody could make keys\n");
+    told_of(LISTENERS(""), ADMIN(GOOD) "defaults: { authorize: { mode: observe, until: 2999-01-01 } }\n",
+            "c.yaml:6:26: error: defaults.authorize.mode: what the admin API demands is enforced from the "
+            "first day: else whoever proves to be anybody could make keys\n");
+}
+
 static void its_sets_have_stores(void **state)
 {
     (void)state;
@@ -177,6 +210,7 @@ int main(void)
         cmocka_unit_test(it_stands_inside),
         cmocka_unit_test(nothing_stands_beside_it),
         cmocka_unit_test(somebody_is_asked_who_they_are),
+        cmocka_unit_test(what_it_demands_is_enforced),
         cmocka_unit_test(its_sets_have_stores),
         cmocka_unit_test(sets_in_a_database_are_served_too),
     };

@@ -52,6 +52,7 @@ static void a_record_has_the_documented_members(void **state)
         .grpc_status = 16,
         .reason = DENY_TOKEN_EXPIRED,
         .action = SLICE("keys.revoke"),
+        .outcome = SLICE("refused"),
         .detail = SLICE("main"),
         .issuer = SLICE("https://idp.example.com"),
         .subject = SLICE("alice"),
@@ -76,6 +77,7 @@ static void a_record_has_the_documented_members(void **state)
         "\"upstream_protocol\":\"HTTP/2\",\"client\":\"192.0.2.255\","
         "\"method\":\"GET\",\"host\":\"api.example.com\",\"path\":\"/orders/1\",\"protocol\":\"HTTP/1.1\","
         "\"status\":401,\"grpc_status\":16,\"reason\":\"token_expired\",\"action\":\"keys.revoke\","
+        "\"outcome\":\"refused\","
         "\"detail\":\"main\","
         "\"issuer\":\"https://idp.example.com\",\"subject\":\"alice\",\"client_id\":\"web\",\"received\":5,"
         "\"sent\":123,\"coding\":\"zstd\",\"plain\":456,\"duration_us\":1234,\"hedge\":\"won\",\"upstream_"
