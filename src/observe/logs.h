@@ -77,8 +77,8 @@ struct log_record {
     enum candidate_outcome candidate;  /* of a candidate of auth; told where it differs, or is not known */
     enum deny_reason candidate_reason; /* of that; DENY_NONE: there is none */
     struct slice detail;               /* more about the reason, safe to log; may be empty */
-    struct slice action,
-        outcome; /* what the admin API was asked to do, and what came of it; empty: nothing */
+    struct slice action;               /* what the admin API was asked to do; empty: nothing */
+    struct slice outcome;              /* what came of it; the same */
     struct slice issuer, subject, client_id; /* proven identity */
     struct slice authorizer;                 /* the external one that was asked last; empty: none */
     int64_t authorizer_duration;             /* ns; -1: its yes was remembered */

@@ -114,9 +114,8 @@ struct exchange {
     struct api_key_job *key_job;
     struct exchange_external external;
     struct admin_job *admin_job;
-    struct slice admin_action,
-        admin_outcome; /* what the admin API was asked to do, and what came of it: static
-                                               * texts; empty: nothing */
+    struct slice admin_action;  /* what the admin API was asked to do, static text; empty: nothing */
+    struct slice admin_outcome; /* what came of it; the same */
     enum budget_state budget;
     struct slice budget_account; /* that was charged too; empty: none */
     bool summarised;             /* its denial is counted in a summary, and not audited by itself */
