@@ -1,5 +1,5 @@
 /* The way to a connection: the endpoint's name, then its addresses, one after the other. */
-#include "upstream/discovery/forbidden.h"
+#include "upstream/guard.h"
 #include "upstream/pool_internal.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/client.h"
-#include "upstream/discovery/forbidden.h"
+#include "upstream/guard.h"
 
 #include <stdlib.h>
 

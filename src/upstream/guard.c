@@ -1,4 +1,4 @@
-#include "upstream/discovery/forbidden.h"
+#include "upstream/guard.h"
 
 #include "upstream/discovery/found.h"
 

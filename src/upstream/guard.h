@@ -1,8 +1,8 @@
 /* Where no service can be, whoever tells so. Somebody who may name endpoints, be it as one instance of a service or as a name server that
  * lies, would otherwise lead requests, and the clients that make them, to what trusts this machine: the gateway's own listeners, by
  * which its requests would come from inside, and the address by which clouds tell machines their secrets. Any thread. */
-#ifndef SALLYPORT_UPSTREAM_DISCOVERY_FORBIDDEN_H
-#define SALLYPORT_UPSTREAM_DISCOVERY_FORBIDDEN_H
+#ifndef SALLYPORT_UPSTREAM_GUARD_H
+#define SALLYPORT_UPSTREAM_GUARD_H
 
 #include "upstream/discovery/settings.h"
 
