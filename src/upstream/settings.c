@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/client.h"
+#include "net/authority.h"
 #include "net/name.h"
-#include "upstream/authority.h"
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },

@@ -2,8 +2,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "net/authority.h"
 #include "net/name.h"
-#include "upstream/authority.h"
 
 #include <string.h>
 
