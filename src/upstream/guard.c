@@ -1,6 +1,8 @@
 #include "upstream/guard.h"
 
+#include "net/name.h"
 #include "upstream/discovery/found.h"
+#include "upstream/settings.h"
 
 #include <unistd.h>
 
@@ -21,22 +23,44 @@ static bool is_of_this_machine(const struct address *address)
     return same;
 }
 
+/* A connection to "any address" goes to loopback. */
 static bool is_listener(const struct address *listener, const struct address *address)
 {
-    return listener->port == address->port && listener->port != 0 &&
-           (address_is_unspecified(listener) ? address_is_loopback(address) || is_of_this_machine(address)
-                                             : address_is_same(listener, address));
+    if (address_is_unspecified(address)) {
+        return address_is_unspecified(listener) || address_is_loopback(listener);
+    }
+    return address_is_unspecified(listener) ? address_is_loopback(address) || is_of_this_machine(address)
+                                            : address_is_same(listener, address);
 }
 
-const char *discovery_forbids(const struct discovery_settings *discover, const struct address *address)
+static bool is_own(const struct guard *guard, const struct address *address)
 {
-    if (discover->kind != DISCOVERY_FILE && found_is_odd(address)) {
-        return "no service is at such an address";
-    }
-    for (size_t i = 0; i < discover->own_count; i++) {
-        if (is_listener(&discover->own[i], address)) {
-            return "it is a listener of the gateway itself";
+    for (size_t i = 0; i < guard->own_count; i++) {
+        const struct address *listener = &guard->own[i];
+        if (listener->port == address->port && listener->port != 0 && is_listener(listener, address)) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+/* What is written so leads where it says, and `check` has seen it. */
+static bool is_proven(const struct guard *guard, const struct upstream_endpoint *endpoint)
+{
+    return guard->source == GUARD_CONFIGURATION &&
+           (endpoint->is_address || name_is_localhost(endpoint->name));
+}
+
+const char *guard_forbids(const struct guard *guard, const struct upstream_endpoint *endpoint,
+                          const struct address *address)
+{
+    struct address at = *address;
+    at.port = endpoint->port;
+    if (is_proven(guard, endpoint)) {
+        return NULL;
+    }
+    if (guard->source == GUARD_REGISTRY && found_is_odd(&at)) {
+        return "no service is at such an address";
+    }
+    return is_own(guard, &at) ? "it is a listener of the gateway itself" : NULL;
 }

@@ -9,6 +9,7 @@
 #include "upstream/balance/settings.h"
 #include "upstream/breaker.h"
 #include "upstream/discovery/settings.h"
+#include "upstream/guard.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
 #include "upstream/outlier/mark.h"
@@ -73,6 +74,7 @@ struct upstream_settings {
     bool has_local;                    /* some endpoint is of tier 0, and some is not */
     struct balance_source hash_source; /* of BALANCE_HASH */
     const struct maglev *maglev;       /* the same */
+    struct guard guard;                /* where its endpoints may not be */
 };
 
 extern const struct conf_object upstream_object;
