@@ -27,7 +27,7 @@ static const struct conf_field fields[] = {
     { "url", CONF_STRING, CONF_NON_EMPTY, OF(url),
       .help = "postgresql://user@host:5432/database; instead of host, port, database and user. No password "
               "and no parameters stand in it." },
-    { "host", CONF_STRING, CONF_NON_EMPTY, OF(host),
+    { "host", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(host),
       .help = "A name or an address; or the directory of a Unix socket, as /run/postgresql." },
     { "port", CONF_INTEGER, OF(port), .minimum = 1, .maximum = 65535,
       .help = "Default: 5432. Of a Unix socket it is the end of its name." },
