@@ -169,12 +169,7 @@ static bool is_same_server(const struct upstream_endpoint *a, const struct upstr
     if (a->path.len > 0 || b->path.len > 0) {
         return is_same_file(a->path, b->path);
     }
-    if (a->port == b->port && is_here(a) && is_here(b)) {
-        return true;
-    }
-    bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
-                                                    : slice_equal(a->host, b->host);
-    return same_host && a->port == b->port;
+    return upstream_endpoint_is_same(a, b) || (a->port == b->port && is_here(a) && is_here(b));
 }
 
 /* Its endpoints are looked up by that name, and one that is written has the name itself. */

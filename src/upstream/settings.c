@@ -264,6 +264,25 @@ int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint)
     return endpoint->tls ? protocol : HTTP_PROTOCOL_1;
 }
 
+bool upstream_endpoint_is_same(const struct upstream_endpoint *a, const struct upstream_endpoint *b)
+{
+    if (a->path.len > 0 || b->path.len > 0) {
+        return slice_equal(a->path, b->path);
+    }
+    bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
+                                                    : slice_equal(a->name, b->name);
+    return same_host && a->port == b->port;
+}
+
+size_t upstream_endpoint_first(const struct upstream_endpoint *endpoints, size_t index)
+{
+    size_t first = 0;
+    while (first < index && !upstream_endpoint_is_same(&endpoints[first], &endpoints[index])) {
+        first++;
+    }
+    return first;
+}
+
 /* `host` as split off; brackets go. */
 static const char *parse_host(struct slice host, struct arena *arena, struct upstream_endpoint *endpoint)
 {

@@ -82,6 +82,11 @@ extern const struct conf_object upstream_object;
 /* What an endpoint is to be asked for, where its service says `protocol`: its scheme goes first. */
 int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint);
 
+/* One server, as far as it can be told from what is written: that two names stand for it is not looked up. */
+bool upstream_endpoint_is_same(const struct upstream_endpoint *a, const struct upstream_endpoint *b);
+/* The first of them that is that of `index`, which may be itself. */
+size_t upstream_endpoint_first(const struct upstream_endpoint *endpoints, size_t index);
+
 /* NULL, or what is wrong. Slices are of `url` or in `arena`. */
 struct arena;
 const char *upstream_parse_endpoint(struct slice url, struct arena *arena,

@@ -71,6 +71,9 @@ static struct error add_all(struct upstream_settings *made, const struct found_e
         *ret_at = i;
         TRY(add(made, kept, &found->items[i], zone, arena));
         const char *why = forbids(made, &made->parsed[kept]);
+        if (made->guard.source == GUARD_FILE && upstream_endpoint_first(made->parsed, kept) != kept) {
+            why = "the same server stands there twice: a larger share is said by `weight`";
+        }
         if (why != NULL && made->guard.source == GUARD_FILE) {
             return FAIL(ERROR_VALUE, why);
         }

@@ -64,17 +64,6 @@ static struct health_target *find_target(const struct health_service *service, s
     return target;
 }
 
-/* One that is written twice is checked once. */
-static const struct upstream_endpoint *find_twin(const struct upstream_settings *upstream, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (slice_equal(upstream->parsed[i].url, upstream->parsed[index].url)) {
-            return &upstream->parsed[i];
-        }
-    }
-    return NULL;
-}
-
 struct error health_checker_mark(const struct health_checker *checker, struct upstream_settings *upstreams,
                                  size_t count)
 {
@@ -84,11 +73,8 @@ struct error health_checker_mark(const struct health_checker *checker, struct up
             upstream->health != NULL ? find_service(checker, upstream) : NULL;
         for (size_t k = 0; upstream->health != NULL && k < upstream->endpoints.count; k++) {
             struct upstream_endpoint *endpoint = &upstream->parsed[k];
-            const struct upstream_endpoint *twin = find_twin(upstream, k);
             const struct health_target *known = find_target(service, endpoint->url);
-            struct health_mark *mark = twin != NULL ? twin->mark : NULL;
-            mark = mark == NULL && known != NULL ? known->mark : mark;
-            endpoint->mark = mark != NULL ? health_mark_ref(mark) : health_mark_new();
+            endpoint->mark = known != NULL ? health_mark_ref(known->mark) : health_mark_new();
             if (endpoint->mark == NULL) {
                 return NO_MEMORY;
             }
@@ -224,9 +210,6 @@ static struct error fill(struct health_service *service, const struct upstream_s
     }
     TRY(add_tls(service, upstream));
     for (size_t i = 0; i < upstream->endpoints.count; i++) {
-        if (find_twin(upstream, i) != NULL) {
-            continue;
-        }
         *last = new_target(service, &upstream->parsed[i]);
         if (*last == NULL) {
             return NO_MEMORY;

@@ -26,8 +26,8 @@ struct fixture {
     struct server servers[SERVERS];
     struct health_settings health;
     struct upstream_settings upstream;
-    struct upstream_endpoint endpoints[SERVERS + 1];
-    struct slice urls[SERVERS + 1];
+    struct upstream_endpoint endpoints[SERVERS];
+    struct slice urls[SERVERS];
     unsigned int events, service_events;
     bool unhealthy;
     char endpoint[64], outcome[32], detail[64];
@@ -128,7 +128,7 @@ static void configure(size_t count)
 {
     fixture->upstream.endpoints = (struct conf_list){ fixture->urls, count };
     for (size_t i = 0; i < count; i++) {
-        fixture->urls[i] = slice_from_string(fixture->servers[i % SERVERS].url);
+        fixture->urls[i] = slice_from_string(fixture->servers[i].url);
         assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));
     }
     assert_ok(health_checker_mark(fixture->checker, &fixture->upstream, 1));
@@ -255,20 +255,6 @@ static void test_reload(void **state)
     health_mark_unref(before);
 }
 
-/* One that is written twice is one server. */
-static void test_twins(void **state)
-{
-    (void)state;
-    configure(3);
-    assert_ptr_equal(fixture->endpoints[0].mark, fixture->endpoints[2].mark);
-    take_up();
-    turn_for(30 * NS_PER_MS);
-    server_close(&fixture->servers[0]);
-    turn_until_events(1);
-    turn_for(50 * NS_PER_MS);
-    assert_int_equal(fixture->events, 1);
-}
-
 /* The service is known by a name, and comes to be a listener of the gateway itself: it is asked no longer, and is not well. */
 static void test_guard(void **state)
 {
@@ -346,8 +332,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_changes), TEST(test_reload), TEST(test_twins),
-        TEST(test_guard),   TEST(test_stop),   TEST(test_metrics),
+        TEST(test_changes), TEST(test_reload), TEST(test_guard), TEST(test_stop), TEST(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
