@@ -68,7 +68,7 @@ static const struct conf_field api_keys_fields[] = {
       .help = "The id of the pepper for new keys; default: the only one." },
     { "prefix", CONF_STRING, CONF_NON_EMPTY, SET(prefix), .standard = "sallyport",
       .help = "What every key begins with, before \"_\": for scanners of secrets. a-z, 0-9, _; up to 24." },
-    { "header", CONF_STRING, CONF_NON_EMPTY, SET(header), .standard = "X-API-Key",
+    { "header", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, SET(header), .standard = "X-API-Key",
       .help = "The request header that holds the key. Never forwarded." },
     { "stale", CONF_DURATION, SET(stale), .standard = "1h", .minimum = 0, .maximum = DAYS_MAX(30),
       .help = "How long keys that were checked go on being accepted while the store cannot be read." },

@@ -7,11 +7,11 @@
 #define OF(member) .offset = offsetof(struct auth_place_settings, member)
 
 static const struct conf_field token_fields[] = {
-    { "header", CONF_STRING, CONF_NON_EMPTY, OF(header),
+    { "header", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(header),
       .help = "A request header: Authorization (with the scheme Bearer), or another that holds the token, "
               "with or "
               "without Bearer before it. Never forwarded." },
-    { "cookie", CONF_STRING, CONF_NON_EMPTY, OF(cookie),
+    { "cookie", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(cookie),
       .help = "A cookie. Requests that change something, and WebSockets, must then come from a page of the "
               "host itself "
               "or of an origin that cors (with credentials) or websocket names. Never forwarded." },
@@ -31,8 +31,9 @@ const struct conf_object auth_token_from_object = {
 };
 
 static const struct conf_field key_fields[] = {
-    { "header", CONF_STRING, CONF_NON_EMPTY, OF(header), .help = "A request header. Never forwarded." },
-    { "cookie", CONF_STRING, CONF_NON_EMPTY, OF(cookie),
+    { "header", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(header),
+      .help = "A request header. Never forwarded." },
+    { "cookie", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(cookie),
       .help = "A cookie, with the same check of Origin as that of token_from. Never forwarded." },
     { "query", CONF_STRING, CONF_NON_EMPTY, OF(query),
       .help = "A query parameter, for clients that can do nothing else. Never forwarded or logged." },

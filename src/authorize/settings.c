@@ -81,7 +81,7 @@ static const struct conf_field claim_fields[] = {
               "once and be clear to whoever reads it." },
     { .name = "header",
       .type = CONF_STRING,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_NON_EMPTY | CONF_NAMES,
       .offset = offsetof(struct claim_settings, header),
       .help = "The claim is exactly the value of the header of this name, which must stand there once and be "
               "no list." },
@@ -114,7 +114,7 @@ static const struct conf_field deny_fields[] = {
               "counts; an object is denied." },
     { .name = "header",
       .type = CONF_STRING,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_NON_EMPTY | CONF_NAMES,
       .offset = offsetof(struct deny_settings, header),
       .help =
           "The request header. Every field of the name and every element of a list counts, without case." },

@@ -13,7 +13,7 @@ static const struct conf_field admin_fields[] = {
     { "listeners", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY, OF(admin_settings, listeners),
       .help = "Names of the listeners that serve it, and nothing else: `exposure: internal`, with tls unless "
               "they are loopback or a Unix socket." },
-    { "hosts", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY, OF(admin_settings, hosts),
+    { "hosts", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY | CONF_NAMES, OF(admin_settings, hosts),
       .help = "The names that its clients call it by: a request with another Host is denied (DNS "
               "rebinding). No wildcards." },
     { "auth", CONF_OBJECT, CONF_REQUIRED, OF(admin_settings, auth), .object = &auth_object,

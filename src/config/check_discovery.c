@@ -93,7 +93,15 @@ struct error fill_discovery(struct loader *loader)
     return OK;
 }
 
-struct error fill_own_listeners(struct loader *loader)
+static enum guard_source source_of(const struct discovery_settings *discover)
+{
+    if (discover == NULL) {
+        return GUARD_CONFIGURATION;
+    }
+    return discover->kind == DISCOVERY_FILE ? GUARD_FILE : GUARD_REGISTRY;
+}
+
+struct error fill_guards(struct loader *loader)
 {
     const struct settings *settings = loader->settings;
     size_t count = 0;
@@ -107,10 +115,9 @@ struct error fill_own_listeners(struct loader *loader)
         }
     }
     for (size_t i = 0; i < settings->upstream_count; i++) {
-        if (settings->upstreams[i].discover != NULL) {
-            settings->upstreams[i].discover->own = own;
-            settings->upstreams[i].discover->own_count = count;
-        }
+        struct upstream_settings *upstream = &settings->upstreams[i];
+        upstream->guard =
+            (struct guard){ .source = source_of(upstream->discover), .own = own, .own_count = count };
     }
     return OK;
 }

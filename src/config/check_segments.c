@@ -2,6 +2,7 @@
  * a wildcard or a rewrite. What cannot be told counts as the same place. */
 #include "config/internal.h"
 #include "http/uri.h"
+#include "net/name.h"
 #include "route/alike.h"
 #include "route/conditions.h"
 
@@ -127,20 +128,12 @@ static bool shapes_meet(const struct shape *a, const struct shape *b)
 
 /* ---- services ---- */
 
-/* RFC 6761 section 6.3: whatever stands before it, too. */
-static bool is_localhost(struct slice name)
-{
-    struct slice last = SLICE("localhost");
-    bool ends = name.len >= last.len && slice_equal_nocase(slice_from(name, name.len - last.len), last);
-    return ends && (name.len == last.len || name.ptr[name.len - last.len - 1] == '.');
-}
-
 /* This machine, by one of the names that it has everywhere: what listens on all of its addresses has them all. */
 static bool is_here(const struct upstream_endpoint *endpoint)
 {
     return endpoint->is_address
                ? address_is_loopback(&endpoint->address) || address_is_unspecified(&endpoint->address)
-               : is_localhost(endpoint->host);
+               : name_is_localhost(endpoint->host);
 }
 
 /* The next part of a path that says something: not "" and not ".". */
@@ -176,12 +169,7 @@ static bool is_same_server(const struct upstream_endpoint *a, const struct upstr
     if (a->path.len > 0 || b->path.len > 0) {
         return is_same_file(a->path, b->path);
     }
-    if (a->port == b->port && is_here(a) && is_here(b)) {
-        return true;
-    }
-    bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
-                                                    : slice_equal(a->host, b->host);
-    return same_host && a->port == b->port;
+    return upstream_endpoint_is_same(a, b) || (a->port == b->port && is_here(a) && is_here(b));
 }
 
 /* Its endpoints are looked up by that name, and one that is written has the name itself. */
@@ -189,7 +177,7 @@ static bool discovers(const struct discovery_settings *discover, const struct up
 {
     return discover->kind == DISCOVERY_DNS && discover->port == endpoint->port &&
            (slice_equal(discover->name, endpoint->host) ||
-            (is_localhost(discover->name) && is_here(endpoint)));
+            (name_is_localhost(discover->name) && is_here(endpoint)));
 }
 
 /* Who is asked, and which of the servers are wanted, says nothing: a registry has several names, and one server several tags. */
@@ -422,7 +410,7 @@ static bool is_listener(const struct upstream_endpoint *endpoint, const struct l
         return false;
     }
     if (!endpoint->is_address) {
-        return is_localhost(endpoint->host);
+        return name_is_localhost(endpoint->host);
     }
     /* A connection to "any address" goes to loopback. */
     bool to_any = address_is_unspecified(&endpoint->address);
@@ -434,7 +422,7 @@ static bool is_listener(const struct upstream_endpoint *endpoint, const struct l
 /* What is looked up while the gateway runs, by a name that is this machine's. */
 static bool is_found_here(const struct discovery_settings *discover, const struct listener_settings *listener)
 {
-    return discover != NULL && discover->kind == DISCOVERY_DNS && is_localhost(discover->name) &&
+    return discover != NULL && discover->kind == DISCOVERY_DNS && name_is_localhost(discover->name) &&
            listener->path.len == 0 && discover->port == listener->port;
 }
 

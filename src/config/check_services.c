@@ -114,6 +114,23 @@ static void check_plain(struct loader *loader, const struct upstream_settings *u
     }
 }
 
+/* To some who write it twice it is one server, to others one with twice the share: so it must be said. */
+static void check_alone(struct loader *loader, const struct upstream_settings *upstream, size_t index,
+                        const struct conf_node *node)
+{
+    const struct upstream_endpoint_settings *written = upstream->endpoints.items;
+    size_t first = upstream_endpoint_first(upstream->parsed, index);
+    if (first == index) {
+        return;
+    }
+    struct conf_place place = conf_node_place(loader_node(loader, &written[first].url, node));
+    tell(loader, &written[index].url, node,
+         "this server stands at %.*s already: a larger share of the requests is said there, by `weight: 2` "
+         "with "
+         "`balance: weighted`",
+         SLICE_ARG(conf_place_text(place, loader->arena)));
+}
+
 static struct error check_endpoints(struct loader *loader, struct upstream_settings *upstream,
                                     const struct conf_node *node, bool *ret_any_tls)
 {
@@ -144,6 +161,9 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
         }
         if (problem == NULL && !endpoint->tls) {
             check_plain(loader, upstream, i, node);
+        }
+        if (problem == NULL) {
+            check_alone(loader, upstream, i, node);
         }
         *ret_any_tls = *ret_any_tls || endpoint->tls;
     }

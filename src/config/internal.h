@@ -117,8 +117,8 @@ void check_failure_budget(struct loader *loader);              /* check_basic.c 
 struct error check_services(struct loader *loader) MUST_CHECK; /* check_services.c: issuers, upstreams */
 /* check_discovery.c: what a pod knows of its cluster; before files are read. */
 struct error fill_discovery(struct loader *loader) MUST_CHECK;
-/* Whoever tells endpoints may tell none of the gateway's own listeners, which were checked. */
-struct error fill_own_listeners(struct loader *loader) MUST_CHECK;
+/* The same: by what upstreams' addresses are judged when they are connected to; after listeners and services. */
+struct error fill_guards(struct loader *loader) MUST_CHECK;
 /* The same: endpoints are written, or discovered. */
 void check_discovery(struct loader *loader, struct upstream_settings *upstream);
 /* check_balance.c */

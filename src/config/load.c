@@ -58,8 +58,8 @@ static struct error check_everything(struct loader *loader)
     TRY(load_routes(loader));
     TRY(check_error_pages(loader));
     TRY(check_listeners(loader));
-    TRY(fill_own_listeners(loader));
     TRY(check_services(loader));
+    TRY(fill_guards(loader));
     TRY(check_api_keys(loader));
     TRY(check_authorizers(loader));
     TRY(check_admin(loader));

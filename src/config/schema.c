@@ -7,8 +7,9 @@
 #define NAME_PATTERN   "^[A-Za-z0-9._-]{1,64}$"
 #define SECRET_PATTERN "^\\$\\{(env|file):[^{}]+\\}$"
 
-/* YAML gives 5 and true where a text is meant: the reader takes what is written. */
+/* YAML gives 5 and true where a text is meant: the reader takes what is written, but for names. */
 #define TEXT_TYPES "[\"string\",\"number\",\"boolean\"]"
+#define NAME_TYPES "\"string\""
 
 static void member(struct json_writer *json, const char *name, const char *text)
 {
@@ -75,6 +76,11 @@ static void write_quantity(struct json_writer *json, const char *pattern)
     json_member_integer(json, SLICE("maximum"), 0);
 }
 
+static void write_text_type(const struct conf_field *field, struct json_writer *json)
+{
+    member_raw(json, "type", (field->flags & CONF_NAMES) != 0 ? NAME_TYPES : TEXT_TYPES);
+}
+
 /* One text of a list, or a text by itself. */
 static void write_text(const struct conf_field *field, struct json_writer *json)
 {
@@ -82,7 +88,7 @@ static void write_text(const struct conf_field *field, struct json_writer *json)
         write_choices(field->choices, json);
         return;
     }
-    member_raw(json, "type", TEXT_TYPES);
+    write_text_type(field, json);
     if (field->type == CONF_FILE || field->type == CONF_FILES || (field->flags & CONF_NON_EMPTY) != 0) {
         json_member_integer(json, SLICE("minLength"), 1);
     }
@@ -147,7 +153,7 @@ static void write_map(const struct conf_field *field, struct json_writer *json)
     if (field->object != NULL) {
         member_reference(json, field->object);
     } else {
-        member_raw(json, "type", TEXT_TYPES);
+        write_text_type(field, json);
     }
     json_object_end(json);
     if (field->object != NULL) {

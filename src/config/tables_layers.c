@@ -274,9 +274,9 @@ const struct conf_object group_object = {
 };
 
 static const struct conf_field team_fields[] = {
-    { "hosts", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY, OF(team_settings, hosts),
+    { "hosts", CONF_STRINGS, CONF_REQUIRED | CONF_NON_EMPTY | CONF_NAMES, OF(team_settings, hosts),
       .help = "Hosts that its routes may serve; \"*.example.com\" allows every name below." },
-    { "paths", CONF_STRINGS, CONF_NON_EMPTY, OF(team_settings, paths), .standard = "[/**]",
+    { "paths", CONF_STRINGS, CONF_NON_EMPTY | CONF_NAMES, OF(team_settings, paths), .standard = "[/**]",
       .help = "Patterns that its routes' paths must lie in." },
     { "policies", CONF_STRINGS, OF(team_settings, policies), .help = "Policies that it may `use`." },
     { "public_routes", CONF_BOOL, OF(team_settings, public_routes), .standard = "false",

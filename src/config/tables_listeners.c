@@ -77,7 +77,7 @@ static const struct conf_field listener_fields[] = {
       .help = "The IP address to listen on; \"::\" is every address." },
     { "port", CONF_INTEGER, OF(listener_settings, port), .minimum = 0, .maximum = 65535,
       .help = "The port; 0 is any free one, shown in the log. Required, unless there is a path." },
-    { "path", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, path),
+    { "path", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(listener_settings, path),
       .help = "The absolute path of a Unix socket to listen on, instead of address and port." },
     { "mode", CONF_STRING, CONF_NON_EMPTY, OF(listener_settings, mode), .standard = "0660",
       .help = "The mode of the socket's file, octal: who may write to it may connect." },

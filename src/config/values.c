@@ -1,6 +1,7 @@
 #include "config/values.h"
 
 #include "config/units.h"
+#include "config/yaml.h"
 
 #include <inttypes.h>
 
@@ -202,11 +203,31 @@ void value_tell_wrong(const struct conf_field *field, const struct conf_node *no
                      SLICE_ARG(example_at(field, node, arena)));
 }
 
+/* `host_header: true` is no host, but for who says so. */
+static bool tell_slip(const struct conf_field *field, const struct conf_node *node,
+                      struct diagnostics *diagnostics)
+{
+    bool may_be = (field->flags & CONF_NAMES) != 0 && node->plain;
+    const char *other = may_be ? yaml_takes_for(node->text) : NULL;
+    if (other == NULL) {
+        return false;
+    }
+    diagnostics_node(
+        diagnostics, DIAGNOSTIC_ERROR, node,
+        "%.*s is wanted here, not %s, as in \"%.*s\"; if it is meant so, write it in quotes: '%.*s'",
+        SLICE_ARG(value_wanted(field, diagnostics->arena)), other,
+        SLICE_ARG(example_at(field, node, diagnostics->arena)), SLICE_ARG(node->text));
+    return true;
+}
+
 bool value_read_text(const struct conf_field *field, const struct conf_node *node,
                      struct diagnostics *diagnostics, struct slice *ret_text)
 {
     if (node->type != CONF_NODE_SCALAR) {
         value_tell_wrong(field, node, diagnostics);
+        return false;
+    }
+    if (tell_slip(field, node, diagnostics)) {
         return false;
     }
     for (size_t i = 0; i < node->text.len; i++) {

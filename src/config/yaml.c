@@ -138,6 +138,66 @@ static struct error take_key(struct builder *builder, struct conf_place place, s
     return frame->key.ptr != NULL ? OK : NO_MEMORY;
 }
 
+static struct slice skip(struct slice text, const char *set)
+{
+    size_t count = 0;
+    while (count < text.len && text.ptr[count] != '\0' && strchr(set, text.ptr[count]) != NULL) {
+        count++;
+    }
+    return slice_from(text, count);
+}
+
+static struct slice skip_sign(struct slice text)
+{
+    return text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? slice_from(text, 1) : text;
+}
+
+#define DIGITS "0123456789"
+
+static bool is_number(struct slice text)
+{
+    struct slice rest = skip_sign(text);
+    if (slice_equal_nocase(rest, SLICE(".inf")) || slice_equal_nocase(rest, SLICE(".nan"))) {
+        return true;
+    }
+    if (slice_starts_with(rest, SLICE("0x")) || slice_starts_with(rest, SLICE("0o"))) {
+        const char *digits = rest.ptr[1] == 'x' ? DIGITS "abcdefABCDEF" : "01234567";
+        return rest.len > 2 && skip(slice_from(rest, 2), digits).len == 0;
+    }
+    struct slice fraction = skip(rest, DIGITS);
+    bool has_point = slice_starts_with(fraction, SLICE("."));
+    struct slice end = has_point ? skip(slice_from(fraction, 1), DIGITS) : fraction;
+    if (end.len == rest.len || rest.len - end.len == (size_t)has_point) {
+        return false; /* no digit */
+    }
+    if (end.len > 0 && (end.ptr[0] == 'e' || end.ptr[0] == 'E')) {
+        struct slice exponent = skip_sign(slice_from(end, 1));
+        return exponent.len > 0 && skip(exponent, DIGITS).len == 0;
+    }
+    return end.len == 0;
+}
+
+const char *yaml_takes_for(struct slice plain)
+{
+    static const struct {
+        struct slice text;
+        const char *kind;
+    } words[] = {
+        { SLICE_INIT("true"), "a boolean" },  { SLICE_INIT("True"), "a boolean" },
+        { SLICE_INIT("TRUE"), "a boolean" },  { SLICE_INIT("false"), "a boolean" },
+        { SLICE_INIT("False"), "a boolean" }, { SLICE_INIT("FALSE"), "a boolean" },
+        { SLICE_INIT("null"), "nothing" },    { SLICE_INIT("Null"), "nothing" },
+        { SLICE_INIT("NULL"), "nothing" },    { SLICE_INIT("~"), "nothing" },
+        { SLICE_INIT(""), "nothing" },
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (slice_equal(words[i].text, plain)) {
+            return words[i].kind;
+        }
+    }
+    return is_number(plain) ? "a number" : NULL;
+}
+
 static bool is_null(struct slice text, bool plain)
 {
     return plain && (text.len == 0 || slice_equal(text, SLICE("~")) || slice_equal(text, SLICE("null")));

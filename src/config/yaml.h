@@ -14,4 +14,8 @@
 struct error yaml_parse(struct slice text, const struct conf_source *source, struct diagnostics *diagnostics,
                         struct conf_node **ret_root) MUST_CHECK;
 
+/* What the core schema (YAML 1.2.2 section 10.3.2) takes a scalar without quotes for: "a boolean", "a number", "nothing"; NULL: a text,
+ * which it is to the reader wherever one is wanted. */
+const char *yaml_takes_for(struct slice plain);
+
 #endif

@@ -70,6 +70,7 @@ static struct error read_message(struct change *change, const struct channel_mes
 {
     change->fds = malloc((message->fd_count + 1) * sizeof *change->fds);
     if (change->fds == NULL) {
+        channel_message_done(message);
         return FAIL(ERROR_MEMORY, "configuration message");
     }
     memcpy(change->fds, message->fds, message->fd_count * sizeof *change->fds);

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MESSAGE_ARENA (256 * 1024)
 
@@ -438,9 +437,7 @@ void control_configure(struct control *control, const struct channel_message *me
     struct change *change = calloc(1, sizeof *change);
     if (change == NULL || control->change != NULL || control->draining) {
         /* The supervisor sends one at a time, and none after it said to drain. */
-        for (size_t i = 0; i < message->fd_count; i++) {
-            close(message->fds[i]);
-        }
+        channel_message_done(message);
         free(change);
         control_refuse(control, "no other configuration can be taken up now");
         return;

@@ -94,9 +94,7 @@ static void reopen_logs(struct control *control, const struct channel_message *m
     if (message->cut) {
         log_event(LOG_ERROR, "logs_not_reopened", LOG_STRING("reason", NO_DESCRIPTORS));
     }
-    for (size_t i = 0; i < message->fd_count; i++) {
-        close(message->fds[i]);
-    }
+    channel_message_done(message);
 }
 
 static void handle(struct control *control, const struct channel_message *message)
@@ -127,9 +125,7 @@ static void handle(struct control *control, const struct channel_message *messag
         control_note_refusal(control, message->text);
         break;
     default:
-        for (size_t i = 0; i < message->fd_count; i++) {
-            close(message->fds[i]);
-        }
+        channel_message_done(message);
     }
 }
 

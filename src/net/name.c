@@ -24,7 +24,7 @@ bool name_has_labels(struct slice name)
             return false;
         }
     }
-    return name.len > 0;
+    return name.len > 0 && name.len <= DNS_NAME_MAX;
 }
 
 static bool looks_numeric(struct slice label)
@@ -40,7 +40,7 @@ static bool looks_numeric(struct slice label)
 bool name_is_host(struct slice name)
 {
     struct slice rest = name, label = SLICE_NONE;
-    if (name.len > DNS_NAME_MAX || !name_has_labels(name)) {
+    if (!name_has_labels(name)) {
         return false;
     }
     while (slice_next(&rest, '.', &label)) {
@@ -49,4 +49,21 @@ bool name_is_host(struct slice name)
         }
     }
     return !looks_numeric(label);
+}
+
+bool name_is_service(struct slice name)
+{
+    struct slice rest = name, label;
+    bool good = name_has_labels(name);
+    while (good && slice_next(&rest, '.', &label)) {
+        good = label.ptr[0] != '-';
+    }
+    return good;
+}
+
+bool name_is_localhost(struct slice name)
+{
+    static const struct slice last = SLICE_INIT("localhost");
+    bool ends = name.len >= last.len && slice_equal_nocase(slice_from(name, name.len - last.len), last);
+    return ends && (name.len == last.len || name.ptr[name.len - last.len - 1] == '.');
 }

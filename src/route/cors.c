@@ -1,6 +1,7 @@
 #include "route/cors.h"
 
 #include "base/clock.h"
+#include "net/authority.h"
 
 #include <stdio.h>
 
@@ -209,8 +210,8 @@ bool cors_decorate(const struct cors_settings *settings, const struct headers *r
 
 static const char *port_problem(struct slice scheme, struct slice port)
 {
-    uint64_t number;
-    if (!slice_to_u64(port, &number) || number == 0 || number > 65535 || port.ptr[0] == '0') {
+    uint16_t number;
+    if (authority_parse_port(port, &number) != NULL || port.ptr[0] == '0') {
         return "the port of an origin is a number from 1 to 65535";
     }
     if ((slice_equal(scheme, SLICE("https")) && number == 443) ||

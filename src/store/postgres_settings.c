@@ -1,6 +1,7 @@
 #include "store/postgres_settings.h"
 
 #include "base/clock.h"
+#include "net/authority.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -26,7 +27,7 @@ static const struct conf_field fields[] = {
     { "url", CONF_STRING, CONF_NON_EMPTY, OF(url),
       .help = "postgresql://user@host:5432/database; instead of host, port, database and user. No password "
               "and no parameters stand in it." },
-    { "host", CONF_STRING, CONF_NON_EMPTY, OF(host),
+    { "host", CONF_STRING, CONF_NON_EMPTY | CONF_NAMES, OF(host),
       .help = "A name or an address; or the directory of a Unix socket, as /run/postgresql." },
     { "port", CONF_INTEGER, OF(port), .minimum = 1, .maximum = 65535,
       .help = "Default: 5432. Of a Unix socket it is the end of its name." },
@@ -75,21 +76,15 @@ static const char *take_authority(struct postgres_settings *settings, struct sli
         settings->user = user;
         authority = slice_from(authority, (size_t)at + 1);
     }
-    bool bracketed = slice_starts_with(authority, SLICE("["));
-    ssize_t end = bracketed ? slice_find(authority, ']') : slice_find(authority, ':');
-    if (bracketed && end < 0) {
-        return "url has an address without its \"]\"";
+    struct slice host;
+    uint16_t port = 0;
+    const char *problem = authority_split(authority, &host, &port);
+    if (problem != NULL) {
+        return problem;
     }
-    size_t host = end >= 0 ? (size_t)end : authority.len;
-    settings->host =
-        bracketed ? slice_part(authority, 1, host > 0 ? host - 1 : 0) : slice_part(authority, 0, host);
-    struct slice rest = slice_from(authority, bracketed ? host + 1 : host);
-    uint64_t port = 0;
-    if (rest.len > 0 &&
-        (rest.ptr[0] != ':' || !slice_to_u64(slice_from(rest, 1), &port) || port < 1 || port > 65535)) {
-        return "url names no port between 1 and 65535";
-    }
-    settings->port = (int64_t)port;
+    bool bracketed = slice_starts_with(host, SLICE("["));
+    settings->host = bracketed ? slice_part(host, 1, host.len - 2) : host;
+    settings->port = port;
     return NULL;
 }
 

@@ -242,6 +242,11 @@ struct error channel_receive(int fd, struct channel_reader *reader, struct chann
     return OK;
 }
 
+void channel_message_done(const struct channel_message *message)
+{
+    close_all(message->fds, message->fd_count);
+}
+
 void channel_reader_done(struct channel_reader *reader)
 {
     if (reader->partial) {

@@ -68,7 +68,9 @@ struct channel_reader {
  * descriptor is. */
 struct error channel_receive(int fd, struct channel_reader *reader, struct channel_message *out,
                              bool *ret_complete) MUST_CHECK;
-/* Closes the descriptors of a message that never became complete. */
+/* Closes the descriptors of a message that nobody takes. */
+void channel_message_done(const struct channel_message *message);
+/* The same of one that never became complete. */
 void channel_reader_done(struct channel_reader *reader);
 
 #endif

@@ -27,11 +27,6 @@ static bool consists_of(struct slice text, const char *others)
     return text.len > 0;
 }
 
-static bool is_host_name(struct slice name)
-{
-    return name.len <= DNS_NAME_MAX && name_has_labels(name);
-}
-
 static void write_lower(struct slice text, char *out)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -48,7 +43,7 @@ static void write_same(struct slice text, char *out)
 
 bool client_name_dns(struct slice name, char *out)
 {
-    if (!is_host_name(name)) {
+    if (!name_has_labels(name)) {
         return false;
     }
     write_lower(name, out);
@@ -89,7 +84,7 @@ bool client_name_email(struct slice name, char *out)
         return false;
     }
     struct slice local = slice_part(name, 0, (size_t)at), domain = slice_from(name, (size_t)at + 1);
-    if (!consists_of(local, ".!#$%&'*+-/=?^_`{|}~") || !is_host_name(domain)) {
+    if (!consists_of(local, ".!#$%&'*+-/=?^_`{|}~") || !name_has_labels(domain)) {
         return false;
     }
     write_same(slice_part(name, 0, (size_t)at + 1), out);

@@ -1,6 +1,5 @@
 #include "tls/internal.h"
 
-#include "base/limits.h"
 #include "net/address.h"
 #include "net/name.h"
 
@@ -8,11 +7,6 @@
 #include <stdlib.h>
 
 #define HOSTS_MAX 1000 /* of one certificate */
-
-static bool is_name(struct slice name)
-{
-    return name.len <= HTTP_HOST_MAX && name_has_labels(name);
-}
 
 bool tls_host_normalise(struct slice host, struct arena *arena, struct slice *ret_host)
 {
@@ -27,7 +21,7 @@ bool tls_host_normalise(struct slice host, struct arena *arena, struct slice *re
         host.len--;
     }
     /* The only wildcard: a whole left-most label (RFC 6125 section 6.4.3, RFC 9525 section 6.3). */
-    if (!is_name(slice_starts_with(host, SLICE("*.")) ? slice_from(host, 2) : host)) {
+    if (!name_has_labels(slice_starts_with(host, SLICE("*.")) ? slice_from(host, 2) : host)) {
         return false;
     }
     struct slice copy = arena_copy(arena, host);

@@ -1,5 +1,5 @@
 /* The way to a connection: the endpoint's name, then its addresses, one after the other. */
-#include "upstream/discovery/forbidden.h"
+#include "upstream/dial.h"
 #include "upstream/pool_internal.h"
 
 #include <stdlib.h>
@@ -86,39 +86,11 @@ static void on_changed(struct http_client *client)
     }
 }
 
-static socklen_t address_of(const struct upstream_ticket *ticket, struct sockaddr_storage *out)
-{
-    const struct pool_endpoint *endpoint = ticket->endpoint;
-    if (endpoint->settings->path.len > 0) {
-        return address_path_to_sockaddr(endpoint->settings->path, out);
-    }
-    struct address address = resolved_at(&endpoint->addresses, ticket->address);
-    address.port = endpoint->settings->port;
-    return address_to_sockaddr(&address, out);
-}
-
-/* A name that was discovered may stand for anything, each time that it is looked up. */
-static const char *forbids(const struct upstream_ticket *ticket)
-{
-    const struct pool_endpoint *endpoint = ticket->endpoint;
-    const struct discovery_settings *discover = endpoint->pool->settings->discover;
-    if (discover == NULL || endpoint->settings->is_address) {
-        return NULL;
-    }
-    struct address address = resolved_at(&endpoint->addresses, ticket->address);
-    address.port = endpoint->settings->port;
-    return discovery_forbids(discover, &address);
-}
-
 static struct error open_connection(struct upstream_ticket *ticket)
 {
     struct pool_endpoint *endpoint = ticket->endpoint;
     struct upstream_pool *pool = endpoint->pool;
     const struct upstream_settings *settings = pool->settings;
-    const char *forbidden = forbids(ticket);
-    if (forbidden != NULL) {
-        return FAIL(ERROR_VALUE, forbidden);
-    }
     struct pool_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
         return FAIL(ERROR_MEMORY, "upstream connection");
@@ -146,10 +118,9 @@ static struct error open_connection(struct upstream_ticket *ticket)
         .on_changed = on_changed,
         .owner = connection,
     };
-    struct sockaddr_storage socket_address;
-    socklen_t size = address_of(ticket, &socket_address);
+    struct address address = resolved_at(&endpoint->addresses, ticket->address);
     struct error error =
-        http_client_open(&client_settings, (struct sockaddr *)&socket_address, size, &connection->client);
+        upstream_dial(&settings->guard, endpoint->settings, &address, &client_settings, &connection->client);
     if (failed(error)) {
         free(connection);
         return error;

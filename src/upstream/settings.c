@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/client.h"
+#include "net/authority.h"
 #include "net/name.h"
-#include "upstream/authority.h"
 
 static const struct conf_choice balances[] = {
     { "round_robin", BALANCE_ROUND_ROBIN, "one after the other" },
@@ -121,7 +121,7 @@ static const struct conf_field upstream_fields[] = {
       .help = "percentage of the endpoints: where fewer are healthy, all are used; 0: where none is" },
     { .name = "host_header",
       .type = CONF_STRING,
-      .flags = CONF_NON_EMPTY,
+      .flags = CONF_NON_EMPTY | CONF_NAMES,
       .offset = offsetof(struct upstream_settings, host_header),
       .example = "orders.internal",
       .help = "Host field that the upstream sees; default: the client's" },
@@ -262,6 +262,25 @@ int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint)
         return HTTP_PROTOCOL_2;
     }
     return endpoint->tls ? protocol : HTTP_PROTOCOL_1;
+}
+
+bool upstream_endpoint_is_same(const struct upstream_endpoint *a, const struct upstream_endpoint *b)
+{
+    if (a->path.len > 0 || b->path.len > 0) {
+        return slice_equal(a->path, b->path);
+    }
+    bool same_host = a->is_address && b->is_address ? address_is_same(&a->address, &b->address)
+                                                    : slice_equal(a->name, b->name);
+    return same_host && a->port == b->port;
+}
+
+size_t upstream_endpoint_first(const struct upstream_endpoint *endpoints, size_t index)
+{
+    size_t first = 0;
+    while (first < index && !upstream_endpoint_is_same(&endpoints[first], &endpoints[index])) {
+        first++;
+    }
+    return first;
 }
 
 /* `host` as split off; brackets go. */

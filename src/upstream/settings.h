@@ -9,6 +9,7 @@
 #include "upstream/balance/settings.h"
 #include "upstream/breaker.h"
 #include "upstream/discovery/settings.h"
+#include "upstream/guard.h"
 #include "upstream/health/mark.h"
 #include "upstream/health/settings.h"
 #include "upstream/outlier/mark.h"
@@ -73,12 +74,18 @@ struct upstream_settings {
     bool has_local;                    /* some endpoint is of tier 0, and some is not */
     struct balance_source hash_source; /* of BALANCE_HASH */
     const struct maglev *maglev;       /* the same */
+    struct guard guard;                /* where its endpoints may not be */
 };
 
 extern const struct conf_object upstream_object;
 
 /* What an endpoint is to be asked for, where its service says `protocol`: its scheme goes first. */
 int upstream_protocol_of(int protocol, const struct upstream_endpoint *endpoint);
+
+/* One server, as far as it can be told from what is written: that two names stand for it is not looked up. */
+bool upstream_endpoint_is_same(const struct upstream_endpoint *a, const struct upstream_endpoint *b);
+/* The first of them that is that of `index`, which may be itself. */
+size_t upstream_endpoint_first(const struct upstream_endpoint *endpoints, size_t index);
 
 /* NULL, or what is wrong. Slices are of `url` or in `arena`. */
 struct arena;

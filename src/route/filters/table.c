@@ -43,7 +43,7 @@ static const struct conf_choice redirect_statuses[] = {
 static const struct conf_field redirect_fields[] = {
     { .name = "location",
       .type = CONF_STRING,
-      .flags = CONF_REQUIRED | CONF_NON_EMPTY,
+      .flags = CONF_REQUIRED | CONF_NON_EMPTY | CONF_NAMES,
       .offset = offsetof(struct redirect_settings, location),
       .example = "/new",
       .help = "Where to: \"/path\" of the same origin, or \"https://host/path\"; {name} is a variable of the "
@@ -76,10 +76,11 @@ static const struct conf_object redirect_object = {
         .maximum = ROUTE_SEGMENTS_MAX, .flags = CONF_TYPICAL, .example = "1",                                \
         .help = "Takes so many segments off the front of the path; of one that has no more, \"/\" is left. " \
                 "They are told to the upstream as X-Forwarded-Prefix.")                                      \
-    ROW(prefix_path, filter_prefix_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY,                       \
+    ROW(prefix_path, filter_prefix_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY | CONF_NAMES,          \
         .example = "/internal",                                                                              \
         .help = "Puts this in front of the path: it begins with \"/\" and does not end with one.")           \
-    ROW(set_path, filter_set_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY, .example = "/v2/orders",    \
+    ROW(set_path, filter_set_path, .type = CONF_STRING, .flags = CONF_NON_EMPTY | CONF_NAMES,                \
+        .example = "/v2/orders",                                                                             \
         .help = "Another path; {name} is the segment that the route's path calls so. The query stays.")      \
     ROW(rewrite_path, filter_rewrite_path, .type = CONF_OBJECT, .object = &rewrite_object,                   \
         .help = "Rewrites the path by a regular expression.")                                                \
@@ -89,10 +90,11 @@ static const struct conf_object redirect_object = {
     ROW(set_request_header, filter_set_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,          \
         .example = "{ X-Gateway: edge }",                                                                    \
         .help = "Sets header fields, in place of all that the client sent by that name.")                    \
-    ROW(remove_request_header, filter_remove_request_header, .type = CONF_STRINGS, .flags = CONF_NON_EMPTY,  \
-        .example = "[X-Debug]", .help = "Removes header fields of the client by their names.")               \
-    ROW(map_request_header, filter_map_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,          \
-        .example = "{ X-Request-Id: X-Correlation-Id }",                                                     \
+    ROW(remove_request_header, filter_remove_request_header, .type = CONF_STRINGS,                           \
+        .flags = CONF_NON_EMPTY | CONF_NAMES, .example = "[X-Debug]",                                        \
+        .help = "Removes header fields of the client by their names.")                                       \
+    ROW(map_request_header, filter_map_request_header, .type = CONF_PAIRS,                                   \
+        .flags = CONF_NON_EMPTY | CONF_NAMES, .example = "{ X-Request-Id: X-Correlation-Id }",               \
         .help = "Copies a header field to another name: FROM: TO. What TO was is replaced.")                 \
     ROW(dedupe_request_header, filter_dedupe_request_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,    \
         .example = "{ X-Api-Version: first }",                                                               \
@@ -108,7 +110,7 @@ static const struct conf_object redirect_object = {
         .help = "Removes parameters from the query by their names.")                                         \
     ROW(preserve_host_header, filter_preserve_host_header, .type = CONF_BOOL,                                \
         .help = "Tells the upstream the client's own Host, though it has a `host_header`.")                  \
-    ROW(set_host_header, filter_set_host_header, .type = CONF_STRING, .flags = CONF_NON_EMPTY,               \
+    ROW(set_host_header, filter_set_host_header, .type = CONF_STRING, .flags = CONF_NON_EMPTY | CONF_NAMES,  \
         .example = "orders.internal", .help = "Tells the upstream this Host (over HTTP/2, :authority).")     \
     ROW(add_response_header, filter_add_response_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,        \
         .example = "{ X-Served-By: edge }",                                                                  \
@@ -117,7 +119,7 @@ static const struct conf_object redirect_object = {
         .example = "{ X-Served-By: edge }",                                                                  \
         .help = "Sets header fields of the upstream's answer, in place of all that it has by that name.")    \
     ROW(remove_response_header, filter_remove_response_header, .type = CONF_STRINGS,                         \
-        .flags = CONF_NON_EMPTY, .example = "[X-Debug]",                                                     \
+        .flags = CONF_NON_EMPTY | CONF_NAMES, .example = "[X-Debug]",                                        \
         .help = "Removes header fields of the upstream's answer by their names.")                            \
     ROW(dedupe_response_header, filter_dedupe_response_header, .type = CONF_PAIRS, .flags = CONF_NON_EMPTY,  \
         .example = "{ X-Served-By: first }", .help = "As dedupe_request_header, of the upstream's answer.")  \

@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/client.h"
-#include "upstream/discovery/forbidden.h"
 
 #include <stdlib.h>
 
@@ -56,13 +55,10 @@ static struct error add(struct upstream_settings *made, size_t index, const stru
     return OK;
 }
 
+/* A name is judged by what it turns out to stand for, when it is connected to. */
 static const char *forbids(const struct upstream_settings *upstream, const struct upstream_endpoint *endpoint)
 {
-    struct address address = endpoint->address;
-    address.port = endpoint->port;
-    return upstream->discover != NULL && endpoint->is_address
-               ? discovery_forbids(upstream->discover, &address)
-               : NULL;
+    return endpoint->is_address ? guard_forbids(&upstream->guard, endpoint, &endpoint->address) : NULL;
 }
 
 /* Of instances that register themselves one may be a liar, and takes no other with it. Who writes a file writes all of it. */
@@ -75,7 +71,10 @@ static struct error add_all(struct upstream_settings *made, const struct found_e
         *ret_at = i;
         TRY(add(made, kept, &found->items[i], zone, arena));
         const char *why = forbids(made, &made->parsed[kept]);
-        if (why != NULL && made->discover->kind == DISCOVERY_FILE) {
+        if (made->guard.source == GUARD_FILE && upstream_endpoint_first(made->parsed, kept) != kept) {
+            why = "the same server stands there twice: a larger share is said by `weight`";
+        }
+        if (why != NULL && made->guard.source == GUARD_FILE) {
             return FAIL(ERROR_VALUE, why);
         }
         problem = why != NULL ? why : problem;

@@ -2,8 +2,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "net/authority.h"
 #include "net/name.h"
-#include "upstream/authority.h"
 
 #include <string.h>
 
@@ -155,24 +155,10 @@ bool discovery_is_watched(const struct discovery_settings *settings)
     return settings->kind == DISCOVERY_CONSUL || settings->kind == DISCOVERY_KUBERNETES;
 }
 
-/* Unlike a host's, its labels may be numbers, and end with "-". */
-static bool is_service_name(struct slice name)
-{
-    struct slice rest = name, label;
-    if (name.len > DNS_NAME_MAX || !name_has_labels(name)) {
-        return false;
-    }
-    while (slice_next(&rest, '.', &label)) {
-        if (label.ptr[0] == '-') {
-            return false;
-        }
-    }
-    return true;
-}
-
+/* Of Kubernetes, each of whose names is one label. */
 static bool is_label(struct slice text)
 {
-    return is_service_name(text) && slice_find(text, '.') < 0;
+    return name_is_service(text) && slice_find(text, '.') < 0;
 }
 
 /* Who is asked about a service: host, host:port or [address]:port. */
@@ -209,7 +195,7 @@ static const char *parse_consul(struct discovery_settings *settings, struct slic
     if (!parse_registry(authority, &registry)) {
         return "the host and port of Consul are wanted behind `://`";
     }
-    if (!is_service_name(settings->service)) {
+    if (!name_is_service(settings->service)) {
         return "the name of a service is wanted behind the host: letters, digits, \"-\", \"_\" and \".\"";
     }
     if (!tls && !registry.is_loopback) {
@@ -238,7 +224,7 @@ static const char *parse_kubernetes(struct discovery_settings *settings, struct 
     if (slice_to_u64(settings->port_name, &number)) {
         return "ports are named here: EndpointSlices do not know the number of a Service's";
     }
-    if (colon >= 0 && (!is_label(settings->port_name) || settings->port_name.len > 63)) {
+    if (colon >= 0 && !is_label(settings->port_name)) {
         return "behind the service stands the name of its port";
     }
     settings->identity =

@@ -47,9 +47,6 @@ struct discovery_settings {
     struct slice base;                      /* of Consul: https://host:port */
     struct address servers[DISCOVERY_RESOLVERS_MAX];
     size_t server_count;
-    /* filled in by config: the gateway's own listeners, with their ports */
-    const struct address *own;
-    size_t own_count;
 };
 
 extern const struct conf_object discovery_object;

@@ -70,8 +70,6 @@ static bool copy_settings(struct discovery_source *source, const struct upstream
     const struct discovery_settings *written = upstream->discover;
     *settings = *written;
     settings->tls = NULL; /* never to be wiped before it is our own copy */
-    settings->own = NULL; /* the configuration's, which may go; sets go by that in force */
-    settings->own_count = 0;
     source->upstream = arena_copy(memory, upstream->name);
     settings->from = arena_copy(memory, written->from);
     bool copied = source->upstream.ptr != NULL && settings->from.ptr != NULL &&

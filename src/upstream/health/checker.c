@@ -64,17 +64,6 @@ static struct health_target *find_target(const struct health_service *service, s
     return target;
 }
 
-/* One that is written twice is checked once. */
-static const struct upstream_endpoint *find_twin(const struct upstream_settings *upstream, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (slice_equal(upstream->parsed[i].url, upstream->parsed[index].url)) {
-            return &upstream->parsed[i];
-        }
-    }
-    return NULL;
-}
-
 struct error health_checker_mark(const struct health_checker *checker, struct upstream_settings *upstreams,
                                  size_t count)
 {
@@ -84,11 +73,8 @@ struct error health_checker_mark(const struct health_checker *checker, struct up
             upstream->health != NULL ? find_service(checker, upstream) : NULL;
         for (size_t k = 0; upstream->health != NULL && k < upstream->endpoints.count; k++) {
             struct upstream_endpoint *endpoint = &upstream->parsed[k];
-            const struct upstream_endpoint *twin = find_twin(upstream, k);
             const struct health_target *known = find_target(service, endpoint->url);
-            struct health_mark *mark = twin != NULL ? twin->mark : NULL;
-            mark = mark == NULL && known != NULL ? known->mark : mark;
-            endpoint->mark = mark != NULL ? health_mark_ref(mark) : health_mark_new();
+            endpoint->mark = known != NULL ? health_mark_ref(known->mark) : health_mark_new();
             if (endpoint->mark == NULL) {
                 return NO_MEMORY;
             }
@@ -120,6 +106,7 @@ static void free_service(struct health_service *service)
         free_target(target);
     }
     tls_client_free(service->question.tls);
+    free(service->own);
     arena_done(&service->memory);
     free(service);
 }
@@ -190,6 +177,20 @@ static bool copy_question(struct health_service *service, const struct upstream_
            conf_strings_copy(&settings->statuses, &service->memory);
 }
 
+static bool copy_guard(struct health_service *service, const struct guard *guard)
+{
+    service->own = calloc(guard->own_count + 1, sizeof *service->own);
+    if (service->own == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < guard->own_count; i++) {
+        service->own[i] = guard->own[i];
+    }
+    service->question.guard = *guard;
+    service->question.guard.own = service->own;
+    return true;
+}
+
 static struct error add_tls(struct health_service *service, const struct upstream_settings *upstream)
 {
     static const struct tls_client_settings none = { 0 };
@@ -204,14 +205,11 @@ static struct error add_tls(struct health_service *service, const struct upstrea
 static struct error fill(struct health_service *service, const struct upstream_settings *upstream)
 {
     struct health_target **last = &service->targets;
-    if (!copy_question(service, upstream)) {
+    if (!copy_question(service, upstream) || !copy_guard(service, &upstream->guard)) {
         return NO_MEMORY;
     }
     TRY(add_tls(service, upstream));
     for (size_t i = 0; i < upstream->endpoints.count; i++) {
-        if (find_twin(upstream, i) != NULL) {
-            continue;
-        }
         *last = new_target(service, &upstream->parsed[i]);
         if (*last == NULL) {
             return NO_MEMORY;
@@ -264,8 +262,8 @@ static void move_target(struct health_target *target, struct health_service *ser
     }
 }
 
-/* The known service goes on, since probes that are under way read its question: with new numbers, the targets that are new,
- * and of its own those that are still wanted. */
+/* The known service goes on, since probes that are under way read its question: with new numbers, a new guard, the targets that are
+ * new, and of its own those that are still wanted. */
 static void go_on(struct health_service *known, struct health_service *fresh)
 {
     struct health_settings *was = &known->question.settings;
@@ -274,6 +272,10 @@ static void go_on(struct health_service *known, struct health_service *fresh)
     was->timeout = is->timeout;
     was->unhealthy_after = is->unhealthy_after;
     was->healthy_after = is->healthy_after;
+    struct address *own = known->own;
+    known->own = fresh->own;
+    fresh->own = own;
+    known->question.guard = fresh->question.guard;
     struct health_target *before = known->targets;
     known->targets = fresh->targets;
     fresh->targets = before;

@@ -45,6 +45,7 @@ struct health_service {
     struct arena memory;
     struct slice name;
     struct health_question question; /* own copy */
+    struct address *own;             /* of its guard */
     uint64_t tls_digest;             /* of all that its TLS settings say */
     struct health_target *targets;
     bool unhealthy; /* all of them are */

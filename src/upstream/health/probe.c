@@ -1,6 +1,7 @@
 #include "upstream/health/probe.h"
 
 #include "http/grpc.h"
+#include "upstream/dial.h"
 #include "upstream/health/grpc_message.h"
 
 #include <stdio.h>
@@ -349,12 +350,7 @@ static struct error open_client(struct health_probe *probe, int protocol)
         .on_changed = on_changed,
         .owner = probe,
     };
-    struct sockaddr_storage socket_address;
-    struct address address = server->address;
-    address.port = endpoint->port;
-    socklen_t size = endpoint->path.len > 0 ? address_path_to_sockaddr(endpoint->path, &socket_address)
-                                            : address_to_sockaddr(&address, &socket_address);
-    return http_client_open(&client, (struct sockaddr *)&socket_address, size, &probe->client);
+    return upstream_dial(&question->guard, endpoint, &server->address, &client, &probe->client);
 }
 
 struct error health_probe_start(struct health_probe *probe, const struct health_server *server,

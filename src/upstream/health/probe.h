@@ -42,6 +42,7 @@ struct health_question {
     struct slice host_header; /* empty: the server's own authority */
     int protocol;             /* enum http_client_protocol, of https endpoints */
     struct tls_client *tls;   /* of https endpoints; NULL: there is none */
+    struct guard guard;       /* where no server is asked */
 };
 
 /* Whom it is asked. */
@@ -70,8 +71,8 @@ struct health_probe { /* zeroed before the first use */
     char detail[160];
 };
 
-/* `server` must stay until it is over. On failure nothing follows: nobody is there, or something is short here
- * (error_is_shortage). */
+/* `server` must stay until it is over. On failure nothing follows: nobody is there, or may be, or something is
+ * short here (error_is_shortage). */
 struct error health_probe_start(struct health_probe *probe, const struct health_server *server,
                                 struct net_loop *loop, struct metrics_worker *metrics,
                                 health_probe_done *done) MUST_CHECK;

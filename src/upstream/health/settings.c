@@ -6,7 +6,7 @@
 static const struct conf_field health_fields[] = {
     { .name = "path",
       .type = CONF_STRING,
-      .flags = CONF_TYPICAL | CONF_NON_EMPTY,
+      .flags = CONF_TYPICAL | CONF_NON_EMPTY | CONF_NAMES,
       .offset = offsetof(struct health_settings, path),
       .example = "/healthz",
       .help = "HTTP: GET of this path, with a query or not" },

@@ -49,17 +49,6 @@ static bool is_wanted(const struct upstream_settings *upstream)
 
 /* ---- configurations ---- */
 
-/* One that is written twice has one mark. */
-static struct outlier_mark *mark_of_twin(const struct upstream_settings *upstream, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (slice_equal(upstream->parsed[i].url, upstream->parsed[index].url)) {
-            return upstream->parsed[i].outlier;
-        }
-    }
-    return NULL;
-}
-
 struct error outlier_detector_mark(struct outlier_detector *detector, struct upstream_settings *upstreams,
                                    size_t count)
 {
@@ -68,14 +57,11 @@ struct error outlier_detector_mark(struct outlier_detector *detector, struct ups
         const struct outlier_service *known = find_service(detector, upstream->name);
         for (size_t k = 0; is_wanted(upstream) && k < upstream->endpoints.count; k++) {
             struct upstream_endpoint *endpoint = &upstream->parsed[k];
-            struct outlier_mark *mark = mark_of_twin(upstream, k);
             size_t at = known != NULL ? find_target(known, endpoint->url) : 0;
-            if (mark == NULL && known != NULL && at < known->count) {
-                mark = known->targets[at].mark;
-            }
             endpoint->outlier =
-                mark != NULL ? outlier_mark_ref(mark)
-                             : outlier_mark_new(&detector->bell, known != NULL ? clock_monotonic_ns() : 0);
+                known != NULL && at < known->count
+                    ? outlier_mark_ref(known->targets[at].mark)
+                    : outlier_mark_new(&detector->bell, known != NULL ? clock_monotonic_ns() : 0);
             if (endpoint->outlier == NULL) {
                 return NO_MEMORY;
             }
@@ -135,12 +121,10 @@ static struct error make_service(const struct outlier_detector *detector,
         known != NULL && known->settings.interval > 0 && known->interval_at < end ? known->interval_at : end;
     char *at = put_text(service->texts, upstream->name, &service->name);
     for (size_t i = 0; i < upstream->endpoints.count; i++) {
-        if (mark_of_twin(upstream, i) == NULL) {
-            struct outlier_target *target = &service->targets[service->count];
-            at = put_text(at, upstream->parsed[i].url, &target->url);
-            target->mark = outlier_mark_ref(upstream->parsed[i].outlier);
-            inherit(service, known, service->count++);
-        }
+        struct outlier_target *target = &service->targets[service->count];
+        at = put_text(at, upstream->parsed[i].url, &target->url);
+        target->mark = outlier_mark_ref(upstream->parsed[i].outlier);
+        inherit(service, known, service->count++);
     }
     return OK;
 }

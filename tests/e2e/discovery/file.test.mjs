@@ -97,6 +97,7 @@ describe('endpoints of a file', () => {
       'a socket': JSON.stringify(['unix:/run/docker.sock']),
       'one of them wrong': JSON.stringify([servers[1].url, 'ftp://127.0.0.1']),
       'too many': JSON.stringify(Array.from({ length: 1025 }, (_, i) => `http://127.0.0.1:${i + 1}`)),
+      'one server twice': JSON.stringify([servers[1].url, { url: servers[1].url, weight: 2 }]),
       'too large': JSON.stringify([servers[1].url]) + ' '.repeat(1024 * 1024),
     };
     for (const [what, text] of Object.entries(broken)) {

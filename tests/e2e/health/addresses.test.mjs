@@ -1,25 +1,17 @@
-// A name that stands for several addresses: each is asked, and the workers use those that are well. The gateway runs in a mount
-// namespace whose /etc/hosts is ours.
+// A name that stands for several addresses: each is asked, and the workers use those that are well.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Hosts } from '../lib/hosts.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
-import { tempDir } from '../lib/temp.mjs';
 import { until } from '../lib/wait.mjs';
 import { ask, change, healthy, QUICK, routesTo, startService } from './lib.mjs';
 
-const WRAP = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"'];
-const file = join(tempDir('hosts'), 'hosts');
-const known = (names) => writeFileSync(file, Object.entries(names).flatMap(([name, addresses]) => addresses.map((address) => `${address} ${name}\n`)).join(''));
-known({});
-const skip = process.getuid() !== 0 ? 'only root can mount' : spawnSync(WRAP[0], [...WRAP.slice(1), file, 'true']).status !== 0 ? 'no mount namespace can be made here' : false;
+const hosts = new Hosts();
 
-describe('health checks of names', { skip }, () => {
+describe('health checks of names', { skip: hosts.skip }, () => {
   let s, one, two, url, late;
   before(async () => {
-    known({ 'pair.test': ['127.0.0.2', '127.0.0.3'] });
+    hosts.know({ 'pair.test': ['127.0.0.2', '127.0.0.3'] });
     one = await startService({ name: 'one' }, 0, '127.0.0.2');
     two = await startService({ name: 'two' }, one.port, '127.0.0.3');
     url = `http://pair.test:${one.port}`;
@@ -28,7 +20,7 @@ describe('health checks of names', { skip }, () => {
     s = await openStage({
       config: { workers: 1, upstreams: { named: { endpoints: [url], health }, late: { endpoints: [late], health } } },
       routes: routesTo('named', 'late'),
-      gateway: { wrap: [...WRAP, file] },
+      gateway: { wrap: hosts.wrap },
     });
   });
   after(() => closeAll(() => s?.close(), () => one?.close(), () => two?.close()));
@@ -70,7 +62,7 @@ describe('health checks of names', { skip }, () => {
     const line = await change(s, 'endpoint_unhealthy', late);
     assert.deepEqual([line.reason, line.detail, line.address], ['name', 'host name not resolved', '']);
     const from = s.gateway.events.length;
-    known({ 'pair.test': ['127.0.0.2', '127.0.0.3'], 'late.test': ['127.0.0.3'] });
+    hosts.know({ 'pair.test': ['127.0.0.2', '127.0.0.3'], 'late.test': ['127.0.0.3'] });
     const back = await change(s, 'endpoint_healthy', late, from);
     assert.equal(back.address, '127.0.0.3');
     assert.deepEqual(await ask(s, '/late/x', 4), { 200: 4 });

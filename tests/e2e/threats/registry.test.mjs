@@ -8,6 +8,7 @@ import zlib from 'node:zlib';
 import { ask, counted, PLAIN, route, startServers, underLoad } from '../balance/lib.mjs';
 import { EndpointFile, next } from '../discovery/lib.mjs';
 import { startNameServer } from '../discovery/name_server.mjs';
+import { QUICK } from '../health/lib.mjs';
 import { lastingPort, listen } from '../lib/listen.mjs';
 import { Consul, Kubernetes } from '../lib/registries.mjs';
 import { closeAll, HOST, merge, openStage, OPEN } from '../lib/stage.mjs';
@@ -161,13 +162,13 @@ describe('endpoints where no service is', () => {
   let s, servers, registry, names, inner;
   const other = Object.values(os.networkInterfaces()).flat().find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
   // A route of the outer listener leads to what is discovered; the inner one has a route that trusts who is inside.
-  const open = async (discover, address = '127.0.0.1') => {
+  const open = async (discover, address = '127.0.0.1', more = {}) => {
     inner = await lastingPort();
     s = await openStage({
       config: {
         workers: 1,
         listeners: { ...PLAIN, inner: { address, port: inner, exposure: 'internal', plaintext: 'allow' }, public: { exposure: 'external' } },
-        upstreams: { found: { discover, connect_timeout: '500ms' }, trusted: { endpoints: [servers[1].url] } },
+        upstreams: { found: { discover, connect_timeout: '500ms', ...more }, trusted: { endpoints: [servers[1].url] } },
       },
       routes: {
         found: { ...OPEN, match: { host: HOST, path: '/found/**' }, upstream: 'found', listeners: ['public'] },
@@ -210,6 +211,19 @@ describe('endpoints where no service is', () => {
     await s.denied({ status: 502, code: 'bad_gateway', reason: 'upstream_connect', upstream: null, audit: false }, () => s.request({ path: '/found/x' }));
     assert.match(s.gateway.lines.findLast(({ log }) => log === 'access').detail ?? '', /listener of the gateway/);
     assert.equal(servers[1].requests, 0);
+  });
+  it('nor does a health check go there, and the endpoint is not well; twin: that of a service beside it', async () => {
+    await open(consul, '127.0.0.1', { health: { path: '/healthz', ...QUICK } });
+    const unhealthy = next(s, 'endpoint_unhealthy');
+    registry.set([{ address: 'localhost', port: inner }]);
+    const { reason, detail } = await unhealthy();
+    assert.deepEqual([reason, detail], ['connect', 'it is a listener of the gateway itself']);
+    registry.set([{ address: 'localhost', port: servers[0].port }]);
+    const checks = { service: 'found', endpoint: `http://localhost:${servers[0].port}` };
+    await until('it to be asked', async () => (await s.gateway.metrics()).sum('sallyport_health_checks_total', { ...checks, outcome: 'passed' }) > 2);
+    assert.equal((await s.gateway.metrics()).sum('sallyport_upstream_healthy', checks), 1);
+    await servesAlone(4);
+    assert.deepEqual(s.gateway.lines.filter(({ log, listener }) => log === 'access' && listener === 'inner'), []);
   });
   it('twin: a service beside it on this machine is one, by address and by name', async () => {
     await open(consul);

@@ -160,10 +160,10 @@ static void a_protocol_needs_what_agrees_on_it(void **state)
     (void)state;
     assert_text_tells(
         LISTENER "upstreams:\n"
-                 "  a: { endpoints: [\"https://localhost:1\", \"h2c://localhost:1\"], protocol: h2 }\n"
-                 "  b: { endpoints: [\"https://localhost:1\", \"http://localhost:1\"], protocol: auto }\n"
+                 "  a: { endpoints: [\"https://localhost:1\", \"h2c://localhost:2\"], protocol: h2 }\n"
+                 "  b: { endpoints: [\"https://localhost:1\", \"http://localhost:2\"], protocol: auto }\n"
                  "  c: { endpoints: [\"h2c://localhost:1\"] }\n"
-                 "  d: { endpoints: [\"https://localhost:1\", \"http://localhost:1\"], protocol: h2 }\n"
+                 "  d: { endpoints: [\"https://localhost:1\", \"http://localhost:2\"], protocol: h2 }\n"
                  "  e: { endpoints: [\"http://localhost:1\"], protocol: auto }\n",
         NO_ROUTES
         "c.yaml:6:43: error: upstreams.d.endpoints[1]: `protocol: h2` is agreed on by TLS, and this endpoint "
@@ -193,12 +193,49 @@ static void kept_key_sets_are_looked_after(void **state)
     loading_done(&loading);
 }
 
+/* Whatever the spelling; names are not looked up. */
+static void a_server_stands_once(void **state)
+{
+    (void)state;
+    struct loading loading;
+    loading_init(&loading);
+    loading_file(&loading, "c.yaml",
+                 SLICE(LISTENER
+                       "upstreams:\n"
+                       "  a: { endpoints: [https://a.example, https://b.example, https://A.example:443] }\n"
+                       "  b:\n"
+                       "    endpoints:\n"
+                       "      - { url: \"https://[::1]:1\" }\n"
+                       "      - \"https://[0:0::1]:1\"\n"
+                       "      - { url: \"unix:/run/a\" }\n"
+                       "      - unix:/run/a\n"
+                       "      - unix:/run/b\n"
+                       "  c: { endpoints: [\"https://127.0.0.1:1\", \"https://127.0.0.1:2\", "
+                       "\"https://127.0.0.2:1\", \"https://localhost:1\", \"https://localhost\"] }\n"
+                       "  d: { endpoints: [\"http://127.0.0.1:1\", \"h2c://127.0.0.1:1\"] }\n"
+                       "  e: { endpoints: [\"ftp://x\", \"ftp://x\"] }\n"));
+#define MORE \
+    " already: a larger share of the requests is said there, by `weight: 2` with `balance: weighted`\n"
+    assert_told(loading_load(&loading, NULL, 0), NO_ROUTES
+                "c.yaml:3:58: error: upstreams.a.endpoints[2]: this server stands at c.yaml:3" MORE
+                "c.yaml:7:9: error: upstreams.b.endpoints[1]: this server stands at c.yaml:6" MORE
+                "c.yaml:9:9: error: upstreams.b.endpoints[3]: this server stands at c.yaml:8" MORE
+                "c.yaml:12:42: error: upstreams.d.endpoints[1]: this server stands at c.yaml:12" MORE
+                "c.yaml:13:20: error: upstreams.e.endpoints[0]: an endpoint begins with https://, http://, "
+                "h2c:// or unix:/, as in https://10.0.0.5:9001\n"
+                "c.yaml:13:31: error: upstreams.e.endpoints[1]: an endpoint begins with https://, http://, "
+                "h2c:// or unix:/, as in https://10.0.0.5:9001\n");
+#undef MORE
+    loading_done(&loading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_fit_the_algorithms),
         cmocka_unit_test(key_sets_are_read),
         cmocka_unit_test(endpoints_are_parsed),
+        cmocka_unit_test(a_server_stands_once),
         cmocka_unit_test(endpoints_are_written_or_discovered),
         cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
         cmocka_unit_test(kept_key_sets_are_looked_after),

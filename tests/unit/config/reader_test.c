@@ -86,10 +86,25 @@ static const struct conf_object outer_object = {
     "outer", sizeof(struct outer), outer_fields, NULL, NULL, ""
 };
 
-static struct outer read_outer(struct reading *reading, struct config_files *files, const char *text)
+struct naming {
+    struct slice host, text;
+    struct conf_strings headers;
+    struct conf_pairs renamed;
+};
+
+static const struct conf_field naming_fields[] = {
+    { "host", CONF_STRING, CONF_NAMES, AT(naming, host), .example = "api.example.com" },
+    { "text", CONF_STRING, AT(naming, text) },
+    { "headers", CONF_STRINGS, CONF_NAMES, AT(naming, headers), .standard = "[X-A]" },
+    { "renamed", CONF_PAIRS, CONF_NAMES, AT(naming, renamed) },
+    { 0 },
+};
+static const struct conf_object naming_object = { "naming", sizeof(struct naming), naming_fields, NULL, NULL,
+                                                  "" };
+
+static void read_object(struct reading *reading, struct config_files *files, const struct conf_object *object,
+                        const char *text, void *out)
 {
-    struct outer outer;
-    memset(&outer, 0, sizeof outer);
     reading_init(reading, slice_from_string(text));
     struct conf_reader reader = {
         .arena = &reading->arena,
@@ -98,7 +113,14 @@ static struct outer read_outer(struct reading *reading, struct config_files *fil
         .files = files,
     };
     assert_non_null(reading->root);
-    assert_ok(conf_read(&reader, &outer_object, reading->root, &outer));
+    assert_ok(conf_read(&reader, object, reading->root, out));
+}
+
+static struct outer read_outer(struct reading *reading, struct config_files *files, const char *text)
+{
+    struct outer outer;
+    memset(&outer, 0, sizeof outer);
+    read_object(reading, files, &outer_object, text, &outer);
     return outer;
 }
 
@@ -254,6 +276,47 @@ static void nothing_is_no_value(void **state)
         "dir/c.yaml:3:1: error: inner: a map or a single value is wanted here, not nothing, as in \"inner: "
         "green\"\n");
     assert_int_equal(outer.port, 8443); /* what is wrong leaves its default */
+    reading_done(&reading);
+}
+
+static void names_are_no_booleans_and_no_numbers(void **state)
+{
+    (void)state;
+    struct reading reading;
+    struct naming naming = { 0 };
+    read_object(
+        &reading, NULL, &naming_object,
+        "host: true\ntext: true\nheaders: [X-B, 12, 1e3]\nrenamed: { X-C: null, X-D: No, X-E: FALSE }\n",
+        &naming);
+    assert_diagnostics(
+        &reading,
+        "dir/c.yaml:1:1: error: host: a text is wanted here, not a boolean, as in \"host: api.example.com\"; "
+        "if it is meant so, write it in quotes: 'true'\n"
+        "dir/c.yaml:3:16: error: headers[1]: a text or a list of texts is wanted here, not a number, as in "
+        "\"headers: [X-A]\"; if it is meant so, write it in quotes: '12'\n"
+        "dir/c.yaml:3:20: error: headers[2]: a text or a list of texts is wanted here, not a number, as in "
+        "\"headers: [X-A]\"; if it is meant so, write it in quotes: '1e3'\n"
+        "dir/c.yaml:4:12: error: renamed.X-C: a text is wanted here, not nothing, as in \"X-C: text\"\n"
+        "dir/c.yaml:4:32: error: renamed.X-E: a text is wanted here, not a boolean, as in \"X-E: text\"; if "
+        "it is meant so, write it in quotes: 'FALSE'\n");
+    reading_done(&reading);
+    assert_slice(naming.text, "true");
+    assert_int_equal(naming.headers.count, 1);
+}
+
+static void in_quotes_they_are_meant(void **state)
+{
+    (void)state;
+    struct reading reading;
+    struct naming naming = { 0 };
+    read_object(
+        &reading, NULL, &naming_object,
+        "host: 'true'\nheaders: [\"12\", 1.2.3.4, 12a, yes]\nrenamed: { X-C: 'null', X-D: nullable }\n",
+        &naming);
+    assert_diagnostics(&reading, "");
+    assert_slice(naming.host, "true");
+    assert_slice(naming.headers.items[0], "12");
+    assert_slice(naming.renamed.items[0].value, "null");
     reading_done(&reading);
 }
 
@@ -417,6 +480,8 @@ int main(void)
         cmocka_unit_test(shorthands_stand_for_objects),
         cmocka_unit_test(every_wrong_value_is_told_at_once),
         cmocka_unit_test(nothing_is_no_value),
+        cmocka_unit_test(names_are_no_booleans_and_no_numbers),
+        cmocka_unit_test(in_quotes_they_are_meant),
         cmocka_unit_test(texts_stand_on_one_line),
         cmocka_unit_test(secrets_come_by_reference_only),
         cmocka_unit_test(fields_know_where_they_were_written),

@@ -158,6 +158,31 @@ static void many_keys_are_read(void **state)
     buffer_done(&text);
 }
 
+static void scalars_are_what_the_core_schema_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *kind; /* NULL: a text */
+    } cases[] = {
+        { "true", "a boolean" }, { "FALSE", "a boolean" }, { "tRUE", NULL },        { "yes", NULL },
+        { "", "nothing" },       { "~", "nothing" },       { "Null", "nothing" },   { "nul", NULL },
+        { "0", "a number" },     { "-12", "a number" },    { "+12", "a number" },   { "0o17", "a number" },
+        { "0x1F", "a number" },  { "1.5", "a number" },    { ".5", "a number" },    { "5.", "a number" },
+        { "1e3", "a number" },   { "1.5E-3", "a number" }, { "-.inf", "a number" }, { ".NaN", "a number" },
+        { "0o8", NULL },         { "0x", NULL },           { ".", NULL },           { "-", NULL },
+        { "1e", NULL },          { "1e+", NULL },          { "e3", NULL },          { ".e3", NULL },
+        { "1.2.3", NULL },       { "1.2.3.4", NULL },      { "12a", NULL },         { "1_000", NULL },
+        { "12:30", NULL },       { "orders.test", NULL },  { "/", NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *kind = yaml_takes_for(slice_from_string(cases[i].text));
+        if ((kind == NULL) != (cases[i].kind == NULL) || (kind != NULL && strcmp(kind, cases[i].kind) != 0)) {
+            fail_msg("%s: %s", cases[i].text, kind != NULL ? kind : "a text");
+        }
+    }
+    assert_null(yaml_takes_for(SLICE("1\0")));
+}
+
 static void memory_is_capped(void **state)
 {
     (void)state;
@@ -188,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_file_is_a_map),
         cmocka_unit_test(nesting_ends_somewhere),
         cmocka_unit_test(many_keys_are_read),
+        cmocka_unit_test(scalars_are_what_the_core_schema_says),
         cmocka_unit_test(memory_is_capped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,11 +68,11 @@ static void urls_are_taken_apart(void **state)
     refuses(with_url("postgresql://u@db/keys#x"), "no parameters");
     refuses(with_url("postgresql://%2Frun/keys"), "no \"%\"");
     refuses(with_url("http://u@db/keys"), "is written postgresql://");
-    refuses(with_url("postgresql://u@db:0/keys"), "no port");
-    refuses(with_url("postgresql://u@db:65536/keys"), "no port");
-    refuses(with_url("postgresql://u@db:x/keys"), "no port");
-    refuses(with_url("postgresql://u@[::1]6000/keys"), "no port");
-    refuses(with_url("postgresql://u@[::1/keys"), "without its");
+    refuses(with_url("postgresql://u@db:0/keys"), "from 1 to 65535");
+    refuses(with_url("postgresql://u@db:65536/keys"), "from 1 to 65535");
+    refuses(with_url("postgresql://u@db:x/keys"), "from 1 to 65535");
+    refuses(with_url("postgresql://u@[::1]6000/keys"), "text behind the address");
+    refuses(with_url("postgresql://u@[::1/keys"), "no closing bracket");
     refuses(with_url("postgresql://db/keys"), "named by host, database and user");
     refuses(with_url("postgresql://u@db"), "named by host, database and user");
     refuses(with_url("postgresql://u@/keys"), "named by host, database and user");

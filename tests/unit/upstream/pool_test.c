@@ -1039,6 +1039,72 @@ static void all_addresses_of_a_name_are_tried(void **state)
     }
 }
 
+/* ---- where no endpoint is ---- */
+
+static void guard(enum guard_source source, const struct address *own)
+{
+    fixture->settings.guard = (struct guard){ .source = source, .own = own, .own_count = 1 };
+}
+
+static struct address listener_at(const char *address, uint16_t port)
+{
+    struct address listener;
+    assert_true(address_parse(slice_from_string(address), &listener));
+    listener.port = port;
+    return listener;
+}
+
+static void a_name_does_not_lead_to_a_listener_of_the_gateway(void **state)
+{
+    (void)state;
+    static const enum guard_source sources[] = { GUARD_CONFIGURATION, GUARD_FILE, GUARD_REGISTRY };
+    const struct address own = listener_at("127.0.0.1", fixture->services[0].port);
+    resolver_says("127.0.0.1", NULL);
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        guard(sources[i], &own);
+        make_pool(named_url(own.port), NULL);
+        struct user *user = acquire(0);
+        turn_until(&user->ready);
+        assert_int_equal(user->failure.reason, DENY_UPSTREAM_CONNECT);
+        assert_string_equal(user->detail, "it is a listener of the gateway itself");
+        assert_int_equal(service_accept(&fixture->services[0]), -1);
+        upstream_release(&user->ticket);
+        upstream_pool_free(fixture->pool);
+        fixture->pool = NULL;
+    }
+}
+
+static void a_name_leads_to_a_service_beside_that_listener(void **state)
+{
+    (void)state;
+    const struct address own = listener_at("127.0.0.1", fixture->services[1].port);
+    resolver_says("127.0.0.1", NULL);
+    guard(GUARD_REGISTRY, &own);
+    make_pool(named_url(fixture->services[0].port), NULL);
+    acquire_ready(0);
+    assert_int_equal(count("sallyport_upstream_connect_failures_total"), 0);
+}
+
+/* Without a further try of the request. */
+static void the_other_addresses_of_such_a_name_serve(void **state)
+{
+    (void)state;
+    const struct address own = listener_at("127.0.0.2", fixture->services[0].port);
+    struct sockaddr_storage way;
+    socklen_t size = address_to_sockaddr(&own, &way);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&way, size), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    resolver_says("127.0.0.2", "127.0.0.1");
+    guard(GUARD_CONFIGURATION, &own);
+    make_pool(named_url(own.port), NULL);
+    for (size_t i = 0; i < TICKETS; i++) {
+        acquire_ready(i);
+    }
+    assert_int_equal(accept4(listener, NULL, NULL, SOCK_CLOEXEC), -1);
+    close(listener);
+}
+
 static uint64_t key_of(const char *text)
 {
     struct address address;
@@ -1276,6 +1342,9 @@ int main(void)
         TEST(a_name_is_looked_up_once),
         TEST(a_name_without_address_is_a_failure),
         TEST(all_addresses_of_a_name_are_tried),
+        TEST(a_name_does_not_lead_to_a_listener_of_the_gateway),
+        TEST(a_name_leads_to_a_service_beside_that_listener),
+        TEST(the_other_addresses_of_such_a_name_serve),
         TEST(an_unhealthy_address_is_passed_over),
         TEST(a_kept_connection_to_an_unhealthy_address_is_not_used_again),
         TEST(each_address_is_tried_once),

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "upstream/health/checker.h"
 
+#include "upstream/resolver.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -24,11 +26,11 @@ struct fixture {
     struct server servers[SERVERS];
     struct health_settings health;
     struct upstream_settings upstream;
-    struct upstream_endpoint endpoints[SERVERS + 1];
-    struct slice urls[SERVERS + 1];
+    struct upstream_endpoint endpoints[SERVERS];
+    struct slice urls[SERVERS];
     unsigned int events, service_events;
     bool unhealthy;
-    char endpoint[64], outcome[32];
+    char endpoint[64], outcome[32], detail[64];
 };
 
 static struct fixture *fixture;
@@ -41,6 +43,7 @@ static void on_event(void *context, const struct health_event *event)
     fixture->unhealthy = event->unhealthy;
     snprintf(fixture->endpoint, sizeof fixture->endpoint, "%.*s", SLICE_ARG(event->endpoint));
     snprintf(fixture->outcome, sizeof fixture->outcome, "%s", event->outcome);
+    snprintf(fixture->detail, sizeof fixture->detail, "%s", event->detail);
 }
 
 static void server_open(struct server *server)
@@ -85,6 +88,24 @@ static void turn_for(int64_t duration)
     }
 }
 
+static void turn_until_asked(void)
+{
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (server_accept(&fixture->servers[0]) == 0) {
+        assert_true(clock_monotonic_ns() < limit);
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void turn_until_health(bool wanted)
+{
+    int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
+    while (fixture->unhealthy == wanted) {
+        assert_true(clock_monotonic_ns() < limit);
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
 static void turn_until_events(unsigned int count)
 {
     int64_t limit = clock_monotonic_ns() + 5 * NS_PER_S;
@@ -94,28 +115,37 @@ static void turn_until_events(unsigned int count)
     assert_int_equal(fixture->events, count);
 }
 
-/* Endpoints as a configuration has them; their marks go with it. */
-static void configure(size_t count)
-{
-    fixture->upstream.endpoints = (struct conf_list){ fixture->urls, count };
-    for (size_t i = 0; i < count; i++) {
-        fixture->urls[i] = slice_from_string(fixture->servers[i % SERVERS].url);
-        assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));
-    }
-    assert_ok(health_checker_mark(fixture->checker, &fixture->upstream, 1));
-}
-
-static void take_up(void)
-{
-    assert_ok(health_checker_set(fixture->checker, &fixture->upstream, 1));
-}
-
 static void drop_marks(void)
 {
     for (size_t i = 0; i < fixture->upstream.endpoints.count; i++) {
         health_mark_unref(fixture->endpoints[i].mark);
         fixture->endpoints[i].mark = NULL;
     }
+}
+
+/* Endpoints as a configuration has them; their marks go with it. */
+static void configure(size_t count)
+{
+    fixture->upstream.endpoints = (struct conf_list){ fixture->urls, count };
+    for (size_t i = 0; i < count; i++) {
+        fixture->urls[i] = slice_from_string(fixture->servers[i].url);
+        assert_null(upstream_parse_endpoint(fixture->urls[i], &fixture->arena, &fixture->endpoints[i]));
+    }
+    assert_ok(health_checker_mark(fixture->checker, &fixture->upstream, 1));
+}
+
+/* In place of an address. */
+static void name_endpoint(const char *url)
+{
+    drop_marks();
+    fixture->urls[0] = slice_from_string(url);
+    assert_null(upstream_parse_endpoint(fixture->urls[0], &fixture->arena, &fixture->endpoints[0]));
+    assert_ok(health_checker_mark(fixture->checker, &fixture->upstream, 1));
+}
+
+static void take_up(void)
+{
+    assert_ok(health_checker_set(fixture->checker, &fixture->upstream, 1));
 }
 
 static int set_up(void **state)
@@ -225,18 +255,35 @@ static void test_reload(void **state)
     health_mark_unref(before);
 }
 
-/* One that is written twice is one server. */
-static void test_twins(void **state)
+/* The service is known by a name, and comes to be a listener of the gateway itself: it is asked no longer, and is not well. */
+static void test_guard(void **state)
 {
     (void)state;
-    configure(3);
-    assert_ptr_equal(fixture->endpoints[0].mark, fixture->endpoints[2].mark);
+    char url[64];
+    struct address own;
+    resolver_says("127.0.0.1", NULL);
+    configure(1);
+    snprintf(url, sizeof url, "http://orders.example.com:%u", fixture->servers[0].port);
+    name_endpoint(url);
+    fixture->upstream.guard = (struct guard){ .own = &own };
     take_up();
-    turn_for(30 * NS_PER_MS);
-    server_close(&fixture->servers[0]);
-    turn_until_events(1);
-    turn_for(50 * NS_PER_MS);
-    assert_int_equal(fixture->events, 1);
+    turn_until_asked();
+    turn_until_health(true);
+    assert_true(address_parse(SLICE("127.0.0.1"), &own));
+    own.port = fixture->servers[0].port;
+    fixture->upstream.guard.own_count = 1;
+    take_up();
+    turn_until_health(false);
+    assert_string_equal(fixture->outcome, "connect");
+    assert_string_equal(fixture->detail, "it is a listener of the gateway itself");
+    server_accept(&fixture->servers[0]); /* of before */
+    turn_for(60 * NS_PER_MS);
+    assert_int_equal(server_accept(&fixture->servers[0]), 0);
+    /* And back: what is no listener any more is asked again. */
+    own.port = fixture->servers[1].port;
+    take_up();
+    turn_until_health(true);
+    turn_until_asked();
 }
 
 static void test_stop(void **state)
@@ -285,7 +332,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_changes), TEST(test_reload), TEST(test_twins), TEST(test_stop), TEST(test_metrics),
+        TEST(test_changes), TEST(test_reload), TEST(test_guard), TEST(test_stop), TEST(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Host and port as configuration has them: "host", "host:port" or "[address]:port" (RFC 3986 section 3.2). Pure; any thread. What
  * messages have is http/uri.h's. */
-#ifndef SALLYPORT_UPSTREAM_AUTHORITY_H
-#define SALLYPORT_UPSTREAM_AUTHORITY_H
+#ifndef SALLYPORT_NET_AUTHORITY_H
+#define SALLYPORT_NET_AUTHORITY_H
 
 #include "base/slice.h"
 

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "upstream/authority.h"
+#include "net/authority.h"
 
 static void hosts_and_ports_are_split(void **state)
 {

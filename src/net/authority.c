@@ -1,4 +1,4 @@
-#include "upstream/authority.h"
+#include "net/authority.h"
 
 const char *authority_parse_port(struct slice text, uint16_t *ret_port)
 {
