@@ -17,6 +17,7 @@ export class Server {
     this.status = 200;
     this.fields = {};
     this.delay = 0;
+    this.hold = null; // a promise: nothing is answered before
     this.every = 0; // of so many requests one fails
     this.healthy = true;
     this.server = http.createServer((request, response) => {
@@ -25,7 +26,8 @@ export class Server {
       this.callers.push(request.headers['x-key'] ?? request.headers.cookie ?? '');
       if (this.every > 0 && this.requests % this.every === 0) return response.writeHead(503).end();
       const answer = () => response.writeHead(this.status, { 'content-type': 'application/json', ...this.fields }).end(JSON.stringify({ name: this.name }));
-      if (this.delay > 0) setTimeout(answer, this.delay);
+      if (this.hold) this.hold.then(answer);
+      else if (this.delay > 0) setTimeout(answer, this.delay);
       else answer();
     });
     this.sockets = new Set();

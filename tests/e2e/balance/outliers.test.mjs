@@ -134,7 +134,7 @@ describe('outliers', () => {
     assert.equal((await counted(servers, () => ask(s, '/four/x', 40)))[3], 0);
   });
   it('one whose answers are worse than those of the others is left out', async () => {
-    await reconfigure({ outliers: { success_gap: 20, min_requests: 30, interval: '300ms', ejection: '1m', max_ejection: '1m' } });
+    await reconfigure({ outliers: { success_gap: 20, min_requests: 10, interval: '2s', ejection: '1m', max_ejection: '1m' } });
     servers[1].every = 3; // never five in a row
     const event = await askUntil('endpoint_ejected', s.gateway.events.length);
     assert.deepEqual([event.endpoint, event.reason], [servers[1].url, 'success_gap']);

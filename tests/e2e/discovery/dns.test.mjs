@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ask, counted, HomedServer, PLAIN, route, underLoad } from '../balance/lib.mjs';
+import { QUICK } from '../health/lib.mjs';
 import { authority } from '../lib/pki.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { startUpstream } from '../lib/upstream.mjs';
@@ -124,7 +125,7 @@ describe('endpoints of DNS', () => {
 
   it('of a lower priority serve where the others are not healthy, one priority after the other', async () => {
     names.records[SERVICE] = records([2, { priority: 30 }], [0, { priority: 10 }], [1, { priority: 20 }]);
-    await open(`dns+srv://${SERVICE}`, { health: { path: '/healthz', interval: '100ms', timeout: '100ms' } });
+    await open(`dns+srv://${SERVICE}`, { health: { path: '/healthz', ...QUICK } });
     const serves = async (number) => assert.deepEqual(await counted(servers, () => ask(s, '/found/x', 20)), [0, 1, 2].map((i) => (i === number ? 20 : 0)));
     const turns = async (number, healthy) => {
       const turned = next(s, healthy ? 'endpoint_healthy' : 'endpoint_unhealthy', ({ endpoint }) => endpoint === url(number));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ask, counted, PLAIN, route, startServers, underLoad } from '../balance/lib.mjs';
+import { QUICK } from '../health/lib.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
 import { EndpointFile, next } from './lib.mjs';
@@ -151,7 +152,7 @@ describe('endpoints of a file', () => {
     });
 
   it('are checked, and counted, as they come and go', async () => {
-    await open(urls(0, 1), { health: { path: '/healthz', interval: '50ms', timeout: '50ms' }, outliers: {} });
+    await open(urls(0, 1), { health: { path: '/healthz', ...QUICK }, outliers: {} });
     servers[0].healthy = false;
     await s.gateway.event('endpoint_unhealthy', ({ endpoint }) => endpoint === servers[0].url);
     servers[2].healthy = false;

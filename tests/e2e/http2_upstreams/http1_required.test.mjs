@@ -1,6 +1,7 @@
 // Upstreams that agree to HTTP/2 by ALPN and then want HTTP/1.1 all the same (HTTP_1_1_REQUIRED, RFC 9113 section 7).
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { QUICK } from '../health/lib.mjs';
 import { closeAll, OPEN, openStage } from '../lib/stage.mjs';
 import { until } from '../lib/wait.mjs';
 import { echo, onStage, startHttp2 } from './lib.mjs';
@@ -93,7 +94,7 @@ describe('HTTP_1_1_REQUIRED', () => {
     assert.equal(up.http1Requests.length, 1);
   });
   it('auto: a health check is made over HTTP/1.1 then', async () => {
-    const { s, up } = await stage(RESET, { health: { path: '/healthz', interval: '100ms', timeout: '90ms', unhealthy_after: 1, healthy_after: 1 } });
+    const { s, up } = await stage(RESET, { health: { path: '/healthz', ...QUICK } });
     await until('three checks', () => up.http1Requests.filter((path) => path === '/healthz').length >= 3);
     const metrics = await s.gateway.metrics();
     assert.equal(metrics.sum('sallyport_upstream_healthy'), 1);

@@ -16,7 +16,8 @@ const KEYS = 8;
 const TOKENS = 100;
 const CLIENTS = 1_000;
 const DEADLINE = 200;
-const RETRY_AFTER = 3_000;
+// Longer than any answer takes on a busy machine: the clients and the upstream share a process, and add seconds.
+const RETRY_AFTER = deadline(5_000);
 
 // Asks again as soon as it was answered, and remembers what it was told, and when.
 class Impatient {
@@ -98,6 +99,11 @@ describe('overload', () => {
     return clients;
   };
   const answers = (clients, status) => clients.flatMap((client) => client.answers).filter((a) => a.status === status);
+  // Of a client that was denied: that answer and the one after it, if there was one.
+  const fromDenial = ({ answers }) => {
+    const first = answers.findIndex((a) => a.status === 503);
+    return first >= 0 && first + 1 < answers.length ? answers.slice(first, first + 2) : null;
+  };
   const shed = async () => (await s.gateway.metrics()).sum('sallyport_denied_total', { reason: 'overloaded' });
 
   it('twin: nobody is denied while all is calm', async () => {
@@ -117,8 +123,7 @@ describe('overload', () => {
       assert.equal((await s.gateway.get('/readyz')).status, 200);
       await s.gateway.metrics();
       asked.push(performance.now() - began);
-      const after = clients.filter((c) => c.answers.findIndex((a) => a.status === 503) < c.answers.length - 1);
-      return asked.length >= 10 && answers(clients, 503).length >= 50 && answers(clients, 200).length >= 500 && after.length >= 5;
+      return asked.length >= 10 && answers(clients, 503).length >= 50 && answers(clients, 200).length >= 500 && clients.filter(fromDenial).length >= 5;
     }, 40_000);
     await Promise.all(clients.map((client) => client.stop()));
     const denied = answers(clients, 503);
@@ -130,18 +135,15 @@ describe('overload', () => {
       assert.equal(JSON.parse(body).code, 'unavailable');
     }
     // Who was denied was not listened to until Retry-After was over. (Counted from the request, as this process may be late.)
-    for (const client of clients) {
-      const first = client.answers.findIndex((a) => a.status === 503);
-      if (first < 0 || first + 1 >= client.answers.length) continue;
-      const took = client.answers[first].took + client.answers[first + 1].took;
-      assert.ok(took >= RETRY_AFTER, `listened to after ${took} ms`);
+    for (const [denial, next] of clients.map(fromDenial).filter(Boolean)) {
+      assert.ok(denial.took + next.took >= RETRY_AFTER, `listened to after ${denial.took + next.took} ms`);
+      assert.equal(next.status, 503, 'what was sent before Retry-After was over is too old to be taken then');
     }
-    // The wait that the gateway allows is DEADLINE; nine times as much is for what this client and the upstream, who share a
-    // process, add on a busy machine. What was taken after it had waited for Retry-After would be later than that.
+    // The wait that the gateway allows is DEADLINE; the rest is for what this process adds.
     const times = served.map((a) => a.took).sort((a, b) => a - b);
     const p99 = times[Math.floor(times.length * 0.99)];
-    assert.ok(p99 < deadline(10 * DEADLINE), `the slowest in a hundred answers took ${p99} ms`);
-    assert.ok(Math.max(...asked) < deadline(3_000), `the status pages took ${Math.max(...asked)} ms`);
+    assert.ok(p99 < RETRY_AFTER, `the slowest in a hundred answers took ${p99} ms`);
+    assert.ok(Math.max(...asked) < RETRY_AFTER, `the status pages took ${Math.max(...asked)} ms`);
     assert.ok((await shed()) >= denied.length);
     const line = await s.gateway.access('a denial', (l) => l.reason === 'overloaded');
     assert.equal(line.status, 503);
@@ -149,7 +151,8 @@ describe('overload', () => {
   });
 
   it('then all is calm again', async () => {
-    await until('the end of what was asked', async () => (await s.gateway.metrics()).sum('sallyport_connections_open') === 0);
+    // Who is not listened to is not seen to go, either.
+    await until('the end of what was asked', async () => (await s.gateway.metrics()).sum('sallyport_connections_open') === 0, 2 * RETRY_AFTER + 20_000);
     const before = await shed();
     const clients = await load(2);
     await until('answers', () => answers(clients, 200).length >= 50, 30_000);

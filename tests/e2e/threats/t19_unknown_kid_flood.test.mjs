@@ -5,12 +5,12 @@ import { after, before, describe, it } from 'node:test';
 import { Issuer } from '../lib/issuer.mjs';
 import { closeAll, openStage } from '../lib/stage.mjs';
 import { requestText } from '../lib/raw.mjs';
-import { SLOW, deadline, until } from '../lib/wait.mjs';
+import { SLOW, until } from '../lib/wait.mjs';
 
 const TOKENS = 10_000;
 const CONNECTIONS = 10;
 const BATCH = 50;
-const INTERVAL = 2; // seconds
+const INTERVAL = 4 * SLOW; // seconds
 
 describe('T19: unknown kid', () => {
   let s;
@@ -53,10 +53,10 @@ describe('T19: unknown kid', () => {
     await Promise.all(flood);
     over = true;
     assert.ok((await honest) >= 1);
-    // By the gateway's own measure: this process is busy with the flood, as client and as upstream.
-    for (const line of s.gateway.lines.filter((l) => l.log === 'access' && l.status === 200)) {
-      assert.ok(line.duration_us - line.upstream_us < deadline(500_000), `an honest caller waited ${line.duration_us} µs`);
-    }
+    // By the gateway's own measure: this process is busy with the flood, as client and as upstream. Who had to wait for keys that
+    // are not asked for again before INTERVAL would wait for any part of it, most of them for longer than this.
+    const waited = s.gateway.lines.filter((l) => l.log === 'access' && l.status === 200).map((l) => l.duration_us - l.upstream_us);
+    assert.ok(Math.max(...waited) < (INTERVAL * 1_000_000) / 2, `an honest caller waited ${Math.max(...waited)} µs`);
     const allowed = Math.ceil((performance.now() - from) / 1000 / INTERVAL) + 1;
     assert.ok(keys.fetches - fetches <= allowed, `${keys.fetches - fetches} fetches, ${allowed} allowed`);
     const metrics = await s.gateway.metrics();

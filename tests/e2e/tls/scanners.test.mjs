@@ -36,7 +36,7 @@ describe('scanners of TLS', () => {
   describe('sslscan', () => {
     const elements = (xml, name) => [...xml.matchAll(new RegExp(`<${name} ([^>]*?)/?>`, 'g'))].map(([, text]) => Object.fromEntries([...text.matchAll(/([\w-]+)="([^"]*)"/g)].map(([, k, v]) => [k, v])));
     const scan = async (t, port) => {
-      const xml = await run('sslscan', ['--xml=-', `--sni-name=${HOST}`, `127.0.0.1:${port}`], 60_000);
+      const xml = await run('sslscan', ['--xml=-', `--sni-name=${HOST}`, `127.0.0.1:${port}`], 120_000);
       if (xml === null) return t.skip('sslscan is not installed: tools/need test');
       const of = (name) => elements(xml, name);
       return { of, versions: of('protocol').filter((p) => p.enabled === '1').map((p) => `${p.type}${p.version}`) };
@@ -73,7 +73,7 @@ describe('scanners of TLS', () => {
     const scan = async (t, name, checks, port) => {
       if (process.env.SALLYPORT_SANITIZER) return t.skip('testssl.sh scans builds without a sanitizer');
       const file = join(s.dir, `${name}.json`);
-      const told = await run('testssl', ['--quiet', '--color', '0', '--warnings', 'off', '--ip', '127.0.0.1', '--nodns', 'none', '--jsonfile', file, ...checks, `${HOST}:${port}`], 160_000);
+      const told = await run('testssl', ['--quiet', '--color', '0', '--warnings', 'off', '--ip', '127.0.0.1', '--nodns', 'none', '--jsonfile', file, ...checks, `${HOST}:${port}`], 400_000);
       if (told === null) return t.skip('testssl.sh is not installed: tools/need test');
       const list = JSON.parse(readFileSync(file, 'utf8'));
       return { of: Object.fromEntries(list.map((one) => [one.id, one])), bad: list.filter((one) => ['LOW', 'MEDIUM', 'HIGH', 'CRITICAL', 'FATAL'].includes(one.severity)).map((one) => `${one.severity} ${one.id}: ${one.finding}`) };
