@@ -19,10 +19,27 @@ static void puts_what_printf_does(void **state)
     }
 }
 
+/* Each way that a number can be cut into pairs, at each length. */
+static void puts_every_number_of_every_length(void **state)
+{
+    (void)state;
+    uint64_t power = 1;
+    for (int digits = 1; digits <= DECIMAL_MAX; digits++, power *= 10) {
+        for (uint64_t i = 0; i < 2000; i++) {
+            uint64_t value = power - 1000 + i;
+            char expected[DECIMAL_MAX + 1], text[DECIMAL_MAX];
+            int len = snprintf(expected, sizeof expected, "%" PRIu64, value);
+            assert_int_equal(decimal_put(text, value) - text, len);
+            assert_memory_equal(text, expected, (size_t)len);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_what_printf_does),
+        cmocka_unit_test(puts_every_number_of_every_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,26 @@ static void hexadecimal_digits(void **state)
     assert_memory_equal(text, "00afff", 6);
 }
 
+/* Four bytes are written at once: every byte at every place among them, and what is left behind them. */
+static void hexadecimal_digits_of_every_byte(void **state)
+{
+    (void)state;
+    for (unsigned int byte = 0; byte < 256; byte++) {
+        for (size_t size = 1; size <= 11; size++) {
+            unsigned char bytes[11];
+            char text[2 * sizeof bytes + 1], wanted[2 * sizeof bytes + 1];
+            for (size_t i = 0; i < size; i++) {
+                bytes[i] = (unsigned char)(byte + 37 * i);
+                snprintf(wanted + 2 * i, 3, "%02x", bytes[i]);
+            }
+            text[2 * size] = 'x';
+            hex_encode(bytes, size, text);
+            assert_memory_equal(text, wanted, 2 * size);
+            assert_int_equal(text[2 * size], 'x');
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test(base64_refuses_every_foreign_byte),
         cmocka_unit_test(base64_has_one_spelling),
         cmocka_unit_test(hexadecimal_digits),
+        cmocka_unit_test(hexadecimal_digits_of_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,12 @@
 
 static void escapes(const char *text, size_t size, const char *expected)
 {
-    /* At every place relative to the eight bytes that are looked at together. */
-    for (size_t before = 0; before < 9; before++) {
+    /* At every place relative to the bytes that are looked at together. */
+    for (size_t before = 0; before < 33; before++) {
         char input[128], wanted[256], out[256];
         memset(input, 'a', before);
         memcpy(input + before, text, size);
-        snprintf(wanted, sizeof wanted, "%.*s%s", (int)before, "aaaaaaaaa", expected);
+        snprintf(wanted, sizeof wanted, "%.*s%s", (int)before, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", expected);
         char *end = log_text_escape(out, slice_of(input, before + size), sizeof out);
         assert_int_equal(end - out, strlen(wanted));
         assert_memory_equal(out, wanted, strlen(wanted));
