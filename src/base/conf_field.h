@@ -84,10 +84,7 @@ enum conf_flags {
     CONF_EMPTY_SAYS = 1 << 7, /* an empty string that is given says something: `ptr` NULL is none */
     CONF_GROUPS = 1 << 8,     /* "${name}" in the string is notation of its own, and no reference */
     CONF_TYPICAL = 1 << 9,    /* stands in examples of its object, as what is required does */
-    CONF_NAMES =
-        1
-        << 10, /* strings that name a host, a path, a header: what is a boolean or a number to YAML is a slip there, which
-                               * quotes exclude */
+    CONF_NAMES = 1 << 10, /* names a host, a path, a header: no YAML boolean or number, unless in quotes */
 };
 
 struct conf_object;

@@ -126,8 +126,7 @@ static void check_alone(struct loader *loader, const struct upstream_settings *u
     struct conf_place place = conf_node_place(loader_node(loader, &written[first].url, node));
     tell(loader, &written[index].url, node,
          "this server stands at %.*s already: a larger share of the requests is said there, by `weight: 2` "
-         "with "
-         "`balance: weighted`",
+         "with `balance: weighted`",
          SLICE_ARG(conf_place_text(place, loader->arena)));
 }
 
