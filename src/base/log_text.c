@@ -8,22 +8,6 @@
 
 #define CUT_MARK "\xe2\x80\xa6"
 
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-static inline uint64_t has_zero_byte(uint64_t word)
-{
-    return (word - ONES) & ~word & HIGHS;
-}
-
-/* Nothing in these eight bytes needs a look: printable ASCII other than quote and backslash. */
-static inline bool plain_word(uint64_t word)
-{
-    uint64_t control = (word - ONES * 0x20) & ~word & HIGHS;
-    return ((word & HIGHS) | control | has_zero_byte(word ^ ONES * '"') | has_zero_byte(word ^ ONES * '\\') |
-            has_zero_byte(word ^ ONES * 0x7f)) == 0;
-}
-
 static inline bool plain_byte(unsigned char c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
@@ -88,20 +72,39 @@ void log_text_mask(char *text, size_t size)
     }
 }
 
-/* Does nothing in these sixteen bytes need a look? */
+#ifdef __SSE2__
+/* Does nothing in these sixteen bytes need a look? They are printable ASCII then, and neither quote nor backslash. */
 static inline bool plain_pair(uint64_t a, uint64_t b)
 {
-#ifdef __SSE2__
     __m128i text = _mm_set_epi64x((long long)b, (long long)a);
     __m128i found = _mm_cmplt_epi8(text, _mm_set1_epi8(0x20)); /* signed: what is not ASCII is below, too */
     found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8('"')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8(0x7f)));
     return _mm_movemask_epi8(found) == 0;
-#else
-    return plain_word(a) && plain_word(b);
-#endif
 }
+#else
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+static inline uint64_t has_zero_byte(uint64_t word)
+{
+    return (word - ONES) & ~word & HIGHS;
+}
+
+static inline bool plain_word(uint64_t word)
+{
+    uint64_t control = (word - ONES * 0x20) & ~word & HIGHS;
+    return ((word & HIGHS) | control | has_zero_byte(word ^ ONES * '"') | has_zero_byte(word ^ ONES * '\\') |
+            has_zero_byte(word ^ ONES * 0x7f)) == 0;
+}
+
+/* The same, eight bytes at a time. */
+static inline bool plain_pair(uint64_t a, uint64_t b)
+{
+    return plain_word(a) && plain_word(b);
+}
+#endif
 
 static inline uint64_t load(const unsigned char *bytes, size_t size)
 {

@@ -423,7 +423,7 @@ describe('the configuration of a database', () => {
       ['{ host: db, user: u }', /named by host, database and user, or by url/],
       ['postgresql://u:p4ss@db/d', /a password does not stand in a URL/],
       ['postgresql://u@db/d?sslmode=disable', /url has no parameters/],
-      ['postgresql://u@db:0/d', /no port between/],
+      ['postgresql://u@db:0/d', /the port is not a number from 1 to 65535/],
       ['postgresql://%2Frun/d', /url has no "%"/],
       ['mysql://u@db/d', /url is written postgresql:/],
       ['{ url: "postgresql://u@db/d", host: db }', /url stands instead of host/],
