@@ -299,9 +299,9 @@ static void names_are_no_booleans_and_no_numbers(void **state)
         "dir/c.yaml:4:12: error: renamed.X-C: a text is wanted here, not nothing, as in \"X-C: text\"\n"
         "dir/c.yaml:4:32: error: renamed.X-E: a text is wanted here, not a boolean, as in \"X-E: text\"; if "
         "it is meant so, write it in quotes: 'FALSE'\n");
-    reading_done(&reading);
     assert_slice(naming.text, "true");
     assert_int_equal(naming.headers.count, 1);
+    reading_done(&reading);
 }
 
 static void in_quotes_they_are_meant(void **state)
