@@ -1,21 +1,11 @@
 /* One request from its parts to its answer, with a store in a directory of the test's own. */
 #include "../store/store.h"
-#include "admin/admin.h"
+#include "admin/key_set.h"
 #include "json/json.h"
 
 #include <sqlite3.h>
 
 #define NOW 1000000
-
-static struct api_pepper_settings pepper = { .name = SLICE_INIT("p1"),
-                                             .secret = SLICE_INIT("0123456789abcdef0123456789abcdef") };
-static struct api_keys_settings set = { .name = SLICE_INIT("s"),
-                                        .prefix = SLICE_INIT("test"),
-                                        .header = SLICE_INIT("X-API-Key"),
-                                        .peppers = { &pepper, 1 } };
-static struct slice set_names[] = { SLICE_INIT("s") };
-static struct admin_settings admin = { .api_keys = { set_names, 1 } };
-static struct settings settings = { .api_keys = &set, .api_keys_count = 1, .admin = &admin };
 
 static struct admin_job *run(enum http_method method, const char *path, const char *query, const char *body,
                              struct admin_answer *out)

@@ -2,18 +2,8 @@
  * key is in the store. */
 #include "../store/store.h"
 
-#include "admin/admin.h"
+#include "admin/key_set.h"
 #include "shortage.h"
-
-static struct api_pepper_settings pepper = { .name = SLICE_INIT("p1"),
-                                             .secret = SLICE_INIT("0123456789abcdef0123456789abcdef") };
-static struct api_keys_settings set = { .name = SLICE_INIT("s"),
-                                        .prefix = SLICE_INIT("test"),
-                                        .header = SLICE_INIT("X-API-Key"),
-                                        .peppers = { &pepper, 1 } };
-static struct slice set_names[] = { SLICE_INIT("s") };
-static struct admin_settings admin = { .api_keys = { set_names, 1 } };
-static struct settings settings = { .api_keys = &set, .api_keys_count = 1, .admin = &admin };
 
 /* 0: nobody could say, or there was not even memory to ask. */
 static unsigned int ask(enum http_method method, const char *path, const char *body)
