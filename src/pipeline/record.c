@@ -91,18 +91,35 @@ static void count_call(const struct exchange *exchange)
     metrics_add(exchange->worker->metrics, metric, 1);
 }
 
+static void count(const struct exchange *exchange, const struct log_record *record)
+{
+    struct metrics_worker *metrics = exchange->worker->metrics;
+    unsigned int slot = exchange->route != NULL ? exchange->route->metrics_slot : 0;
+    if (exchange->is_grpc) {
+        count_call(exchange);
+    }
+    metrics_add(metrics, METRIC_AUTHENTICATION_SUMMARISED, exchange->summarised ? 1 : 0);
+    metrics_add(metrics, METRIC_STAGE_ERRORS, exchange->reason == DENY_INTERNAL ? 1 : 0);
+    metrics_add(metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
+    metrics_add(metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
+    metrics_candidate(metrics, slot, exchange->candidate);
+    metrics_would_deny(metrics, slot, exchange->would_deny);
+    metrics_request(metrics, slot, record->status, record->reason, record->duration);
+}
+
+/* Who has read of a request in a log finds it in the metrics, too. */
 void record_exchange(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
     int64_t duration = exchange->ended - exchange->started; /* work elsewhere may have kept it since */
     struct log_record record;
     record_fill(exchange, duration, &record);
+    count(exchange, &record);
     if (!exchange->let_go && !log_access(worker->logs, &record)) {
         metrics_add(worker->metrics, METRIC_ACCESS_LOG_DROPPED, 1);
     }
     if (exchange->summarised) {
         failure_summary_add(&worker->failures, &exchange->client, exchange->reason);
-        metrics_add(worker->metrics, METRIC_AUTHENTICATION_SUMMARISED, 1);
     }
     if (exchange->audit_reserved) {
         if (is_audited(exchange)) {
@@ -111,16 +128,4 @@ void record_exchange(struct exchange *exchange)
             log_audit_release(worker->logs);
         }
     }
-    if (exchange->is_grpc) {
-        count_call(exchange);
-    }
-    metrics_add(worker->metrics, METRIC_STAGE_ERRORS, exchange->reason == DENY_INTERNAL ? 1 : 0);
-    metrics_add(worker->metrics, METRIC_BYTES_RECEIVED, (int64_t)exchange->bytes_received);
-    metrics_add(worker->metrics, METRIC_BYTES_SENT, (int64_t)exchange->bytes_sent);
-    metrics_candidate(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
-                      exchange->candidate);
-    metrics_would_deny(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
-                       exchange->would_deny);
-    metrics_request(worker->metrics, exchange->route != NULL ? exchange->route->metrics_slot : 0,
-                    record.status, exchange->reason, duration);
 }
