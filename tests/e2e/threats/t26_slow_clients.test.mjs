@@ -37,6 +37,18 @@ describe('T26: slow clients', () => {
   });
   after(() => s?.close());
 
+  // How long one waits that takes no time itself. If slow ones were served before it, each would wait; one may wait for this process,
+  // or for whatever else the machine does.
+  const honest = async () => {
+    const from = performance.now();
+    assert.equal((await s.request({ path: '/open/x' })).status, 200);
+    return performance.now() - from;
+  };
+  const servedAsAlways = (waits) => {
+    const median = waits.sort((a, b) => a - b)[Math.floor(waits.length / 2)];
+    assert.ok(median < deadline(LIMIT / 2), `honest clients waited: ${waits.map(Math.round)}`);
+  };
+
   const timed = async (what, run) => {
     const from = performance.now();
     const result = await run();
@@ -172,15 +184,15 @@ describe('T26: slow clients', () => {
       return client;
     }));
     let grown = 0;
+    const waits = [];
     await until('all were given up', async () => {
-      const began = performance.now();
-      assert.equal((await s.request({ path: '/open/x' })).status, 200);
-      assert.ok(performance.now() - began < deadline(1_000), 'an honest client waited');
+      waits.push(await honest());
       grown = Math.max(grown, s.gateway.rss() - before);
       return (await aborts()) - from >= slow.length;
     }, LIMIT + SLACK + 20_000);
     // What one connection may hold either way, with its TLS state, and what the allocator keeps.
     assert.ok(grown < 40 * 320 * 1024 * SLOW + 16 * 1024 * 1024, `grew by ${grown} bytes`);
+    servedAsAlways(waits);
     for (const client of slow) client.destroy();
   });
   it('two hundred of them, and others are served as always', async () => {
@@ -191,11 +203,9 @@ describe('T26: slow clients', () => {
       await client.send(i % 2 ? `GET /open/x HTTP/1.1\r\nHost: ${HOST}\r\n` : `POST /open/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 10\r\n\r\nx`);
       return client;
     }));
-    for (let i = 0; i < 20; i++) {
-      const from = performance.now();
-      assert.equal((await s.request({ path: '/open/x' })).status, 200);
-      assert.ok(performance.now() - from < deadline(1_000), 'an honest client waited');
-    }
+    const waits = [];
+    while (waits.length < 20) waits.push(await honest());
+    servedAsAlways(waits);
     await Promise.all(slow.map((client) => timedOut(client).finally(() => client.destroy())));
     await within(LIMIT + SLACK + 5_000, 'the end of those that never began a handshake', Promise.all(silentEnds));
   });
