@@ -144,7 +144,14 @@ static void take_methods(struct import *import, struct import_route *route, stru
     }
     struct slice method;
     while (spring_next_argument(call, "methods", &method) || spring_next_argument(call, "method", &method)) {
-        import_put_item(import, &route->match[IMPORT_METHODS], method);
+        char *upper = arena_alloc(&import->arena, method.len + 1); /* Spring Boot takes them in any case */
+        import->full |= upper == NULL;
+        for (size_t i = 0; upper != NULL && i < method.len; i++) {
+            char c = method.ptr[i];
+            upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        }
+        import_put_item(import, &route->match[IMPORT_METHODS],
+                        upper != NULL ? slice_of(upper, method.len) : method);
     }
 }
 
@@ -362,7 +369,10 @@ static void take_between(struct import *import, struct import_route *route, stru
 
 static void take_weight(struct import *import, struct import_route *route, struct spring_call *call)
 {
-    struct slice group = spring_argument(call, 0, "group"), weight = spring_argument(call, 1, "weight");
+    struct slice group = spring_argument(call, 0, "weight.group"),
+                 weight = spring_argument(call, 1, "weight.weight"), short_group, short_weight;
+    group = spring_next_named(call, "group", &short_group) ? short_group : group;
+    weight = spring_next_named(call, "weight", &short_weight) ? short_weight : weight;
     if (group.len == 0 || !slice_to_u64(weight, &route->weight) || route->weight > 10000) {
         import_lose(import, route, call->place, "Weight %.*s: a group and a number up to 10000 are wanted",
                     SLICE_ARG(weight));

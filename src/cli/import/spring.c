@@ -28,7 +28,8 @@ static bool take_instances(struct import *import, struct import_upstream *upstre
 static void take_service(struct import *import, struct import_route *route, const struct conf_node *node,
                          struct slice service)
 {
-    service = import_name(import, service);
+    ssize_t colon = slice_find(service, ':'); /* a registry knows the port, and Spring reads none here */
+    service = import_name(import, colon >= 0 ? slice_part(service, 0, (size_t)colon) : service);
     struct slice source = ARENA_CONCAT(&import->arena, SLICE("lb://"), service);
     route->upstream = import_add_upstream(import, service, source);
     if (route->upstream == NULL || buffer_length(&route->upstream->endpoints) > 0) {

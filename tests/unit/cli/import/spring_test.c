@@ -271,6 +271,69 @@ static void test_notes_say_what_to_do(void **state)
     close_import(&imported);
 }
 
+/* A document for some places alone must not become what holds everywhere, however its names are put together. */
+static void test_documents_of_profiles_stay_out(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {
+        "spring.config.activate.on-profile: dev",
+        "spring: { config.activate.on-profile: dev }",
+        "spring.config: { activate: { onProfile: dev } }",
+        "spring: { config: { activate.on-cloud-platform: kubernetes } }",
+        "spring: { profiles: dev }",
+    };
+    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s---\n%s\nserver.port: 9999\n", ONE("StripPrefix=1"), conditions[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(is_noted(&imported, "not carried over: the document of profile"));
+        assert_false(is_written(&imported, "9999"));
+        close_import(&imported);
+    }
+    struct imported imported; /* which profiles are active says nothing about a document */
+    open_import(&imported, import_spring,
+                ONE("StripPrefix=1") "---\nspring.profiles.active: dev\nserver.port: 9999\n");
+    assert_true(is_written(&imported, "9999"));
+    close_import(&imported);
+}
+
+static void test_a_group_is_no_placeholder(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(&imported, import_spring,
+                ROUTES
+                "  - id: a\n    uri: http://10.0.0.1\n    predicates: [Path=/a/**]\n    filters:\n"
+                "    - RewritePath=/a/(?<rest>.*), /b/${rest}\n"
+                "    - { name: RewritePath, args: { regexp: '/b/(?<all>.*)', replacement: '/c/${all}' } }\n"
+                "    - RewritePath=/c/(?<x>.*), /d/${other}\n");
+    assert_true(is_written(&imported, "replacement: \"/b/${rest}\""));
+    assert_true(is_written(&imported, "replacement: \"/c/${all}\""));
+    assert_false(is_noted(&imported, "${rest}") || is_noted(&imported, "${all}"));
+    assert_true(is_noted(&imported, "the placeholder ${other}, which has no default"));
+    close_import(&imported);
+}
+
+/* By the names that Spring has for them where they are written out, in any case, and with what Spring does not read. */
+static void test_other_ways_to_write(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(
+        &imported, import_spring,
+        ROUTES
+        "  - id: a\n    uri: lb://one:8080\n    predicates: [Path=/a, Method=get, { name: Weight, args: { "
+        "weight.group: g, weight.weight: 8 } }]\n"
+        "  - id: b\n    uri: lb://two\n    predicates: [Path=/a, Method=get, { name: Weight, args: { "
+        "group: g, weight: 2 } }]\n");
+    assert_true(is_written(&imported, "split: { weights: { one: 8, two: 2 } }"));
+    assert_true(is_written(&imported, "methods: [\"GET\"]"));
+    assert_true(is_written(&imported, "http://one:80\""));
+    assert_false(is_written(&imported, IMPORT_ASK_CONDITION));
+    close_import(&imported);
+}
+
 static void test_hostile_yaml_is_refused(void **state)
 {
     (void)state;
@@ -301,6 +364,9 @@ int main(void)
         cmocka_unit_test(test_notes_hold_no_secrets),
         cmocka_unit_test(test_routes_and_upstreams_that_nothing_reaches),
         cmocka_unit_test(test_notes_say_what_to_do),
+        cmocka_unit_test(test_documents_of_profiles_stay_out),
+        cmocka_unit_test(test_a_group_is_no_placeholder),
+        cmocka_unit_test(test_other_ways_to_write),
         cmocka_unit_test(test_hostile_yaml_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
