@@ -263,7 +263,8 @@ void spring_put_timing(struct import *import, struct import_route *route, uint64
     bool is_timed = route->timeout > 0 || route->limit > 0;
     if (is_own || (is_timed && retry->attempts > 0)) {
         /* A route has its times beside those of `defaults`, key by key. */
-        bool is_left = import->defaults.retry.attempts > 0 && import->defaults.timeout > 0 && whole > 1;
+        bool is_left = route != &import->defaults && import->defaults.retry.attempts > 0 &&
+                       import->defaults.timeout > 0 && whole > 1;
         put_retry(import, route, retry, each < whole ? each : is_left ? whole - 1 : 0);
     }
     if (whole > 0 && (is_timed || is_own)) {

@@ -157,10 +157,25 @@ static void take_methods(struct import *import, struct import_route *route, stru
 
 /* ---- conditions ---- */
 
+/* What stands in one pair of parentheses around all of it, as in "^(v1|v2)$"; else the whole. */
+static struct slice without_group(struct slice expression)
+{
+    struct slice rest = expression;
+    rest = slice_starts_with(rest, SLICE("^")) ? slice_from(rest, 1) : rest;
+    rest = slice_ends_with(rest, SLICE("$")) ? slice_part(rest, 0, rest.len - 1) : rest;
+    bool is_group = rest.len >= 2 && slice_starts_with(rest, SLICE("(")) &&
+                    slice_ends_with(rest, SLICE(")")) && !slice_ends_with(rest, SLICE("\\)"));
+    struct slice inner = is_group ? slice_part(rest, 1, rest.len - 2) : SLICE("(");
+    inner = slice_starts_with(inner, SLICE("?:")) ? slice_from(inner, 2) : inner;
+    bool is_plain = slice_find(inner, '(') < 0 && slice_find(inner, ')') < 0;
+    return is_plain ? inner : expression;
+}
+
 /* The texts that an expression stands for, where these are a list: "a|b.*" is a, and what begins with b. */
 static bool put_values(struct import *import, struct slice expression, struct buffer *out)
 {
     struct slice piece;
+    expression = without_group(expression);
     while (slice_next(&expression, '|', &piece)) {
         char text[256];
         size_t length = 0;

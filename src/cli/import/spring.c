@@ -267,9 +267,10 @@ static void take_client(struct import *import)
 {
     uint64_t time = 0;
     const struct conf_node *node = spring_gateway_property(import, "httpclient.responsetimeout");
+    node = node != NULL ? node : spring_gateway_property(import, "httpclient.readtimeout"); /* of webmvc */
     if (node != NULL && !spring_milliseconds(import, spring_text(import, NULL, node), "ms", &time)) {
         import_note(import, NULL, conf_node_place(node),
-                    "httpclient.response-timeout: write \"timeout\" in \"defaults\"");
+                    "httpclient.response-timeout, or read-timeout: write \"timeout\" in \"defaults\"");
     }
     import->defaults.timeout = time;
     time = 0;

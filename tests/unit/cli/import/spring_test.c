@@ -315,6 +315,46 @@ static void test_a_group_is_no_placeholder(void **state)
     close_import(&imported);
 }
 
+static void test_lists_in_expressions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *expression, *written; /* NULL: it is lost */
+    } rows[] = {
+        { "^(v1|v2)$", "[\"v1\", \"v2\"]" },
+        { "(?:v1|w.*)", "[\"v1\", \"w*\"]" },
+        { "^v1$|^v2$", "[\"v1\", \"v2\"]" },
+        { "(a)|(b)", NULL },
+        { "((a|b))", NULL },
+        { "(a|b\\)", NULL },
+        { "()", NULL },
+        { "(a)?", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 ROUTES "  - { id: a, uri: 'http://h', predicates: [Path=/a, 'Header=X-V, %s'] }\n",
+                 rows[i].expression);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(rows[i].written == NULL || is_written(&imported, rows[i].written));
+        assert_int_equal(is_noted(&imported, "the expression of Header X-V"), rows[i].written == NULL);
+        close_import(&imported);
+    }
+}
+
+static void test_nothing_is_dropped(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(
+        &imported, import_spring,
+        "spring.cloud.gateway.mvc.http-client.read-timeout: 3s\n" ONE("'AddRequestHeader=X-A, b, c'"));
+    assert_true(is_noted(&imported, "value 3 of AddRequestHeader: there is none like it"));
+    assert_true(is_written(&imported, "timeout: 3s"));
+    close_import(&imported);
+}
+
 /* By the names that Spring has for them where they are written out, in any case, and with what Spring does not read. */
 static void test_other_ways_to_write(void **state)
 {
@@ -366,6 +406,8 @@ int main(void)
         cmocka_unit_test(test_notes_say_what_to_do),
         cmocka_unit_test(test_documents_of_profiles_stay_out),
         cmocka_unit_test(test_a_group_is_no_placeholder),
+        cmocka_unit_test(test_lists_in_expressions),
+        cmocka_unit_test(test_nothing_is_dropped),
         cmocka_unit_test(test_other_ways_to_write),
         cmocka_unit_test(test_hostile_yaml_is_refused),
     };
