@@ -2,6 +2,8 @@
 #include "cli/import/spring.h"
 
 #include "base/decimal.h"
+#include "config/reader.h"
+#include "route/conditions.h"
 #include "route/route.h"
 
 #include <arpa/inet.h>
@@ -150,8 +152,13 @@ static void take_methods(struct import *import, struct import_route *route, stru
             char c = method.ptr[i];
             upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
         }
-        import_put_item(import, &route->match[IMPORT_METHODS],
-                        upper != NULL ? slice_of(upper, method.len) : method);
+        method = upper != NULL ? slice_of(upper, method.len) : method;
+        const char *problem = route_method_problem(method);
+        if (problem != NULL) {
+            import_lose(import, route, call->place, "Method: %s", problem);
+            continue;
+        }
+        import_put_item(import, &route->match[IMPORT_METHODS], method);
     }
 }
 
@@ -201,6 +208,22 @@ static bool put_values(struct import *import, struct slice expression, struct bu
     return true;
 }
 
+/* What `match` would say of a condition by this name; NULL: it takes it. */
+static const char *name_problem(enum import_match which, struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        if (!ascii_is_digit(c) && !(c >= 'a' && c <= 'z') && strchr("-_.", c) == NULL) {
+            return "a condition's name has letters, digits, \"-\", \"_\" and \".\" alone";
+        }
+    }
+    struct slice any = SLICE("*");
+    struct condition_settings condition = { .name = name, .values = { &any, 1 } };
+    const struct match_settings match = { .headers = { &condition, which == IMPORT_HEADERS ? 1 : 0 } };
+    const void *where;
+    return name.len > CONFIG_NAME_MAX ? "the name is too long" : route_conditions_problem(&match, &where);
+}
+
 static void take_value(struct import *import, struct import_route *route, const struct spring_call *call,
                        enum import_match which, struct slice name, struct slice expression)
 {
@@ -210,7 +233,11 @@ static void take_value(struct import *import, struct import_route *route, const 
     import_put_text(import, &key, name);
     import_put(import, &key, ": [");
     struct buffer *entries = &route->match[which];
-    if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
+    const char *problem = name_problem(which, name);
+    if (problem != NULL) {
+        import_lose(import, route, call->place, "%.*s %.*s: %s", SLICE_ARG(call->name), SLICE_ARG(name),
+                    problem);
+    } else if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
         import_lose(import, route, call->place, "%.*s: one name is wanted, with one list of values",
                     SLICE_ARG(call->name));
     } else if (!put_values(import, expression, &values)) { /* it may be a secret: it is not told */
@@ -380,6 +407,14 @@ static void take_between(struct import *import, struct import_route *route, stru
 {
     take_time(import, route, call, spring_argument(call, 0, "datetime1"), &route->after);
     take_time(import, route, call, spring_argument(call, 1, "datetime2"), &route->before);
+    size_t length = route->after.len; /* both are written alike */
+    if (length > 0 && route->before.len == length &&
+        memcmp(route->after.ptr, route->before.ptr, length) >= 0) {
+        import_lose(import, route, call->place,
+                    "Between, whose second time is not after the first: no time is both");
+        route->after = route->before = SLICE("");
+        route->conditions -= 2;
+    }
 }
 
 static void take_weight(struct import *import, struct import_route *route, struct spring_call *call)

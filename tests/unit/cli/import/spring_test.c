@@ -343,6 +343,32 @@ static void test_lists_in_expressions(void **state)
     }
 }
 
+/* Whatever `check` would refuse is told, and not written. */
+static void test_conditions_that_there_are_not(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "Query=filter[name], a", "filter[name]: a condition's name has letters" },
+        { "Header=Authorization, Bearer.*", "a credential decides by auth" },
+        { "Header=Host, h.example", "match.host is for the host" },
+        { "Cookie=a b, c", "Cookie a b: a condition's name" },
+        { "Method=GE T", "Method: not a method" },
+        { "Between=2027-01-02T00:00:00Z, 2027-01-01T00:00:00Z", "no time is both" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 ROUTES "  - { id: a, uri: 'http://10.0.0.1', predicates: [Path=/a, '%s'] }\n", rows[i][0]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(is_noted(&imported, rows[i][1]));
+        assert_slice(at(&imported, "routes/a/auth/jwt")->text, IMPORT_ASK_CONDITION);
+        const struct conf_node *match = at(&imported, "routes/a/match");
+        assert_int_equal(match->count, 2); /* host and path */
+        close_import(&imported);
+    }
+}
+
 static void test_nothing_is_dropped(void **state)
 {
     (void)state;
@@ -407,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_documents_of_profiles_stay_out),
         cmocka_unit_test(test_a_group_is_no_placeholder),
         cmocka_unit_test(test_lists_in_expressions),
+        cmocka_unit_test(test_conditions_that_there_are_not),
         cmocka_unit_test(test_nothing_is_dropped),
         cmocka_unit_test(test_other_ways_to_write),
         cmocka_unit_test(test_hostile_yaml_is_refused),
