@@ -302,7 +302,8 @@ static void take_location(struct import *import, struct import_route *route, str
                     "rewrite_location replaces its beginning");
         return;
     }
-    import_put_comment(import, &route->rest, 4,
+    bool is_whole = route == &import->defaults; /* which must not hold a comment alone */
+    import_put_comment(import, is_whole ? &import->top : &route->rest, is_whole ? 0 : 4,
                        SLICE("RewriteLocationResponseHeader: hide_upstream does so by itself"));
 }
 

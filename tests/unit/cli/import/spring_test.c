@@ -369,6 +369,32 @@ static void test_conditions_that_there_are_not(void **state)
     }
 }
 
+/* Whatever it is, `check` can read it. */
+static void test_what_is_written_can_be_read(void **state)
+{
+    (void)state;
+    char text[2048], name[81];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(text, sizeof text,
+             "spring.cloud.gateway.default-filters: [RewriteLocationResponseHeader]\n" ROUTES
+             "  - { id: %s, uri: 'http://10.0.0.1', predicates: [Path=/a] }\n"
+             "  - { id: %s, uri: 'ws://10.0.0.2', predicates: [Path=/b, Method=POST], metadata: { "
+             "connect-timeout: 99999999 } }\n",
+             name, name);
+    struct imported imported;
+    open_import(&imported, import_spring, text);
+    assert_null(at(&imported, "defaults"));
+    assert_true(is_written(&imported, "hide_upstream does so by itself"));
+    const struct conf_node *routes = at(&imported, "routes");
+    assert_int_equal(routes->count, 2);
+    assert_true(routes->items[0]->key.len <= 64 && routes->items[1]->key.len <= 64);
+    assert_false(is_written(&imported, "websocket:") || is_written(&imported, "connect_timeout:"));
+    assert_true(is_noted(&imported, "their handshake is a GET"));
+    assert_true(is_noted(&imported, "write \"connect_timeout\""));
+    close_import(&imported);
+}
+
 static void test_nothing_is_dropped(void **state)
 {
     (void)state;
@@ -434,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_a_group_is_no_placeholder),
         cmocka_unit_test(test_lists_in_expressions),
         cmocka_unit_test(test_conditions_that_there_are_not),
+        cmocka_unit_test(test_what_is_written_can_be_read),
         cmocka_unit_test(test_nothing_is_dropped),
         cmocka_unit_test(test_other_ways_to_write),
         cmocka_unit_test(test_hostile_yaml_is_refused),
