@@ -85,6 +85,7 @@ enum conf_flags {
     CONF_GROUPS = 1 << 8,     /* "${name}" in the string is notation of its own, and no reference */
     CONF_TYPICAL = 1 << 9,    /* stands in examples of its object, as what is required does */
     CONF_NAMES = 1 << 10, /* names a host, a path, a header: no YAML boolean or number, unless in quotes */
+    CONF_LINES = 1 << 11, /* may have several lines, and tabs */
 };
 
 struct conf_object;

@@ -90,8 +90,9 @@ static void check_outliers(struct loader *loader, const struct upstream_settings
         tell(loader, &outliers->min_requests, node, "it has no effect without `success_gap`, as in 20");
     }
     if (outliers->max_ejection < outliers->ejection) {
-        tell(loader, &outliers->max_ejection, node,
-             "the longest ejection is at least as long as the first one");
+        tell(
+            loader, &outliers->max_ejection, node,
+            "the longest ejection is at least as long as the first one, `ejection`: say `max_ejection`, too");
     }
     if (upstream->endpoints.count == 1) {
         warn(loader, &upstream->outliers, upstream_node,

@@ -168,7 +168,7 @@ static void check_fields(struct loader *loader, const struct discovery_settings 
     }
 }
 
-/* Of its own scheme, where it has one that is known. */
+/* Of its own scheme; NULL where it has none that is known. */
 static const char *example_of(struct slice from)
 {
     static const struct {
@@ -182,12 +182,94 @@ static const char *example_of(struct slice from)
         { SLICE_INIT("k8s:"), "k8s://shop/orders:http" },
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (slice_starts_with(from, all[i].scheme)) {
+        if (slice_starts_with(from, all[i].scheme) && slice_contains(from, SLICE("://"))) {
             return all[i].example;
         }
     }
-    return all[0].example;
+    return NULL;
 }
+
+const char *discovery_example(struct slice url)
+{
+    bool by_name = slice_starts_with(url, SLICE("lb://")) || slice_starts_with(url, SLICE("eureka://"));
+    return by_name ? "dns://orders.internal:9001" : example_of(url);
+}
+
+/* ---- `endpoints: [dns+srv://…]` ---- */
+
+/* What a list of one source is written by; NULL: it is none. */
+static const struct conf_node *source_among(const struct conf_node *endpoints)
+{
+    bool is_list = endpoints != NULL && endpoints->type == CONF_NODE_SEQUENCE && endpoints->count == 1;
+    const struct conf_node *only = is_list ? endpoints->items[0] : endpoints;
+    return only != NULL && only->type == CONF_NODE_SCALAR && example_of(only->text) != NULL ? only : NULL;
+}
+
+/* The same upstream with `discover` in place of its endpoints; NULL without memory. */
+static struct conf_node *with_source(const struct conf_node *upstream, const struct conf_node *source,
+                                     struct arena *arena)
+{
+    bool is_map = upstream->type == CONF_NODE_MAPPING;
+    struct conf_node *made = conf_node_copy_map(is_map ? upstream : NULL, 1, arena);
+    struct conf_node *copy = arena_alloc(arena, sizeof *copy);
+    if (made == NULL || copy == NULL) {
+        return NULL;
+    }
+    *copy = *source; /* it is told where it was written */
+    copy->key = SLICE("discover");
+    copy->key_place = source->place;
+    copy->parent = is_map ? upstream : source->parent;
+    const struct conf_node *endpoints = conf_node_get(upstream, SLICE("endpoints"));
+    for (size_t i = 0; i < made->count; i++) {
+        made->items[i] = made->items[i] == endpoints ? copy : made->items[i];
+    }
+    if (!is_map) {
+        struct conf_node **items = made->items;
+        *made = *upstream;
+        made->type = CONF_NODE_MAPPING;
+        made->items = items;
+        made->items[0] = copy;
+        made->count = 1;
+    }
+    return made;
+}
+
+struct error expand_discovery(struct loader *loader)
+{
+    const struct conf_node *upstreams = conf_node_get(loader->places->root, SLICE("upstreams"));
+    struct conf_node *copies = NULL;
+    for (size_t i = 0; upstreams != NULL && upstreams->type == CONF_NODE_MAPPING && i < upstreams->count;
+         i++) {
+        const struct conf_node *upstream = upstreams->items[i];
+        bool is_map = upstream->type == CONF_NODE_MAPPING;
+        const struct conf_node *source =
+            source_among(is_map ? conf_node_get(upstream, SLICE("endpoints")) : upstream);
+        if (source == NULL || conf_node_get(upstream, SLICE("discover")) != NULL ||
+            (!is_map && upstream->type != CONF_NODE_SEQUENCE)) {
+            continue;
+        }
+        copies = copies != NULL ? copies : conf_node_copy_map(upstreams, 0, loader->arena);
+        struct conf_node *made = copies != NULL ? with_source(upstream, source, loader->arena) : NULL;
+        if (made == NULL) {
+            return NO_MEMORY;
+        }
+        copies->items[i] = made;
+    }
+    if (copies == NULL) {
+        return OK;
+    }
+    struct conf_node *root = conf_node_copy_map(loader->places->root, 0, loader->arena);
+    if (root == NULL) {
+        return NO_MEMORY;
+    }
+    for (size_t i = 0; i < root->count; i++) {
+        root->items[i] = root->items[i] == upstreams ? copies : root->items[i];
+    }
+    loader->places->root = root;
+    return OK;
+}
+
+/* ---- all of it ---- */
 
 void check_discovery(struct loader *loader, struct upstream_settings *upstream)
 {
@@ -211,7 +293,9 @@ void check_discovery(struct loader *loader, struct upstream_settings *upstream)
     }
     const char *problem = discover->from.len > 0 ? discovery_parse(discover, loader->arena) : NULL;
     if (problem != NULL) {
-        tell(loader, &discover->from, node, "%s, as in %s", problem, example_of(discover->from));
+        const char *example = example_of(discover->from);
+        tell(loader, &discover->from, node, "%s, as in %s", problem,
+             example != NULL ? example : "dns://orders.internal:9001");
     } else if (discover->kind == DISCOVERY_FILE) {
         check_file(loader, node);
     } else if (discovery_is_watched(discover)) {

@@ -149,7 +149,12 @@ static struct error check_endpoints(struct loader *loader, struct upstream_setti
         if (url->len == 0) {
             continue;
         }
-        if (problem != NULL) {
+        if (problem != NULL && discovery_example(*url) != NULL) {
+            tell(loader, url, node,
+                 "this is no server, but where servers are found: it stands alone, as in `discover: %s`",
+                 discovery_example(*url));
+            *ret_any_tls = true;
+        } else if (problem != NULL) {
             bool at_path = slice_starts_with(*url, SLICE("unix:"));
             tell(loader, url, node, "%s, as in %s", problem,
                  at_path ? "unix:/run/orders.sock" : "https://10.0.0.5:9001");

@@ -120,6 +120,51 @@ static const struct {
     { "url", "from" },
     { "csp", "content_security_policy" },
     { "hsts", "strict_transport_security" },
+    { "keepalive", "max_idle" },
+    { "keepaliveconnections", "max_idle" },
+    { "lb", "balance" },
+    { "loadbalancing", "balance" },
+    { "sticky", "hash_by" },
+    { "sessionaffinity", "hash_by" },
+    { "sessionpersistence", "hash_by" },
+    { "discovery", "discover" },
+    { "dns", "discover" },
+    { "srv", "discover" },
+    { "consul", "discover" },
+    { "kubernetes", "discover" },
+    { "eureka", "discover" },
+    { "bulkhead", "max_requests" },
+    { "tokenrelay", "relay" },
+    { "corspolicy", "cors" },
+    { "requestmirror", "mirror" },
+    { "mirrorpolicies", "mirror" },
+    { "numretries", "retry" },
+    { "faultinjection", "fault" },
+    { "order", "priority" },
+    { "securityheaders", "secure_headers" },
+    { "url", "upstream" },
+    { "rewrite", "rewrite_path" },
+    { "regexrewrite", "rewrite_path" },
+    { "prefixrewrite", "rewrite_path" },
+    { "rewritetarget", "rewrite_path" },
+    { "replacepath", "set_path" },
+    { "removeprefix", "strip_prefix" },
+    { "strippath", "strip_prefix" },
+    { "addheader", "add_response_header" },
+    { "setheader", "set_request_header" },
+    { "proxysetheader", "set_request_header" },
+    { "requestheaderstoadd", "add_request_header" },
+    { "requestheaderstoremove", "remove_request_header" },
+    { "responseheaderstoadd", "add_response_header" },
+    { "responseheaderstoremove", "remove_response_header" },
+    { "proxyhideheader", "remove_response_header" },
+    { "hostrewrite", "set_host_header" },
+    { "rewritehost", "set_host_header" },
+    { "hostrewriteliteral", "set_host_header" },
+    { "passhostheader", "preserve_host_header" },
+    { "proxyredirect", "rewrite_location" },
+    { "rewritelocationresponseheader", "rewrite_location" },
+    { "redirect", "redirect_to" },
     { "cafile", "ca" },
     { "trustedca", "ca" },
     { "certfile", "cert" },
@@ -145,6 +190,24 @@ static bool is_same_word(struct slice word, const char *known)
         at++;
     }
     return known[at] == '\0';
+}
+
+bool foreign_same_word(struct slice word, struct slice name)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < word.len; i++) {
+        if (is_mark(word.ptr[i])) {
+            continue;
+        }
+        while (at < name.len && is_mark(name.ptr[at])) {
+            at++;
+        }
+        if (at == name.len || ascii_lower(word.ptr[i]) != ascii_lower(name.ptr[at])) {
+            return false;
+        }
+        at++;
+    }
+    return at == name.len;
 }
 
 bool foreign_word_means(struct slice word, struct slice name)

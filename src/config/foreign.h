@@ -6,5 +6,7 @@
 
 /* Is `word`, in any case and with "-" or "_" or neither, another's name for our `name`? */
 bool foreign_word_means(struct slice word, struct slice name);
+/* The same word, whatever its case and its "-" and "_"? */
+bool foreign_same_word(struct slice word, struct slice name);
 
 #endif

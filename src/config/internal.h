@@ -86,8 +86,12 @@ struct error loader_read_root(struct loader *loader, const struct slice *path, c
 
 /* The steps of config_load, in their order. All tell what is wrong and fail for want of memory only. */
 struct error expand_admin(struct loader *loader) MUST_CHECK; /* admin.c: the routes of `admin` */
-struct error load_routes(struct loader *loader) MUST_CHECK;  /* expand.c: layers, match, names */
-struct error load_files(struct loader *loader) MUST_CHECK;   /* contents.c: certificates, keys, key sets */
+/* check_discovery.c: `endpoints: [dns+srv://…]` is `discover: dns+srv://…` */
+struct error expand_discovery(struct loader *loader) MUST_CHECK;
+/* How such a source is written; NULL: it is none. */
+const char *discovery_example(struct slice url);
+struct error load_routes(struct loader *loader) MUST_CHECK; /* expand.c: layers, match, names */
+struct error load_files(struct loader *loader) MUST_CHECK;  /* contents.c: certificates, keys, key sets */
 /* The bytes of the file that the field `path` of a struct at `owner` names, until the files are read again; or it is told why not. */
 struct error load_read(struct loader *loader, const struct slice *path, const struct conf_node *owner,
                        size_t maximum, struct slice *out, bool *ret_read) MUST_CHECK;

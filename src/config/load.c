@@ -50,6 +50,7 @@ static struct error name_instance(struct loader *loader)
 static struct error check_everything(struct loader *loader)
 {
     TRY(expand_admin(loader));
+    TRY(expand_discovery(loader));
     TRY(conf_read(&loader->reader, &config_object, loader->places->root, &loader->places->input));
     move_lists(loader);
     TRY(name_instance(loader));

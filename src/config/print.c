@@ -38,6 +38,9 @@ bool print_is_empty(const struct conf_field *field, const void *value)
 static bool needs_quotes(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\n' || text.ptr[i] == '\t') {
+            return true;
+        }
         if (memchr("{}[],#&*!|>'\"%@`: \\", text.ptr[i], 19) != NULL &&
             !(text.ptr[i] == ':' && i + 1 < text.len) && !(text.ptr[i] == '*' && i > 0)) {
             return true;
@@ -54,10 +57,11 @@ static void print_text(struct slice text, struct buffer *out)
     }
     buffer_append_char(out, '"');
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+        char c = text.ptr[i];
+        if (c == '"' || c == '\\' || c == '\n' || c == '\t') {
             buffer_append_char(out, '\\');
         }
-        buffer_append_char(out, text.ptr[i]);
+        buffer_append_char(out, c == '\n' ? 'n' : c == '\t' ? 't' : c);
     }
     buffer_append_char(out, '"');
 }

@@ -1,5 +1,6 @@
 #include "config/reader.h"
 
+#include "config/foreign.h"
 #include "config/tables.h"
 #include "config/values.h"
 
@@ -312,8 +313,20 @@ static struct error read_default(struct conf_reader *reader, const struct conf_f
     return node != NULL ? read_field(reader, field, node, out) : NO_MEMORY;
 }
 
-/* Where a key stands that is unknown here; NULL: nowhere that people take for here. */
-static const char *find_elsewhere(const struct conf_object *object, struct slice key)
+static const struct conf_field *find_meant(const struct conf_object *object, struct slice key)
+{
+    for (const struct conf_field *field = object->fields; field->name != NULL; field++) {
+        struct slice name = slice_from_string(field->name);
+        if (foreign_same_word(key, name) || foreign_word_means(key, name)) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
+/* Where a key stands that is unknown here, or what it means there; NULL: nowhere that people take for here. */
+static const char *find_elsewhere(const struct conf_object *object, struct slice key,
+                                  const struct conf_field **ret_meant)
 {
     static const struct {
         const struct conf_object *object;
@@ -322,11 +335,19 @@ static const char *find_elsewhere(const struct conf_object *object, struct slice
         { &upstream_object, "an upstream" },
         { &effective_object, "a route (or defaults, a policy, a group)" },
         { &match_object, "match of a route" },
+        { &filter_object, "filters of a route" },
         { &listener_object, "a listener" },
         { &config_object, "the configuration itself, at the left" },
     };
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        if (places[i].object != object && conf_field_find(places[i].object, key) != NULL) {
+        *ret_meant = conf_field_find(places[i].object, key);
+        if (places[i].object != object && *ret_meant != NULL) {
+            return places[i].place;
+        }
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        *ret_meant = find_meant(places[i].object, key);
+        if (places[i].object != object && *ret_meant != NULL) {
             return places[i].place;
         }
     }
@@ -338,7 +359,7 @@ static bool is_of_the_whole(const struct conf_object *object)
 {
     static const struct conf_object *const objects[] = { &upstream_object, &route_object,    &group_object,
                                                          &policy_object,   &defaults_object, &listener_object,
-                                                         &config_object };
+                                                         &filter_object,   &config_object };
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
         if (objects[i] == object) {
             return true;
@@ -359,8 +380,13 @@ static void tell_unknown_key(struct conf_reader *reader, const struct conf_objec
             arena_printf(reader->arena, "%.*s%s%s", SLICE_ARG(known), known.len > 0 ? ", " : "", field->name);
         known = longer.ptr != NULL ? longer : known;
     }
-    const char *place = is_of_the_whole(object) ? find_elsewhere(object, entry->key) : NULL;
-    if (place != NULL && suggestion.distance > 1) {
+    const struct conf_field *meant = NULL;
+    const char *place = is_of_the_whole(object) ? find_elsewhere(object, entry->key, &meant) : NULL;
+    bool is_other = place != NULL && !slice_equal(entry->key, slice_from_string(meant->name));
+    if (is_other && suggestion.best.len == 0) {
+        diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key; \"%s\" stands in %s",
+                         meant->name, place);
+    } else if (place != NULL && !is_other && suggestion.distance > 1) {
         diagnostics_node(reader->diagnostics, DIAGNOSTIC_ERROR, entry, "unknown key here: it stands in %s",
                          place);
     } else if (suggestion.best.len > 0) {

@@ -232,7 +232,8 @@ bool value_read_text(const struct conf_field *field, const struct conf_node *nod
     }
     for (size_t i = 0; i < node->text.len; i++) {
         unsigned char c = (unsigned char)node->text.ptr[i];
-        if (c < 0x20 || c == 0x7f) {
+        bool may_be = (field->flags & CONF_LINES) != 0 && (c == '\n' || c == '\t');
+        if ((c < 0x20 && !may_be) || c == 0x7f) {
             diagnostics_node(diagnostics, DIAGNOSTIC_ERROR, node,
                              "the text must stand on one line, without control characters");
             return false;

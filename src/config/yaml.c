@@ -315,7 +315,12 @@ static struct error tell_syntax(struct builder *builder, struct fy_diag *diag)
         place.line = (unsigned int)found->line;
         place.column = (unsigned int)found->column;
     }
-    return refuse(builder, place, "YAML syntax: %s", found->msg);
+    /* As in { path: /orders/{id} }, which many write. */
+    bool in_flow = strstr(found->msg, "missing comma in flow") != NULL;
+    return refuse(builder, place, "YAML syntax: %s%s", found->msg,
+                  in_flow ? "; between braces and brackets a text that holds one stands in quotes, as in "
+                            "\"/orders/{id}\""
+                          : "");
 }
 
 static struct error read_events(struct builder *builder, struct fy_parser *parser, struct fy_diag *diag)

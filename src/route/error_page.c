@@ -42,6 +42,7 @@ static const struct conf_field error_page_fields[] = {
       .type = CONF_FILE,
       .flags = CONF_REQUIRED,
       .offset = offsetof(struct error_page_settings, file),
+      .example = "errors/404.html",
       .help = "The text, UTF-8, of at most 16 KiB; {{status}}, {{title}}, {{code}} and {{request_id}} are "
               "filled in." },
     { 0 },
@@ -156,10 +157,27 @@ static bool is_code(struct slice text)
     return false;
 }
 
+/* What callers are told where the log says this; NULL: it says no such thing. */
+static const char *public_code_of(struct slice detail)
+{
+    for (int reason = 0; reason < DENY_REASON_COUNT; reason++) {
+        const struct deny_info *info = &deny_infos[reason];
+        if (info->detail != NULL && slice_equal(slice_from_string(info->detail), detail)) {
+            return info->public_code;
+        }
+    }
+    return NULL;
+}
+
 struct error error_page_compile(struct error_page_settings *page, struct arena *arena, const void **ret_wrong)
 {
     for (size_t i = 0; i < page->codes.count; i++) {
         *ret_wrong = &page->codes.items[i];
+        const char *meant = public_code_of(page->codes.items[i]);
+        if (!is_code(page->codes.items[i]) && meant != NULL) {
+            return wrong(arena_printf(arena, "\"%.*s\" stands in logs alone: what callers are told is \"%s\"",
+                                      SLICE_ARG(page->codes.items[i]), meant));
+        }
         if (!is_code(page->codes.items[i])) {
             return wrong(arena_printf(arena, "there is no public code \"%.*s\": docs/reasons.md has all",
                                       SLICE_ARG(page->codes.items[i])));

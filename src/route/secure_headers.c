@@ -54,6 +54,77 @@ static const struct slice *value_of_row(const struct secure_headers_settings *se
     return (const struct slice *)(const void *)((const char *)settings + rows[row].offset);
 }
 
+/* ---- what browsers understand ---- */
+
+static bool is_one_of(struct slice text, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (slice_equal_nocase(text, slice_from_string(*words))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *check_transport(struct slice value)
+{
+    struct slice rest = value, part;
+    while (slice_next(&rest, ';', &part)) {
+        struct slice directive = slice_trim(part);
+        uint64_t seconds = 0;
+        if (directive.len > 8 && slice_equal_nocase(slice_part(directive, 0, 8), SLICE("max-age=")) &&
+            slice_to_u64(slice_from(directive, 8), &seconds)) {
+            return NULL;
+        }
+    }
+    return "without max-age browsers ignore it: as in \"max-age=31536000; includeSubDomains\", or \"off\"";
+}
+
+static const char *check_types(struct slice value)
+{
+    return slice_equal_nocase(value, SLICE("nosniff")) ? NULL : "it is \"nosniff\" or \"off\"";
+}
+
+static const char *check_frame(struct slice value)
+{
+    static const char *const words[] = { "DENY", "SAMEORIGIN", NULL };
+    return is_one_of(value, words) ? NULL
+                                   : "browsers know DENY and SAMEORIGIN, and ignore anything else; other "
+                                     "pages are named by frame-ancestors of content_security_policy";
+}
+
+/* Of several the last one that a browser knows holds. */
+static const char *check_referrer(struct slice value)
+{
+    static const char *const words[] = { "no-referrer",
+                                         "no-referrer-when-downgrade",
+                                         "origin",
+                                         "origin-when-cross-origin",
+                                         "same-origin",
+                                         "strict-origin",
+                                         "strict-origin-when-cross-origin",
+                                         "unsafe-url",
+                                         NULL };
+    struct slice rest = value, part;
+    while (slice_next(&rest, ',', &part)) {
+        if (!is_one_of(slice_trim(part), words)) {
+            return "no policy that browsers know: as in no-referrer, same-origin or strict-origin, or "
+                   "\"off\"";
+        }
+    }
+    return NULL;
+}
+
+static const char *check_content(struct slice value)
+{
+    static const char *const words[] = { "true", "false", "on", "yes", "no", NULL };
+    return is_one_of(value, words) ? "a policy is wanted here, as in \"default-src 'self'\", or \"off\""
+                                   : NULL;
+}
+
+static const char *(*const checks[ROWS])(struct slice value) = { check_transport, check_types, check_frame,
+                                                                 check_referrer, check_content };
+
 const char *secure_headers_check_settings(const struct secure_headers_settings *settings,
                                           const struct slice **ret_field)
 {
@@ -61,6 +132,11 @@ const char *secure_headers_check_settings(const struct secure_headers_settings *
         *ret_field = value_of_row(settings, i);
         if (!http_field_value_valid(**ret_field) || slice_trim(**ret_field).len != (*ret_field)->len) {
             return "a value of a header has no control characters, and no white space at its ends";
+        }
+        bool is_off = slice_equal(**ret_field, SLICE("off"));
+        const char *problem = is_off ? NULL : checks[i](**ret_field);
+        if (problem != NULL) {
+            return problem;
         }
     }
     return NULL;

@@ -41,8 +41,9 @@ static const struct conf_field fallback_fields[] = {
       .help = "The response's Content-Type." },
     { .name = "body",
       .type = CONF_STRING,
+      .flags = CONF_LINES,
       .offset = offsetof(struct fallback_settings, body),
-      .help = "The response's body, as it is written here." },
+      .help = "The response's body, as it is written here; of one line or several." },
     { .name = "statuses",
       .type = CONF_FLAGS,
       .flags = CONF_NON_EMPTY,
@@ -78,9 +79,12 @@ const char *fallback_check(const struct fallback_settings *settings)
     if (settings->body.len > 0 && settings->content_type.len == 0) {
         return "a body needs its content_type: browsers would guess";
     }
-    return settings->content_type.len == 0 || http_field_value_valid(settings->content_type)
+    if (settings->content_type.len > 0 && !http_field_value_valid(settings->content_type)) {
+        return "content_type: this cannot stand in a header";
+    }
+    return settings->content_type.len == 0 || slice_find(settings->content_type, '/') > 0
                ? NULL
-               : "content_type: this cannot stand in a header";
+               : "content_type: a media type is wanted, as in application/json";
 }
 
 bool fallback_covers(const struct fallback_settings *settings, unsigned int status)

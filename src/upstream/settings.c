@@ -65,7 +65,7 @@ static const struct conf_field upstream_fields[] = {
       .object = &endpoint_object,
       .example = "[https://10.0.0.5:9001]",
       .help = "its servers, as in https://10.0.0.5:9001; at most 1024. They are written here, or found by "
-              "`discover`" },
+              "`discover`, which a list of one source stands for" },
     { .name = "discover",
       .type = CONF_OBJECT,
       .offset = offsetof(struct upstream_settings, discover),

@@ -231,9 +231,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* `each`: of a try, in ms; 0: none is said. */
-static void put_retry(struct import *import, struct import_route *route, uint64_t each)
+static void put_retry(struct import *import, struct import_route *route, const struct import_retry *retry,
+                      uint64_t each)
 {
-    const struct import_retry *retry = &route->retry;
     import_put(import, &route->rest,
                "    retry: { on: [connect, reset%s%.*s], attempts: %llu, methods: [%.*s]",
                each > 0 ? ", timeout" : "", SLICE_ARG(retry->on), (unsigned long long)retry->attempts,
@@ -249,7 +249,8 @@ static void put_retry(struct import *import, struct import_route *route, uint64_
 
 void spring_put_timing(struct import *import, struct import_route *route, uint64_t inherited)
 {
-    const struct import_retry *retry = &route->retry;
+    bool is_own = route->retry.attempts > 0;
+    const struct import_retry *retry = is_own ? &route->retry : &import->defaults.retry;
     uint64_t limit = route->limit > 0 ? route->limit : import->defaults.limit;
     uint64_t each = route->timeout > 0 ? route->timeout : inherited;
     if (route->limit_of_try) {
@@ -259,10 +260,14 @@ void spring_put_timing(struct import *import, struct import_route *route, uint64
     each = each < HOUR_MS ? each : HOUR_MS;
     uint64_t whole = retry->attempts > 0 && each > 0 ? whole_time(retry, each) : each;
     whole = earlier(whole, limit < HOUR_MS ? limit : HOUR_MS);
-    if (retry->attempts > 0) {
-        put_retry(import, route, each < whole ? each : 0);
+    bool is_timed = route->timeout > 0 || route->limit > 0;
+    if (is_own || (is_timed && retry->attempts > 0)) {
+        /* A route has its times beside those of `defaults`, key by key. */
+        bool is_left = route != &import->defaults && import->defaults.retry.attempts > 0 &&
+                       import->defaults.timeout > 0 && whole > 1;
+        put_retry(import, route, retry, each < whole ? each : is_left ? whole - 1 : 0);
     }
-    if (whole > 0 && (route->timeout > 0 || route->limit > 0 || retry->attempts > 0)) {
+    if (whole > 0 && (is_timed || is_own)) {
         spring_put_time(import, &route->rest, "    timeout", whole);
         import_put(import, &route->rest, "\n");
     }
@@ -297,7 +302,8 @@ static void take_location(struct import *import, struct import_route *route, str
                     "rewrite_location replaces its beginning");
         return;
     }
-    import_put_comment(import, &route->rest, 4,
+    bool is_whole = route == &import->defaults; /* which must not hold a comment alone */
+    import_put_comment(import, is_whole ? &import->top : &route->rest, is_whole ? 0 : 4,
                        SLICE("RewriteLocationResponseHeader: hide_upstream does so by itself"));
 }
 

@@ -71,7 +71,8 @@ static void take_pair(struct import *import, struct import_route *route, struct 
     struct slice value = spring_argument(call, 1, twin->second);
     if (!import_is_key(name) || value.ptr == NULL) {
         spring_miss(import, route, call, "a name and a value are wanted");
-    } else if (slice_equal(spring_argument(call, 2, "override"), SLICE("false"))) {
+    } else if (slice_equal(call->name, SLICE("AddResponseHeader")) &&
+               slice_equal(spring_argument(call, 2, "override"), SLICE("false"))) {
         spring_miss(import, route, call,
                     "one that is not there yet is not told from one that is: set_response_header replaces, "
                     "add_response_header adds");

@@ -125,6 +125,12 @@ int cli_import(int count, char **arguments)
     struct import import;
     import_init(&import, order.path, slice_from_string(order.kind->name));
     import.endpoint = order.endpoint;
+    struct slice endpoint, host;
+    if (order.endpoint.len > 0 && !import_endpoint(&import, order.endpoint, &endpoint, &host)) {
+        import_done(&import);
+        return cli_misuse("import", "--upstream is a server, as in https://10.0.0.5:9001, and this is none",
+                          order.endpoint.ptr);
+    }
     struct config_files *files = NULL;
     struct slice text = SLICE_NONE;
     struct error error = config_files_new(&files);

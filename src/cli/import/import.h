@@ -18,6 +18,7 @@
 
 #define IMPORT_DOCUMENTS_MAX  64
 #define IMPORT_ROUTES_MAX     10000
+#define IMPORT_NAME_MAX       64    /* bytes of the name of a route or an upstream */
 #define IMPORT_EXPANSIONS_MAX 65536 /* placeholders that are filled in, those of their values counted */
 #define IMPORT_VALUE_MAX      65536 /* bytes of one value with its placeholders filled in */
 

@@ -174,13 +174,16 @@ struct import_filter *import_add_filter(struct import *import, struct import_rou
     return made;
 }
 
+#define NUMBER_MAX_BYTES 8 /* "-", and as many digits as the number of routes has */
+
 /* A name that nothing else of its kind has. */
 static struct slice take_name(struct import *import, struct map *names, struct slice text, void *owner)
 {
     struct slice wanted = import_name(import, text);
     struct slice name = wanted;
     for (size_t i = names->count; name.len > 0 && map_get(names, name) != NULL; i++) {
-        name = arena_printf(&import->arena, "%.*s-%zu", SLICE_ARG(wanted), i + 1);
+        struct slice stem = slice_part(wanted, 0, IMPORT_NAME_MAX - NUMBER_MAX_BYTES);
+        name = arena_printf(&import->arena, "%.*s-%zu", SLICE_ARG(stem), i + 1);
     }
     import->full |= name.len == 0 || !map_put(names, name, owner);
     return name;

@@ -2,6 +2,8 @@
 #include "cli/import/spring.h"
 
 #include "base/decimal.h"
+#include "config/reader.h"
+#include "route/conditions.h"
 #include "route/route.h"
 
 #include <arpa/inet.h>
@@ -144,16 +146,43 @@ static void take_methods(struct import *import, struct import_route *route, stru
     }
     struct slice method;
     while (spring_next_argument(call, "methods", &method) || spring_next_argument(call, "method", &method)) {
+        char *upper = arena_alloc(&import->arena, method.len + 1); /* Spring Boot takes them in any case */
+        import->full |= upper == NULL;
+        for (size_t i = 0; upper != NULL && i < method.len; i++) {
+            char c = method.ptr[i];
+            upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        }
+        method = upper != NULL ? slice_of(upper, method.len) : method;
+        const char *problem = route_method_problem(method);
+        if (problem != NULL) {
+            import_lose(import, route, call->place, "Method: %s", problem);
+            continue;
+        }
         import_put_item(import, &route->match[IMPORT_METHODS], method);
     }
 }
 
 /* ---- conditions ---- */
 
+/* What stands in one pair of parentheses around all of it, as in "^(v1|v2)$"; else the whole. */
+static struct slice without_group(struct slice expression)
+{
+    struct slice rest = expression;
+    rest = slice_starts_with(rest, SLICE("^")) ? slice_from(rest, 1) : rest;
+    rest = slice_ends_with(rest, SLICE("$")) ? slice_part(rest, 0, rest.len - 1) : rest;
+    bool is_group = rest.len >= 2 && slice_starts_with(rest, SLICE("(")) &&
+                    slice_ends_with(rest, SLICE(")")) && !slice_ends_with(rest, SLICE("\\)"));
+    struct slice inner = is_group ? slice_part(rest, 1, rest.len - 2) : SLICE("(");
+    inner = slice_starts_with(inner, SLICE("?:")) ? slice_from(inner, 2) : inner;
+    bool is_plain = slice_find(inner, '(') < 0 && slice_find(inner, ')') < 0;
+    return is_plain ? inner : expression;
+}
+
 /* The texts that an expression stands for, where these are a list: "a|b.*" is a, and what begins with b. */
 static bool put_values(struct import *import, struct slice expression, struct buffer *out)
 {
     struct slice piece;
+    expression = without_group(expression);
     while (slice_next(&expression, '|', &piece)) {
         char text[256];
         size_t length = 0;
@@ -179,6 +208,22 @@ static bool put_values(struct import *import, struct slice expression, struct bu
     return true;
 }
 
+/* What `match` would say of a condition by this name; NULL: it takes it. */
+static const char *name_problem(enum import_match which, struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        if (!ascii_is_digit(c) && !(c >= 'a' && c <= 'z') && strchr("-_.", c) == NULL) {
+            return "a condition's name has letters, digits, \"-\", \"_\" and \".\" alone";
+        }
+    }
+    struct slice any = SLICE("*");
+    struct condition_settings condition = { .name = name, .values = { &any, 1 } };
+    const struct match_settings match = { .headers = { &condition, which == IMPORT_HEADERS ? 1 : 0 } };
+    const void *where;
+    return name.len > CONFIG_NAME_MAX ? "the name is too long" : route_conditions_problem(&match, &where);
+}
+
 static void take_value(struct import *import, struct import_route *route, const struct spring_call *call,
                        enum import_match which, struct slice name, struct slice expression)
 {
@@ -188,7 +233,11 @@ static void take_value(struct import *import, struct import_route *route, const 
     import_put_text(import, &key, name);
     import_put(import, &key, ": [");
     struct buffer *entries = &route->match[which];
-    if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
+    const char *problem = name_problem(which, name);
+    if (problem != NULL) {
+        import_lose(import, route, call->place, "%.*s %.*s: %s", SLICE_ARG(call->name), SLICE_ARG(name),
+                    problem);
+    } else if (!import_is_key(name) || slice_contains(buffer_slice(entries), buffer_slice(&key))) {
         import_lose(import, route, call->place, "%.*s: one name is wanted, with one list of values",
                     SLICE_ARG(call->name));
     } else if (!put_values(import, expression, &values)) { /* it may be a secret: it is not told */
@@ -358,11 +407,22 @@ static void take_between(struct import *import, struct import_route *route, stru
 {
     take_time(import, route, call, spring_argument(call, 0, "datetime1"), &route->after);
     take_time(import, route, call, spring_argument(call, 1, "datetime2"), &route->before);
+    size_t length = route->after.len; /* both are written alike */
+    if (length > 0 && route->before.len == length &&
+        memcmp(route->after.ptr, route->before.ptr, length) >= 0) {
+        import_lose(import, route, call->place,
+                    "Between, whose second time is not after the first: no time is both");
+        route->after = route->before = SLICE("");
+        route->conditions -= 2;
+    }
 }
 
 static void take_weight(struct import *import, struct import_route *route, struct spring_call *call)
 {
-    struct slice group = spring_argument(call, 0, "group"), weight = spring_argument(call, 1, "weight");
+    struct slice group = spring_argument(call, 0, "weight.group"),
+                 weight = spring_argument(call, 1, "weight.weight"), short_group, short_weight;
+    group = spring_next_named(call, "group", &short_group) ? short_group : group;
+    weight = spring_next_named(call, "weight", &short_weight) ? short_weight : weight;
     if (group.len == 0 || !slice_to_u64(weight, &route->weight) || route->weight > 10000) {
         import_lose(import, route, call->place, "Weight %.*s: a group and a number up to 10000 are wanted",
                     SLICE_ARG(weight));

@@ -78,26 +78,27 @@ static bool is_blank(struct slice text)
     return true;
 }
 
-static const struct conf_node *find_nested(const struct conf_node *root, const char *path)
+/* What a document says that it is for, however its names are put together; NULL: it always counts. Bounded by the reader's depth. */
+static const struct conf_node *condition_of(struct import *import, struct slice prefix,
+                                            const struct conf_node *map) // NOLINT(misc-no-recursion)
 {
-    struct slice rest = slice_from_string(path), part;
-    const struct conf_node *found = conf_node_get(root, rest);
-    if (found != NULL) {
-        return found;
-    }
-    found = root;
-    while (found != NULL && slice_next(&rest, '.', &part)) {
-        found = conf_node_get(found, part);
+    static const char *const names[] = { "spring.config.activate.onprofile",
+                                         "spring.config.activate.oncloudplatform", "spring.profiles" };
+    const struct conf_node *found = NULL;
+    for (size_t i = 0; i < map->count && found == NULL && !import->full; i++) {
+        const struct conf_node *item = map->items[i];
+        struct slice name =
+            prefix.len > 0 ? ARENA_CONCAT(&import->arena, prefix, SLICE("."), item->key) : item->key;
+        struct slice canonical = name.ptr != NULL ? spring_canonical(import, name) : SLICE("");
+        import->full |= name.ptr == NULL;
+        if (item->type == CONF_NODE_MAPPING && slice_starts_with(canonical, SLICE("spring"))) {
+            found = condition_of(import, name, item);
+        }
+        for (size_t k = 0; item->type != CONF_NODE_MAPPING && k < sizeof names / sizeof names[0]; k++) {
+            found = slice_equal(canonical, slice_from_string(names[k])) ? item : found;
+        }
     }
     return found;
-}
-
-/* What a document says that it is for; NULL: it always counts. */
-static const struct conf_node *profile_of(const struct conf_node *root)
-{
-    const struct conf_node *found = find_nested(root, "spring.config.activate.on-profile");
-    found = found != NULL ? found : find_nested(root, "spring.profiles");
-    return found != NULL && found->type != CONF_NODE_MAPPING ? found : NULL;
 }
 
 /* One document, with as many empty lines before it as make its places right. */
@@ -117,12 +118,14 @@ static struct error read_document(struct import *import, struct slice text, size
     if (root == NULL) {
         return OK;
     }
-    const struct conf_node *profile = profile_of(root);
+    bool is_map = root->type == CONF_NODE_MAPPING;
+    const struct conf_node *profile = is_map ? condition_of(import, SLICE(""), root) : NULL;
     if (profile != NULL) {
-        import_note(import, NULL, profile->place,
-                    "the document of profile \"%.*s\": make it a file of its own, import that, and run it as "
-                    "an overlay",
-                    SLICE_ARG(profile->text));
+        import_note(
+            import, NULL, profile->place,
+            "the document of profile \"%.*s\" alone: make it a file of its own, import that, and run it as "
+            "an overlay",
+            SLICE_ARG(profile->text));
         return OK;
     }
     flatten(import, SLICE(""), root);
@@ -210,6 +213,21 @@ static size_t placeholder_end(struct slice text, size_t at)
 
 #define EXPANSION_DEPTH_MAX 8
 
+/* Does it stand beside an expression with a group of that name? Spring leaves what it cannot fill in as it is, so that
+ * "RewritePath=/a/(?<rest>.*), /${rest}" works as well as "$\{rest}". */
+static bool is_group(struct import *import, const struct conf_node *node, struct slice name)
+{
+    struct slice group = ARENA_CONCAT(&import->arena, SLICE("(?<"), name, SLICE(">"));
+    bool found = group.ptr != NULL && slice_contains(node->text, group);
+    for (size_t i = 0; group.ptr != NULL && node->parent != NULL && !found && i < node->parent->count; i++) {
+        const struct conf_node *beside = node->parent->items[i];
+        found = node->parent->type == CONF_NODE_MAPPING && beside->type == CONF_NODE_SCALAR &&
+                slice_contains(beside->text, group);
+    }
+    import->full |= group.ptr == NULL;
+    return found;
+}
+
 static void expand(struct import *import, struct import_route *route, const struct conf_node *node,
                    struct slice text, size_t depth, struct buffer *out);
 
@@ -231,6 +249,8 @@ static void expand_one(struct import *import, struct import_route *route,
                     "use an overlay",
                     SLICE_ARG(name));
         expand(import, route, node, slice_from(inner, (size_t)colon + 1), depth + 1, out);
+    } else if (is_group(import, node, name)) {
+        import_put(import, out, "${%.*s}", SLICE_ARG(name));
     } else {
         import_note(import, route, node->place,
                     "the placeholder ${%.*s}, which has no default: write the value itself", SLICE_ARG(name));

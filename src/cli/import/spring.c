@@ -28,7 +28,8 @@ static bool take_instances(struct import *import, struct import_upstream *upstre
 static void take_service(struct import *import, struct import_route *route, const struct conf_node *node,
                          struct slice service)
 {
-    service = import_name(import, service);
+    ssize_t colon = slice_find(service, ':'); /* a registry knows the port, and Spring reads none here */
+    service = import_name(import, colon >= 0 ? slice_part(service, 0, (size_t)colon) : service);
     struct slice source = ARENA_CONCAT(&import->arena, SLICE("lb://"), service);
     route->upstream = import_add_upstream(import, service, source);
     if (route->upstream == NULL || buffer_length(&route->upstream->endpoints) > 0) {
@@ -139,12 +140,15 @@ static void take_calls(struct import *import, struct import_route *route, const 
     }
 }
 
+#define CONNECT_TIMEOUT_MAX_MS 600000
+
 /* A time-out of connections is the upstream's, and so one for all routes that lead there. */
 static void take_connect_timeout(struct import *import, struct import_route *route,
                                  const struct conf_node *item)
 {
     uint64_t time = 0;
-    bool good = spring_milliseconds(import, spring_text(import, route, item), "ms", &time) && time > 0;
+    bool good = spring_milliseconds(import, spring_text(import, route, item), "ms", &time) && time > 0 &&
+                time <= CONNECT_TIMEOUT_MAX_MS;
     struct slice text = arena_printf(&import->arena, "%llums", (unsigned long long)time);
     struct import_upstream *upstream = route->upstream;
     if (good && upstream != NULL &&
@@ -189,6 +193,12 @@ static void take_parts(struct import *import, struct import_route *route, const 
                     "a route without predicates: say in \"match\" what it serves");
     }
     take_calls(import, route, predicates, spring_predicate);
+    struct slice methods = buffer_slice(&route->match[IMPORT_METHODS]);
+    if (route->websocket && methods.len > 0 && !slice_contains(methods, SLICE("\"GET\""))) {
+        import_note(import, route, route->place,
+                    "WebSockets: their handshake is a GET, which it does not serve");
+        route->websocket = false;
+    }
     take_calls(import, route, conf_node_get(node, SLICE("filters")), spring_filter);
     tell_unanswered(import, route, uri);
     take_metadata(import, route, conf_node_get(node, SLICE("metadata")));
@@ -266,15 +276,16 @@ static void take_client(struct import *import)
 {
     uint64_t time = 0;
     const struct conf_node *node = spring_gateway_property(import, "httpclient.responsetimeout");
+    node = node != NULL ? node : spring_gateway_property(import, "httpclient.readtimeout"); /* of webmvc */
     if (node != NULL && !spring_milliseconds(import, spring_text(import, NULL, node), "ms", &time)) {
         import_note(import, NULL, conf_node_place(node),
-                    "httpclient.response-timeout: write \"timeout\" in \"defaults\"");
+                    "httpclient.response-timeout, or read-timeout: write \"timeout\" in \"defaults\"");
     }
     import->defaults.timeout = time;
     time = 0;
     node = spring_gateway_property(import, "httpclient.connecttimeout");
     if (node != NULL && spring_milliseconds(import, spring_text(import, NULL, node), "ms", &time) &&
-        time > 0) {
+        time > 0 && time <= CONNECT_TIMEOUT_MAX_MS) {
         import->connect_timeout = arena_printf(&import->arena, "%llums", (unsigned long long)time);
     } else if (node != NULL) {
         import_note(import, NULL, conf_node_place(node),

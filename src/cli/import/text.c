@@ -131,11 +131,9 @@ static bool is_name_byte(char c)
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
 }
 
-#define NAME_MAX_BYTES 64
-
 struct slice import_name(struct import *import, struct slice text)
 {
-    char name[NAME_MAX_BYTES];
+    char name[IMPORT_NAME_MAX];
     size_t length = 0;
     for (size_t i = 0; i < text.len && length < sizeof name; i++) {
         bool good = is_name_byte(text.ptr[i]);

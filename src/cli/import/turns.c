@@ -72,6 +72,9 @@ static struct conf_strings paths_of(struct import *import, const struct import_r
     while (paths.items != NULL && slice_next(&rest, '"', &between) && slice_next(&rest, '"', &path)) {
         paths.items[paths.count++] = path;
     }
+    if (paths.items != NULL && paths.count == 0) {
+        paths.items[paths.count++] = SLICE("/**"); /* as it is written where there is none */
+    }
     import->full |= paths.items == NULL;
     return paths;
 }

@@ -96,12 +96,14 @@ static bool take_scheme(struct slice *value, uint16_t *ret_port)
 enum location_place location_find(struct slice value, const struct filter_origin *origin, struct arena *arena,
                                   struct slice *ret_rest)
 {
-    uint16_t standard;
+    uint16_t standard = 443;
     *ret_rest = value;
-    if (slice_starts_with(value, SLICE("/"))) {
+    bool has_scheme = take_scheme(&value, &standard);
+    if (slice_starts_with(value, SLICE("//")) && !has_scheme) { /* by the scheme of who reads it */
+        value = slice_from(value, 2);
+    } else if (slice_starts_with(value, SLICE("/")) && !has_scheme) {
         return names_host(value) ? LOCATION_ELSEWHERE : LOCATION_PATH;
-    }
-    if (!take_scheme(&value, &standard)) {
+    } else if (!has_scheme) {
         return LOCATION_ELSEWHERE;
     }
     size_t end = 0;
@@ -117,7 +119,13 @@ enum location_place location_find(struct slice value, const struct filter_origin
     if (!slice_starts_with(*ret_rest, SLICE("/"))) {
         *ret_rest = ARENA_CONCAT(arena, SLICE("/"), *ret_rest);
     }
-    return ret_rest->ptr != NULL ? place_of(&place, origin, standard) : LOCATION_ELSEWHERE;
+    enum location_place found =
+        ret_rest->ptr != NULL ? place_of(&place, origin, standard) : LOCATION_ELSEWHERE;
+    if (found == LOCATION_ELSEWHERE && !has_scheme && place.port == standard && ret_rest->ptr != NULL) {
+        place.port = 80;
+        found = place_of(&place, origin, 80);
+    }
+    return found;
 }
 
 struct slice location_reference(struct slice rest, struct arena *arena)

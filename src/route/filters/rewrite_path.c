@@ -189,8 +189,15 @@ static struct error compile_replacement(struct filter_compiler *compiler, const 
 
 /* The replacement as it looks with "v" for each group: what of it is wrong with any request is wrong now. */
 static struct error check_replacement(struct filter_compiler *compiler, const struct slice *replacement,
-                                      const struct rewrite *rewrite)
+                                      const struct rewrite *rewrite, struct slice pattern)
 {
+    bool begins_path = !slice_contains(pattern, SLICE("\\K")); /* which may leave a part in front */
+    bool is_text = rewrite->count > 0 && rewrite->pieces[0].group == 0;
+    if (begins_path && is_text && !slice_starts_with(rewrite->pieces[0].text, SLICE("/"))) {
+        return filter_wrong(compiler, replacement,
+                            "the path begins with this, and so with a slash: \"/%.*s\"",
+                            SLICE_ARG(*replacement));
+    }
     struct slice parts[PIECES_MAX + 1] = { SLICE("") };
     for (size_t i = 0; i < rewrite->count; i++) {
         parts[i + 1] = rewrite->pieces[i].group > 0 ? SLICE("v") : rewrite->pieces[i].text;
@@ -263,6 +270,6 @@ struct error filter_rewrite_path(struct filter_compiler *compiler, const struct 
     TRY(compile_pattern(compiler, &said->pattern, compiled));
     TRY(check_notation(compiler, &said->replacement));
     TRY(compile_replacement(compiler, &said->replacement, compiled));
-    TRY(check_replacement(compiler, &said->replacement, compiled));
+    TRY(check_replacement(compiler, &said->replacement, compiled, said->pattern));
     return filter_add(compiler, &compiler->chain->request, rewrite, compiled);
 }

@@ -34,8 +34,10 @@ enum deny_reason filter_check_path(struct filter_run *run)
     if (result == URI_OK && slice_equal(again, run->path)) {
         return DENY_NONE;
     }
-    run->detail = result == URI_OK ? SLICE("a path that is not in its canonical form")
-                                   : slice_from_string(uri_result_text(result));
+    bool has_slash = slice_starts_with(run->path, SLICE("/"));
+    run->detail = !has_slash         ? SLICE("a path that does not begin with a slash")
+                  : result == URI_OK ? SLICE("a path that is not in its canonical form")
+                                     : slice_from_string(uri_result_text(result));
     return DENY_REWRITE_PATH;
 }
 

@@ -19,8 +19,11 @@ static struct error wrong_name(struct filter_compiler *compiler, const void *fie
             SLICE_ARG(name));
     }
     return filter_wrong(compiler, field,
-                        "the path \"%.*s\" has no variable {%.*s}; a brace is written \"{{\"",
-                        SLICE_ARG(path), SLICE_ARG(name));
+                        "the path \"%.*s\" has no variable {%.*s}; a brace is written \"{{\"%s",
+                        SLICE_ARG(path), SLICE_ARG(name),
+                        use == TEMPLATE_OF_CALLER
+                            ? ", and who is calling {subject}, {claims.NAME} and so on (docs/filters.md)"
+                            : "");
 }
 
 static struct error find_variable(struct filter_compiler *compiler, const void *field, enum template_use use,

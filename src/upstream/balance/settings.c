@@ -22,5 +22,5 @@ const char *balance_source_parse(struct slice text, struct balance_source *ret_s
             return NULL;
         }
     }
-    return "`hash_by` is caller, address, header:NAME or cookie:NAME";
+    return "it is caller, address, header:NAME or cookie:NAME";
 }

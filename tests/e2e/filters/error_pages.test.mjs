@@ -89,6 +89,7 @@ describe('error pages', () => {
     [{ file: 'no/such.html' }, /no\/such\.html/],
     [{ text: 'a {{stat}}' }, /what is filled in is \{\{status\}\}/],
     [{ text: 'a', codes: ['no_such'] }, /there is no public code "no_such"/],
+    [{ text: 'a', codes: ['no_route'] }, /what callers are told is "not_found"/],
     [{ text: 'a', statuses: ['200'] }, /"200" is no status of a denial/],
     [{ text: 'a'.repeat(20_000) }, /too large|large|16/],
     [{ text: '' }, /is empty/],

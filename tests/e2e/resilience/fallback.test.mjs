@@ -10,6 +10,7 @@ import { tempDir } from '../lib/temp.mjs';
 import { echo, startUpstream } from '../lib/upstream.mjs';
 
 const RESPONSE = { status: 200, content_type: 'application/json', body: '[]' };
+const LINES = 'We are sorry.\n\t"Come back"\n'; // as YAML's block scalars are
 
 describe('fallback', () => {
   let s, spare, act;
@@ -35,6 +36,7 @@ describe('fallback', () => {
         broken: at('/broken', RESPONSE, { upstream: 'broken' }),
         nobody: at('/nobody', 'both', { upstream: 'gone' }),
         empty: at('/empty', { status: 204 }, { upstream: 'gone' }),
+        lines: at('/lines', { status: 503, content_type: 'text/plain', body: LINES }, { upstream: 'gone' }),
         orders: { ...READ_ORDERS, upstream: 'gone', fallback: RESPONSE },
         retried: at('/retried', 'spare', { retry: { on: ['503', 'reset'], attempts: 1, backoff: '0ms' } }),
         plain: { ...OPEN, match: { host: HOST, path: '/plain/**' }, upstream: 'gone' },
@@ -44,6 +46,11 @@ describe('fallback', () => {
   });
   after(() => closeAll(() => s?.close(), () => spare?.close()));
 
+  it('a response of several lines is sent as it is written', async () => {
+    const response = await s.request({ path: '/lines/1' });
+    assert.equal(response.status, 503);
+    assert.equal(response.body.toString(), LINES);
+  });
   const line = (response) => s.gateway.access('the request', (l) => l.request_id === response.fields.get('x-request-id'));
   const failures = {
     'is reset': (exchange) => exchange.reset(),
@@ -147,12 +154,18 @@ describe('fallback, checked', () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /fallback .*status: 200/);
   });
+  it('one of several lines is shown on one', async () => {
+    const { code, stdout, stderr } = await check({ ...RESPONSE, body: LINES });
+    assert.equal(code, 0, stderr);
+    assert.ok(stdout.includes('"We are sorry.\\n\\t\\"Come back\\"\\n"'), stdout);
+  });
   for (const [name, fallback, said] of [
     ['nothing', {}, /say who answers/],
     ['both', { ...RESPONSE, upstream: 'spare' }, /either an upstream or a response/],
     ['the same upstream', 'orders', /for `retry`/],
     ['a body without its type', { status: 200, body: 'x' }, /content_type/],
     ['a body where none may be', { status: 204, body: 'x', content_type: 'text/plain' }, /has no body/],
+    ['a type that is none', { status: 200, content_type: 'json', body: '[]' }, /content_type: a media type is wanted/],
     ['a type with a line break', { status: 200, content_type: 'a\r\nSet-Cookie: x' }, /content_type/],
     ['an upstream that is not there', 'sparse', /sparse/],
   ]) {

@@ -63,6 +63,35 @@ static void words_of_others_are_understood(void **state)
         "c.yaml:6:58: error: routes.a.retry.Num-Retries: unknown key; did you mean \"attempts\"?\n");
 }
 
+/* What is a filter there and none here, and the other way round. */
+static void words_stand_elsewhere(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        ROUTES
+        "  a: { match: { host: h.example, path: /a }, filters: [{ CircuitBreaker: x }, { Retry: 3 }, { "
+        "SecureHeaders: true }, { AddRequestHeader: x }, { prefix_rewrite: /x }] }\n"
+        "  b: { match: { host: h.example, path: /b }, rewrite: /x, circuit_breaker: {}, order: 1, "
+        "strip_prefix: 1 }\n"
+        "  c: { match: { host: h.example, path: /c }, num_retries: 3, redirect: /x }\n",
+        "c.yaml:6:58: error: routes.a.filters[0].CircuitBreaker: unknown key; \"breaker\" stands in an "
+        "upstream\n"
+        "c.yaml:6:81: error: routes.a.filters[1].Retry: unknown key; \"retry\" stands in a route (or "
+        "defaults, a policy, a group)\n"
+        "c.yaml:6:95: error: routes.a.filters[2].SecureHeaders: unknown key; \"secure_headers\" stands in a "
+        "route (or defaults, a policy, a group)\n"
+        "c.yaml:6:120: error: routes.a.filters[3].AddRequestHeader: unknown key; did you mean "
+        "\"add_request_header\"?\n"
+        "c.yaml:6:145: error: routes.a.filters[4].prefix_rewrite: unknown key; did you mean "
+        "\"rewrite_path\"?\n"
+        "c.yaml:7:46: error: routes.b.rewrite: unknown key; \"rewrite_path\" stands in filters of a route\n"
+        "c.yaml:7:59: error: routes.b.circuit_breaker: unknown key; \"breaker\" stands in an upstream\n"
+        "c.yaml:7:80: error: routes.b.order: unknown key; \"priority\" stands in match of a route\n"
+        "c.yaml:7:90: error: routes.b.strip_prefix: unknown key here: it stands in filters of a route\n"
+        "c.yaml:8:46: error: routes.c.num_retries: unknown key; did you mean \"retry\"?\n"
+        "c.yaml:8:62: error: routes.c.redirect: unknown key; \"redirect_to\" stands in filters of a route\n");
+}
+
 /* By the key that it is said by, and with all that it needs. */
 static void examples_are_what_is_to_be_written(void **state)
 {
@@ -105,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_meant_is_warned_of),
         cmocka_unit_test(words_of_others_are_understood),
+        cmocka_unit_test(words_stand_elsewhere),
         cmocka_unit_test(examples_are_what_is_to_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,50 @@ static void endpoints_are_written_or_discovered(void **state)
         "`scheme: h2c` for HTTP/2 without TLS\n");
 }
 
+static void a_list_of_one_source_is_discovered(void **state)
+{
+    (void)state;
+    struct loading loading;
+    loading_init(&loading);
+    loading_file(&loading, "c.yaml",
+                 SLICE(LISTENER "upstreams:\n"
+                                "  a: { endpoints: [dns+srv://order-service.default.svc] }\n"
+                                "  b: [file:///etc/b.json]\n"
+                                "  c: { endpoints: \"dns://c.test:1\", balance: p2c }\n"));
+    struct config *config = loading_load(&loading, NULL, 0);
+    assert_told(config, NO_ROUTES);
+    const struct settings *settings = &config->settings;
+    for (size_t i = 0; i < 3; i++) {
+        static const enum discovery_kind kinds[] = { DISCOVERY_SRV, DISCOVERY_FILE, DISCOVERY_DNS };
+        assert_non_null(settings->upstreams[i].discover);
+        assert_int_equal(settings->upstreams[i].discover->kind, kinds[i]);
+        assert_int_equal(settings->upstreams[i].endpoints.count, 0);
+    }
+    assert_int_equal(settings->upstreams[2].balance, BALANCE_P2C);
+    loading_done(&loading);
+}
+
+static void a_source_stands_alone(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        LISTENER "upstreams:\n"
+                 "  a: { endpoints: [dns+srv://a.test, https://a.test] }\n"
+                 "  b: { endpoints: [lb://orders] }\n"
+                 "  c: { endpoints: [dns://c.test] }\n"
+                 "  d: { endpoints: [dns+srv://d.test], discover: dns+srv://d.test }\n",
+        NO_ROUTES "c.yaml:3:20: error: upstreams.a.endpoints[0]: this is no server, but where servers are "
+                  "found: it stands alone, as in `discover: dns+srv://_https._tcp.orders.internal`\n"
+                  "c.yaml:4:20: error: upstreams.b.endpoints[0]: this is no server, but where servers are "
+                  "found: it stands alone, as in `discover: dns://orders.internal:9001`\n"
+                  "c.yaml:5:20: error: upstreams.c.discover: the port of the endpoints is missing, as in "
+                  "dns://orders.internal:9001\n"
+                  "c.yaml:6:20: error: upstreams.d.endpoints[0]: this is no server, but where servers are "
+                  "found: it stands alone, as in `discover: dns+srv://_https._tcp.orders.internal`\n"
+                  "c.yaml:6:39: error: upstreams.d.discover: endpoints are written or discovered: leave out "
+                  "one of both\n");
+}
+
 static void a_protocol_needs_what_agrees_on_it(void **state)
 {
     (void)state;
@@ -237,6 +281,8 @@ int main(void)
         cmocka_unit_test(endpoints_are_parsed),
         cmocka_unit_test(a_server_stands_once),
         cmocka_unit_test(endpoints_are_written_or_discovered),
+        cmocka_unit_test(a_list_of_one_source_is_discovered),
+        cmocka_unit_test(a_source_stands_alone),
         cmocka_unit_test(a_protocol_needs_what_agrees_on_it),
         cmocka_unit_test(kept_key_sets_are_looked_after),
     };

@@ -50,6 +50,10 @@ static void syntax_errors_say_where(void **state)
                    AT(2, 1) "YAML syntax: tab character may not be used as indentation\n");
     assert_refused(SLICE("a: 1\n b: 2\n"), AT(1, 4) "YAML syntax: invalid multiline plain key\n");
     assert_refused(SLICE("a: [1, 2\n"), AT(2, 1) "YAML syntax: flow sequence without a closing bracket\n");
+    assert_refused(
+        SLICE("a: { b: /c/{d} }\n"),
+        AT(1, 12) "YAML syntax: missing comma in flow mapping; between braces and brackets a text that "
+                  "holds one stands in quotes, as in \"/orders/{id}\"\n");
     assert_refused(SLICE("a: \"x\n"), AT(1, 5) "YAML syntax: double-quoted scalar without closing quote\n");
     assert_refused(SLICE("a: @b\n"), AT(1, 4) "YAML syntax: plain scalar cannot start with '@'\n");
     assert_refused(SLICE("a: b: c\n"),

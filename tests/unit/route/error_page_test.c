@@ -137,6 +137,10 @@ static void says_what_is_wrong(void **state)
     p->names[0] = SLICE("no_such_code");
     page->codes = (struct conf_strings){ p->names, 1 };
     assert_fails(compile(p, page), ERROR_VALUE);
+    p->names[0] = SLICE("no_route"); /* of the log */
+    struct error error = compile(p, page);
+    assert_fails(error, ERROR_VALUE);
+    assert_non_null(strstr(error.what, "what callers are told is \"not_found\""));
 }
 
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -97,12 +97,44 @@ static void values_are_checked(void **state)
     assert_ptr_equal(field, &settings.frame_options);
 }
 
+/* What browsers do not understand they ignore, and nobody notices. */
+static void values_are_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        struct secure_headers_settings settings;
+        bool good;
+    } rows[] = {
+        { { .strict_transport_security = SLICE_INIT("true") }, false },
+        { { .strict_transport_security = SLICE_INIT("includeSubDomains; Max-Age=1") }, true },
+        { { .content_type_options = SLICE_INIT("true") }, false },
+        { { .frame_options = SLICE_INIT("ALLOWALL") }, false },
+        { { .frame_options = SLICE_INIT("sameorigin") }, true },
+        { { .frame_options = SLICE_INIT("off") }, true },
+        { { .referrer_policy = SLICE_INIT("none") }, false },
+        { { .referrer_policy = SLICE_INIT("no-referrer, strict-origin") }, true },
+        { { .content_security_policy = SLICE_INIT("false") }, false },
+        { { .content_security_policy = SLICE_INIT("upgrade-insecure-requests") }, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct secure_headers_settings settings = rows[i].settings;
+        struct slice *const fields[] = { &settings.strict_transport_security, &settings.content_type_options,
+                                         &settings.frame_options, &settings.referrer_policy,
+                                         &settings.content_security_policy };
+        for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
+            *fields[k] = fields[k]->len > 0 ? *fields[k] : SLICE("off");
+        }
+        const struct slice *field = NULL;
+        assert_int_equal(secure_headers_check_settings(&settings, &field) == NULL, rows[i].good);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_what_is_on),          cmocka_unit_test(hsts_is_for_tls),
         cmocka_unit_test(the_upstreams_own_stands), cmocka_unit_test(no_room_is_told),
-        cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(values_are_checked),       cmocka_unit_test(values_are_understood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,12 +78,28 @@ static void test_openapi_public_by_its_word_alone(void **state)
     close_import(&imported);
 }
 
+static void test_openapi_tells_of_other_servers(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(
+        &imported, import_openapi,
+        "openapi: 3.1.0\nservers: [{ url: 'https://{region}.example.com:{port}/v1', variables: { region: { "
+        "default: eu, enum: [eu, us] }, port: { default: '443', enum: ['443'] } } }]\n"
+        "paths: { /x: { get: { operationId: x, security: [] } } }\n");
+    assert_slice(at(&imported, "routes/x/match/host")->items[0]->text, "eu.example.com");
+    assert_true(is_noted(&imported, "the other values of {region} in a server's url: \"eu\" is written"));
+    assert_false(is_noted(&imported, "{port}"));
+    close_import(&imported);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_openapi_security),
         cmocka_unit_test(test_openapi_paths),
         cmocka_unit_test(test_openapi_public_by_its_word_alone),
+        cmocka_unit_test(test_openapi_tells_of_other_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

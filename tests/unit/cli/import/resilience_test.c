@@ -149,6 +149,37 @@ static void test_one_upstream_has_one_breaker(void **state)
     }
 }
 
+/* Keys of a route stand beside those of `defaults`: a time of its own needs a time of each try that fits into it. */
+static void test_times_of_a_route_beside_the_retries_of_all(void **state)
+{
+    (void)state;
+    static const char *const own[] = { "metadata: { response-timeout: 200 }",
+                                       "filters: [{ name: CircuitBreaker, args: { name: one } }]" };
+    static const char *const wanted[] = {
+        "    retry: { on: [connect, reset, timeout, 500, 502, 503, 504], attempts: 2, methods: [GET], "
+        "try_timeout: 200ms }\n    timeout: 600ms\n",
+        "try_timeout: 2999ms }\n    timeout: 3s\n",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(
+            text, sizeof text,
+            LIMITER
+            "instances.one: { timeoutDuration: 3s }\n"
+            "spring.cloud.gateway: { httpclient.response-timeout: 5s, default-filters: [Retry=2] }\n" ROUTES
+            "  - { id: a, uri: 'http://h', predicates: [Path=/a], %s }\n"
+            "  - { id: b, uri: 'http://h', predicates: [Path=/b] }\n",
+            own[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        if (!is_written(&imported, wanted[i])) {
+            fail_msg("not \"%s\" in\n%.*s", wanted[i], SLICE_ARG(buffer_slice(&imported.text)));
+        }
+        assert_null(at(&imported, "routes/b/retry"));
+        close_import(&imported);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_what_has_no_counterpart_is_told),
         cmocka_unit_test(test_time_limits),
         cmocka_unit_test(test_one_upstream_has_one_breaker),
+        cmocka_unit_test(test_times_of_a_route_beside_the_retries_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,161 @@ static void test_notes_say_what_to_do(void **state)
     close_import(&imported);
 }
 
+/* A document for some places alone must not become what holds everywhere, however its names are put together. */
+static void test_documents_of_profiles_stay_out(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {
+        "spring.config.activate.on-profile: dev",
+        "spring: { config.activate.on-profile: dev }",
+        "spring.config: { activate: { onProfile: dev } }",
+        "spring: { config: { activate.on-cloud-platform: kubernetes } }",
+        "spring: { profiles: dev }",
+    };
+    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s---\n%s\nserver.port: 9999\n", ONE("StripPrefix=1"), conditions[i]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(is_noted(&imported, "not carried over: the document of profile"));
+        assert_false(is_written(&imported, "9999"));
+        close_import(&imported);
+    }
+    struct imported imported; /* which profiles are active says nothing about a document */
+    open_import(&imported, import_spring,
+                ONE("StripPrefix=1") "---\nspring.profiles.active: dev\nserver.port: 9999\n");
+    assert_true(is_written(&imported, "9999"));
+    close_import(&imported);
+}
+
+static void test_a_group_is_no_placeholder(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(&imported, import_spring,
+                ROUTES
+                "  - id: a\n    uri: http://10.0.0.1\n    predicates: [Path=/a/**]\n    filters:\n"
+                "    - RewritePath=/a/(?<rest>.*), /b/${rest}\n"
+                "    - { name: RewritePath, args: { regexp: '/b/(?<all>.*)', replacement: '/c/${all}' } }\n"
+                "    - RewritePath=/c/(?<x>.*), /d/${other}\n");
+    assert_true(is_written(&imported, "replacement: \"/b/${rest}\""));
+    assert_true(is_written(&imported, "replacement: \"/c/${all}\""));
+    assert_false(is_noted(&imported, "${rest}") || is_noted(&imported, "${all}"));
+    assert_true(is_noted(&imported, "the placeholder ${other}, which has no default"));
+    close_import(&imported);
+}
+
+static void test_lists_in_expressions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *expression, *written; /* NULL: it is lost */
+    } rows[] = {
+        { "^(v1|v2)$", "[\"v1\", \"v2\"]" },
+        { "(?:v1|w.*)", "[\"v1\", \"w*\"]" },
+        { "^v1$|^v2$", "[\"v1\", \"v2\"]" },
+        { "(a)|(b)", NULL },
+        { "((a|b))", NULL },
+        { "(a|b\\)", NULL },
+        { "()", NULL },
+        { "(a)?", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 ROUTES "  - { id: a, uri: 'http://h', predicates: [Path=/a, 'Header=X-V, %s'] }\n",
+                 rows[i].expression);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(rows[i].written == NULL || is_written(&imported, rows[i].written));
+        assert_int_equal(is_noted(&imported, "the expression of Header X-V"), rows[i].written == NULL);
+        close_import(&imported);
+    }
+}
+
+/* Whatever `check` would refuse is told, and not written. */
+static void test_conditions_that_there_are_not(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "Query=filter[name], a", "filter[name]: a condition's name has letters" },
+        { "Header=Authorization, Bearer.*", "a credential decides by auth" },
+        { "Header=Host, h.example", "match.host is for the host" },
+        { "Cookie=a b, c", "Cookie a b: a condition's name" },
+        { "Method=GE T", "Method: not a method" },
+        { "Between=2027-01-02T00:00:00Z, 2027-01-01T00:00:00Z", "no time is both" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 ROUTES "  - { id: a, uri: 'http://10.0.0.1', predicates: [Path=/a, '%s'] }\n", rows[i][0]);
+        struct imported imported;
+        open_import(&imported, import_spring, text);
+        assert_true(is_noted(&imported, rows[i][1]));
+        assert_slice(at(&imported, "routes/a/auth/jwt")->text, IMPORT_ASK_CONDITION);
+        const struct conf_node *match = at(&imported, "routes/a/match");
+        assert_int_equal(match->count, 2); /* host and path */
+        close_import(&imported);
+    }
+}
+
+/* Whatever it is, `check` can read it. */
+static void test_what_is_written_can_be_read(void **state)
+{
+    (void)state;
+    char text[2048], name[81];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(text, sizeof text,
+             "spring.cloud.gateway.default-filters: [RewriteLocationResponseHeader]\n" ROUTES
+             "  - { id: %s, uri: 'http://10.0.0.1', predicates: [Path=/a] }\n"
+             "  - { id: %s, uri: 'ws://10.0.0.2', predicates: [Path=/b, Method=POST], metadata: { "
+             "connect-timeout: 99999999 } }\n",
+             name, name);
+    struct imported imported;
+    open_import(&imported, import_spring, text);
+    assert_null(at(&imported, "defaults"));
+    assert_true(is_written(&imported, "hide_upstream does so by itself"));
+    const struct conf_node *routes = at(&imported, "routes");
+    assert_int_equal(routes->count, 2);
+    assert_true(routes->items[0]->key.len <= 64 && routes->items[1]->key.len <= 64);
+    assert_false(is_written(&imported, "websocket:") || is_written(&imported, "connect_timeout:"));
+    assert_true(is_noted(&imported, "their handshake is a GET"));
+    assert_true(is_noted(&imported, "write \"connect_timeout\""));
+    close_import(&imported);
+}
+
+static void test_nothing_is_dropped(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(
+        &imported, import_spring,
+        "spring.cloud.gateway.mvc.http-client.read-timeout: 3s\n" ONE("'AddRequestHeader=X-A, b, c'"));
+    assert_true(is_noted(&imported, "value 3 of AddRequestHeader: there is none like it"));
+    assert_true(is_written(&imported, "timeout: 3s"));
+    close_import(&imported);
+}
+
+/* By the names that Spring has for them where they are written out, in any case, and with what Spring does not read. */
+static void test_other_ways_to_write(void **state)
+{
+    (void)state;
+    struct imported imported;
+    open_import(
+        &imported, import_spring,
+        ROUTES
+        "  - id: a\n    uri: lb://one:8080\n    predicates: [Path=/a, Method=get, { name: Weight, args: { "
+        "weight.group: g, weight.weight: 8 } }]\n"
+        "  - id: b\n    uri: lb://two\n    predicates: [Path=/a, Method=get, { name: Weight, args: { "
+        "group: g, weight: 2 } }]\n");
+    assert_true(is_written(&imported, "split: { weights: { one: 8, two: 2 } }"));
+    assert_true(is_written(&imported, "methods: [\"GET\"]"));
+    assert_true(is_written(&imported, "http://one:80\""));
+    assert_false(is_written(&imported, IMPORT_ASK_CONDITION));
+    close_import(&imported);
+}
+
 static void test_hostile_yaml_is_refused(void **state)
 {
     (void)state;
@@ -301,6 +456,13 @@ int main(void)
         cmocka_unit_test(test_notes_hold_no_secrets),
         cmocka_unit_test(test_routes_and_upstreams_that_nothing_reaches),
         cmocka_unit_test(test_notes_say_what_to_do),
+        cmocka_unit_test(test_documents_of_profiles_stay_out),
+        cmocka_unit_test(test_a_group_is_no_placeholder),
+        cmocka_unit_test(test_lists_in_expressions),
+        cmocka_unit_test(test_conditions_that_there_are_not),
+        cmocka_unit_test(test_what_is_written_can_be_read),
+        cmocka_unit_test(test_nothing_is_dropped),
+        cmocka_unit_test(test_other_ways_to_write),
         cmocka_unit_test(test_hostile_yaml_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

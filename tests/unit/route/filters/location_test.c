@@ -38,6 +38,10 @@ static void internal_addresses_go(void **state)
     struct filtering *f = *state;
     hides(f, "http://10.0.0.5:9001/orders/1?x#y", "/orders/1?x#y");
     hides(f, "HTTPS://10.0.0.5:9001", "/");
+    hides(f, "//10.0.0.5:9001/orders/1?x", "/orders/1?x");
+    hides(f, "//10.0.0.5:9001//evil.example/", "/.//evil.example/");
+    hides(f, "//node.internal/a", "/a");
+    hides(f, "//[2001:db8::1]/a", "/a");
     hides(f, "https://node.internal/a", "/a");
     hides(f, "https://node.internal:443?a", "/?a");
     hides(f, "http://[2001:DB8::1]/a", "/a");
@@ -53,7 +57,10 @@ static void other_services_stay(void **state)
                                           "https://evil.example/a",
                                           "/a",
                                           "a/b",
-                                          "//10.0.0.5:9001/a",
+                                          "//10.0.0.5:9002/a",
+                                          "//evil.example/a",
+                                          "///10.0.0.5:9001/a",
+                                          "/\\10.0.0.5:9001/a",
                                           "mailto:a@b.c",
                                           "http://a@10.0.0.5:9001/",
                                           "" };

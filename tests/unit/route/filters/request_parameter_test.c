@@ -56,6 +56,15 @@ static void tells_of_the_caller(void **state)
     becomes(f, "user=admin", NULL);
 }
 
+static void names_of_nothing_are_told(void **state)
+{
+    struct filtering *f = *state;
+    struct conf_pairs pairs = filtering_pair(f, "user", "{claim.sub}");
+    assert_filter_refused(f, (struct filter_settings){ .add_request_parameter = pairs },
+                          "no variable {claim.sub}; a brace is written \"{{\", and who is calling {subject}, "
+                          "{claims.NAME}");
+}
+
 static void removes(void **state)
 {
     struct filtering *f = *state;
@@ -73,6 +82,7 @@ int main(void)
         FILTERING_TEST(replaces_the_clients_own),
         FILTERING_TEST(variables_are_encoded_anew),
         FILTERING_TEST(tells_of_the_caller),
+        FILTERING_TEST(names_of_nothing_are_told),
         FILTERING_TEST(removes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

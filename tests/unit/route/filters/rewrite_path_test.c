@@ -48,6 +48,8 @@ static void patterns_are_checked(void **state)
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$1%2F"), "encoded slash");
     assert_filter_refused(f, rewriting(f, "^/(a)", "/$1%00"), "control");
     assert_filter_refused(f, rewriting(f, "^/(a)", "//$1"), "empty segment");
+    assert_filter_refused(f, rewriting(f, "^/a/(.*)", "b/$1"), "so with a slash: \"/b/$1\"");
+    assert_filter_refused(f, rewriting(f, "^/a/(.*)", "$$/$1"), "with a slash");
     assert_filter_refused(f, rewriting(f, "(*UTF)^/(a)", "/$1"), "not a regular expression");
     assert_filter_refused(f, rewriting(f, "^/\\C", "/"), "not a regular expression");
 }
@@ -74,7 +76,7 @@ static void what_is_not_canonical_is_refused(void **state)
     refuses(f, "^/(%2)0(.*)", "/$1$2", "/%20E", "dot segment"); /* "%2E" is "." */
     refuses(f, "^/(%2)0(.*)", "/$1$2", "/%20B", "canonical");   /* "%2B" is "+" */
     refuses(f, "^/a", "/", "/a/b", "empty segment");
-    refuses(f, "^/a", "b", "/a/b", "form");
+    refuses(f, "^/a/(b)", "$1", "/a/b", "does not begin with a slash");
     refuses(f, "^/(%)20(.*)", "/$1$2", "/%200A", "control");
 }
 
