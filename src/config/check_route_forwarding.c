@@ -5,6 +5,15 @@
 
 /* ---- where to ---- */
 
+/* Where the route itself names one, and not only who it has it from. */
+static void warn_of_upstream(const struct check *check, const char *why)
+{
+    const struct conf_node *own = conf_node_get(check->node, SLICE("upstream"));
+    if (own != NULL) {
+        diagnostics_node(check->loader->diagnostics, DIAGNOSTIC_WARNING, own, "%s", why);
+    }
+}
+
 static void check_split(const struct check *check)
 {
     struct loader *loader = check->loader;
@@ -19,11 +28,7 @@ static void check_split(const struct check *check)
         loader_find(loader, loader_object(loader, &shares[i]), "upstream", loader->settings->upstreams,
                     loader->settings->upstream_count, sizeof(struct upstream_settings), shares[i].name);
     }
-    const struct conf_node *own = conf_node_get(check->node, SLICE("upstream"));
-    if (own != NULL) {
-        diagnostics_node(loader->diagnostics, DIAGNOSTIC_WARNING, own,
-                         "nothing goes there: `split` stands in place of `upstream`");
-    }
+    warn_of_upstream(check, "nothing goes there: `split` stands in place of `upstream`");
 }
 
 void check_route_upstream(const struct check *check)
@@ -40,6 +45,9 @@ void check_route_upstream(const struct check *check)
     } else if (!is_written(check, SLICE("upstream")) && !check->route->admin &&
                !filter_redirects(check->route->filters)) {
         tell_route(check, "upstream is missing: where do its requests go?");
+    }
+    if (filter_redirects(check->route->filters)) {
+        warn_of_upstream(check, "nothing goes there: `redirect_to` answers each request of the route");
     }
 }
 

@@ -1,4 +1,5 @@
 /* Cross-checks of routes: what each serves, and on which listeners; then all that it says of callers and upstreams. */
+#include "base/clock.h"
 #include "config/check_route.h"
 #include "route/conditions.h"
 
@@ -17,6 +18,17 @@ static const void *where_written(const struct check *check, const void *where)
         return own != NULL && own->before.len > 0 ? &own->before : group != NULL ? &group->before : NULL;
     }
     return where;
+}
+
+/* Of a match without a problem. */
+static void check_time(const struct check *check)
+{
+    const struct slice *before = &check->route->match.before;
+    int64_t end;
+    if (clock_parse_date(*before, &end) && end <= clock_real_ns() / NS_PER_S) {
+        warn(check->loader, where_written(check, before), check->node,
+             "this time is over: no request reaches the route any more");
+    }
 }
 
 static void check_match(const struct check *check)
@@ -44,6 +56,8 @@ static void check_match(const struct check *check)
     const char *problem = route_conditions_problem(match, &where);
     if (problem != NULL) {
         tell(check->loader, where_written(check, where), check->node, "%s", problem);
+    } else {
+        check_time(check);
     }
 }
 

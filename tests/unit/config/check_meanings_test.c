@@ -129,12 +129,32 @@ static void examples_are_what_is_to_be_written(void **state)
         "}\"\n");
 }
 
+static void what_does_nothing_is_told(void **state)
+{
+    (void)state;
+    assert_text_tells(
+        ROUTES "  a: { match: { host: h.example, path: /a, before: 2020-01-01 } }\n"
+               "  b: { match: { host: h.example, path: /b, before: 9999-12-31 } }\n"
+               "  c: { match: { host: h.example, path: /c }, filters: [{}, { strip_prefix: 1 }] }\n"
+               "  d: { match: { host: h.example, path: /d }, upstream: svc, filters: [{ redirect_to: /e "
+               "}, { redirect_to: /f }] }\n"
+               "  e: { match: { host: h.example, path: /e }, filters: [{ redirect_to: /f }] }\n",
+        "c.yaml:6:44: warning: routes.a.match.before: this time is over: no request reaches the "
+        "route any more\n"
+        "c.yaml:8:56: error: routes.c.filters[0]: a filter is wanted, as in { strip_prefix: 1 }\n"
+        "c.yaml:9:46: warning: routes.d.upstream: nothing goes there: `redirect_to` answers each "
+        "request of the route\n"
+        "c.yaml:9:92: warning: routes.d.filters[1]: it has no effect behind `redirect_to`, which "
+        "has answered\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_meant_is_warned_of),
         cmocka_unit_test(words_of_others_are_understood),
         cmocka_unit_test(words_stand_elsewhere),
+        cmocka_unit_test(what_does_nothing_is_told),
         cmocka_unit_test(examples_are_what_is_to_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
