@@ -14,8 +14,8 @@ static struct slice fill_variables(struct import *import, const struct conf_node
     const struct conf_node *variables = conf_node_get(server, SLICE("variables"));
     for (size_t at = 0; at < url.len;) {
         ssize_t end = url.ptr[at] == '{' ? slice_find(slice_from(url, at), '}') : -1;
-        const struct conf_node *variable =
-            end > 0 ? conf_node_get(variables, slice_part(url, at + 1, (size_t)end - 1)) : NULL;
+        struct slice name = end > 0 ? slice_part(url, at + 1, (size_t)end - 1) : SLICE_NONE;
+        const struct conf_node *variable = end > 0 ? conf_node_get(variables, name) : NULL;
         const struct conf_node *standard = conf_node_get(variable, SLICE("default"));
         const struct conf_node *choices = conf_node_get(variable, SLICE("enum"));
         bool found = standard != NULL && standard->type == CONF_NODE_SCALAR;
@@ -23,7 +23,7 @@ static struct slice fill_variables(struct import *import, const struct conf_node
             import_note(import, NULL, conf_node_place(choices),
                         "the other values of {%.*s} in a server's url: \"%.*s\" is written, its default; add "
                         "what the others make of the url to \"host\", or as routes of their own",
-                        SLICE_ARG(variable->key), SLICE_ARG(standard->text));
+                        SLICE_ARG(name), SLICE_ARG(standard->text));
         }
         import->full |= !buffer_append(&out, found ? standard->text : slice_part(url, at, 1));
         at += found ? (size_t)end + 1 : 1;
