@@ -32,6 +32,7 @@ static const struct {
     { "predicates", "match" },
     { "nodes", "endpoints" },
     { "servers", "endpoints" },
+    { "url", "endpoints" },
     { "targets", "endpoints" },
     { "lbendpoints", "endpoints" },
     { "lbpolicy", "balance" },

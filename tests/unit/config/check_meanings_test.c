@@ -38,7 +38,7 @@ static void words_of_others_are_understood(void **state)
         "listeners: { p: { address: 127.0.0.1, port: 1, plaintext: allow } }\n"
         "upstreams:\n"
         "  a: { endpoints: [https://127.0.0.1:1], balance: least_conn, protocol: http2 }\n"
-        "  b: { servers: [https://127.0.0.1:1], timeout: 1s, balance: fastest }\n"
+        "  b: { servers: [https://127.0.0.1:1], timeout: 1s, balance: fastest, url: x }\n"
         "routes:\n"
         "  a: { proxy_pass: a, balance: p2c, retries: 3, retry: { Num-Retries: 2 }, upstream: a, auth: none, "
         "match: { host: h.example, path: /a }, limits: [{ limit: 1/1s, by: address }] }\n",
@@ -57,6 +57,7 @@ static void words_of_others_are_understood(void **state)
         "c.yaml:4:53: error: upstreams.b.balance: one of round_robin, weighted, least_requests, p2c, hash is "
         "wanted here, "
         "not \"fastest\"\n"
+        "c.yaml:4:71: error: upstreams.b.url: unknown key; did you mean \"endpoints\"?\n"
         "c.yaml:6:8: error: routes.a.proxy_pass: unknown key; did you mean \"upstream\"?\n"
         "c.yaml:6:23: error: routes.a.balance: unknown key here: it stands in an upstream\n"
         "c.yaml:6:37: error: routes.a.retries: unknown key here: it stands in an upstream\n"
