@@ -178,21 +178,6 @@ static bool is_mark(char c)
     return c == '-' || c == '_';
 }
 
-static bool is_same_word(struct slice word, const char *known)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        if (is_mark(word.ptr[i])) {
-            continue;
-        }
-        if (known[at] == '\0' || ascii_lower(word.ptr[i]) != known[at]) {
-            return false;
-        }
-        at++;
-    }
-    return known[at] == '\0';
-}
-
 bool foreign_same_word(struct slice word, struct slice name)
 {
     size_t at = 0;
@@ -214,7 +199,8 @@ bool foreign_same_word(struct slice word, struct slice name)
 bool foreign_word_means(struct slice word, struct slice name)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (slice_equal(name, slice_from_string(words[i].name)) && is_same_word(word, words[i].word)) {
+        if (slice_equal(name, slice_from_string(words[i].name)) &&
+            foreign_same_word(word, slice_from_string(words[i].word))) {
             return true;
         }
     }

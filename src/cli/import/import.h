@@ -190,5 +190,7 @@ void import_put_item(struct import *import, struct buffer *out, struct slice tex
 struct slice import_show_uri(struct import *import, struct slice uri);
 /* A name as configuration has them: letters, digits, "-", "_", ".": the rest becomes "-". Empty where there is no memory. */
 struct slice import_name(struct import *import, struct slice text);
+/* May it stand in such a name? */
+bool import_is_name_byte(char c);
 
 #endif

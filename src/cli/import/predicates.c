@@ -212,8 +212,7 @@ static bool put_values(struct import *import, struct slice expression, struct bu
 static const char *name_problem(enum import_match which, struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        char c = ascii_lower(name.ptr[i]);
-        if (!ascii_is_digit(c) && !(c >= 'a' && c <= 'z') && strchr("-_.", c) == NULL) {
+        if (!import_is_name_byte(name.ptr[i])) {
             return "a condition's name has letters, digits, \"-\", \"_\" and \".\" alone";
         }
     }

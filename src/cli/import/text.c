@@ -126,7 +126,7 @@ struct slice import_show_uri(struct import *import, struct slice uri)
     return whole.ptr != NULL ? whole : SLICE("");
 }
 
-static bool is_name_byte(char c)
+bool import_is_name_byte(char c)
 {
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
 }
@@ -136,7 +136,7 @@ struct slice import_name(struct import *import, struct slice text)
     char name[IMPORT_NAME_MAX];
     size_t length = 0;
     for (size_t i = 0; i < text.len && length < sizeof name; i++) {
-        bool good = is_name_byte(text.ptr[i]);
+        bool good = import_is_name_byte(text.ptr[i]);
         if (good || (length > 0 && name[length - 1] != '-')) {
             name[length++] = good ? text.ptr[i] : '-';
         }
