@@ -101,7 +101,8 @@ describe('a circuit breaker', () => {
         await s.request({ path: '/open/probe' });
         return service.requests.length > seen;
       }, 5000);
-      await s.denied({ ...OPENED, upstream: service }, () => s.request({ path: '/open/after' }));
+      const { response } = await s.denied({ ...OPENED, upstream: service }, () => s.request({ path: '/open/after' }));
+      assert.equal(response.fields.get('retry-after'), '1');
       assert.equal(service.requests.length, seen + 1);
     });
     it('probes are few: the others are denied while they are out', async () => {

@@ -37,16 +37,16 @@ describe('T26: slow clients', () => {
   });
   after(() => s?.close());
 
-  // How long one waits that takes no time itself. If slow ones were served before it, each would wait; one may wait for this process,
-  // or for whatever else the machine does.
+  // How long one waits that takes no time itself. If slow ones were served before it, each would wait, or each that meets the same
+  // worker; one may wait for this process, or for whatever else the machine does.
   const honest = async () => {
     const from = performance.now();
     assert.equal((await s.request({ path: '/open/x' })).status, 200);
     return performance.now() - from;
   };
   const servedAsAlways = (waits) => {
-    const median = waits.sort((a, b) => a - b)[Math.floor(waits.length / 2)];
-    assert.ok(median < deadline(LIMIT / 2), `honest clients waited: ${waits.map(Math.round)}`);
+    const most = waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.75)];
+    assert.ok(most < deadline(LIMIT / 2), `honest clients waited: ${waits.map(Math.round)}`);
   };
 
   const timed = async (what, run) => {
